@@ -1,0 +1,43 @@
+import type { Freshness } from '../worker/reader.ts';
+
+export type WriteMode = 'through' | 'back' | 'around';
+
+/** One row of the mount table: a bucket, or a prefix inside one, and the backend that holds it. Immutable. */
+export interface Mount {
+  /** UUID; new at each add and at each change of URI, so that no cached page or metadata outlives what it came from. */
+  readonly incarnation: string;
+  readonly bucket: string;
+  /** '' for the whole bucket; otherwise ends with `/`. */
+  readonly prefix: string;
+  /** Backend URI, without credentials. */
+  readonly uri: string;
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly pathStyle: boolean;
+  readonly accessKeyId?: string;
+  /** AES-256-GCM, base64; opened only when the backend is built. */
+  readonly sealedSecretAccessKey?: string;
+  readonly readOnly: boolean;
+  readonly writeMode: WriteMode;
+  /** Undefined: the default for the URI's scheme. */
+  readonly freshness?: Freshness;
+  readonly createdMs: number;
+}
+
+export interface BucketRecord {
+  readonly name: string;
+  readonly owner: string;
+  readonly createdMs: number;
+  /** UUID; new when a bucket of the same name is created again. */
+  readonly incarnation: string;
+  /** `root`: its keys lie below the root mount unless a nested mount holds them; `mount`: made by `mount add BUCKET`. */
+  readonly kind: 'root' | 'mount';
+}
+
+/** Where a key lies. */
+export interface Location {
+  /** The mount, or 'root'. */
+  readonly mount: Mount | 'root';
+  /** The key that the mount's backend knows it by. */
+  readonly path: string;
+}

@@ -1,0 +1,181 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type {
+  ChecksumAlgorithm,
+  Checksums,
+  ChecksumType,
+  NewObject,
+  ObjectMeta,
+  UploadBody,
+} from '../common/object-meta.ts';
+import type { BucketName, ObjectRef } from './names.ts';
+
+/** Who asks: an authenticated user. */
+export interface Identity {
+  readonly userName: string;
+  readonly policy: 'admin' | 'readwrite' | 'readonly';
+  readonly accessKeyId: string;
+}
+
+export interface BucketInfo {
+  readonly name: BucketName;
+  readonly owner: string;
+  readonly createdMs: number;
+}
+
+/** Where the bytes of an answer came from: `hit` only if no backend byte was read. */
+export type CacheStatus = 'hit' | 'miss' | 'partial' | 'bypass';
+
+export interface ReadObject<Selection> {
+  readonly meta: ObjectMeta;
+  /** What `select` returned for this version. */
+  readonly selection: Selection;
+  /**
+   * The selected bytes: a Buffer if they are at hand and whole, an iterable otherwise, which rejects rather than end short.
+   * A Buffer must not be changed. Undefined if the selection has no range.
+   */
+  readonly body: Buffer | AsyncIterable<Buffer> | undefined;
+  readonly cache: CacheStatus;
+  /** The worker that served it. */
+  readonly owner: string;
+  /** When the metadata was last known to be the backend's (ms since the Unix epoch). */
+  readonly validatedMs: number;
+}
+
+/** How much of the cache a reader accepts (`Cache-Control` of the request). */
+export interface ReadOptions {
+  readonly signal?: AbortSignal;
+  /** Ask the backend before cached metadata is used. */
+  readonly revalidate?: boolean;
+}
+
+export type WriteCondition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' };
+
+export interface PutObjectInput extends NewObject {
+  readonly body: UploadBody;
+  readonly condition?: WriteCondition;
+  readonly signal?: AbortSignal;
+}
+
+export interface CopyInput {
+  readonly source: ObjectRef;
+  /** Called with the source's present metadata; throws the S3 error if a copy-source condition fails. */
+  readonly checkSource: (meta: ObjectMeta) => void;
+  /** Replaces metadata and content headers; absent: the source's own are kept. */
+  readonly replace?: NewObject;
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly condition?: WriteCondition;
+  readonly signal?: AbortSignal;
+}
+
+export interface CopyPartInput {
+  readonly source: ObjectRef;
+  /** As `checkSource`, and names the range to copy (the whole object if undefined). */
+  readonly selectSource: (meta: ObjectMeta) => ByteRange | undefined;
+  readonly uploadId: string;
+  readonly partNumber: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ObjectSummary {
+  readonly kind: 'object';
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly storageClass?: string;
+  readonly checksumAlgorithms?: readonly ChecksumAlgorithm[];
+  readonly checksumType?: ChecksumType;
+}
+export type ListItem = ObjectSummary | { readonly kind: 'prefix'; readonly key: string };
+
+export interface ListInput {
+  readonly prefix: string;
+  readonly delimiter?: string;
+  /** Continue behind this key or common prefix (see `Backend.list`). */
+  readonly after?: string;
+  /** ≥ 1. */
+  readonly limit: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface UploadSummary extends NewObject {
+  readonly key: string;
+  readonly uploadId: string;
+  readonly initiatedMs: number;
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly checksumType?: ChecksumType;
+}
+
+export interface PartSummary {
+  readonly partNumber: number;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly checksums: Checksums;
+}
+
+export interface CompleteInput {
+  readonly uploadId: string;
+  readonly parts: readonly { readonly partNumber: number; readonly etag: string; readonly checksums: Checksums }[];
+  readonly condition?: WriteCondition;
+  readonly checksums?: Checksums;
+  readonly checksumType?: ChecksumType;
+  readonly expectedSizeBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * What the S3 operations are made of. The caller has been authenticated and authorised before; every method rejects with
+ * `S3Error` (or, for a fault inside, with what the pipeline answers as InternalError). All may run concurrently.
+ */
+export interface ObjectService {
+  /** The buckets the user owns, in byte order of name. */
+  listBuckets(caller: Identity): Promise<readonly BucketInfo[]>;
+  /** BucketAlreadyOwnedByYou, BucketAlreadyExists. */
+  createBucket(caller: Identity, bucket: BucketName): Promise<void>;
+  /** NoSuchBucket. */
+  getBucket(bucket: BucketName): Promise<BucketInfo>;
+  /** NoSuchBucket, BucketNotEmpty. */
+  deleteBucket(bucket: BucketName): Promise<void>;
+
+  headObject(ref: ObjectRef, options?: ReadOptions): Promise<{ meta: ObjectMeta; owner: string; validatedMs: number }>;
+  /**
+   * One version of an object: calls `select` with its metadata (again, with newer metadata, if the version moved before the
+   * first byte) and opens the range it names. What `select` throws is passed on; an empty range has an empty body.
+   */
+  getObject<Selection extends { readonly range?: ByteRange }>(
+    ref: ObjectRef,
+    select: (meta: ObjectMeta) => Selection,
+    options?: ReadOptions,
+  ): Promise<ReadObject<Selection>>;
+  putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;
+  deleteObject(ref: ObjectRef, options?: { condition?: WriteCondition; signal?: AbortSignal }): Promise<void>;
+  copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta>;
+  listObjects(
+    bucket: BucketName,
+    input: ListInput,
+  ): Promise<{ readonly items: readonly ListItem[]; readonly truncated: boolean }>;
+
+  createUpload(
+    ref: ObjectRef,
+    input: NewObject & { checksumAlgorithm?: ChecksumAlgorithm; checksumType?: ChecksumType },
+  ): Promise<UploadSummary>;
+  putPart(
+    ref: ObjectRef,
+    input: { uploadId: string; partNumber: number; body: UploadBody; signal?: AbortSignal },
+  ): Promise<PartSummary>;
+  copyPart(ref: ObjectRef, input: CopyPartInput): Promise<PartSummary>;
+  listParts(
+    ref: ObjectRef,
+    input: { uploadId: string; afterPartNumber?: number; limit: number },
+  ): Promise<{ readonly upload: UploadSummary; readonly parts: readonly PartSummary[]; readonly truncated: boolean }>;
+  completeUpload(ref: ObjectRef, input: CompleteInput): Promise<ObjectMeta>;
+  abortUpload(ref: ObjectRef, uploadId: string): Promise<void>;
+  listUploads(
+    bucket: BucketName,
+    input: { prefix: string; delimiter?: string; keyMarker?: string; uploadIdMarker?: string; limit: number },
+  ): Promise<{
+    readonly entries: readonly ({ readonly kind: 'upload'; readonly upload: UploadSummary } | { readonly kind: 'prefix'; readonly key: string })[];
+    readonly truncated: boolean;
+  }>;
+}

@@ -1,0 +1,211 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type {
+  ChecksumAlgorithm,
+  Checksums,
+  ChecksumType,
+  NewObject,
+  ObjectMeta,
+  UploadBody,
+} from '../common/object-meta.ts';
+
+/** What one backend can do by itself, atomically. What is false is refused by the layers above, never imitated there. */
+export interface BackendCapabilities {
+  /** `put`, `completeUpload`, `copy` and `delete` decide their condition atomically with the change. */
+  readonly conditionalPut: boolean;
+  readonly conditionalComplete: boolean;
+  readonly conditionalCopy: boolean;
+  readonly conditionalDelete: boolean;
+  readonly multipart: boolean;
+  /** `copy` moves no byte through this process, or does so more cheaply than read and put would. */
+  readonly serverSideCopy: boolean;
+  /**
+   * Nothing but this process can change what is stored, so cached metadata stays valid until this process writes.
+   * True only of Forebay's own layout, locked by this node.
+   */
+  readonly exclusive: boolean;
+  /** Keys of any form up to 1,024 bytes; otherwise `invalid-key` and `key-conflict` can occur. */
+  readonly anyKey: boolean;
+}
+
+/** A condition on the object that a change replaces. ETags without quotes; `*` is any object that exists. */
+export type WriteCondition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' };
+
+export interface CallOptions {
+  /** Ends the work at the backend too; the call then rejects with kind `cancelled`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface PutOptions extends CallOptions, NewObject {
+  readonly condition?: WriteCondition;
+  /**
+   * Runs after the last byte was checked and written and before the object becomes visible; a rejection gives the
+   * upload up and is passed on.
+   */
+  readonly beforeCommit?: () => Promise<void>;
+}
+
+export interface ListOptions extends CallOptions {
+  readonly prefix: string;
+  /** Any non-empty string. Keys that contain it after the prefix are folded into common prefixes. */
+  readonly delimiter?: string;
+  /**
+   * Only entries after this one, in UTF-8 byte order: keys greater than it, and common prefixes greater than it that are
+   * not themselves a prefix of it together with the delimiter (S3's marker and start-after).
+   * A common prefix P given as `after` continues behind every key that starts with P.
+   */
+  readonly after?: string;
+  /** At most so many entries, objects and common prefixes together; ≥ 1. */
+  readonly limit: number;
+}
+
+export interface ListedObject {
+  readonly kind: 'object';
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly storageClass?: string;
+  readonly checksumAlgorithms?: readonly ChecksumAlgorithm[];
+  readonly checksumType?: ChecksumType;
+}
+export interface ListedPrefix {
+  readonly kind: 'prefix';
+  /** Ends with the delimiter. */
+  readonly key: string;
+}
+export type ListEntry = ListedObject | ListedPrefix;
+
+export interface ListPage {
+  /** In UTF-8 byte order of `key`. */
+  readonly entries: readonly ListEntry[];
+  /** True exactly if another entry follows the last one. The next page is asked for with `after` = the last entry's key. */
+  readonly truncated: boolean;
+}
+
+export interface CreateUploadOptions extends CallOptions, NewObject {
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly checksumType?: ChecksumType;
+}
+
+/** What was said of an upload when it was created. */
+export interface UploadInfo extends NewObject {
+  readonly key: string;
+  readonly uploadId: string;
+  readonly initiatedMs: number;
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly checksumType?: ChecksumType;
+}
+
+export interface UploadedPart {
+  readonly partNumber: number;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly checksums: Checksums;
+}
+
+/** A part as a client names it when it completes an upload. */
+export interface CompletePart {
+  readonly partNumber: number;
+  readonly etag: string;
+  readonly checksums: Checksums;
+}
+
+export interface CompleteOptions extends CallOptions {
+  readonly condition?: WriteCondition;
+  readonly beforeCommit?: () => Promise<void>;
+  /** Checksum of the whole object that the client expects (FULL_OBJECT), or of its parts' checksums (COMPOSITE). */
+  readonly checksums?: Checksums;
+  readonly checksumType?: ChecksumType;
+  /** Size of the whole object that the client expects (`x-amz-mp-object-size`), bytes. */
+  readonly expectedSizeBytes?: number;
+}
+
+export interface ListUploadsOptions extends CallOptions {
+  readonly prefix: string;
+  readonly delimiter?: string;
+  /** Only uploads of keys after this one, or of this key with an upload id after `uploadIdMarker`. */
+  readonly keyMarker?: string;
+  readonly uploadIdMarker?: string;
+  readonly limit: number;
+}
+
+export interface ListUploadsPage {
+  /** Ordered by key, then by upload id. A common prefix stands where its keys would. */
+  readonly entries: readonly ({ readonly kind: 'upload'; readonly upload: UploadInfo } | ListedPrefix)[];
+  readonly truncated: boolean;
+}
+
+export interface CopyOptions extends CallOptions {
+  /** The source must still have this generation, otherwise `moved`. */
+  readonly sourceGeneration: string;
+  /** Replaces headers and metadata (MetadataDirective REPLACE); absent: the source's own are kept. */
+  readonly replace?: NewObject;
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly condition?: WriteCondition;
+  readonly beforeCommit?: () => Promise<void>;
+}
+
+/**
+ * Storage below: a flat space of keys (any UTF-8 string of 1–1,600 bytes) and immutable versions of objects.
+ * Every method may run concurrently with every other, for one key too, and rejects with `UfsError` only (apart from what
+ * an `UploadBody` or `beforeCommit` rejects with, which is passed on as it is). A change that has returned is durable and visible.
+ */
+export interface Backend {
+  /** The mount's URI without credentials, for messages. */
+  readonly uri: string;
+  readonly capabilities: BackendCapabilities;
+
+  /** The present version's metadata; always asked of the storage itself. Kinds: not-found. */
+  head(key: string, options?: CallOptions): Promise<ObjectMeta>;
+
+  /**
+   * Exactly the bytes of `range` of the version `meta` describes, in order, in chunks of any size up to 1 MiB.
+   * Never gives a byte of another version: rejects with `moved` (before or between chunks) if the version cannot be had any more;
+   * a short read is `io`. A buffer given out is not written to again. Ending the iteration early frees what it holds.
+   * `range` lies within the object and is not empty.
+   */
+  read(key: string, meta: ObjectMeta, range: ByteRange, options?: CallOptions): AsyncIterable<Buffer>;
+
+  /**
+   * Stores the body and makes it visible in one step; nothing is visible, and nothing is left behind, if it rejects.
+   * Kinds: precondition-failed, conflict, invalid-key, key-conflict, no-space, read-only.
+   */
+  put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta>;
+
+  /** Succeeds also where there was nothing, unless the condition says otherwise. Kinds: precondition-failed, not-found (with a condition only). */
+  delete(key: string, options?: CallOptions & { readonly condition?: WriteCondition }): Promise<void>;
+
+  /** One page of what is there now. A key present throughout a sequence of pages appears in it exactly once. */
+  list(options: ListOptions): Promise<ListPage>;
+
+  /** A copy inside this backend. Kinds: as put, and moved, not-found for the source. */
+  copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta>;
+
+  createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo>;
+  /** Kinds: no-such-upload. Storing a part again replaces it. */
+  putPart(key: string, uploadId: string, partNumber: number, body: UploadBody, options?: CallOptions): Promise<UploadedPart>;
+  /** Parts in order of number, those after `afterPartNumber`. Kinds: no-such-upload. */
+  listParts(
+    key: string,
+    uploadId: string,
+    options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
+  ): Promise<{ readonly upload: UploadInfo; readonly parts: readonly UploadedPart[]; readonly truncated: boolean }>;
+  /**
+   * Makes the object of the named parts visible in one step. Called again after it succeeded, it succeeds with the same
+   * answer as long as the object it made is still the present one.
+   * Kinds: no-such-upload, invalid-part, invalid-part-order, part-too-small, bad-digest, precondition-failed, conflict.
+   */
+  completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly CompletePart[],
+    options?: CompleteOptions,
+  ): Promise<ObjectMeta>;
+  /** Kinds: no-such-upload. */
+  abortUpload(key: string, uploadId: string, options?: CallOptions): Promise<void>;
+  listUploads(options: ListUploadsOptions): Promise<ListUploadsPage>;
+
+  /** Frees what the backend holds open. No call is made after it. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,33 @@
+/** Names one page of one version: never the same for other bytes. */
+export interface PageKey {
+  /** The mount's incarnation UUID. */
+  readonly incarnation: string;
+  /** The backend key below the mount. */
+  readonly path: string;
+  readonly generation: string;
+  readonly pageIndex: number;
+}
+
+/**
+ * Where pages lie. A page is whole or absent. Never rejects for a fault of its medium: what cannot be read, or fails its
+ * block checksums, is absent (and counted); what cannot be written is not kept. All methods may run concurrently.
+ */
+export interface PageStore {
+  /**
+   * Bytes `[start, end)` within the page, or undefined if the page is absent. Every block touched is checked.
+   * A Buffer given out is never written to again.
+   */
+  read(key: PageKey, start: number, end: number): Promise<Buffer | undefined>;
+  /** As `read`, without waiting: undefined also when only a slower medium has it. For the hot path. */
+  readNow(key: PageKey, start: number, end: number): Buffer | undefined;
+  /** Whether the page is probably there; no medium is touched. */
+  has(key: PageKey): boolean;
+  /** Keeps a whole page if it is admitted; makes room by evicting. `bytes` is not changed by anyone afterwards. */
+  write(key: PageKey, bytes: Buffer): Promise<void>;
+  /** Forgets every page of a path, or only those of other generations than `keepGeneration`. */
+  remove(incarnation: string, path: string, keepGeneration?: string): Promise<void>;
+  /** Forgets every page of a mount's incarnation. */
+  removeIncarnation(incarnation: string): Promise<void>;
+  readonly usage: { readonly pages: number; readonly bytes: number; readonly capacityBytes: number };
+  close(): Promise<void>;
+}
