@@ -1,4 +1,4 @@
-import type { Freshness } from '../worker/reader.ts';
+import type { Freshness } from '../common/freshness.ts';
 
 export type WriteMode = 'through' | 'back' | 'around';
 

@@ -116,7 +116,11 @@ export interface PartSummary {
 
 export interface CompleteInput {
   readonly uploadId: string;
-  readonly parts: readonly { readonly partNumber: number; readonly etag: string; readonly checksums: Checksums }[];
+  readonly parts: readonly {
+    readonly partNumber: number;
+    readonly etag: string;
+    readonly checksums: Checksums;
+  }[];
   readonly condition?: WriteCondition;
   readonly checksums?: Checksums;
   readonly checksumType?: ChecksumType;
@@ -138,7 +142,10 @@ export interface ObjectService {
   /** NoSuchBucket, BucketNotEmpty. */
   deleteBucket(bucket: BucketName): Promise<void>;
 
-  headObject(ref: ObjectRef, options?: ReadOptions): Promise<{ meta: ObjectMeta; owner: string; validatedMs: number }>;
+  headObject(
+    ref: ObjectRef,
+    options?: ReadOptions,
+  ): Promise<{ meta: ObjectMeta; owner: string; validatedMs: number }>;
   /**
    * One version of an object: calls `select` with its metadata (again, with newer metadata, if the version moved before the
    * first byte) and opens the range it names. What `select` throws is passed on; an empty range has an empty body.
@@ -168,14 +175,21 @@ export interface ObjectService {
   listParts(
     ref: ObjectRef,
     input: { uploadId: string; afterPartNumber?: number; limit: number },
-  ): Promise<{ readonly upload: UploadSummary; readonly parts: readonly PartSummary[]; readonly truncated: boolean }>;
+  ): Promise<{
+    readonly upload: UploadSummary;
+    readonly parts: readonly PartSummary[];
+    readonly truncated: boolean;
+  }>;
   completeUpload(ref: ObjectRef, input: CompleteInput): Promise<ObjectMeta>;
   abortUpload(ref: ObjectRef, uploadId: string): Promise<void>;
   listUploads(
     bucket: BucketName,
     input: { prefix: string; delimiter?: string; keyMarker?: string; uploadIdMarker?: string; limit: number },
   ): Promise<{
-    readonly entries: readonly ({ readonly kind: 'upload'; readonly upload: UploadSummary } | { readonly kind: 'prefix'; readonly key: string })[];
+    readonly entries: readonly (
+      | { readonly kind: 'upload'; readonly upload: UploadSummary }
+      | { readonly kind: 'prefix'; readonly key: string }
+    )[];
     readonly truncated: boolean;
   }>;
 }

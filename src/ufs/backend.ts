@@ -184,13 +184,23 @@ export interface Backend {
 
   createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo>;
   /** Kinds: no-such-upload. Storing a part again replaces it. */
-  putPart(key: string, uploadId: string, partNumber: number, body: UploadBody, options?: CallOptions): Promise<UploadedPart>;
+  putPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: UploadBody,
+    options?: CallOptions,
+  ): Promise<UploadedPart>;
   /** Parts in order of number, those after `afterPartNumber`. Kinds: no-such-upload. */
   listParts(
     key: string,
     uploadId: string,
     options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
-  ): Promise<{ readonly upload: UploadInfo; readonly parts: readonly UploadedPart[]; readonly truncated: boolean }>;
+  ): Promise<{
+    readonly upload: UploadInfo;
+    readonly parts: readonly UploadedPart[];
+    readonly truncated: boolean;
+  }>;
   /**
    * Makes the object of the named parts visible in one step. Called again after it succeeded, it succeeds with the same
    * answer as long as the object it made is still the present one.

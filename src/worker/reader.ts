@@ -1,4 +1,5 @@
 import type { ByteRange } from '../common/byte-range.ts';
+import type { Freshness } from '../common/freshness.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Backend } from '../ufs/backend.ts';
 
@@ -32,8 +33,8 @@ export interface RangeReader {
 }
 
 /**
- * Metadata of objects as last seen at their backends, under each mount's freshness (`shared` rules 3, 6 and 8 of
- * docs/architecture.md: installs only what no write overtook).
+ * Metadata of objects as last seen at their backends, under each mount's freshness (it installs only what no
+ * write overtook).
  */
 export interface MetadataSource {
   /** Cached or asked of the backend. Rejects with `UfsError` (not-found …). */
@@ -59,12 +60,6 @@ export interface MetadataTarget {
   readonly path: string;
   readonly freshness: Freshness;
 }
-
-/** `always`: each open asks the backend; `lease`: at most `ms` old; `immutable`: once seen, for ever. */
-export type Freshness =
-  | { readonly kind: 'always' }
-  | { readonly kind: 'lease'; readonly ms: number }
-  | { readonly kind: 'immutable' };
 
 export class WorkerError extends Error {
   override name = 'WorkerError';

@@ -1,0 +1,73 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Every metric of a node, each with a line of meaning. */
+export class Metrics {
+  readonly registry = new Registry();
+
+  readonly requests = this.counter(
+    'forebay_requests_total',
+    'S3 requests answered, each once, by operation and S3 code (OK where there is none)',
+    ['operation', 'code'],
+  );
+  readonly requestSeconds = new Histogram({
+    name: 'forebay_request_seconds',
+    help: 'Time from the first byte of a request to the last of its answer, by operation',
+    labelNames: ['operation'],
+    buckets: [0.0005, 0.002, 0.01, 0.05, 0.25, 1, 5, 30],
+    registers: [this.registry],
+  });
+  readonly bytesServed = this.counter(
+    'forebay_bytes_served_total',
+    'Object bytes handed to clients, by where they came from',
+    ['source'],
+  );
+  readonly bytesReceived = this.counter(
+    'forebay_bytes_received_total',
+    'Object bytes taken from clients',
+    [],
+  );
+  readonly failedLater = this.counter(
+    'forebay_failed_later_total',
+    'Answers cut off after their first byte because the rest could not be had',
+    ['operation'],
+  );
+  readonly backendRequests = this.counter(
+    'forebay_backend_requests_total',
+    'Calls made to a backend, by mount and operation',
+    ['mount', 'operation'],
+  );
+  readonly backendBytes = this.counter(
+    'forebay_backend_bytes_total',
+    'Object bytes read from (direction read) and written to (direction write) a backend',
+    ['mount', 'direction'],
+  );
+  readonly pageStoreErrors = this.counter(
+    'forebay_page_store_errors_total',
+    'Pages that could not be read or kept, by reason (checksum, io, no-space, short)',
+    ['reason'],
+  );
+  readonly pageEvictions = this.counter(
+    'forebay_page_evictions_total',
+    'Pages dropped to make room, by tier',
+    ['tier'],
+  );
+  readonly coalescedFills = this.counter(
+    'forebay_coalesced_fills_total',
+    'Page reads that joined a fill which was already under way',
+    [],
+  );
+  readonly cacheBytes = this.gauge('forebay_cache_bytes', 'Bytes of pages held, by tier', ['tier']);
+  readonly inFlight = this.gauge('forebay_requests_in_flight', 'S3 requests being worked on', []);
+  readonly adminRequests = this.counter('forebay_admin_requests_total', 'Requests to the admin port', [
+    'route',
+    'code',
+  ]);
+
+  private counter<T extends string>(name: string, help: string, labelNames: readonly T[]): Counter<T> {
+    return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
+  }
+
+  private gauge<T extends string>(name: string, help: string, labelNames: readonly T[]): Gauge<T> {
+    return new Gauge({ name, help, labelNames: [...labelNames], registers: [this.registry] });
+  }
+}
