@@ -1,0 +1,73 @@
+import type { S3Response } from './call.ts';
+import { errorCodes, type S3ErrorCode } from './error-codes.ts';
+import { element, textElement, xmlDocument } from './xml.ts';
+
+export type { S3ErrorCode } from './error-codes.ts';
+
+export interface S3ErrorDetails {
+  /** Replaces the code's own message. Shown to clients: holds no secret and nothing about backends. */
+  readonly message?: string;
+  /** The `Resource` element; the pipeline gives the request's path where it is absent. */
+  readonly resource?: string;
+  /** Further elements of the answer, such as `ArgumentName`, in this order. */
+  readonly extra?: Readonly<Record<string, string>>;
+  /** Headers of the answer, names in lower case. */
+  readonly headers?: Readonly<Record<string, string | number>>;
+  readonly cause?: unknown;
+}
+
+/** What an S3 client is told went wrong. */
+export class S3Error extends Error {
+  override name = 'S3Error';
+  readonly code: S3ErrorCode;
+  readonly status: number;
+  readonly resource: string | undefined;
+  readonly extra: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | number>>;
+
+  constructor(code: S3ErrorCode, details: S3ErrorDetails = {}) {
+    const [status, message] = errorCodes[code];
+    super(details.message ?? message, { cause: details.cause });
+    this.code = code;
+    this.status = status;
+    this.resource = details.resource;
+    this.extra = details.extra ?? {};
+    this.headers = status === 503 ? { 'retry-after': 1, ...details.headers } : (details.headers ?? {});
+  }
+}
+
+/** `InvalidArgument` as S3 words it: which argument, and what its value was. */
+export function invalidArgument(name: string, value: string, message?: string): S3Error {
+  return new S3Error('InvalidArgument', { message, extra: { ArgumentName: name, ArgumentValue: value } });
+}
+
+/** `NotImplemented` for a header or parameter that asks for something not offered. */
+export function notImplemented(header: string, message?: string): S3Error {
+  return new S3Error('NotImplemented', { message, extra: { Header: header } });
+}
+
+/**
+ * The answer for an error: S3's XML, or headers alone for HEAD requests and 304
+ * (S3 API Reference, "REST error responses").
+ */
+export function errorResponse(
+  error: S3Error,
+  request: { readonly requestId: string; readonly resource: string; readonly headRequest: boolean },
+): S3Response {
+  if (error.status === 304) return { status: 304, headers: error.headers };
+  const headers = { 'content-type': 'application/xml', ...error.headers };
+  if (request.headRequest) return { status: error.status, headers };
+  const extra = Object.entries(error.extra).map(([name, value]) => textElement(name, value));
+  const body = xmlDocument(
+    element('Error', [
+      textElement('Code', error.code),
+      textElement('Message', error.message),
+      ...extra,
+      textElement('Resource', error.resource ?? request.resource),
+      textElement('RequestId', request.requestId),
+      // S3 names the host that answered here; clients show it and nothing more, so the request stands for it.
+      textElement('HostId', Buffer.from(request.requestId).toString('base64')),
+    ]),
+  );
+  return { status: error.status, headers, body };
+}
