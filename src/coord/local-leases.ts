@@ -2,6 +2,9 @@ import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import { CoordError, type Lease } from './store.ts';
 
+/** The least time between two tries to end a lease. */
+const retryMs = 5;
+
 interface Held {
   deadlineMs: number;
   readonly ended: AbortController;
@@ -14,7 +17,7 @@ export class LocalLeases {
   private readonly onEnd: (leaseId: string) => void;
   private readonly held = new Map<string, Held>();
 
-  /** `onEnd` is called once a lease, after it has ended. */
+  /** `onEnd` makes a lease's keys vanish; called again if it threw a `CoordError`. */
   constructor(clock: Clock, random: Random, onEnd: (leaseId: string) => void) {
     this.clock = clock;
     this.random = random;
@@ -57,20 +60,31 @@ export class LocalLeases {
   private async endWhenOver(id: string, held: Held): Promise<void> {
     while (this.held.get(id) === held) {
       const remainingMs = held.deadlineMs - this.clock.monotonicMs();
-      if (remainingMs <= 0) return this.end(id);
+      if (remainingMs <= 0 && this.tryEnd(id)) return;
       try {
-        await this.clock.sleep(Math.ceil(remainingMs), held.ended.signal);
+        await this.clock.sleep(Math.max(Math.ceil(remainingMs), retryMs), held.ended.signal);
       } catch {
         return; // Ended or closed meanwhile: nothing is left to wait for.
       }
     }
   }
 
+  /** False if the end could not be written down (a full disk): the lease stays ended-but-held, and is tried again. */
+  private tryEnd(id: string): boolean {
+    try {
+      this.end(id);
+      return true;
+    } catch (error) {
+      if (error instanceof CoordError) return false;
+      throw error;
+    }
+  }
+
   private end(id: string): void {
     const held = this.held.get(id);
     if (!held) return;
+    this.onEnd(id);
     this.held.delete(id);
     held.ended.abort();
-    this.onEnd(id);
   }
 }
