@@ -1,0 +1,98 @@
+import type { BucketRecord } from '../mounts/mount.ts';
+import { S3Error } from '../s3api/errors.ts';
+import type { BucketName } from '../s3api/names.ts';
+import type { BucketInfo, Identity } from '../s3api/service.ts';
+import type { PageStore } from '../worker/page-store.ts';
+import type { BucketGate } from './bucket-gate.ts';
+import { toS3Error } from './error-map.ts';
+import { listMerged } from './list-merge.ts';
+import type { Namespace } from './namespace.ts';
+
+/** The buckets' records in the coordination store. */
+export interface BucketRecords {
+  get(name: string): BucketRecord | undefined;
+  list(): readonly BucketRecord[];
+  /** False if a record of this name exists already. */
+  create(record: Pick<BucketRecord, 'name' | 'owner' | 'kind'>): Promise<boolean>;
+  /** False if it is not this incarnation any more. */
+  delete(record: BucketRecord): Promise<boolean>;
+}
+
+/** Makes, shows and deletes buckets. */
+export class Buckets {
+  readonly #records: BucketRecords;
+  readonly #namespace: Namespace;
+  readonly #gate: BucketGate;
+  readonly #pages: Pick<PageStore, 'removeIncarnation'>;
+
+  constructor(
+    records: BucketRecords,
+    namespace: Namespace,
+    gate: BucketGate,
+    pages: Pick<PageStore, 'removeIncarnation'>,
+  ) {
+    this.#records = records;
+    this.#namespace = namespace;
+    this.#gate = gate;
+    this.#pages = pages;
+  }
+
+  async ownedBy(caller: Identity): Promise<readonly BucketInfo[]> {
+    return this.#records
+      .list()
+      .filter((record) => record.owner === caller.userName)
+      .map(toInfo);
+  }
+
+  async info(bucket: BucketName): Promise<BucketInfo> {
+    return toInfo(this.#namespace.bucket(bucket));
+  }
+
+  async create(caller: Identity, bucket: BucketName): Promise<void> {
+    const created = await this.#records.create({ name: bucket, owner: caller.userName, kind: 'root' });
+    if (created) return;
+    const owner = this.#records.get(bucket)?.owner;
+    throw new S3Error(owner === caller.userName ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', {
+      extra: { BucketName: bucket },
+    });
+  }
+
+  async delete(bucket: BucketName): Promise<void> {
+    try {
+      await this.#gate.deleteAlone(bucket, () => this.#deleteEmpty(bucket));
+    } catch (error) {
+      throw toS3Error(error);
+    }
+  }
+
+  async #deleteEmpty(bucket: BucketName): Promise<void> {
+    const record = this.#namespace.bucket(bucket);
+    const sources = await this.#namespace.sources(bucket);
+    if (record.kind === 'mount' || sources.length > 1) {
+      throw new S3Error('AccessDenied', {
+        message: 'This bucket holds a mount. An operator removes it with: forebay mount remove',
+      });
+    }
+    const { entries } = await listMerged(sources, { prefix: '', limit: 1 });
+    if (entries.length > 0) throw new S3Error('BucketNotEmpty', { extra: { BucketName: bucket } });
+    await this.#abortUploads(bucket);
+    if (!(await this.#records.delete(record))) throw new S3Error('OperationAborted');
+    await this.#pages.removeIncarnation(record.incarnation);
+  }
+
+  /** S3 lets a bucket with unfinished uploads go; their parts go with it. */
+  async #abortUploads(bucket: BucketName): Promise<void> {
+    const backend = (await this.#namespace.locate(bucket, '')).backend;
+    for (;;) {
+      const page = await backend.listUploads({ prefix: `${bucket}/`, limit: 100 });
+      for (const entry of page.entries) {
+        if (entry.kind === 'upload') await backend.abortUpload(entry.upload.key, entry.upload.uploadId);
+      }
+      if (!page.truncated) return;
+    }
+  }
+}
+
+function toInfo(record: BucketRecord): BucketInfo {
+  return { name: record.name as BucketName, owner: record.owner, createdMs: record.createdMs };
+}

@@ -1,0 +1,73 @@
+import { unreachable } from '../common/assert.ts';
+import { S3Error } from '../s3api/errors.ts';
+import { UfsError } from '../ufs/errors.ts';
+import { WorkerError } from '../worker/reader.ts';
+
+/** The one translation of a fault inside into the error an S3 client gets. The cause is kept for the log, never sent. */
+export function toS3Error(error: unknown): S3Error {
+  if (error instanceof S3Error) return error;
+  if (error instanceof UfsError) return fromUfsError(error);
+  if (error instanceof WorkerError) return new S3Error('SlowDown', { cause: error });
+  return new S3Error('InternalError', { cause: error });
+}
+
+function fromUfsError(cause: UfsError): S3Error {
+  switch (cause.kind) {
+    case 'not-found':
+      return new S3Error('NoSuchKey', { cause });
+    case 'no-such-upload':
+      return new S3Error('NoSuchUpload', { cause });
+    case 'invalid-part':
+      return new S3Error('InvalidPart', { cause });
+    case 'invalid-part-order':
+      return new S3Error('InvalidPartOrder', { cause });
+    case 'part-too-small':
+      return new S3Error('EntityTooSmall', { cause });
+    case 'precondition-failed':
+      return new S3Error('PreconditionFailed', { cause });
+    case 'conflict':
+      return new S3Error('ConditionalRequestConflict', { cause });
+    case 'bad-digest':
+      return new S3Error('BadDigest', { cause });
+    case 'invalid-key':
+      return new S3Error('InvalidArgument', {
+        message: `This key cannot be stored under this mount: ${cause.message}`,
+        cause,
+      });
+    case 'key-conflict':
+      return new S3Error('InvalidArgument', {
+        message: `This key cannot be stored under this mount beside one that exists: ${cause.message}`,
+        cause,
+      });
+    case 'not-implemented':
+      return new S3Error('NotImplemented', { cause });
+    case 'read-only':
+      return new S3Error('AccessDenied', { message: 'This bucket is mounted read-only.', cause });
+    case 'throttled':
+      return new S3Error('SlowDown', { cause });
+    case 'cancelled':
+      return new S3Error('RequestTimeout', { cause });
+    case 'moved':
+      return new S3Error('ServiceUnavailable', {
+        message: 'The object kept changing while it was read. Please retry.',
+        cause,
+      });
+    case 'no-space':
+      return new S3Error('ServiceUnavailable', { message: 'The storage behind this bucket is full.', cause });
+    case 'unavailable':
+    case 'timeout':
+      return new S3Error('ServiceUnavailable', {
+        message: 'The storage behind this bucket cannot be reached.',
+        cause,
+      });
+    case 'denied':
+      return new S3Error('InternalError', {
+        message: 'The storage behind this bucket refused the credentials of its mount.',
+        cause,
+      });
+    case 'io':
+      return new S3Error('InternalError', { cause });
+    default:
+      return unreachable(cause.kind);
+  }
+}
