@@ -1,0 +1,62 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import { S3Error } from './errors.ts';
+
+const single = /^bytes=(\d*)-(\d*)$/i;
+
+/**
+ * The part of an object that a Range header asks for, or undefined for the whole: without the header, and for what S3 ignores,
+ * which is another unit, a malformed range and more than one range (RFC 9110, 14.2; S3 API Reference, GetObject).
+ * InvalidRange if no byte of it exists. Any range of an empty object is such a one.
+ */
+export function parseRange(header: string | undefined, sizeBytes: number): ByteRange | undefined {
+  const match = header === undefined ? null : single.exec(header.trim());
+  if (header === undefined || match === null) return undefined;
+  const [, first = '', last = ''] = match;
+  if (first === '') {
+    if (last === '') return undefined;
+    const suffix = Number(last);
+    if (suffix === 0 || sizeBytes === 0) throw unsatisfiable(header, sizeBytes);
+    return { start: Math.max(0, sizeBytes - suffix), end: sizeBytes };
+  }
+  const start = Number(first);
+  const lastByte = last === '' ? Number.POSITIVE_INFINITY : Number(last);
+  if (lastByte < start) return undefined;
+  if (start >= sizeBytes) throw unsatisfiable(header, sizeBytes);
+  return { start, end: Math.min(lastByte + 1, sizeBytes) };
+}
+
+function unsatisfiable(header: string, sizeBytes: number): S3Error {
+  return new S3Error('InvalidRange', {
+    extra: { RangeRequested: header, ActualObjectSize: String(sizeBytes) },
+    headers: { 'content-range': `bytes */${sizeBytes}` },
+  });
+}
+
+/** The Content-Range header of a range that is not empty (RFC 9110, 14.4). */
+export function contentRange(range: ByteRange, sizeBytes: number): string {
+  return `bytes ${range.start}-${range.end - 1}/${sizeBytes}`;
+}
+
+/**
+ * `x-amz-copy-source-range`: `bytes=first-last` and nothing else, wholly within the source
+ * (S3 API Reference, UploadPartCopy). InvalidArgument.
+ */
+export function parseCopySourceRange(header: string, sizeBytes: number): ByteRange {
+  const match = /^bytes=(\d+)-(\d+)$/.exec(header);
+  const extra = { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header };
+  if (match === null || Number(match[2]) < Number(match[1])) {
+    throw new S3Error('InvalidArgument', {
+      message:
+        'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      extra,
+    });
+  }
+  const range = { start: Number(match[1]), end: Number(match[2]) + 1 };
+  if (range.end > sizeBytes) {
+    throw new S3Error('InvalidArgument', {
+      message: `Range specified is not valid for source object of size: ${sizeBytes}`,
+      extra,
+    });
+  }
+  return range;
+}
