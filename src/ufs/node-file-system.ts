@@ -1,0 +1,185 @@
+import * as fs from 'node:fs';
+import { promisify } from 'node:util';
+import { type FileStatus, type FileSystem, FileSystemError, type OpenFile } from './file-system.ts';
+
+const open = promisify(fs.open);
+const close = promisify(fs.close);
+const fsync = promisify(fs.fsync);
+const lstat = promisify(fs.lstat);
+const stat = promisify(fs.stat);
+const fstat = promisify(fs.fstat);
+const rename = promisify(fs.rename);
+const link = promisify(fs.link);
+const unlink = promisify(fs.unlink);
+const mkdir = promisify(fs.mkdir);
+const rmdir = promisify(fs.rmdir);
+const readdir = promisify(fs.readdir);
+const realpath = promisify(fs.realpath.native);
+const readlink = promisify(fs.readlink);
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+
+/** The system's own file system. Files and directories are made readable and writable by their owner's group at most. */
+export class NodeFileSystem implements FileSystem {
+  async openForReading(path: string, mode: 'read' | 'read-no-follow'): Promise<OpenFile> {
+    // Without O_NONBLOCK, opening a pipe that nobody writes to would occupy a thread for ever.
+    const flags = O_RDONLY | O_NONBLOCK | (mode === 'read-no-follow' ? O_NOFOLLOW : 0);
+    return new NodeFile(await wrap(open(path, flags)), path);
+  }
+
+  async createFile(path: string): Promise<OpenFile> {
+    return new NodeFile(await wrap(open(path, O_RDWR | O_CREAT | O_EXCL, 0o640)), path);
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return wrap(rename(from, to));
+  }
+
+  link(existing: string, to: string): Promise<void> {
+    return wrap(link(existing, to));
+  }
+
+  unlink(path: string): Promise<void> {
+    return wrap(unlink(path));
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    await wrap(mkdir(path, { mode: 0o750 }));
+  }
+
+  removeDirectory(path: string): Promise<void> {
+    return wrap(rmdir(path));
+  }
+
+  readDirectory(path: string): Promise<string[]> {
+    return wrap(readdir(path));
+  }
+
+  async *scanDirectory(path: string): AsyncIterable<string> {
+    const directory = await wrap(fs.promises.opendir(path, { bufferSize: 64 }));
+    try {
+      for (;;) {
+        const entry = await wrap(directory.read());
+        if (!entry) return;
+        yield entry.name;
+      }
+    } finally {
+      await directory.close();
+    }
+  }
+
+  async status(path: string): Promise<FileStatus> {
+    return toStatus(await wrap(stat(path, { bigint: true })));
+  }
+
+  async linkStatus(path: string): Promise<FileStatus> {
+    return toStatus(await wrap(lstat(path, { bigint: true })));
+  }
+
+  realPath(path: string): Promise<string> {
+    return wrap(realpath(path));
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    const fd = await wrap(open(path, O_RDONLY));
+    try {
+      await wrap(fsync(fd));
+    } finally {
+      await wrap(close(fd));
+    }
+  }
+}
+
+class NodeFile implements OpenFile {
+  private readonly fd: number;
+  private readonly path: string;
+
+  constructor(fd: number, path: string) {
+    this.fd = fd;
+    this.path = path;
+  }
+
+  async read(buffer: Buffer, position: number): Promise<number> {
+    let done = 0;
+    while (done < buffer.length) {
+      const count = await readOnce(this.fd, buffer, done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  async write(bytes: Buffer, position: number): Promise<void> {
+    let done = 0;
+    while (done < bytes.length) done += await writeOnce(this.fd, bytes, done, position + done);
+  }
+
+  async status(): Promise<FileStatus> {
+    return toStatus(await wrap(fstat(this.fd, { bigint: true })));
+  }
+
+  async resolvedPath(): Promise<string | undefined> {
+    try {
+      return await readlink(`/proc/self/fd/${this.fd}`);
+    } catch {
+      return undefined; // There is no /proc here: the caller falls back on what it resolved before opening.
+    }
+  }
+
+  sync(): Promise<void> {
+    return wrap(fsync(this.fd), this.path);
+  }
+
+  close(): Promise<void> {
+    return wrap(close(this.fd), this.path);
+  }
+}
+
+function readOnce(fd: number, buffer: Buffer, offset: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(fd, buffer, offset, buffer.length - offset, position, (error, count) =>
+      error ? reject(toFileSystemError(error)) : resolve(count),
+    );
+  });
+}
+
+function writeOnce(fd: number, bytes: Buffer, offset: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.write(fd, bytes, offset, bytes.length - offset, position, (error, count) =>
+      error ? reject(toFileSystemError(error)) : resolve(count),
+    );
+  });
+}
+
+async function wrap<T>(work: Promise<T>, path?: string): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw toFileSystemError(error, path);
+  }
+}
+
+function toFileSystemError(error: unknown, path?: string): FileSystemError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  // Node refuses a path with a NUL byte before the system sees it.
+  const errno = code === 'ERR_INVALID_ARG_VALUE' ? 'EINVAL' : (code ?? 'EIO');
+  return new FileSystemError(errno, path ? `${message}: ${path}` : message, { cause: error });
+}
+
+function toStatus(stats: fs.BigIntStats): FileStatus {
+  const kind = stats.isFile()
+    ? 'file'
+    : stats.isDirectory()
+      ? 'directory'
+      : stats.isSymbolicLink()
+        ? 'link'
+        : 'other';
+  return {
+    kind,
+    dev: stats.dev,
+    ino: stats.ino,
+    sizeBytes: Number(stats.size),
+    mtimeNs: stats.mtimeNs,
+    ctimeNs: stats.ctimeNs,
+  };
+}
