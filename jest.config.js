@@ -9,5 +9,7 @@ export default {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2024' }, module: { type: 'es6' } },
     ],
   },
+  cacheDirectory: '<rootDir>/.cache/jest',
+  maxWorkers: 2,
   testTimeout: 30_000,
 };
