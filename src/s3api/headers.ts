@@ -130,7 +130,7 @@ export function parseOverrides(query: ReadonlyMap<string, string>): AnswerHeader
   return headers;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters a header value may hold (RFC 9110, 5.5).
+/** The characters that a header value may hold (RFC 9110, 5.5). */
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 function isHeaderValue(value: string): boolean {

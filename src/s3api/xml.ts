@@ -1,3 +1,5 @@
+import type { S3Response } from './call.ts';
+
 const s3Namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
 const escapes: Readonly<Record<string, string>> = {
@@ -40,4 +42,9 @@ export function rootElement(name: string, children: readonly string[]): string {
 
 export function xmlDocument(root: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n${root}`;
+}
+
+/** A document as an answer with status 200. */
+export function xmlResponse(body: string): S3Response {
+  return { status: 200, headers: { 'content-type': 'application/xml' }, body };
 }

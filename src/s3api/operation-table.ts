@@ -1,0 +1,115 @@
+import type { Route } from './call.ts';
+import { createBucket } from './operations/create-bucket.ts';
+import { deleteBucket } from './operations/delete-bucket.ts';
+import { deleteObject } from './operations/delete-object.ts';
+import { getBucketLocation } from './operations/get-bucket-location.ts';
+import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
+import { getObject } from './operations/get-object.ts';
+import { headBucket } from './operations/head-bucket.ts';
+import { headObject } from './operations/head-object.ts';
+import { listBuckets } from './operations/list-buckets.ts';
+import { listObjects } from './operations/list-objects.ts';
+import { listObjectsV2 } from './operations/list-objects-v2.ts';
+import { putObject } from './operations/put-object.ts';
+
+/** The operations that are offered, a row each. IAM actions as in the Service Authorization Reference, "Amazon S3". */
+export const offeredOperations: readonly Route[] = [
+  {
+    operation: 'ListBuckets',
+    method: 'GET',
+    scope: 'service',
+    writes: false,
+    handler: listBuckets,
+  },
+  {
+    operation: 'CreateBucket',
+    method: 'PUT',
+    scope: 'bucket',
+    action: 's3:CreateBucket',
+    writes: true,
+    handler: createBucket,
+  },
+  {
+    operation: 'HeadBucket',
+    method: 'HEAD',
+    scope: 'bucket',
+    action: 's3:ListBucket',
+    writes: false,
+    handler: headBucket,
+  },
+  {
+    operation: 'DeleteBucket',
+    method: 'DELETE',
+    scope: 'bucket',
+    action: 's3:DeleteBucket',
+    writes: true,
+    handler: deleteBucket,
+  },
+  {
+    operation: 'GetBucketLocation',
+    method: 'GET',
+    scope: 'bucket',
+    query: ['location'],
+    action: 's3:GetBucketLocation',
+    writes: false,
+    handler: getBucketLocation,
+  },
+  {
+    operation: 'GetBucketVersioning',
+    method: 'GET',
+    scope: 'bucket',
+    query: ['versioning'],
+    action: 's3:GetBucketVersioning',
+    writes: false,
+    handler: getBucketVersioning,
+  },
+  {
+    operation: 'ListObjects',
+    method: 'GET',
+    scope: 'bucket',
+    action: 's3:ListBucket',
+    writes: false,
+    handler: listObjects,
+  },
+  {
+    operation: 'ListObjectsV2',
+    method: 'GET',
+    scope: 'bucket',
+    query: ['list-type'],
+    action: 's3:ListBucket',
+    writes: false,
+    handler: listObjectsV2,
+  },
+  {
+    operation: 'GetObject',
+    method: 'GET',
+    scope: 'object',
+    action: 's3:GetObject',
+    writes: false,
+    handler: getObject,
+  },
+  {
+    operation: 'HeadObject',
+    method: 'HEAD',
+    scope: 'object',
+    action: 's3:GetObject',
+    writes: false,
+    handler: headObject,
+  },
+  {
+    operation: 'PutObject',
+    method: 'PUT',
+    scope: 'object',
+    action: 's3:PutObject',
+    writes: true,
+    handler: putObject,
+  },
+  {
+    operation: 'DeleteObject',
+    method: 'DELETE',
+    scope: 'object',
+    action: 's3:DeleteObject',
+    writes: true,
+    handler: deleteObject,
+  },
+];

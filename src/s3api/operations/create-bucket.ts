@@ -1,0 +1,33 @@
+import type { Call, S3Response } from '../call.ts';
+import { S3Error } from '../errors.ts';
+import { refuseOnWrite } from '../refused-headers.ts';
+import { bucketOf } from '../request.ts';
+import { leafTexts, parseXml } from '../xml-reader.ts';
+
+const maxBodyBytes = 64 * 1024;
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html */
+export async function createBucket(call: Call): Promise<S3Response> {
+  const { request, caller, service } = call;
+  refuseOnWrite(request.headers);
+  const body = await call.text(maxBodyBytes);
+  if (body !== '') checkConfiguration(body, call.region);
+  const bucket = bucketOf(request);
+  await service.createBucket(caller, bucket);
+  return { status: 200, headers: { location: `/${bucket}` } };
+}
+
+/** There is one region. A bucket that names none is in it. */
+function checkConfiguration(body: string, region: string): void {
+  const configuration = parseXml(body, 'CreateBucketConfiguration');
+  for (const name of ['Location', 'Bucket', 'Tags']) {
+    // These ask for directory buckets and for tags.
+    if (configuration.children.some((child) => child.name === name)) throw new S3Error('NotImplemented');
+  }
+  const constraint = leafTexts(configuration, ['LocationConstraint']).LocationConstraint?.trim();
+  if (constraint === undefined || constraint === '' || constraint === region) return;
+  if (constraint === 'EU' && region === 'eu-west-1') return;
+  throw new S3Error('IllegalLocationConstraintException', {
+    message: `The ${constraint} location constraint is incompatible for the region specific endpoint this request was sent to.`,
+  });
+}

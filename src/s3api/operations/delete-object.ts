@@ -1,0 +1,16 @@
+import type { Call, S3Response } from '../call.ts';
+import { parseWriteCondition } from '../conditions.ts';
+import { notImplemented } from '../errors.ts';
+import { refuseOnWrite } from '../refused-headers.ts';
+import { objectOf, refuseOtherVersions } from '../request.ts';
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html */
+export async function deleteObject({ request, service, signal }: Call): Promise<S3Response> {
+  refuseOnWrite(request.headers);
+  refuseOtherVersions(request.query.get('versionId'));
+  // Of an object that is to be deleted only If-Match can be asked.
+  if (request.headers['if-none-match'] !== undefined) throw notImplemented('If-None-Match');
+  const condition = parseWriteCondition(request.headers);
+  await service.deleteObject(objectOf(request), { condition, signal });
+  return { status: 204, headers: {} };
+}

@@ -1,0 +1,20 @@
+import type { Call, S3Response } from '../call.ts';
+import { addChecksumHeaders } from '../checksums.ts';
+import { parseWriteCondition } from '../conditions.ts';
+import { type AnswerHeaders, parseNewObject, quoted } from '../headers.ts';
+import { refuseOnWrite } from '../refused-headers.ts';
+import { objectOf } from '../request.ts';
+import { openUpload } from '../upload.ts';
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html */
+export async function putObject(call: Call): Promise<S3Response> {
+  const { request, service, signal } = call;
+  refuseOnWrite(request.headers);
+  const condition = parseWriteCondition(request.headers);
+  const newObject = parseNewObject(request.headers);
+  const body = openUpload(call);
+  const meta = await service.putObject(objectOf(request), { ...newObject, condition, body, signal });
+  const headers: AnswerHeaders = { etag: quoted(meta.etag) };
+  addChecksumHeaders(headers, meta);
+  return { status: 200, headers };
+}

@@ -1,0 +1,180 @@
+import type { Route, S3Response } from './call.ts';
+import { S3Error } from './errors.ts';
+
+/** Method, operation, query keys that name it, IAM action (without `s3:`). */
+type Row = readonly [method: string, operation: string, query: readonly string[], action: string];
+
+const bucketRows: readonly Row[] = [
+  ['PUT', 'PutBucketAbac', ['abac'], 'PutBucketAbac'],
+  ['GET', 'GetBucketAbac', ['abac'], 'GetBucketAbac'],
+  ['PUT', 'PutBucketAccelerateConfiguration', ['accelerate'], 'PutAccelerateConfiguration'],
+  ['GET', 'GetBucketAccelerateConfiguration', ['accelerate'], 'GetAccelerateConfiguration'],
+  ['PUT', 'PutBucketAcl', ['acl'], 'PutBucketAcl'],
+  ['GET', 'GetBucketAcl', ['acl'], 'GetBucketAcl'],
+  ['PUT', 'PutBucketAnalyticsConfiguration', ['analytics'], 'PutAnalyticsConfiguration'],
+  ['GET', 'GetBucketAnalyticsConfiguration', ['analytics', 'id'], 'GetAnalyticsConfiguration'],
+  ['GET', 'ListBucketAnalyticsConfigurations', ['analytics'], 'GetAnalyticsConfiguration'],
+  ['DELETE', 'DeleteBucketAnalyticsConfiguration', ['analytics'], 'PutAnalyticsConfiguration'],
+  ['PUT', 'PutBucketCors', ['cors'], 'PutBucketCORS'],
+  ['GET', 'GetBucketCors', ['cors'], 'GetBucketCORS'],
+  ['DELETE', 'DeleteBucketCors', ['cors'], 'PutBucketCORS'],
+  ['PUT', 'PutBucketEncryption', ['encryption'], 'PutEncryptionConfiguration'],
+  ['GET', 'GetBucketEncryption', ['encryption'], 'GetEncryptionConfiguration'],
+  ['DELETE', 'DeleteBucketEncryption', ['encryption'], 'PutEncryptionConfiguration'],
+  [
+    'PUT',
+    'PutBucketIntelligentTieringConfiguration',
+    ['intelligent-tiering'],
+    'PutIntelligentTieringConfiguration',
+  ],
+  [
+    'GET',
+    'GetBucketIntelligentTieringConfiguration',
+    ['intelligent-tiering', 'id'],
+    'GetIntelligentTieringConfiguration',
+  ],
+  [
+    'GET',
+    'ListBucketIntelligentTieringConfigurations',
+    ['intelligent-tiering'],
+    'GetIntelligentTieringConfiguration',
+  ],
+  [
+    'DELETE',
+    'DeleteBucketIntelligentTieringConfiguration',
+    ['intelligent-tiering'],
+    'PutIntelligentTieringConfiguration',
+  ],
+  ['PUT', 'PutBucketInventoryConfiguration', ['inventory'], 'PutInventoryConfiguration'],
+  ['GET', 'GetBucketInventoryConfiguration', ['inventory', 'id'], 'GetInventoryConfiguration'],
+  ['GET', 'ListBucketInventoryConfigurations', ['inventory'], 'GetInventoryConfiguration'],
+  ['DELETE', 'DeleteBucketInventoryConfiguration', ['inventory'], 'PutInventoryConfiguration'],
+  ['PUT', 'PutBucketLifecycleConfiguration', ['lifecycle'], 'PutLifecycleConfiguration'],
+  ['GET', 'GetBucketLifecycleConfiguration', ['lifecycle'], 'GetLifecycleConfiguration'],
+  ['DELETE', 'DeleteBucketLifecycle', ['lifecycle'], 'PutLifecycleConfiguration'],
+  ['PUT', 'PutBucketLogging', ['logging'], 'PutBucketLogging'],
+  ['GET', 'GetBucketLogging', ['logging'], 'GetBucketLogging'],
+  [
+    'POST',
+    'CreateBucketMetadataConfiguration',
+    ['metadataConfiguration'],
+    'CreateBucketMetadataTableConfiguration',
+  ],
+  ['GET', 'GetBucketMetadataConfiguration', ['metadataConfiguration'], 'GetBucketMetadataTableConfiguration'],
+  [
+    'DELETE',
+    'DeleteBucketMetadataConfiguration',
+    ['metadataConfiguration'],
+    'DeleteBucketMetadataTableConfiguration',
+  ],
+  [
+    'POST',
+    'CreateBucketMetadataTableConfiguration',
+    ['metadataTable'],
+    'CreateBucketMetadataTableConfiguration',
+  ],
+  ['GET', 'GetBucketMetadataTableConfiguration', ['metadataTable'], 'GetBucketMetadataTableConfiguration'],
+  [
+    'DELETE',
+    'DeleteBucketMetadataTableConfiguration',
+    ['metadataTable'],
+    'DeleteBucketMetadataTableConfiguration',
+  ],
+  [
+    'PUT',
+    'UpdateBucketMetadataInventoryTableConfiguration',
+    ['metadataInventoryTable'],
+    'UpdateBucketMetadataInventoryTableConfiguration',
+  ],
+  [
+    'PUT',
+    'UpdateBucketMetadataJournalTableConfiguration',
+    ['metadataJournalTable'],
+    'UpdateBucketMetadataJournalTableConfiguration',
+  ],
+  ['PUT', 'PutBucketMetricsConfiguration', ['metrics'], 'PutMetricsConfiguration'],
+  ['GET', 'GetBucketMetricsConfiguration', ['metrics', 'id'], 'GetMetricsConfiguration'],
+  ['GET', 'ListBucketMetricsConfigurations', ['metrics'], 'GetMetricsConfiguration'],
+  ['DELETE', 'DeleteBucketMetricsConfiguration', ['metrics'], 'PutMetricsConfiguration'],
+  ['PUT', 'PutBucketNotificationConfiguration', ['notification'], 'PutBucketNotification'],
+  ['GET', 'GetBucketNotificationConfiguration', ['notification'], 'GetBucketNotification'],
+  ['PUT', 'PutObjectLockConfiguration', ['object-lock'], 'PutBucketObjectLockConfiguration'],
+  ['GET', 'GetObjectLockConfiguration', ['object-lock'], 'GetBucketObjectLockConfiguration'],
+  ['PUT', 'PutBucketOwnershipControls', ['ownershipControls'], 'PutBucketOwnershipControls'],
+  ['GET', 'GetBucketOwnershipControls', ['ownershipControls'], 'GetBucketOwnershipControls'],
+  ['DELETE', 'DeleteBucketOwnershipControls', ['ownershipControls'], 'PutBucketOwnershipControls'],
+  ['PUT', 'PutBucketPolicy', ['policy'], 'PutBucketPolicy'],
+  ['GET', 'GetBucketPolicy', ['policy'], 'GetBucketPolicy'],
+  ['DELETE', 'DeleteBucketPolicy', ['policy'], 'DeleteBucketPolicy'],
+  ['GET', 'GetBucketPolicyStatus', ['policyStatus'], 'GetBucketPolicyStatus'],
+  ['PUT', 'PutPublicAccessBlock', ['publicAccessBlock'], 'PutBucketPublicAccessBlock'],
+  ['GET', 'GetPublicAccessBlock', ['publicAccessBlock'], 'GetBucketPublicAccessBlock'],
+  ['DELETE', 'DeletePublicAccessBlock', ['publicAccessBlock'], 'PutBucketPublicAccessBlock'],
+  ['PUT', 'PutBucketReplication', ['replication'], 'PutReplicationConfiguration'],
+  ['GET', 'GetBucketReplication', ['replication'], 'GetReplicationConfiguration'],
+  ['DELETE', 'DeleteBucketReplication', ['replication'], 'PutReplicationConfiguration'],
+  ['PUT', 'PutBucketRequestPayment', ['requestPayment'], 'PutBucketRequestPayment'],
+  ['GET', 'GetBucketRequestPayment', ['requestPayment'], 'GetBucketRequestPayment'],
+  ['GET', 'CreateSession', ['session'], 'CreateSession'],
+  ['PUT', 'PutBucketTagging', ['tagging'], 'PutBucketTagging'],
+  ['GET', 'GetBucketTagging', ['tagging'], 'GetBucketTagging'],
+  ['DELETE', 'DeleteBucketTagging', ['tagging'], 'PutBucketTagging'],
+  ['PUT', 'PutBucketVersioning', ['versioning'], 'PutBucketVersioning'],
+  ['GET', 'ListObjectVersions', ['versions'], 'ListBucketVersions'],
+  ['PUT', 'PutBucketWebsite', ['website'], 'PutBucketWebsite'],
+  ['GET', 'GetBucketWebsite', ['website'], 'GetBucketWebsite'],
+  ['DELETE', 'DeleteBucketWebsite', ['website'], 'DeleteBucketWebsite'],
+  // An upload by an HTML form. Its key is inside the form, so that it is authorised on the bucket.
+  ['POST', 'PostObject', [], 'PutObject'],
+];
+
+const objectRows: readonly Row[] = [
+  ['PUT', 'PutObjectAcl', ['acl'], 'PutObjectAcl'],
+  ['GET', 'GetObjectAcl', ['acl'], 'GetObjectAcl'],
+  ['GET', 'GetObjectAttributes', ['attributes'], 'GetObjectAttributes'],
+  ['PUT', 'UpdateObjectEncryption', ['encryption'], 'UpdateObjectEncryption'],
+  ['PUT', 'PutObjectLegalHold', ['legal-hold'], 'PutObjectLegalHold'],
+  ['GET', 'GetObjectLegalHold', ['legal-hold'], 'GetObjectLegalHold'],
+  ['PUT', 'RenameObject', ['renameObject'], 'PutObject'],
+  ['POST', 'RestoreObject', ['restore'], 'RestoreObject'],
+  ['PUT', 'PutObjectRetention', ['retention'], 'PutObjectRetention'],
+  ['GET', 'GetObjectRetention', ['retention'], 'GetObjectRetention'],
+  ['POST', 'SelectObjectContent', ['select'], 'GetObject'],
+  ['PUT', 'PutObjectTagging', ['tagging'], 'PutObjectTagging'],
+  ['GET', 'GetObjectTagging', ['tagging'], 'GetObjectTagging'],
+  ['DELETE', 'DeleteObjectTagging', ['tagging'], 'DeleteObjectTagging'],
+  ['GET', 'GetObjectTorrent', ['torrent'], 'GetObjectTorrent'],
+];
+
+async function notImplemented(): Promise<S3Response> {
+  throw new S3Error('NotImplemented');
+}
+
+function toRoute(scope: 'bucket' | 'object', [method, operation, query, action]: Row): Route {
+  return {
+    operation,
+    method,
+    scope,
+    ...(query.length > 0 && { query }),
+    action: `s3:${action}`,
+    writes: method !== 'GET',
+    handler: notImplemented,
+  };
+}
+
+/**
+ * The operations that S3 has and Forebay does not offer. They are rows like the others, so that a caller is authenticated and
+ * authorised before being told so, and none of them is ever taken for another operation.
+ */
+export const refusedOperations: readonly Route[] = [
+  {
+    operation: 'WriteGetObjectResponse',
+    method: 'POST',
+    scope: 'service',
+    header: 'x-amz-request-route',
+    writes: true,
+    handler: notImplemented,
+  },
+  ...bucketRows.map((row) => toRoute('bucket', row)),
+  ...objectRows.map((row) => toRoute('object', row)),
+];

@@ -1,0 +1,106 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type { ObjectMeta } from '../common/object-meta.ts';
+import type { S3Request } from './call.ts';
+import { addChecksumHeaders } from './checksums.ts';
+import { checkReadConditions, rangeApplies } from './conditions.ts';
+import { notImplemented, S3Error } from './errors.ts';
+import { type AnswerHeaders, objectHeaders, parseOverrides, versionHeaders } from './headers.ts';
+import { contentRange, parseRange } from './range.ts';
+import { refuseOnRead } from './refused-headers.ts';
+import { parameter, parsePartNumber, refuseOtherVersions } from './request.ts';
+
+/** What a GET or HEAD asks for, as far as it can be known before the object is. */
+export interface ReadRequest {
+  readonly headers: S3Request['headers'];
+  readonly partNumber?: number;
+  readonly overrides: AnswerHeaders;
+  readonly wantsChecksums: boolean;
+  /** The client does not accept what a cache knows without asking again (RFC 9111, 5.2.1). */
+  readonly revalidate: boolean;
+}
+
+/** What the answer is for one version of the object. */
+export interface Representation {
+  readonly status: 200 | 206;
+  /** Empty for an empty object. */
+  readonly range: ByteRange;
+  readonly headers: AnswerHeaders;
+}
+
+/** InvalidRequest, InvalidArgument, NotImplemented, NoSuchVersion. */
+export function parseReadRequest(request: S3Request): ReadRequest {
+  const { headers, query } = request;
+  refuseOnRead(headers);
+  refuseOtherVersions(query.get('versionId'));
+  const rawPartNumber = parameter(request, 'partNumber');
+  if (rawPartNumber !== undefined && headers.range !== undefined) {
+    throw new S3Error('InvalidRequest', {
+      message: 'Cannot specify both Range header and partNumber query parameter',
+    });
+  }
+  return {
+    headers,
+    partNumber: rawPartNumber === undefined ? undefined : parsePartNumber(rawPartNumber),
+    overrides: parseOverrides(query),
+    wantsChecksums: headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED',
+    revalidate: /\b(?:no-cache|max-age=0)\b/i.test(headers['cache-control'] ?? ''),
+  };
+}
+
+/**
+ * Decides conditions, part and range against one version, in the order of RFC 9110, 13.2.2.
+ * NotModified, PreconditionFailed, InvalidRange, InvalidPartNumber.
+ */
+export function selectRepresentation(wanted: ReadRequest, meta: ObjectMeta): Representation {
+  checkReadConditions(wanted.headers, meta, () => notModifiedHeaders(meta));
+  const headers = objectHeaders(meta);
+  const whole = { start: 0, end: meta.sizeBytes };
+  const part = wanted.partNumber === undefined ? undefined : partRange(wanted.partNumber, meta);
+  const range =
+    part ??
+    (rangeApplies(wanted.headers, meta) ? parseRange(wanted.headers.range, meta.sizeBytes) : undefined);
+  if (part !== undefined && meta.parts !== undefined) headers['x-amz-mp-parts-count'] = meta.parts.length;
+  // A checksum of the whole would be held against the bytes of a range.
+  if (wanted.wantsChecksums && range === undefined) addChecksumHeaders(headers, meta);
+  Object.assign(headers, wanted.overrides);
+  const served = range ?? whole;
+  headers['content-length'] = served.end - served.start;
+  if (range === undefined || range.end === range.start) return { status: 200, range: served, headers };
+  headers['content-range'] = contentRange(range, meta.sizeBytes);
+  return { status: 206, range, headers };
+}
+
+function notModifiedHeaders(meta: ObjectMeta): AnswerHeaders {
+  const headers = versionHeaders(meta);
+  const all = objectHeaders(meta);
+  for (const name of ['cache-control', 'expires']) {
+    const value = all[name];
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}
+
+/** An object that was put at once is its own first part (S3 API Reference, GetObject, partNumber). */
+function partRange(partNumber: number, meta: ObjectMeta): ByteRange {
+  const { parts } = meta;
+  if (parts === undefined) {
+    const claimed = /-(\d{1,5})$/.exec(meta.etag)?.[1];
+    // Made of parts whose sizes nobody knows any more: any range would be a guess.
+    if (claimed !== undefined && claimed !== '1') throw notImplemented('partNumber');
+    if (partNumber > 1) throw noSuchPart(partNumber, 1);
+    return { start: 0, end: meta.sizeBytes };
+  }
+  let start = 0;
+  for (const [index, part] of parts.entries()) {
+    // Parts count from one without gaps here, whatever numbers they were uploaded under.
+    if (index + 1 === partNumber) return { start, end: start + part.sizeBytes };
+    start += part.sizeBytes;
+  }
+  throw noSuchPart(partNumber, parts.length);
+}
+
+function noSuchPart(partNumber: number, count: number): S3Error {
+  return new S3Error('InvalidPartNumber', {
+    extra: { PartNumberRequested: String(partNumber), ActualPartCount: String(count) },
+  });
+}

@@ -1,0 +1,63 @@
+import { assert } from '../common/assert.ts';
+import type { S3Request } from './call.ts';
+import { invalidArgument, S3Error } from './errors.ts';
+import type { BucketName, ObjectRef } from './names.ts';
+
+/** The largest object that one PUT, one part or one copy may carry (S3 User Guide, "Amazon S3 multipart upload limits"). */
+export const maxUploadBytes = 5 * 1024 ** 3;
+export const maxPartNumber = 10_000;
+
+/** The bucket of a request that a route of scope `bucket` or `object` matched. */
+export function bucketOf(request: S3Request): BucketName {
+  assert(request.bucket !== undefined, 'a route of a bucket matched a request without one');
+  return request.bucket;
+}
+
+/** The object of a request that a route of scope `object` matched. */
+export function objectOf(request: S3Request): ObjectRef {
+  assert(request.key !== undefined, 'a route of an object matched a request without a key');
+  return { bucket: bucketOf(request), key: request.key };
+}
+
+/**
+ * Refuses versions other than `null`, the one version of an object in a bucket without versioning.
+ * NoSuchVersion, InvalidArgument.
+ */
+export function refuseOtherVersions(versionId: string | undefined): void {
+  if (versionId === undefined || versionId === 'null') return;
+  if (versionId === '') {
+    throw invalidArgument('versionId', '', 'Version id cannot be the empty string');
+  }
+  throw new S3Error('NoSuchVersion', { extra: { VersionId: versionId } });
+}
+
+/** InvalidArgument unless the parameter is a decimal number from 1 to 10,000. */
+export function parsePartNumber(value: string): number {
+  const partNumber = /^\d{1,5}$/.test(value) ? Number(value) : 0;
+  if (partNumber < 1 || partNumber > maxPartNumber) {
+    throw invalidArgument(
+      'partNumber',
+      value,
+      `Part number must be an integer between 1 and ${maxPartNumber}, inclusive`,
+    );
+  }
+  return partNumber;
+}
+
+/** The value of a query parameter, an empty one being the same as none. */
+export function parameter(request: S3Request, name: string): string | undefined {
+  return request.query.get(name) || undefined;
+}
+
+/** A count such as `max-keys`: the most that S3 gives at once unless the client wants fewer. InvalidArgument. */
+export function parseLimit(request: S3Request, name: string, most = 1000): number {
+  const value = parameter(request, name);
+  if (value === undefined) return most;
+  if (!/^-?\d{1,10}$/.test(value) || Math.abs(Number(value)) > 2_147_483_647) {
+    throw invalidArgument(name, value, `Provided ${name} not an integer or within integer range`);
+  }
+  if (Number(value) < 0) {
+    throw invalidArgument(name, value, `Argument ${name} must be an integer between 0 and 2147483647`);
+  }
+  return Math.min(Number(value), most);
+}

@@ -1,0 +1,84 @@
+import type { Route, S3Request } from './call.ts';
+import { invalidArgument, S3Error } from './errors.ts';
+import { offeredOperations } from './operation-table.ts';
+import { refusedOperations } from './refused-operations.ts';
+
+/** Every operation that S3 has, those that are offered and those that answer NotImplemented. */
+export const routes: readonly Route[] = [...offeredOperations, ...refusedOperations];
+
+type Scope = Route['scope'];
+
+/** Query keys that name a part of a resource in one operation and merely say more in another. */
+const plainParameters: ReadonlySet<string> = new Set(['partNumber', 'id', 'list-type']);
+
+interface Group {
+  /** Routes of one scope and method, those with the most conditions first. */
+  readonly routes: readonly Route[];
+}
+
+const groups: ReadonlyMap<string, Group> = groupRoutes();
+const subresources: Readonly<Record<Scope, ReadonlySet<string>>> = {
+  service: subresourcesOf('service'),
+  bucket: subresourcesOf('bucket'),
+  object: subresourcesOf('object'),
+};
+
+/**
+ * The one operation that a request names, by method, by what it is addressed to, and by the query keys and the header that a
+ * row of the table asks for. Query keys that are nobody's are ignored, as S3 does; one that names a sub-resource never is,
+ * so that `DELETE /bucket/key?acl` is not taken for a deletion of the object.
+ *
+ * MethodNotAllowed if no operation has that method there; InvalidArgument if two sub-resources are named at once.
+ */
+export function matchRoute(request: S3Request): Route {
+  const scope = scopeOf(request);
+  const group = groups.get(`${scope} ${request.method}`);
+  const route = group?.routes.find((row) => matches(row, request));
+  const named = namedSubresources(request, scope);
+  if (route === undefined) throw methodNotAllowed(request, named[0] ?? scope);
+  const beside = named.find((key) => !route.query?.includes(key));
+  if (beside === undefined) return route;
+  if (named.length === 1) throw methodNotAllowed(request, beside);
+  throw invalidArgument(
+    'ResourceType',
+    named[0] ?? beside,
+    `Conflicting query string parameters: ${named.slice(0, 2).join(', ')}`,
+  );
+}
+
+function scopeOf(request: S3Request): Scope {
+  if (request.bucket === undefined) return 'service';
+  return request.key === undefined ? 'bucket' : 'object';
+}
+
+function matches(route: Route, request: S3Request): boolean {
+  if (route.header !== undefined && request.headers[route.header] === undefined) return false;
+  return route.query === undefined || route.query.every((key) => request.query.has(key));
+}
+
+function namedSubresources(request: S3Request, scope: Scope): readonly string[] {
+  if (request.query.size === 0) return [];
+  return [...request.query.keys()].filter((key) => subresources[scope].has(key));
+}
+
+function methodNotAllowed(request: S3Request, resourceType: string): S3Error {
+  return new S3Error('MethodNotAllowed', {
+    extra: { Method: request.method, ResourceType: resourceType.toUpperCase() },
+  });
+}
+
+function groupRoutes(): ReadonlyMap<string, Group> {
+  const byGroup = Map.groupBy(routes, (route) => `${route.scope} ${route.method}`);
+  return new Map(
+    [...byGroup].map(([name, rows]) => [name, { routes: rows.toSorted((a, b) => weight(b) - weight(a)) }]),
+  );
+}
+
+function weight(route: Route): number {
+  return (route.query?.length ?? 0) * 2 + (route.header === undefined ? 0 : 1);
+}
+
+function subresourcesOf(scope: Scope): ReadonlySet<string> {
+  const keys = routes.filter((route) => route.scope === scope).flatMap((route) => route.query ?? []);
+  return new Set(keys.filter((key) => !plainParameters.has(key)));
+}
