@@ -5,6 +5,8 @@ export interface PageKey {
   /** The backend key below the mount. */
   readonly path: string;
   readonly generation: string;
+  /** The page size that `pageIndex` counts in. Part of the name: another size cuts the same version into other bytes. */
+  readonly pageSizeBytes: number;
   readonly pageIndex: number;
 }
 

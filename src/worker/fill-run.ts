@@ -1,0 +1,234 @@
+import type { Clock } from '../common/clock.ts';
+import { UfsError } from '../ufs/errors.ts';
+import type { FillBudget } from './fill-budget.ts';
+import type { PageFlight } from './page-flight.ts';
+import type { ReadTarget } from './reader.ts';
+
+/** What a run tells its owner. */
+export interface RunEvents {
+  /** The backend is asked for the first byte. */
+  started(): void;
+  received(bytes: number): void;
+  /** Every byte of the page is here; `release` gives its memory back to the budget. */
+  filled(flight: PageFlight, release: () => void): void;
+  failed(flight: PageFlight, error: unknown): void;
+  /** No further page can be had from this run. */
+  closed(run: FillRun): void;
+}
+
+export interface FillRunSettings {
+  /** A backend read that nobody continues for so long is given up. */
+  readonly idleRunMs: number;
+  readonly acceptShortReads: boolean;
+}
+
+/**
+ * One read at the backend over a run of missing pages, cut into page flights. It moves on only when the next page has
+ * been asked for, so that at most the pages asked for are read, however long the run.
+ */
+export class FillRun {
+  /** The first page that nobody has asked this run for. */
+  nextPage: number;
+  readonly endPage: number;
+  /** Resolves when the backend read has ended; never rejects. */
+  finished: Promise<void> = Promise.resolve();
+  /** Readers that may still ask for its next page. */
+  private readers = 0;
+  private readonly clock: Clock;
+  private readonly budget: FillBudget;
+  private readonly target: ReadTarget;
+  private readonly events: RunEvents;
+  private readonly settings: FillRunSettings;
+  readonly firstPage: number;
+  private readonly queue: PageFlight[] = [];
+  private readonly abort = new AbortController();
+  private asked: PromiseWithResolvers<void> | undefined;
+  private waitingForBudget = false;
+  private open = true;
+
+  constructor(
+    clock: Clock,
+    budget: FillBudget,
+    target: ReadTarget,
+    pages: { readonly first: number; readonly end: number },
+    events: RunEvents,
+    settings: FillRunSettings,
+  ) {
+    this.clock = clock;
+    this.budget = budget;
+    this.target = target;
+    this.firstPage = pages.first;
+    this.nextPage = pages.first;
+    this.endPage = pages.end;
+    this.events = events;
+    this.settings = settings;
+  }
+
+  /** Asks for the next page. The first call starts the run. */
+  ask(flight: PageFlight): void {
+    this.queue.push(flight);
+    this.nextPage++;
+    if (this.nextPage === this.firstPage + 1) this.finished = this.pump();
+    this.asked?.resolve();
+  }
+
+  join(): void {
+    this.readers++;
+  }
+
+  leave(): void {
+    this.readers--;
+    this.reconsider();
+  }
+
+  /** When the last reader has gone, what was begun is finished and the rest is not read. */
+  reconsider(): void {
+    if (this.readers > 0) return;
+    if (this.queue.length === 0) this.close();
+    else if (this.waitingForBudget && this.queue.every((flight) => flight.readers === 0)) this.close();
+  }
+
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.events.closed(this);
+    this.asked?.resolve();
+    this.abort.abort();
+  }
+
+  private async pump(): Promise<void> {
+    const source = new ChunkSource(this.target, this.firstPage, this.endPage, this.abort.signal, this.events);
+    try {
+      for (let flight = await this.next(); flight; flight = await this.next()) {
+        const release = await this.memoryFor(flight);
+        if (!release) break;
+        try {
+          await this.fill(flight, source);
+        } catch (error) {
+          release();
+          throw error;
+        }
+        this.queue.shift();
+        this.events.filled(flight, release);
+      }
+    } catch (error) {
+      this.failAll(error);
+    } finally {
+      this.close();
+      this.failAll(cancelled(this.target));
+      await source.end();
+    }
+  }
+
+  /** The next page asked for; undefined when there will be none. */
+  private async next(): Promise<PageFlight | undefined> {
+    while (this.open && this.queue.length === 0 && this.nextPage < this.endPage && this.readers > 0) {
+      this.asked = Promise.withResolvers<void>();
+      await this.waitForAsker(this.asked.promise);
+      this.asked = undefined;
+    }
+    return this.open ? this.queue[0] : undefined;
+  }
+
+  private async waitForAsker(asked: Promise<void>): Promise<void> {
+    const timer = new AbortController();
+    const idle = this.clock.sleep(this.settings.idleRunMs, timer.signal).then(
+      () => this.queue.length === 0 && this.close(),
+      // Aborted because a reader asked in time.
+      () => undefined,
+    );
+    await Promise.race([asked, idle]);
+    timer.abort();
+  }
+
+  private async memoryFor(flight: PageFlight): Promise<(() => void) | undefined> {
+    this.waitingForBudget = true;
+    const release = await this.budget.acquire(flight.lengthBytes, this.abort.signal);
+    this.waitingForBudget = false;
+    return release;
+  }
+
+  private async fill(flight: PageFlight, source: ChunkSource): Promise<void> {
+    while (flight.missingBytes > 0) {
+      const chunk = await source.take(flight.missingBytes);
+      if (!chunk) {
+        if (this.settings.acceptShortReads) break;
+        throw wrongLength(this.target, 'fewer');
+      }
+      flight.push(chunk);
+    }
+    // A backend that looks at the version once more after the last byte says so at the end of its iteration.
+    if (flight.key.pageIndex === this.endPage - 1 && (await source.take(1))) {
+      throw wrongLength(this.target, 'more');
+    }
+    flight.complete();
+  }
+
+  private failAll(error: unknown): void {
+    for (const flight of this.queue.splice(0)) this.events.failed(flight, error);
+  }
+}
+
+/** The backend's chunks, cut where pages end. The backend is not asked before the first byte is wanted. */
+class ChunkSource {
+  private readonly begin: () => AsyncIterator<Buffer>;
+  private readonly events: RunEvents;
+  private iterator: AsyncIterator<Buffer> | undefined;
+  private rest: Buffer | undefined;
+
+  constructor(
+    target: ReadTarget,
+    firstPage: number,
+    endPage: number,
+    signal: AbortSignal,
+    events: RunEvents,
+  ) {
+    this.events = events;
+    const range = {
+      start: firstPage * target.pageSizeBytes,
+      end: Math.min(endPage * target.pageSizeBytes, target.meta.sizeBytes),
+    };
+    this.begin = () =>
+      target.backend.read(target.path, target.meta, range, { signal })[Symbol.asyncIterator]();
+  }
+
+  /** Between 1 and `maxBytes` bytes; undefined at the end. */
+  async take(maxBytes: number): Promise<Buffer | undefined> {
+    while (!this.rest || this.rest.length === 0) {
+      if (!this.iterator) {
+        this.events.started();
+        this.iterator = this.begin();
+      }
+      const next = await this.iterator.next();
+      if (next.done) return undefined;
+      this.events.received(next.value.length);
+      this.rest = next.value;
+    }
+    const chunk = this.rest.length > maxBytes ? this.rest.subarray(0, maxBytes) : this.rest;
+    this.rest = this.rest.length > maxBytes ? this.rest.subarray(maxBytes) : undefined;
+    return chunk;
+  }
+
+  async end(): Promise<void> {
+    try {
+      await this.iterator?.return?.();
+    } catch {
+      // The bytes that were wanted are here, or their readers have had the error already.
+    }
+  }
+}
+
+export function wrongLength(target: ReadTarget, how: 'fewer' | 'more'): UfsError {
+  return new UfsError('io', `the backend gave ${how} bytes than its metadata says`, {
+    backend: target.backend.uri,
+    key: target.path,
+  });
+}
+
+export function cancelled(target: ReadTarget, cause?: unknown): UfsError {
+  return new UfsError('cancelled', 'the read was given up', {
+    backend: target.backend.uri,
+    key: target.path,
+    cause,
+  });
+}

@@ -1,0 +1,244 @@
+import type { Clock } from '../common/clock.ts';
+import type { Metrics } from '../common/metrics.ts';
+import type { Mutants } from '../common/mutants.ts';
+import type { ObjectMeta } from '../common/object-meta.ts';
+import { UfsError } from '../ufs/errors.ts';
+import { abortable } from './abortable.ts';
+import { type KnownMeta, MetadataEntries, mayKeep } from './metadata-entries.ts';
+import type { MetadataSource, MetadataTarget } from './reader.ts';
+
+export interface MetadataCacheSettings {
+  /** Memory for metadata, bytes, estimated. */
+  readonly capacityBytes: number;
+  readonly mutants?: Mutants;
+}
+
+export const defaultMetadataCacheSettings: MetadataCacheSettings = { capacityBytes: 32 * 1024 * 1024 };
+
+/** One question to the backend, and those who wait for its answer. */
+interface HeadFlight {
+  readonly answer: Promise<KnownMeta>;
+  /** The key's epoch when the question was sent; undefined until then. */
+  epoch: number | undefined;
+  waiters: number;
+  readonly abort: AbortController;
+}
+
+/** Kept only while a question or a write of the key is under way. */
+interface KeyState {
+  /** Grows with the beginning and the end of each write, and with each invalidation. */
+  epoch: number;
+  writers: number;
+  /** Flights under way or queued, and writers. */
+  holders: number;
+  /** The newest question that was sent and not answered. */
+  running: HeadFlight | undefined;
+  /** Will be sent when the running one is answered. */
+  queued: HeadFlight | undefined;
+}
+
+/**
+ * Metadata under each mount's freshness. An answer is installed only if the key's epoch has not moved since its question was
+ * sent, so that no write or invalidation is ever undone by an older answer; and a reader that must see the present state
+ * joins only questions that were sent after it came.
+ */
+export class MetadataCache implements MetadataSource {
+  private readonly metrics: Metrics;
+  private readonly settings: MetadataCacheSettings;
+  private readonly entries: MetadataEntries;
+  private readonly states = new Map<string, KeyState>();
+
+  constructor(clock: Clock, metrics: Metrics, settings: MetadataCacheSettings) {
+    this.metrics = metrics;
+    this.settings = settings;
+    this.entries = new MetadataEntries(clock, settings.capacityBytes);
+  }
+
+  get usage() {
+    return { entries: this.entries.count, bytes: this.entries.bytes, keysInFlight: this.states.size };
+  }
+
+  peek(target: MetadataTarget): KnownMeta | undefined {
+    const known = this.entries.usable(nameOf(target), target);
+    return known === 'absent' ? undefined : known;
+  }
+
+  async get(
+    target: MetadataTarget,
+    options: { readonly revalidate?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<KnownMeta> {
+    const name = nameOf(target);
+    const validating = options.revalidate || !mayKeep(target);
+    const known = validating ? undefined : this.entries.usable(name, target);
+    if (known === 'absent') throw notFound(target);
+    if (known) return known;
+    return this.ask(name, target, validating, options.signal);
+  }
+
+  async write<T extends ObjectMeta | undefined>(
+    target: MetadataTarget,
+    change: () => Promise<T>,
+  ): Promise<T> {
+    const name = nameOf(target);
+    const state = this.hold(name);
+    const alone = state.writers === 0;
+    state.writers++;
+    const epoch = this.advance(name, state);
+    const begun = this.entries.now();
+    try {
+      const result = await change();
+      const overlapped = !alone || state.epoch !== epoch;
+      this.advance(name, state);
+      if (result && !overlapped) this.entries.install(name, target, result, begun);
+      return result;
+    } catch (error) {
+      // It may have taken effect all the same, so what was asked meanwhile is void here too.
+      this.advance(name, state);
+      throw error;
+    } finally {
+      state.writers--;
+      this.release(name, state);
+    }
+  }
+
+  invalidate(target: MetadataTarget): void {
+    const name = nameOf(target);
+    const state = this.states.get(name);
+    if (state) this.advance(name, state);
+    else this.entries.remove(name);
+  }
+
+  /** Makes every question under way unfit to be installed, and forgets what is known. */
+  private advance(name: string, state: KeyState): number {
+    this.entries.remove(name);
+    state.epoch++;
+    return state.epoch;
+  }
+
+  private async ask(
+    name: string,
+    target: MetadataTarget,
+    validating: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<KnownMeta> {
+    const state = this.hold(name);
+    const flight = this.joinable(state, validating) ?? this.launch(name, target, state);
+    flight.waiters++;
+    try {
+      return await abortable(flight.answer, signal);
+    } catch (error) {
+      if (signal?.aborted) throw cancelled(target, error);
+      throw error;
+    } finally {
+      flight.waiters--;
+      if (flight.waiters === 0) flight.abort.abort();
+      this.release(name, state);
+    }
+  }
+
+  private joinable(state: KeyState, validating: boolean): HeadFlight | undefined {
+    const early = !validating || this.settings.mutants?.joinEarlierValidation;
+    const { running } = state;
+    // A question sent before a write ended may bring the old state, which a reader after the write must not see.
+    if (running && early && running.epoch === state.epoch && !running.abort.signal.aborted) return running;
+    const { queued } = state;
+    return queued && !queued.abort.signal.aborted ? queued : undefined;
+  }
+
+  private launch(name: string, target: MetadataTarget, state: KeyState): HeadFlight {
+    const answered = Promise.withResolvers<KnownMeta>();
+    const flight: HeadFlight = {
+      answer: answered.promise,
+      epoch: undefined,
+      waiters: 0,
+      abort: new AbortController(),
+    };
+    // Every waiter may have gone by the time it fails.
+    flight.answer.catch(() => undefined);
+    const { running } = state;
+    // Where the running question was overtaken there is nothing to gain from waiting for it.
+    const wait = running && running.epoch === state.epoch && !running.abort.signal.aborted;
+    const sent = wait
+      ? this.sendAfter(running, name, target, state, flight)
+      : this.send(name, target, state, flight);
+    sent.then(answered.resolve, answered.reject);
+    return flight;
+  }
+
+  private async sendAfter(
+    running: HeadFlight,
+    name: string,
+    target: MetadataTarget,
+    state: KeyState,
+    flight: HeadFlight,
+  ): Promise<KnownMeta> {
+    state.queued = flight;
+    // Its error is its own waiters' affair.
+    await running.answer.catch(() => undefined);
+    if (state.queued === flight) state.queued = undefined;
+    if (flight.abort.signal.aborted) throw cancelled(target, flight.abort.signal.reason);
+    return this.send(name, target, state, flight);
+  }
+
+  private async send(
+    name: string,
+    target: MetadataTarget,
+    state: KeyState,
+    flight: HeadFlight,
+  ): Promise<KnownMeta> {
+    state.holders++;
+    state.running = flight;
+    flight.epoch = state.epoch;
+    const sent = this.entries.now();
+    const isCurrent = () =>
+      this.settings.mutants?.installOvertakenMetadata ||
+      (flight.epoch === state.epoch && state.writers === 0);
+    try {
+      this.metrics.backendRequests.inc({ mount: target.mount, operation: 'head' });
+      const meta = await target.backend.head(target.path, { signal: flight.abort.signal });
+      if (isCurrent()) return this.entries.install(name, target, meta, sent);
+      return { meta, validatedMs: sent.wallMs };
+    } catch (error) {
+      const isAbsent = error instanceof UfsError && error.kind === 'not-found';
+      if (isAbsent && isCurrent()) this.entries.installAbsent(name, target, sent);
+      throw error;
+    } finally {
+      if (state.running === flight) state.running = undefined;
+      this.release(name, state);
+    }
+  }
+
+  private hold(name: string): KeyState {
+    let state = this.states.get(name);
+    if (!state) {
+      state = { epoch: 0, writers: 0, holders: 0, running: undefined, queued: undefined };
+      this.states.set(name, state);
+    }
+    state.holders++;
+    return state;
+  }
+
+  private release(name: string, state: KeyState): void {
+    state.holders--;
+    if (state.holders === 0) this.states.delete(name);
+  }
+}
+
+function nameOf(target: MetadataTarget): string {
+  return `${target.incarnation}\0${target.path}`;
+}
+
+function notFound(target: MetadataTarget): UfsError {
+  return new UfsError('not-found', 'the object is known not to exist', {
+    backend: target.backend.uri,
+    key: target.path,
+  });
+}
+
+function cancelled(target: MetadataTarget, cause: unknown): UfsError {
+  return new UfsError('cancelled', 'the question was given up', {
+    backend: target.backend.uri,
+    key: target.path,
+    cause,
+  });
+}

@@ -1,0 +1,190 @@
+import type { Clock } from '../common/clock.ts';
+import type { Metrics } from '../common/metrics.ts';
+import type { Mutants } from '../common/mutants.ts';
+import { FillBudget } from './fill-budget.ts';
+import { FillRun, type RunEvents } from './fill-run.ts';
+import { PageFlight } from './page-flight.ts';
+import { pageKeyOf, pageLength, pageName } from './page-key.ts';
+import type { PageStore } from './page-store.ts';
+import { type ReadTarget, WorkerError } from './reader.ts';
+
+export interface PageFillSettings {
+  /** Memory for pages being filled, bytes, shared by all readers. */
+  readonly maxFillBytes: number;
+  /** Pages being filled at once. */
+  readonly maxFills: number;
+  /** Fills that may wait for memory before new readers are told `overloaded`. */
+  readonly maxQueuedFills: number;
+  /** A backend read that nobody continues for so long is given up. */
+  readonly idleRunMs: number;
+  readonly mutants: Mutants;
+}
+
+/** A backend read is planned over at most so many pages; a longer one continues with the next read. */
+const maxRunPages = 1024;
+/** Pages handed to the store at once; each is held twice meanwhile, in chunks and in one piece. */
+const maxStoreWrites = 4;
+
+/** Pages on their way from backends: one flight per page, whoever asks. */
+export class PageFills {
+  private readonly clock: Clock;
+  private readonly metrics: Metrics;
+  private readonly store: PageStore;
+  private readonly settings: PageFillSettings;
+  private readonly budget: FillBudget;
+  private readonly flights = new Map<string, PageFlight>();
+  private readonly runs = new Set<FillRun>();
+  /** Runs by the name of the page they would give next. */
+  private readonly continuable = new Map<string, FillRun>();
+  /** Flights that are whole and need not be kept: what gives their memory back. */
+  private readonly spare = new Map<PageFlight, () => void>();
+  private readonly writes = new Set<Promise<void>>();
+  private readonly writeQueue: (() => void)[] = [];
+  private writeCount = 0;
+  private closed = false;
+
+  constructor(clock: Clock, metrics: Metrics, store: PageStore, settings: PageFillSettings) {
+    this.clock = clock;
+    this.metrics = metrics;
+    this.store = store;
+    this.settings = settings;
+    this.budget = new FillBudget(() => this.retireSpare(), settings);
+  }
+
+  get usage() {
+    return { flights: this.flights.size, runs: this.runs.size, ...this.budget.usage };
+  }
+
+  /** Throws `overloaded` if a new reader may not start a fill now. Readers under way are not refused. */
+  checkRoom(): void {
+    if (this.closed) throw new WorkerError('closed', 'the worker is closing');
+    if (this.budget.usage.waiting >= this.settings.maxQueuedFills) {
+      throw new WorkerError('overloaded', `${this.budget.usage.waiting} fills are waiting for memory`);
+    }
+  }
+
+  /** Memory for a read that is no page's; undefined once the signal is aborted. The result gives it back. */
+  async borrow(bytes: number, signal: AbortSignal): Promise<(() => void) | undefined> {
+    this.checkRoom();
+    return this.budget.acquire(bytes, signal);
+  }
+
+  /** A flight of the page that has not failed, if there is one. */
+  find(name: string): PageFlight | undefined {
+    return this.settings.mutants.separateFills ? undefined : this.flights.get(name);
+  }
+
+  /**
+   * Reads a page that the store lacks, or joins whoever does already. `endPage` is where the asker's range ends: one backend
+   * read is planned up to there, or up to the next page that is present. The caller joins the flight at once.
+   */
+  demand(target: ReadTarget, pageIndex: number, endPage: number): PageFlight {
+    if (this.closed) throw new WorkerError('closed', 'the worker is closing');
+    const key = pageKeyOf(target, pageIndex);
+    const name = pageName(key);
+    const present = this.find(name);
+    if (present) {
+      this.metrics.coalescedFills.inc();
+      return present;
+    }
+    const run = this.continuable.get(name) ?? this.startRun(target, pageIndex, endPage);
+    this.continuable.delete(name);
+    const length = pageLength(target.meta, target.pageSizeBytes, pageIndex);
+    const flight = new PageFlight(key, name, length, pageIndex !== run.firstPage, run, (left) =>
+      this.left(left),
+    );
+    this.flights.set(name, flight);
+    run.ask(flight);
+    if (run.nextPage < run.endPage) {
+      this.continuable.set(pageName(pageKeyOf(target, run.nextPage)), run);
+    }
+    return flight;
+  }
+
+  /** Ends every backend read and waits for what is being written. */
+  async close(): Promise<void> {
+    this.closed = true;
+    const runs = [...this.runs];
+    for (const run of runs) run.close();
+    await Promise.all(runs.map((run) => run.finished));
+    await Promise.all(this.writes);
+  }
+
+  private startRun(target: ReadTarget, first: number, endPage: number): FillRun {
+    let end = first + 1;
+    while (end < endPage && end - first < maxRunPages && this.isMissing(target, end)) end++;
+    const events: RunEvents = {
+      started: () => this.metrics.backendRequests.inc({ mount: target.mount, operation: 'read' }),
+      received: (bytes) => this.metrics.backendBytes.inc({ mount: target.mount, direction: 'read' }, bytes),
+      filled: (flight, release) => this.filled(target, flight, release),
+      failed: (flight, error) => {
+        this.forget(flight);
+        flight.fail(error);
+      },
+      closed: (closedRun) => this.runClosed(target, closedRun),
+    };
+    const run = new FillRun(this.clock, this.budget, target, { first, end }, events, {
+      idleRunMs: this.settings.idleRunMs,
+      acceptShortReads: this.settings.mutants.acceptShortReads ?? false,
+    });
+    this.runs.add(run);
+    return run;
+  }
+
+  private isMissing(target: ReadTarget, pageIndex: number): boolean {
+    const key = pageKeyOf(target, pageIndex);
+    return !this.flights.has(pageName(key)) && !this.store.has(key);
+  }
+
+  private runClosed(target: ReadTarget, run: FillRun): void {
+    this.runs.delete(run);
+    const next = pageName(pageKeyOf(target, run.nextPage));
+    if (this.continuable.get(next) === run) this.continuable.delete(next);
+  }
+
+  private filled(target: ReadTarget, flight: PageFlight, release: () => void): void {
+    const write = this.keep(target, flight).then(() => {
+      this.writes.delete(write);
+      this.spare.set(flight, release);
+      if (flight.readers === 0 || this.budget.pressed) this.left(flight);
+    });
+    this.writes.add(write);
+  }
+
+  private async keep(target: ReadTarget, flight: PageFlight): Promise<void> {
+    if (!target.meta.generationSettled && !this.settings.mutants.keepUnsettledPages) return;
+    if (this.writeCount >= maxStoreWrites) {
+      await new Promise<void>((resolve) => this.writeQueue.push(resolve));
+    }
+    this.writeCount++;
+    const [first] = flight.chunks;
+    const bytes = flight.chunks.length === 1 && first ? first : Buffer.concat(flight.chunks);
+    await this.store.write(flight.key, bytes);
+    this.writeCount--;
+    this.writeQueue.shift()?.();
+  }
+
+  /** No reader wants the flight any more, or somebody else needs its memory. */
+  private left(flight: PageFlight): void {
+    const release = this.spare.get(flight);
+    if (!release) {
+      flight.run.reconsider();
+    } else if (!this.settings.mutants.leakFlights) {
+      this.spare.delete(flight);
+      this.forget(flight);
+      flight.retire();
+      release();
+    }
+  }
+
+  private retireSpare(): void {
+    for (const flight of this.spare.keys()) {
+      if (!this.budget.pressed) return;
+      this.left(flight);
+    }
+  }
+
+  private forget(flight: PageFlight): void {
+    if (this.flights.get(flight.name) === flight) this.flights.delete(flight.name);
+  }
+}

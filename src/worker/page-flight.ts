@@ -1,0 +1,118 @@
+import { assert } from '../common/assert.ts';
+import type { FillRun } from './fill-run.ts';
+import type { PageKey } from './page-store.ts';
+
+/** waiting: no byte yet; whole: every byte is here; retired: was whole, and its memory was given up; failed: will never be whole. */
+export type FlightState = 'waiting' | 'filling' | 'whole' | 'retired' | 'failed';
+
+/**
+ * One page on its way from the backend. Readers follow its chunks as they arrive; each keeps its own position, and
+ * the flight keeps every chunk until it retires.
+ */
+export class PageFlight {
+  readonly key: PageKey;
+  readonly name: string;
+  readonly lengthBytes: number;
+  /** True if it is not the first page of its backend read, which may have gone stale while it waited for readers. */
+  readonly continued: boolean;
+  /** The backend read it comes from. */
+  readonly run: FillRun;
+  state: FlightState = 'waiting';
+  error: unknown;
+  /** Readers that still want bytes of it. */
+  readers = 0;
+
+  private chunkList: Buffer[] = [];
+  private filledBytes = 0;
+  private changed: PromiseWithResolvers<void> | undefined;
+  private wholeWaiters: PromiseWithResolvers<readonly Buffer[]>[] = [];
+  private readonly onLeft: (flight: PageFlight) => void;
+
+  constructor(
+    key: PageKey,
+    name: string,
+    lengthBytes: number,
+    continued: boolean,
+    run: FillRun,
+    onLeft: (flight: PageFlight) => void,
+  ) {
+    this.key = key;
+    this.name = name;
+    this.lengthBytes = lengthBytes;
+    this.continued = continued;
+    this.run = run;
+    this.onLeft = onLeft;
+  }
+
+  /** Empty again once it has retired or failed. */
+  get chunks(): readonly Buffer[] {
+    return this.chunkList;
+  }
+
+  get missingBytes(): number {
+    return this.lengthBytes - this.filledBytes;
+  }
+
+  get receivedNothing(): boolean {
+    return this.filledBytes === 0;
+  }
+
+  join(): void {
+    this.readers++;
+  }
+
+  leave(): void {
+    this.readers--;
+    if (this.readers === 0) this.onLeft(this);
+  }
+
+  /** Resolves when a chunk arrived or the state changed. Ask only while `waiting` or `filling`. */
+  change(): Promise<void> {
+    this.changed ??= Promise.withResolvers<void>();
+    return this.changed.promise;
+  }
+
+  /** All chunks, once every one is here; they stay with the caller when the flight retires. Rejects with the fill's error. */
+  async whole(): Promise<readonly Buffer[]> {
+    if (this.state === 'whole') return this.chunkList;
+    if (this.state === 'failed') throw this.error;
+    assert(this.state !== 'retired', 'a flight that has retired is not joined');
+    const waiter = Promise.withResolvers<readonly Buffer[]>();
+    this.wholeWaiters.push(waiter);
+    return waiter.promise;
+  }
+
+  push(chunk: Buffer): void {
+    this.state = 'filling';
+    this.chunkList.push(chunk);
+    this.filledBytes += chunk.length;
+    this.wake();
+  }
+
+  complete(): void {
+    this.state = 'whole';
+    for (const waiter of this.wholeWaiters) waiter.resolve(this.chunkList);
+    this.wholeWaiters = [];
+    this.wake();
+  }
+
+  fail(error: unknown): void {
+    this.state = 'failed';
+    this.error = error;
+    this.chunkList = [];
+    for (const waiter of this.wholeWaiters) waiter.reject(error);
+    this.wholeWaiters = [];
+    this.wake();
+  }
+
+  retire(): void {
+    this.state = 'retired';
+    this.chunkList = [];
+    this.wake();
+  }
+
+  private wake(): void {
+    this.changed?.resolve();
+    this.changed = undefined;
+  }
+}

@@ -1,0 +1,247 @@
+import { type ByteRange, rangeLength } from '../common/byte-range.ts';
+import type { Clock } from '../common/clock.ts';
+import type { Metrics } from '../common/metrics.ts';
+import type { Mutants } from '../common/mutants.ts';
+import { abortable } from './abortable.ts';
+import { afterFirstChunk, readBackend, readBackendWhole } from './bypass-read.ts';
+import { cancelled } from './fill-run.ts';
+import { PageFills } from './page-fill.ts';
+import type { PageFlight } from './page-flight.ts';
+import { pageKeyOf, pageName } from './page-key.ts';
+import type { PageKey, PageStore } from './page-store.ts';
+import { RangeStream, type RangeStreamParts } from './range-stream.ts';
+import type { PageRead, RangeReader, ReadTarget } from './reader.ts';
+import { ServedBytes } from './served-bytes.ts';
+
+export interface PageReaderSettings {
+  /** Memory for pages being filled, bytes, shared by all readers. */
+  readonly maxFillBytes: number;
+  /** Pages being filled at once. */
+  readonly maxFills: number;
+  /** Fills that may wait for memory before new readers are told `overloaded`. */
+  readonly maxQueuedFills: number;
+  /** A backend read that nobody continues for so long is given up. */
+  readonly idleRunMs: number;
+  /** What a long answer takes from the store at once; a multiple of the store's block size. */
+  readonly sliceBytes: number;
+  readonly mutants?: Mutants;
+}
+
+export const defaultPageReaderSettings: PageReaderSettings = {
+  maxFillBytes: 64 * 1024 * 1024,
+  maxFills: 256,
+  maxQueuedFills: 1024,
+  idleRunMs: 30_000,
+  sliceBytes: 1024 * 1024,
+};
+
+/** A part of a range that lies in one page; `start` and `end` count from the page's beginning. */
+interface Piece {
+  readonly pageIndex: number;
+  readonly key: PageKey;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Pages beyond which the status of a long answer is taken from those before. */
+const maxPagesLookedAt = 16_384;
+
+/** Reads ranges through the page store and fills what it lacks. */
+export class PageReader implements RangeReader {
+  private readonly metrics: Metrics;
+  private readonly store: PageStore;
+  private readonly settings: PageReaderSettings;
+  private readonly served: ServedBytes;
+  private readonly fills: PageFills;
+  private readonly streamParts: RangeStreamParts;
+
+  constructor(clock: Clock, metrics: Metrics, store: PageStore, settings: PageReaderSettings) {
+    this.metrics = metrics;
+    this.store = store;
+    this.settings = settings;
+    this.served = new ServedBytes(metrics);
+    this.fills = new PageFills(clock, metrics, store, { mutants: {}, ...settings });
+    this.streamParts = {
+      metrics,
+      served: this.served,
+      store,
+      fills: this.fills,
+      sliceBytes: settings.sliceBytes,
+    };
+  }
+
+  /** What fills hold at the moment. */
+  get usage() {
+    return this.fills.usage;
+  }
+
+  open(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
+    if (!target.meta.generationSettled && !this.settings.mutants?.keepUnsettledPages) {
+      return this.openBypass(target, range, signal);
+    }
+    if (rangeLength(range) <= target.pageSizeBytes) return this.openWhole(target, range, signal);
+    return this.openStream(target, range, signal);
+  }
+
+  /** Ends every fill. Readers under way are cut off. */
+  async close(): Promise<void> {
+    await this.fills.close();
+  }
+
+  private async openWhole(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
+    const pieces = cut(target, range);
+    const now = this.piecesNow(pieces);
+    if (now) return this.answer('hit', now, 0);
+    try {
+      return await this.fillWhole(target, pieces, signal);
+    } catch (error) {
+      if (signal?.aborted) throw cancelled(target, error);
+      throw error;
+    }
+  }
+
+  private async fillWhole(target: ReadTarget, pieces: Piece[], signal?: AbortSignal): Promise<PageRead> {
+    const held = await abortable(Promise.all(pieces.map((piece) => this.heldPiece(piece))), signal);
+    const missing = pieces.filter((_, index) => !held[index]);
+    if (missing.length === 0) return this.answer('hit', join(held as Buffer[]), 0);
+    const endPage = (pieces.at(-1)?.pageIndex ?? 0) + 1;
+    const joined: PageFlight[] = [];
+    try {
+      const whole = missing.map((piece) => this.joinFlight(target, piece, endPage, joined));
+      const filled = await abortable(Promise.all(whole), signal);
+      const bytes = missing.map((piece, index) => takePiece(filled[index] ?? [], piece));
+      const filledBytes = bytes.reduce((sum, part) => sum + part.length, 0);
+      const all = held.map((part) => part ?? bytes.shift() ?? Buffer.alloc(0));
+      return this.answer(missing.length === pieces.length ? 'miss' : 'partial', join(all), filledBytes);
+    } finally {
+      for (const flight of joined) flight.leave();
+    }
+  }
+
+  private answer(cache: 'hit' | 'miss' | 'partial', body: Buffer, filledBytes: number): PageRead {
+    this.served.count('fill', filledBytes);
+    this.served.count('hit', body.length - filledBytes);
+    return { cache, body };
+  }
+
+  private piecesNow(pieces: Piece[]): Buffer | undefined {
+    const parts: Buffer[] = [];
+    for (const piece of pieces) {
+      const bytes = this.store.readNow(piece.key, piece.start, piece.end);
+      if (!bytes) return undefined;
+      parts.push(bytes);
+    }
+    return join(parts);
+  }
+
+  /** The piece, if its page is here: in a fill that is whole, or in the store. */
+  private async heldPiece(piece: Piece): Promise<Buffer | undefined> {
+    const name = pageName(piece.key);
+    const flight = this.fills.find(name);
+    if (flight) return flight.state === 'whole' ? takePiece(flight.chunks, piece) : undefined;
+    if (!this.store.has(piece.key)) return undefined;
+    const bytes = await this.store.read(piece.key, piece.start, piece.end);
+    // A page that was found bad may have been filled again by another reader while this one looked.
+    if (bytes || this.fills.find(name) || !this.store.has(piece.key)) return bytes;
+    return this.store.read(piece.key, piece.start, piece.end);
+  }
+
+  /** All chunks of the piece's page, asked for before anything else can take them away. */
+  private joinFlight(
+    target: ReadTarget,
+    piece: Piece,
+    endPage: number,
+    joined: PageFlight[],
+  ): Promise<readonly Buffer[]> {
+    if (!this.fills.find(pageName(piece.key))) this.fills.checkRoom();
+    const flight = this.fills.demand(target, piece.pageIndex, endPage);
+    flight.join();
+    joined.push(flight);
+    return flight.whole();
+  }
+
+  private async openStream(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
+    const planned = this.statusOf(target, range);
+    if (!this.isHeld(pageKeyOf(target, Math.floor(range.start / target.pageSizeBytes)))) {
+      this.fills.checkRoom();
+    }
+    const stream = new RangeStream(this.streamParts, target, range, signal);
+    const source = await stream.ready();
+    // The first page may have turned out damaged; for those behind it the status says what was there at the beginning.
+    const cache = planned === 'hit' && source === 'fill' ? 'partial' : planned;
+    return { cache, body: stream.chunks() };
+  }
+
+  private statusOf(target: ReadTarget, range: ByteRange): 'hit' | 'miss' | 'partial' {
+    const firstPage = Math.floor(range.start / target.pageSizeBytes);
+    const endPage = Math.ceil(range.end / target.pageSizeBytes);
+    const first = this.isHeld(pageKeyOf(target, firstPage));
+    for (let page = firstPage + 1; page < endPage; page++) {
+      if (page - firstPage > maxPagesLookedAt) return 'partial';
+      if (this.isHeld(pageKeyOf(target, page)) !== first) return 'partial';
+    }
+    return first ? 'hit' : 'miss';
+  }
+
+  private isHeld(key: PageKey): boolean {
+    const flight = this.fills.find(pageName(key));
+    return flight ? flight.state === 'whole' : this.store.has(key);
+  }
+
+  private async openBypass(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
+    if (rangeLength(range) <= target.pageSizeBytes) {
+      const body = await this.bypassWhole(target, range, signal);
+      this.served.count('bypass', body.length);
+      return { cache: 'bypass', body };
+    }
+    const chunks = readBackend(this.metrics, target, range, signal);
+    const body = await afterFirstChunk(chunks, (chunk) => this.served.count('bypass', chunk.length), signal);
+    return { cache: 'bypass', body };
+  }
+
+  private async bypassWhole(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<Buffer> {
+    const release = await this.fills.borrow(rangeLength(range), signal ?? neverAborted());
+    if (!release) throw cancelled(target, signal?.reason);
+    try {
+      return await readBackendWhole(this.metrics, target, range, signal);
+    } finally {
+      release();
+    }
+  }
+}
+
+function neverAborted(): AbortSignal {
+  return new AbortController().signal;
+}
+
+function cut(target: ReadTarget, range: ByteRange): Piece[] {
+  const size = target.pageSizeBytes;
+  const pieces: Piece[] = [];
+  for (let page = Math.floor(range.start / size); page * size < range.end; page++) {
+    pieces.push({
+      pageIndex: page,
+      key: pageKeyOf(target, page),
+      start: Math.max(0, range.start - page * size),
+      end: Math.min(size, range.end - page * size),
+    });
+  }
+  return pieces;
+}
+
+function join(parts: readonly Buffer[]): Buffer {
+  const [first] = parts;
+  return parts.length === 1 && first ? first : Buffer.concat(parts);
+}
+
+/** The piece's bytes out of the page's chunks; without copying where they lie in one chunk. */
+function takePiece(chunks: readonly Buffer[], piece: Piece): Buffer {
+  const parts: Buffer[] = [];
+  let chunkStart = 0;
+  for (const chunk of chunks) {
+    const from = Math.max(0, piece.start - chunkStart);
+    const to = Math.min(chunk.length, piece.end - chunkStart);
+    if (from < to) parts.push(chunk.subarray(from, to));
+    chunkStart += chunk.length;
+  }
+  return join(parts);
+}

@@ -1,0 +1,261 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type { Metrics } from '../common/metrics.ts';
+import { UfsError } from '../ufs/errors.ts';
+import { abortable } from './abortable.ts';
+import { readBackend } from './bypass-read.ts';
+import { cancelled, type FillRun } from './fill-run.ts';
+import type { PageFills } from './page-fill.ts';
+import type { PageFlight } from './page-flight.ts';
+import { pageKeyOf, pageName } from './page-key.ts';
+import type { PageStore } from './page-store.ts';
+import type { ReadTarget } from './reader.ts';
+import type { ServedBytes } from './served-bytes.ts';
+
+export interface RangeStreamParts {
+  readonly metrics: Metrics;
+  readonly served: ServedBytes;
+  readonly store: PageStore;
+  readonly fills: PageFills;
+  /** What is taken from the store at once: a multiple of its block size, so that no block is checked twice. */
+  readonly sliceBytes: number;
+}
+
+interface Joined {
+  readonly flight: PageFlight;
+  /** `hit` if the page was whole already when this reader came. */
+  readonly source: 'hit' | 'fill';
+}
+
+/**
+ * One reader's way through a long range. It holds at most two pages' flights (the one it reads and the next) and two
+ * slices from the store. `close` may be called at any time and more than once.
+ */
+export class RangeStream {
+  private readonly parts: RangeStreamParts;
+  private readonly target: ReadTarget;
+  private readonly range: ByteRange;
+  private readonly signal: AbortSignal | undefined;
+  private readonly endPage: number;
+  private readonly joined = new Map<number, Joined>();
+  private run: FillRun | undefined;
+  private ahead: { readonly at: number; readonly bytes: Promise<Buffer | undefined> } | undefined;
+  private retriedPage = -1;
+  private closed = false;
+  private readonly onAbort = () => this.close();
+
+  constructor(parts: RangeStreamParts, target: ReadTarget, range: ByteRange, signal?: AbortSignal) {
+    this.parts = parts;
+    this.target = target;
+    this.range = range;
+    this.signal = signal;
+    this.endPage = Math.ceil(range.end / target.pageSizeBytes);
+    // An answer that is dropped before anyone iterates over it frees what it holds through the signal.
+    signal?.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  /**
+   * Waits until the first page is at hand: until then an error can still be answered, or the read begun again.
+   * Tells whether it was there before. Closes the stream when it rejects.
+   */
+  async ready(): Promise<'hit' | 'fill'> {
+    try {
+      return await this.firstPage();
+    } catch (error) {
+      this.close();
+      throw this.signal?.aborted ? cancelled(this.target, error) : error;
+    }
+  }
+
+  async *chunks(): AsyncGenerator<Buffer> {
+    try {
+      for (let at = this.range.start; at < this.range.end; ) {
+        this.check();
+        const page = this.pageAt(at);
+        const end = Math.min(this.range.end, (page + 1) * this.target.pageSizeBytes);
+        this.leaveBefore(page);
+        const joined = this.join(page);
+        this.prefetch(page + 1);
+        if (joined) at = yield* this.fromFlight(joined, at, end);
+        else at = yield* this.fromStore(at, end);
+      }
+    } catch (error) {
+      throw this.signal?.aborted ? cancelled(this.target, error) : error;
+    } finally {
+      this.close();
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    this.signal?.removeEventListener('abort', this.onAbort);
+    for (const { flight } of this.joined.values()) flight.leave();
+    this.joined.clear();
+    this.follow(undefined);
+  }
+
+  private async firstPage(): Promise<'hit' | 'fill'> {
+    const first = this.pageAt(this.range.start);
+    this.check();
+    if (!this.join(first)) {
+      this.readAhead(this.range.start);
+      if (await this.ahead?.bytes) return 'hit';
+      this.ahead = undefined;
+      this.check();
+    }
+    const { flight, source } = this.join(first) ?? this.demand(first);
+    const whole = flight.whole();
+    this.prefetch(first + 1);
+    await abortable(whole, this.signal);
+    return source;
+  }
+
+  /** A closed stream joins nothing any more: nobody would leave it again. */
+  private check(): void {
+    if (this.closed) throw cancelled(this.target, this.signal?.reason);
+  }
+
+  /** Hands out what the flight has as it comes; ends before `end` if its memory was given up meanwhile. */
+  private async *fromFlight(
+    { flight, source }: Joined,
+    start: number,
+    end: number,
+  ): AsyncGenerator<Buffer, number> {
+    let at = start;
+    let chunkIndex = 0;
+    let chunkStart = flight.key.pageIndex * this.target.pageSizeBytes;
+    while (at < end) {
+      const chunk = flight.chunks[chunkIndex];
+      if (chunk) {
+        const from = at - chunkStart;
+        const to = Math.min(chunk.length, end - chunkStart);
+        chunkIndex++;
+        chunkStart += chunk.length;
+        if (from >= to) continue;
+        at += to - from;
+        yield this.handOut(source, chunk.subarray(from, to));
+        this.check();
+      } else if (flight.state === 'waiting' || flight.state === 'filling') {
+        await abortable(flight.change(), this.signal);
+      } else if (flight.state === 'failed') {
+        this.leave(flight.key.pageIndex);
+        if (at > start || !this.mayRetry(flight)) throw flight.error;
+        this.check();
+        this.demand(flight.key.pageIndex);
+        return at;
+      } else {
+        this.leave(flight.key.pageIndex);
+        return yield* this.afterRetirement(at, end);
+      }
+    }
+    return at;
+  }
+
+  /** The rest of a page whose flight gave its memory up: from the store, or, where that did not keep it, from the backend. */
+  private async *afterRetirement(at: number, end: number): AsyncGenerator<Buffer, number> {
+    if (this.parts.store.has(this.key(this.pageAt(at)))) return at;
+    for await (const chunk of readBackend(this.parts.metrics, this.target, { start: at, end }, this.signal)) {
+      yield this.handOut('fill', chunk);
+    }
+    return end;
+  }
+
+  /** Hands out slices while the store has them; where the page turns out to be absent a fill is under way on return. */
+  private async *fromStore(start: number, end: number): AsyncGenerator<Buffer, number> {
+    let at = start;
+    while (at < end) {
+      if (this.ahead?.at !== at) this.readAhead(at);
+      const bytes = await this.ahead?.bytes;
+      this.ahead = undefined;
+      this.check();
+      if (!bytes) {
+        this.demand(this.pageAt(at));
+        return at;
+      }
+      at += bytes.length;
+      if (at < this.range.end && this.parts.store.has(this.key(this.pageAt(at)))) this.readAhead(at);
+      yield this.handOut('hit', bytes);
+      this.check();
+    }
+    return at;
+  }
+
+  private readAhead(at: number): void {
+    const page = this.pageAt(at);
+    const pageStart = page * this.target.pageSizeBytes;
+    const start = at - pageStart;
+    const pageEnd = Math.min(this.target.pageSizeBytes, this.range.end - pageStart);
+    const sliceEnd = (Math.floor(start / this.parts.sliceBytes) + 1) * this.parts.sliceBytes;
+    const end = Math.min(pageEnd, sliceEnd);
+    const key = this.key(page);
+    const now = this.parts.store.readNow(key, start, end);
+    this.ahead = { at, bytes: now ? Promise.resolve(now) : this.parts.store.read(key, start, end) };
+  }
+
+  /** Makes sure that the page after the one being read is on its way, if it has to come from the backend. */
+  private prefetch(page: number): void {
+    if (page >= this.endPage || this.join(page)) return;
+    if (!this.parts.store.has(this.key(page))) this.demand(page);
+  }
+
+  /** The page's flight, if it is on its way. */
+  private join(page: number): Joined | undefined {
+    const joined = this.joined.get(page);
+    if (joined) return joined;
+    const flight = this.parts.fills.find(pageName(this.key(page)));
+    return flight && this.hold(page, flight);
+  }
+
+  private demand(page: number): Joined {
+    return this.hold(page, this.parts.fills.demand(this.target, page, this.endPage));
+  }
+
+  private hold(page: number, flight: PageFlight): Joined {
+    flight.join();
+    const joined: Joined = { flight, source: flight.state === 'whole' ? 'hit' : 'fill' };
+    this.joined.set(page, joined);
+    this.follow(flight.run);
+    return joined;
+  }
+
+  /** Keeps the backend read open that the reader will want to go on with. */
+  private follow(run: FillRun | undefined): void {
+    if (run === this.run) return;
+    run?.join();
+    this.run?.leave();
+    this.run = run;
+  }
+
+  private leave(page: number): void {
+    const joined = this.joined.get(page);
+    this.joined.delete(page);
+    joined?.flight.leave();
+  }
+
+  private leaveBefore(page: number): void {
+    for (const earlier of this.joined.keys()) if (earlier < page) this.leave(earlier);
+  }
+
+  /** A backend read that lay still between two pages may have been cut by the other side: worth one fresh read. */
+  private mayRetry(flight: PageFlight): boolean {
+    if (!flight.continued || !flight.receivedNothing || this.retriedPage === flight.key.pageIndex) {
+      return false;
+    }
+    this.retriedPage = flight.key.pageIndex;
+    const error = flight.error;
+    const kinds = ['io', 'unavailable', 'timeout', 'cancelled'];
+    return error instanceof UfsError && kinds.includes(error.kind);
+  }
+
+  private handOut(source: 'hit' | 'fill', bytes: Buffer): Buffer {
+    this.parts.served.count(source, bytes.length);
+    return bytes;
+  }
+
+  private key(page: number) {
+    return pageKeyOf(this.target, page);
+  }
+
+  private pageAt(at: number): number {
+    return Math.floor(at / this.target.pageSizeBytes);
+  }
+}
