@@ -1,0 +1,291 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type { Clock } from '../common/clock.ts';
+import type { NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { Random } from '../common/random.ts';
+import { compareUtf8 } from '../common/utf8-order.ts';
+import type {
+  Backend,
+  BackendCapabilities,
+  CallOptions,
+  CompleteOptions,
+  CompletePart,
+  CopyOptions,
+  CreateUploadOptions,
+  ListOptions,
+  ListPage,
+  ListUploadsOptions,
+  ListUploadsPage,
+  PutOptions,
+  UploadedPart,
+  UploadInfo,
+  WriteCondition,
+} from './backend.ts';
+import { UfsError } from './errors.ts';
+import { ArrayCursor, groupPage, lowerBound } from './grouping.ts';
+import { listedObject } from './listed-object.ts';
+import { MemoryUploads } from './memory-uploads.ts';
+import { minPartSizeBytes } from './multipart-rules.ts';
+import { PlainBody } from './plain-body.ts';
+import { checkCondition, checkSignal, isEmpty, keptChecksums, nextModifiedMs } from './write-rules.ts';
+
+export interface MemoryBackendSettings {
+  readonly uri?: string;
+  /** Whether to claim that nobody else changes what is stored; false by default. */
+  readonly exclusive?: boolean;
+  /** Least size of a part that is not the last; S3's 5 MiB by default. */
+  readonly minPartSizeBytes?: number;
+}
+
+interface Version {
+  readonly key: string;
+  readonly meta: ObjectMeta;
+  readonly bytes: Buffer;
+  /** The upload that made it. */
+  readonly uploadId?: string;
+}
+
+const chunkSizeBytes = 1024 * 1024;
+
+/** A backend that keeps everything in this process's memory, for tests and trials. */
+export class MemoryBackend implements Backend {
+  readonly uri: string;
+  readonly capabilities: BackendCapabilities;
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly uploads: MemoryUploads;
+  private readonly versions = new Map<string, Version>();
+  /** The keys of `versions`, in UTF-8 byte order. */
+  private readonly sorted: Version[] = [];
+
+  constructor(clock: Clock, random: Random, settings: MemoryBackendSettings = {}) {
+    this.clock = clock;
+    this.random = random;
+    this.uri = settings.uri ?? 'memory:';
+    this.capabilities = {
+      conditionalPut: true,
+      conditionalComplete: true,
+      conditionalCopy: true,
+      conditionalDelete: true,
+      multipart: true,
+      serverSideCopy: true,
+      exclusive: settings.exclusive ?? false,
+      anyKey: true,
+    };
+    this.uploads = new MemoryUploads(this.uri, clock, random, settings.minPartSizeBytes ?? minPartSizeBytes);
+  }
+
+  async head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {
+    checkSignal(options.signal, this.uri, key);
+    const version = this.versions.get(key);
+    if (!version) throw this.error('not-found', 'there is no such object', key);
+    return version.meta;
+  }
+
+  async *read(
+    key: string,
+    meta: ObjectMeta,
+    range: ByteRange,
+    options: CallOptions = {},
+  ): AsyncIterable<Buffer> {
+    const version = this.versions.get(key);
+    if (version?.meta.generation !== meta.generation) {
+      throw this.error('moved', 'the version is not the present one any more', key);
+    }
+    // From here on the version's bytes are held, so a change of the key does not concern this reader.
+    for (let start = range.start; start < range.end; start += chunkSizeBytes) {
+      checkSignal(options.signal, this.uri, key);
+      yield version.bytes.subarray(start, Math.min(start + chunkSizeBytes, range.end));
+    }
+  }
+
+  async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    this.checkChange(key, options);
+    body.need('MD5');
+    const bytes = await collect(body, () => checkSignal(options.signal, this.uri, key));
+    const checksums = keptChecksums(body, undefined);
+    return this.commit(key, bytes, options, {
+      etag: body.digest('MD5').toString('hex'),
+      ...(isEmpty(checksums) ? {} : { checksums, checksumType: 'FULL_OBJECT' }),
+    });
+  }
+
+  async delete(
+    key: string,
+    options: CallOptions & { readonly condition?: WriteCondition } = {},
+  ): Promise<void> {
+    this.checkChange(key, options);
+    if (!this.versions.delete(key)) return;
+    this.sorted.splice(this.indexOf(key), 1);
+  }
+
+  async list(options: ListOptions): Promise<ListPage> {
+    checkSignal(options.signal, this.uri);
+    const { entries, truncated } = await groupPage(new ArrayCursor([...this.sorted]), options);
+    return {
+      entries: entries.map((entry) => ('kind' in entry ? entry : listedObject(entry.key, entry.meta))),
+      truncated,
+    };
+  }
+
+  async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
+    const source = this.versions.get(sourceKey);
+    if (!source) throw this.error('not-found', 'there is no such object', sourceKey);
+    if (source.meta.generation !== options.sourceGeneration) {
+      throw this.error('moved', 'the source is not the expected version', sourceKey);
+    }
+    this.checkChange(key, options);
+    const { bytes, meta } = source;
+    const body = new PlainBody(this.read(sourceKey, meta, { start: 0, end: bytes.length }), bytes.length);
+    body.need('MD5');
+    const algorithms = new Set(Object.keys(meta.checksums ?? {}) as (keyof typeof meta.checksums)[]);
+    if (options.checksumAlgorithm) algorithms.add(options.checksumAlgorithm as never);
+    for (const name of algorithms) body.need(name);
+    const copied = await collect(body, () => checkSignal(options.signal, this.uri, key));
+    const checksums = Object.fromEntries(
+      [...algorithms].map((name) => [name, body.digest(name).toString('base64')]),
+    );
+    return this.commit(
+      key,
+      copied,
+      { ...(options.replace ?? meta), ...conditionsOf(options) },
+      {
+        etag: body.digest('MD5').toString('hex'),
+        ...(isEmpty(checksums) ? {} : { checksums, checksumType: 'FULL_OBJECT' }),
+      },
+    );
+  }
+
+  async createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
+    checkSignal(options.signal, this.uri, key);
+    return this.uploads.create(key, options);
+  }
+
+  async putPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: UploadBody,
+    options: CallOptions = {},
+  ): Promise<UploadedPart> {
+    const { checksumAlgorithm } = this.uploads.get(key, uploadId).info;
+    checkSignal(options.signal, this.uri, key);
+    body.need('MD5');
+    if (checksumAlgorithm) body.need(checksumAlgorithm);
+    const bytes = await collect(body, () => checkSignal(options.signal, this.uri, key));
+    return this.uploads.putPart(key, uploadId, {
+      partNumber,
+      bytes,
+      sizeBytes: bytes.length,
+      etag: body.digest('MD5').toString('hex'),
+      lastModifiedMs: this.clock.nowMs(),
+      checksums: keptChecksums(body, checksumAlgorithm),
+    });
+  }
+
+  async listParts(
+    key: string,
+    uploadId: string,
+    options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
+  ): Promise<{ upload: UploadInfo; parts: readonly UploadedPart[]; truncated: boolean }> {
+    checkSignal(options.signal, this.uri, key);
+    return this.uploads.listParts(key, uploadId, options);
+  }
+
+  async completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly CompletePart[],
+    options: CompleteOptions = {},
+  ): Promise<ObjectMeta> {
+    const made = this.versions.get(key);
+    if (made?.uploadId === uploadId) return made.meta;
+    const { info, plan, bytes } = await this.uploads.plan(key, uploadId, parts, options);
+    this.checkChange(key, options);
+    const meta = await this.commit(
+      key,
+      bytes,
+      { ...info, ...conditionsOf(options) },
+      {
+        etag: plan.etag,
+        parts: plan.objectParts,
+        ...(plan.checksums ? { checksums: plan.checksums, checksumType: plan.checksumType } : {}),
+      },
+      uploadId,
+    );
+    this.uploads.remove(uploadId);
+    return meta;
+  }
+
+  async abortUpload(key: string, uploadId: string, options: CallOptions = {}): Promise<void> {
+    checkSignal(options.signal, this.uri, key);
+    this.uploads.get(key, uploadId);
+    this.uploads.remove(uploadId);
+  }
+
+  async listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
+    checkSignal(options.signal, this.uri);
+    return this.uploads.list(options);
+  }
+
+  async close(): Promise<void> {}
+
+  private checkChange(
+    key: string,
+    { signal, condition }: CallOptions & { readonly condition?: WriteCondition },
+  ): void {
+    checkSignal(signal, this.uri, key);
+    checkCondition(condition, this.versions.get(key)?.meta, this.uri, key);
+  }
+
+  private async commit(
+    key: string,
+    bytes: Buffer,
+    options: NewObject & Pick<PutOptions, 'condition' | 'beforeCommit' | 'signal'>,
+    found: Pick<ObjectMeta, 'etag' | 'checksums' | 'checksumType' | 'parts'>,
+    uploadId?: string,
+  ): Promise<ObjectMeta> {
+    await options.beforeCommit?.();
+    // No other call runs between this check and the change, which are one synchronous step.
+    this.checkChange(key, options);
+    const previous = this.versions.get(key);
+    const meta: ObjectMeta = {
+      ...found,
+      sizeBytes: bytes.length,
+      lastModifiedMs: nextModifiedMs(this.clock.nowMs(), previous?.meta.lastModifiedMs),
+      generation: this.random.uuid(),
+      generationSettled: true,
+      headers: options.headers,
+      userMetadata: options.userMetadata,
+      ...(options.storageClass === undefined ? {} : { storageClass: options.storageClass }),
+    };
+    const version: Version = { key, meta, bytes, uploadId };
+    this.versions.set(key, version);
+    this.sorted.splice(this.indexOf(key), previous ? 1 : 0, version);
+    return meta;
+  }
+
+  private indexOf(key: string): number {
+    return lowerBound(this.sorted.length, (i) => compareUtf8((this.sorted[i] as Version).key, key) < 0);
+  }
+
+  private error(kind: 'not-found' | 'moved', message: string, key: string): UfsError {
+    return new UfsError(kind, message, { backend: this.uri, key });
+  }
+}
+
+function conditionsOf({
+  condition,
+  beforeCommit,
+  signal,
+}: Pick<PutOptions, 'condition' | 'beforeCommit' | 'signal'>) {
+  return { condition, beforeCommit, signal };
+}
+
+async function collect(body: UploadBody, check: () => void): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body) {
+    check();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto';
+import { combineCrcs } from '../common/checksum-combine.ts';
+import { digestOf, isCrc } from '../common/checksums.ts';
+import type { ChecksumAlgorithm, Checksums, ChecksumType, ObjectMeta } from '../common/object-meta.ts';
+import { compareUtf8 } from '../common/utf8-order.ts';
+import type {
+  CompleteOptions,
+  CompletePart,
+  ListUploadsOptions,
+  ListUploadsPage,
+  UploadedPart,
+  UploadInfo,
+} from './backend.ts';
+import { UfsError } from './errors.ts';
+import { commonPrefixOf } from './grouping.ts';
+
+/** S3's least size of every part but the last (Amazon S3 multipart upload limits), bytes. */
+export const minPartSizeBytes = 5 * 1024 * 1024;
+
+/**
+ * The stored parts that a client names, in its order. Kinds: invalid-part-order, invalid-part (unknown, another ETag or
+ * checksum, or none named), part-too-small.
+ */
+export function chooseParts<Part extends UploadedPart>(
+  stored: ReadonlyMap<number, Part>,
+  named: readonly CompletePart[],
+  { backend, key, minSizeBytes }: { backend: string; key: string; minSizeBytes: number },
+): Part[] {
+  const fail = (kind: 'invalid-part' | 'invalid-part-order' | 'part-too-small', message: string) =>
+    new UfsError(kind, message, { backend, key });
+  if (named.length === 0) throw fail('invalid-part', 'no part is named');
+  const chosen: Part[] = [];
+  let previous = 0;
+  for (const { partNumber, etag, checksums } of named) {
+    if (partNumber <= previous) throw fail('invalid-part-order', `part ${partNumber} follows ${previous}`);
+    previous = partNumber;
+    const part = stored.get(partNumber);
+    if (part?.etag !== etag)
+      throw fail('invalid-part', `part ${partNumber} has another ETag, or is not there`);
+    if (!agree(part.checksums, checksums))
+      throw fail('invalid-part', `part ${partNumber} has another checksum`);
+    chosen.push(part);
+  }
+  for (const part of chosen.slice(0, -1)) {
+    if (part.sizeBytes < minSizeBytes) {
+      throw fail('part-too-small', `part ${part.partNumber} has ${part.sizeBytes} bytes`);
+    }
+  }
+  return chosen;
+}
+
+/** The ETag of a multipart object: the MD5 of its parts' MD5s, and their count. */
+export function multipartEtag(parts: readonly UploadedPart[]): string {
+  const hash = createHash('md5');
+  for (const part of parts) hash.update(Buffer.from(part.etag, 'hex'));
+  return `${hash.digest('hex')}-${parts.length}`;
+}
+
+/** What kind of checksum an upload ends with if its creator did not say (S3 User Guide, "Checking object integrity"). */
+export function defaultChecksumType(algorithm: ChecksumAlgorithm): ChecksumType {
+  return algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE';
+}
+
+/** One checksum of the whole object out of its parts' checksums; undefined if a part lacks it or the kind cannot be had so. */
+export function checksumOfParts(
+  parts: readonly UploadedPart[],
+  algorithm: ChecksumAlgorithm,
+  type: ChecksumType,
+): string | undefined {
+  const pieces: { crc: Buffer; sizeBytes: number }[] = [];
+  for (const { checksums, sizeBytes } of parts) {
+    const value = checksums[algorithm];
+    if (value === undefined) return undefined;
+    pieces.push({ crc: Buffer.from(value, 'base64'), sizeBytes });
+  }
+  if (type === 'COMPOSITE') {
+    const digest = digestOf(algorithm, Buffer.concat(pieces.map((piece) => piece.crc)));
+    return `${digest.toString('base64')}-${parts.length}`;
+  }
+  return isCrc(algorithm) ? combineCrcs(algorithm, pieces).toString('base64') : undefined;
+}
+
+/** What completing an upload finds out before anything is changed. */
+export interface CompletionPlan<Part> {
+  readonly parts: readonly Part[];
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly checksums?: Checksums;
+  readonly checksumType?: ChecksumType;
+}
+
+/**
+ * Checks a Complete against the stored parts. `digestAll` reads the parts' bytes through, which is needed only where the client
+ * expects a checksum that the parts were not stored with. Kinds as `Backend.completeUpload`.
+ */
+export async function planCompletion<Part extends UploadedPart>(
+  upload: UploadInfo,
+  stored: ReadonlyMap<number, Part>,
+  named: readonly CompletePart[],
+  options: CompleteOptions,
+  context: { readonly backend: string; readonly minSizeBytes: number },
+  digestAll: (parts: readonly Part[], algorithm: ChecksumAlgorithm) => Promise<string>,
+): Promise<CompletionPlan<Part>> {
+  const { backend } = context;
+  const parts = chooseParts(stored, named, { ...context, key: upload.key });
+  const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
+  const mismatch = (message: string) => new UfsError('bad-digest', message, { backend, key: upload.key });
+  if (options.expectedSizeBytes !== undefined && options.expectedSizeBytes !== sizeBytes) {
+    throw mismatch(`the parts have ${sizeBytes} bytes, not ${options.expectedSizeBytes}`);
+  }
+  const algorithm = upload.checksumAlgorithm;
+  const type = options.checksumType ?? upload.checksumType ?? (algorithm && defaultChecksumType(algorithm));
+  const checksums: Partial<Record<ChecksumAlgorithm, string>> = {};
+  if (algorithm && type) {
+    const value = checksumOfParts(parts, algorithm, type);
+    if (value !== undefined) checksums[algorithm] = value;
+  }
+  for (const [name, expected] of Object.entries(options.checksums ?? {})) {
+    const wanted = name as ChecksumAlgorithm;
+    const composite = expected.includes('-') || (type === 'COMPOSITE' && wanted === algorithm);
+    const value =
+      checksumOfParts(parts, wanted, composite ? 'COMPOSITE' : 'FULL_OBJECT') ??
+      (composite ? undefined : await digestAll(parts, wanted));
+    // A client may leave out the count behind a composite checksum.
+    if (value !== expected && value?.replace(/-\d+$/, '') !== expected) {
+      throw mismatch(`the ${wanted} of the object is not the expected one`);
+    }
+    if (!composite || wanted === algorithm) checksums[wanted] = value;
+  }
+  const any = Object.keys(checksums).length > 0;
+  return {
+    parts,
+    sizeBytes,
+    etag: multipartEtag(parts),
+    checksums: any ? checksums : undefined,
+    checksumType: any ? (type ?? 'FULL_OBJECT') : undefined,
+  };
+}
+
+/** The parts as an object's metadata lists them. */
+export function objectParts(parts: readonly UploadedPart[]): NonNullable<ObjectMeta['parts']> {
+  return parts.map(({ partNumber, sizeBytes, checksums }) => ({
+    partNumber,
+    sizeBytes,
+    ...(Object.keys(checksums).length > 0 ? { checksums } : {}),
+  }));
+}
+
+/** One page of stored parts, by number. */
+export function pageParts<Part extends UploadedPart>(
+  stored: Iterable<Part>,
+  { afterPartNumber = 0, limit }: { readonly afterPartNumber?: number; readonly limit: number },
+): { parts: Part[]; truncated: boolean } {
+  const rest = [...stored]
+    .filter((part) => part.partNumber > afterPartNumber)
+    .sort((a, b) => a.partNumber - b.partNumber);
+  return { parts: rest.slice(0, limit), truncated: rest.length > limit };
+}
+
+/** One page of the uploads that are under way; see `ListUploadsOptions`. */
+export function pageUploads(uploads: readonly UploadInfo[], options: ListUploadsOptions): ListUploadsPage {
+  const { prefix, delimiter, keyMarker, uploadIdMarker, limit } = options;
+  const isAfter = (upload: UploadInfo) => {
+    if (keyMarker === undefined) return true;
+    const order = compareUtf8(upload.key, keyMarker);
+    return order > 0 || (order === 0 && uploadIdMarker !== undefined && upload.uploadId > uploadIdMarker);
+  };
+  const sorted = uploads
+    .filter((upload) => upload.key.startsWith(prefix))
+    .sort((a, b) => compareUtf8(a.key, b.key) || (a.uploadId < b.uploadId ? -1 : 1));
+  const entries: ListUploadsPage['entries'][number][] = [];
+  let lastPrefix: string | undefined;
+  for (const upload of sorted) {
+    const folded = commonPrefixOf(upload.key, prefix, delimiter);
+    if (folded === undefined) {
+      if (!isAfter(upload)) continue;
+    } else if (folded === lastPrefix || (keyMarker !== undefined && compareUtf8(folded, keyMarker) <= 0)) {
+      continue;
+    }
+    if (entries.length === limit) return { entries, truncated: true };
+    lastPrefix = folded;
+    entries.push(folded === undefined ? { kind: 'upload', upload } : { kind: 'prefix', key: folded });
+  }
+  return { entries, truncated: false };
+}
+
+function agree(stored: Checksums, named: Checksums): boolean {
+  return Object.entries(named).every(([name, value]) => {
+    const present = stored[name as ChecksumAlgorithm];
+    return present === undefined || present === value;
+  });
+}

@@ -1,0 +1,21 @@
+import type { CreateUploadOptions, UploadInfo } from './backend.ts';
+
+/** What is remembered of an upload, out of the call that creates it; nothing of the call itself is kept. */
+export function uploadInfoOf(
+  key: string,
+  uploadId: string,
+  initiatedMs: number,
+  options: CreateUploadOptions,
+): UploadInfo {
+  const { headers, userMetadata, storageClass, checksumAlgorithm, checksumType } = options;
+  return {
+    key,
+    uploadId,
+    initiatedMs,
+    headers,
+    userMetadata,
+    ...(storageClass === undefined ? {} : { storageClass }),
+    ...(checksumAlgorithm === undefined ? {} : { checksumAlgorithm }),
+    ...(checksumType === undefined ? {} : { checksumType }),
+  };
+}
