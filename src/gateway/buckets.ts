@@ -67,7 +67,7 @@ export class Buckets {
 
   async #deleteEmpty(bucket: BucketName): Promise<void> {
     const record = this.#namespace.bucket(bucket);
-    const sources = await this.#namespace.sources(bucket);
+    const sources = await this.#namespace.sources(bucket, '');
     if (record.kind === 'mount' || sources.length > 1) {
       throw new S3Error('AccessDenied', {
         message: 'This bucket holds a mount. An operator removes it with: forebay mount remove',

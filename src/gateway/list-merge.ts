@@ -8,7 +8,7 @@ export interface ListSource {
   readonly bucketPrefix: string;
   /** Stands before every key of this source at its backend. */
   readonly pathPrefix: string;
-  /** Prefixes inside this source that a nested mount holds: what the source has there is hidden. */
+  /** Prefixes inside this source that a nested mount holds: what the source has below them is hidden. */
   readonly hidden: readonly string[];
 }
 
@@ -149,7 +149,7 @@ class SourceCursor {
   ): Promise<ListPage> {
     const { backend, bucketPrefix, pathPrefix } = this.#source;
     let pathAfter: string | undefined;
-    if (after !== undefined && after.startsWith(bucketPrefix)) {
+    if (after?.startsWith(bucketPrefix)) {
       pathAfter = pathPrefix + after.slice(bucketPrefix.length);
     } else if (after !== undefined && compareUtf8(after, bucketPrefix) > 0) {
       return { entries: [], truncated: false };
@@ -169,7 +169,7 @@ class SourceCursor {
   }
 
   #hiddenBy(key: string): string | undefined {
-    return this.#source.hidden.find((hidden) => key.startsWith(hidden));
+    return this.#source.hidden.find((hidden) => key.length > hidden.length && key.startsWith(hidden));
   }
 
   #mayBeAllHidden(prefix: string): boolean {

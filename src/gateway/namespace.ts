@@ -1,17 +1,11 @@
 import type { Freshness } from '../common/freshness.ts';
-import type { BucketRecord, Location, Mount } from '../mounts/mount.ts';
+import type { BucketRecord, Location } from '../mounts/mount.ts';
+import type { MountTable } from '../mounts/mount-table.ts';
 import type { MountedBackends } from '../mounts/mounted-backends.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { Backend } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
 import type { UploadSource } from './upload-merge.ts';
-
-/** The mount table as it is now. */
-export interface MountLookup {
-  resolve(bucket: string, key: string): Location;
-  /** Every mount whose bucket this is, the one over the whole bucket included. */
-  mountsOf(bucket: string): readonly Mount[];
-}
 
 /** The buckets as they are now. */
 export interface BucketLookup {
@@ -33,13 +27,13 @@ export interface Place {
 /** Turns buckets and keys into backends and their keys. */
 export class Namespace {
   readonly #buckets: BucketLookup;
-  readonly #table: () => MountLookup;
+  readonly #table: () => MountTable;
   readonly #backends: MountedBackends;
   readonly #settings: { readonly rootUri: string; readonly leaseMs: number };
 
   constructor(
     buckets: BucketLookup,
-    table: () => MountLookup,
+    table: () => MountTable,
     backends: MountedBackends,
     settings: { readonly rootUri: string; readonly leaseMs: number },
   ) {
@@ -73,23 +67,13 @@ export class Namespace {
     return place;
   }
 
-  /** The backends that hold a bucket's keys, with what nested mounts hide of each. NoSuchBucket. */
-  async sources(bucketName: string): Promise<readonly UploadSource[]> {
-    const bucket = this.bucket(bucketName);
-    const mounts = this.#table().mountsOf(bucketName);
-    const prefixes = mounts.map((mount) => mount.prefix);
-    const hiddenIn = (prefix: string) =>
-      prefixes.filter((other) => other.length > prefix.length && other.startsWith(prefix));
-    const sources: UploadSource[] = [];
-    if (bucket.kind === 'root') {
-      const backend = await this.#backends.get('root');
-      sources.push({ backend, bucketPrefix: '', pathPrefix: `${bucketName}/`, hidden: hiddenIn('') });
-    }
-    for (const mount of mounts) {
-      const backend = await this.#backends.get(mount);
-      sources.push({ backend, bucketPrefix: mount.prefix, pathPrefix: '', hidden: hiddenIn(mount.prefix) });
-    }
-    return sources;
+  /** The backends that hold a bucket's keys under a prefix, with what nested mounts hide of each. NoSuchBucket. */
+  async sources(bucketName: string, keyPrefix: string): Promise<readonly UploadSource[]> {
+    this.bucket(bucketName);
+    const ranges = this.#table().rangesFor(bucketName, keyPrefix);
+    return Promise.all(
+      ranges.map(async (range) => ({ ...range, backend: await this.#backends.get(range.mount) })),
+    );
   }
 
   #place(bucket: BucketRecord, location: Location, backend: Backend): Place {

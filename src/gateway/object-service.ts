@@ -164,7 +164,7 @@ export class GatewayObjectService implements ObjectService {
 
   async listObjects(bucket: BucketName, input: ListInput) {
     try {
-      const sources = await this.#namespace.sources(bucket);
+      const sources = await this.#namespace.sources(bucket, input.prefix);
       const { entries, truncated } = await listMerged(sources, input);
       return { items: entries, truncated };
     } catch (error) {
@@ -241,7 +241,7 @@ export class GatewayObjectService implements ObjectService {
     input: { prefix: string; delimiter?: string; keyMarker?: string; uploadIdMarker?: string; limit: number },
   ) {
     try {
-      return await listUploadsMerged(await this.#namespace.sources(bucket), input);
+      return await listUploadsMerged(await this.#namespace.sources(bucket, input.prefix), input);
     } catch (error) {
       throw toS3Error(error);
     }

@@ -1,0 +1,218 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authenticated, Authenticator } from '../auth/authenticate.ts';
+import type { Clock } from '../common/clock.ts';
+import type { Log } from '../common/log.ts';
+import type { Metrics } from '../common/metrics.ts';
+import type { Random } from '../common/random.ts';
+import type { Route, S3Request, S3Response } from '../s3api/call.ts';
+import { errorResponse, S3Error } from '../s3api/errors.ts';
+import { parseTarget } from '../s3api/path.ts';
+import { matchRoute } from '../s3api/router.ts';
+import type { ObjectService } from '../s3api/service.ts';
+import { toS3Error } from './error-map.ts';
+import { IncomingBody } from './incoming-body.ts';
+import type { BucketLookup } from './namespace.ts';
+import { RequestCall } from './request-call.ts';
+import { type WriteOutcome, writeResponse } from './response-writer.ts';
+
+export interface PipelineSettings {
+  readonly region: string;
+  /** Domains below which a host name's first part is a bucket, in lower case. */
+  readonly domains: readonly string[];
+  readonly scheme: 'http' | 'https';
+  /** Requests being worked on at once; over it `503 SlowDown`. */
+  readonly maxInFlight: number;
+}
+
+/** What is known of a request as it goes through the pipeline, for its answer, its metric and its log line. */
+interface Progress {
+  readonly requestId: string;
+  readonly startMs: number;
+  readonly body: IncomingBody;
+  route?: Route;
+  userName?: string;
+  error?: S3Error;
+}
+
+/** The one way of an S3 request: parse, authenticate, match, authorise, work, answer, count. */
+export class RequestPipeline {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #metrics: Metrics;
+  readonly #log: Log;
+  readonly #authenticator: Authenticator;
+  readonly #buckets: BucketLookup;
+  readonly #service: ObjectService;
+  readonly #settings: PipelineSettings;
+  #inFlight = 0;
+
+  constructor(
+    clock: Clock,
+    random: Random,
+    metrics: Metrics,
+    log: Log,
+    authenticator: Authenticator,
+    buckets: BucketLookup,
+    service: ObjectService,
+    settings: PipelineSettings,
+  ) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#authenticator = authenticator;
+    this.#buckets = buckets;
+    this.#service = service;
+    this.#settings = settings;
+  }
+
+  /** Takes one request to its end. Never throws: whatever goes wrong becomes an answer, or the connection is closed. */
+  readonly handle = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
+    const progress: Progress = {
+      requestId: this.#requestId(),
+      startMs: this.#clock.monotonicMs(),
+      body: new IncomingBody(req, res, expectsContinue),
+    };
+    this.#inFlight++;
+    this.#metrics.inFlight.set(this.#inFlight);
+    this.#run(req, res, progress)
+      .catch((cause: unknown) => {
+        this.#log.error({ err: cause, requestId: progress.requestId }, 'an answer could not be written');
+        res.destroy();
+        return { kind: 'failed-later', cause } as const;
+      })
+      .then((outcome) => {
+        this.#inFlight--;
+        this.#metrics.inFlight.set(this.#inFlight);
+        this.#account(req, res, progress, outcome);
+      });
+  };
+
+  async #run(req: IncomingMessage, res: ServerResponse, progress: Progress): Promise<WriteOutcome> {
+    let response: S3Response;
+    try {
+      response = await this.#answer(req, progress);
+    } catch (error) {
+      response = this.#failure(req, progress, toS3Error(error));
+    }
+    res.setHeader('x-amz-request-id', progress.requestId);
+    res.setHeader('server', 'Forebay');
+    return writeResponse(progress.body, res, response);
+  }
+
+  async #answer(req: IncomingMessage, progress: Progress): Promise<S3Response> {
+    if (this.#inFlight > this.#settings.maxInFlight) throw new S3Error('SlowDown');
+    refuseAmbiguousHeaders(req);
+    const request = this.#parse(req, progress.requestId);
+    const authenticated = this.#authenticator.authenticate({
+      method: request.method,
+      rawTarget: request.rawTarget,
+      rawPath: request.rawPath,
+      headers: req.headers,
+      rawHeaders: req.rawHeaders,
+    });
+    progress.userName = authenticated.identity.userName;
+    progress.route = matchRoute(request);
+    const call = this.#call(request, authenticated, progress);
+    const { action } = progress.route;
+    if (action !== undefined) await call.authorise(action, request.bucket, request.key);
+    progress.body.accept(authenticated);
+    return progress.route.handler(call);
+  }
+
+  #parse(req: IncomingMessage, requestId: string): S3Request {
+    const method = req.method ?? 'GET';
+    const rawTarget = req.url ?? '/';
+    const { host } = req.headers;
+    const target = parseTarget({ method, rawTarget, host, domains: this.#settings.domains });
+    return {
+      method,
+      rawTarget,
+      rawPath: target.rawPath,
+      bucket: target.bucket,
+      key: target.key,
+      query: target.query,
+      headers: req.headers as S3Request['headers'],
+      requestId,
+      baseUrl: `${this.#settings.scheme}://${host ?? 'localhost'}`,
+    };
+  }
+
+  #call(request: S3Request, authenticated: Authenticated, progress: Progress): RequestCall {
+    const checksumsOf = progress.route?.operation === 'CompleteMultipartUpload' ? 'object' : 'body';
+    return new RequestCall(request, authenticated.identity, this.#service, this.#buckets, progress.body, {
+      region: this.#settings.region,
+      checksumsOf,
+    });
+  }
+
+  #failure(req: IncomingMessage, progress: Progress, error: S3Error): S3Response {
+    progress.error = error;
+    if (error.status >= 500) {
+      const { code, cause } = error;
+      const level = code === 'SlowDown' || code === 'NotImplemented' ? 'debug' : 'error';
+      this.#log[level]({ requestId: progress.requestId, code, err: cause }, 'a request failed');
+    }
+    const resource = (req.url ?? '/').split('?', 1)[0] ?? '/';
+    return errorResponse(error, {
+      requestId: progress.requestId,
+      resource,
+      headRequest: req.method === 'HEAD',
+    });
+  }
+
+  #account(req: IncomingMessage, res: ServerResponse, progress: Progress, outcome: WriteOutcome): void {
+    const operation = progress.route?.operation ?? 'Unknown';
+    const durationMs = this.#clock.monotonicMs() - progress.startMs;
+    const code = codeOf(progress, outcome);
+    this.#metrics.requests.inc({ operation, code });
+    this.#metrics.requestSeconds.observe({ operation }, durationMs / 1000);
+    if (outcome.kind === 'failed-later') this.#metrics.failedLater.inc({ operation });
+    this.#log.info({
+      requestId: progress.requestId,
+      operation,
+      method: req.method,
+      path: (req.url ?? '').split('?', 1)[0]?.slice(0, 2048),
+      status: res.statusCode,
+      code,
+      user: progress.userName,
+      cache: res.getHeader('x-forebay-cache'),
+      bytes: res.getHeader('content-length'),
+      received: progress.body.receivedBytes || undefined,
+      ms: Math.round(durationMs * 1000) / 1000,
+      remote: req.socket.remoteAddress,
+      agent: req.headers['user-agent']?.slice(0, 200),
+      err: outcome.kind === 'failed-later' ? outcome.cause : undefined,
+    });
+    if (progress.body.receivedBytes > 0) this.#metrics.bytesReceived.inc(progress.body.receivedBytes);
+  }
+
+  /** 16 upper-case characters, as S3's own look. */
+  #requestId(): string {
+    return this.#random.bytes(8).toString('hex').toUpperCase();
+  }
+}
+
+function codeOf(progress: Progress, outcome: WriteOutcome): string {
+  if (outcome.kind === 'client-gone') return 'ClientGone';
+  if (outcome.kind === 'failed-later') return 'FailedLater';
+  return progress.error?.code ?? 'OK';
+}
+
+/**
+ * Refuses what two readers of the same request could read differently (RFC 9112, 6.1 and 11.2). Node's parser refuses Content-Length
+ * beside Transfer-Encoding and two different lengths by itself, but keeps the first of two Host headers.
+ */
+function refuseAmbiguousHeaders(req: IncomingMessage): void {
+  let hosts = 0;
+  const { rawHeaders } = req;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  if (hosts > 1) throw new S3Error('InvalidRequest', { message: 'A request has exactly one Host header.' });
+  const coding = req.headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    throw new S3Error('NotImplemented', { extra: { Header: 'Transfer-Encoding' } });
+  }
+}

@@ -1,0 +1,101 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { type FastifyInstance, fastify } from 'fastify';
+import type { TlsDoor } from '../common/tls.ts';
+import { errorCodes } from '../s3api/error-codes.ts';
+
+/** What takes each request; it never rejects. */
+export type RequestHandler = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => void;
+
+export interface ServerSettings {
+  readonly host: string;
+  readonly port: number;
+  /** All header lines together, bytes. */
+  readonly maxHeaderBytes: number;
+  readonly maxConnections: number;
+  /** From the first byte of a request to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** Nothing read and nothing written on a connection for so long ends it. */
+  readonly idleTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** The S3 port: Fastify owns the listener, the S3 pipeline hangs straight under its server. */
+export class S3Server {
+  readonly #fastify: FastifyInstance;
+  readonly #server: Server;
+  readonly #settings: ServerSettings;
+  #closing = false;
+
+  constructor(handler: RequestHandler, tls: TlsDoor | undefined, settings: ServerSettings) {
+    this.#settings = settings;
+    const options = {
+      maxHeaderSize: settings.maxHeaderBytes,
+      headersTimeout: settings.headersTimeoutMs,
+      // A large upload takes as long as it takes; a stalled one is ended by the idle time-out.
+      requestTimeout: 0,
+      keepAliveTimeout: settings.keepAliveTimeoutMs,
+      connectionsCheckingInterval: Math.min(2000, settings.headersTimeoutMs),
+      noDelay: true,
+    };
+    const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+      if (this.#closing) res.setHeader('connection', 'close');
+      handler(req, res, false);
+    };
+    this.#server = tls
+      ? tls.attach(createTlsServer({ ...tls.context(), ...options }, onRequest))
+      : createServer(options, onRequest);
+    this.#server.maxHeadersCount = 200;
+    this.#server.maxConnections = settings.maxConnections;
+    this.#server.timeout = settings.idleTimeoutMs;
+    this.#server.on('checkContinue', (req, res) => handler(req, res, true));
+    this.#server.on('checkExpectation', (_req, res: ServerResponse) => {
+      res.writeHead(417, { 'content-length': 0, connection: 'close' });
+      res.end();
+    });
+    this.#server.on('clientError', answerUnparsable);
+    this.#fastify = fastify({ serverFactory: () => this.#server });
+  }
+
+  /** Rejects with Node's error (`code` EADDRINUSE …) if the port cannot be had. */
+  async listen(): Promise<{ readonly port: number }> {
+    await this.#fastify.listen({ host: this.#settings.host, port: this.#settings.port });
+    const address = this.#server.address();
+    return { port: typeof address === 'object' && address !== null ? address.port : this.#settings.port };
+  }
+
+  /** Takes no new connection, lets requests under way end for `graceMs`, then cuts what is left. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    const closed = this.#fastify.close();
+    this.#server.closeIdleConnections();
+    const cut = setTimeout(() => this.#server.closeAllConnections(), graceMs);
+    await closed;
+    clearTimeout(cut);
+  }
+}
+
+/** What could not be parsed as HTTP is answered in S3's form where the fault has a name there, and the connection is closed. */
+function answerUnparsable(
+  error: Error & { code?: string },
+  socket: Socket & { _httpMessage?: ServerResponse },
+): void {
+  // An answer is under way on this connection: bytes of another one must not be put in its middle.
+  if (!socket.writable || socket._httpMessage?.headersSent) {
+    socket.destroy();
+    return;
+  }
+  const code =
+    error.code === 'HPE_HEADER_OVERFLOW' ? 'RequestHeaderSectionTooLarge' : timeoutOrBad(error.code);
+  const [status, message] = errorCodes[code];
+  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+  socket.end(
+    `HTTP/1.1 ${status} ${status === 400 ? 'Bad Request' : 'Error'}\r\ncontent-type: application/xml\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+function timeoutOrBad(code: string | undefined): 'RequestTimeout' | 'InvalidRequest' {
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'RequestTimeout' : 'InvalidRequest';
+}
