@@ -1,0 +1,143 @@
+import {
+  booleanKind,
+  choiceKind,
+  durationKind,
+  hostKind,
+  integerKind,
+  isHostName,
+  type Kind,
+  listKind,
+  pathKind,
+  portKind,
+  sizeKind,
+  textKind,
+} from './setting-kinds.ts';
+
+/** One row: how values are written, what holds where nothing is set, and what it is for. */
+export interface Setting<T, D extends T | undefined = T | undefined> {
+  readonly kind: Kind<T>;
+  readonly default: D;
+  /** One line, for `forebay serve --help` and the documentation. */
+  readonly meaning: string;
+  /** Never shown. */
+  readonly secret?: true;
+}
+
+function setting<T>(kind: Kind<T>, value: T, meaning: string): Setting<T, T> {
+  return { kind, default: value, meaning };
+}
+
+function optional<T>(kind: Kind<T>, meaning: string): Setting<T, undefined> {
+  return { kind, default: undefined, meaning };
+}
+
+const noTexts: readonly string[] = Object.freeze([]);
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+const TiB = 1024 * GiB;
+
+const accessKeyIdKind = textKind('ID', /^[A-Za-z0-9_-]{3,128}$/, '3 to 128 letters, digits, _ or -');
+const secretKind = textKind('SECRET', /^[\x21-\x7e]{8,128}$/, '8 to 128 visible ASCII characters');
+const regionKind = textKind('NAME', /^[a-z0-9-]{1,64}$/, 'a region name in small letters, such as us-east-1');
+const clusterNameKind = textKind('NAME', /^[a-z0-9-]{1,63}$/, 'small letters, digits and hyphens');
+const uriKind = textKind(
+  'URI',
+  /^[a-z][a-z0-9+.-]*:\/\/\S*$/,
+  'a URI such as file:///srv/forebay (three slashes)',
+);
+const domainsKind = listKind(
+  'DOMAIN,…',
+  isHostName,
+  'host names parted by commas, such as s3.example.com,s3.internal',
+);
+const endpointsKind = listKind(
+  'URL,…',
+  (item) => /^(https?:\/\/)?[^\s/:]+(:\d{1,5})?$/.test(item),
+  'etcd endpoints parted by commas, such as http://10.0.0.1:2379',
+);
+
+/**
+ * Every setting there is. The key `a.bCd` is the variable `FOREBAY_A_B_CD`, the flag `--a-b-cd`, and `bCd` in the table `[a]`
+ * of `forebay.toml`.
+ */
+export const settingsTable = {
+  host: setting(hostKind, '127.0.0.1', 'Address that all ports listen on'),
+  data: setting(pathKind, './data', 'Folder that everything written lies below'),
+  's3.port': setting(portKind, 9000, 'Port of the S3 API'),
+  'admin.port': setting(portKind, 9001, 'Port of the admin API, health and metrics'),
+  'peer.port': setting(portKind, 9002, 'Port for other nodes; opened only in a cluster'),
+  region: setting(regionKind, 'us-east-1', 'Region that clients sign for'),
+  domains: setting(domainsKind, noTexts, 'Domains whose first label may name a bucket'),
+  'io.threads': setting(integerKind('N', 1, 256), 1, 'I/O threads at most; this version runs one'),
+  rootMount: optional(uriKind, 'Where buckets made over S3 lie (default: the folder root below data)'),
+  'encryption.keyFile': optional(
+    pathKind,
+    'Key that seals stored secrets (default: secret.key below data, made at first run)',
+  ),
+  'root.accessKeyId': optional(accessKeyIdKind, "The root user's access key; made at first run if not set"),
+  'root.secretAccessKey': { ...optional(secretKind, 'Its secret; both or neither'), secret: true },
+  credentialGraceMs: setting(
+    integerKind('MS', 0, 86_400_000),
+    300_000,
+    'How long known keys last while the coordination store is away',
+  ),
+  'tls.cert': optional(pathKind, 'Certificate chain (PEM) for both doors; read again when it changes'),
+  'tls.key': optional(pathKind, 'Its private key (PEM)'),
+  'log.level': setting(choiceKind(['debug', 'info', 'warn', 'error']), 'info', 'Least level that is logged'),
+  'metrics.public': setting(booleanKind, false, 'Serve /metrics to every address without a key'),
+  'page.size': setting(sizeKind(64 * KiB, 64 * MiB, 64 * KiB), 4 * MiB, 'Size of a cached page'),
+  'cache.memory': setting(sizeKind(0, TiB), 64 * MiB, 'Memory for hot pages'),
+  'cache.disk': setting(sizeKind(0, 1024 * TiB), 10 * GiB, 'Disk for pages, below data'),
+  'freshness.lease': setting(
+    durationKind(0, 86_400_000),
+    30_000,
+    'How old metadata may be on mounts that do not say otherwise (file:// is always asked)',
+  ),
+  'limits.requests': setting(integerKind('N', 1, 1_000_000), 1024, 'S3 requests worked on at once'),
+  'limits.connections': setting(integerKind('N', 1, 1_000_000), 10_000, 'Connections to the S3 port'),
+  'limits.header': setting(sizeKind(4 * KiB, MiB), 16 * KiB, 'All header lines of a request together'),
+  'limits.fills': setting(integerKind('N', 1, 100_000), 256, 'Pages being filled at once'),
+  'limits.queuedFills': setting(integerKind('N', 1, 1_000_000), 1024, 'Fills that may wait for their turn'),
+  'limits.fillMemory': setting(sizeKind(MiB, TiB), 64 * MiB, 'Memory for pages being filled'),
+  'timeout.headers': setting(durationKind(100, 600_000), 10_000, 'For the headers of a request to arrive'),
+  'timeout.idle': setting(durationKind(100, 3_600_000), 60_000, 'Without a byte either way'),
+  'timeout.keepAlive': setting(durationKind(100, 3_600_000), 65_000, 'Between requests of a connection'),
+  'timeout.shutdown': setting(durationKind(0, 4_000), 3_000, 'For requests under way when the node ends'),
+  'etcd.endpoints': setting(endpointsKind, noTexts, 'etcd of the cluster this node belongs to'),
+  'cluster.name': setting(clusterNameKind, 'forebay', "The cluster's name, the prefix of its keys in etcd"),
+  'cluster.secretFile': optional(pathKind, 'File with the secret that nodes of a cluster share'),
+  'advertise.host': optional(hostKind, 'Address that other nodes reach this one at (default: host)'),
+} as const satisfies Record<string, Setting<never> | Setting<unknown>>;
+
+type Table = typeof settingsTable;
+export type SettingKey = keyof Table;
+
+type ValueOf<S> = S extends { readonly kind: Kind<infer T>; readonly default: infer D }
+  ? undefined extends D
+    ? T | undefined
+    : T
+  : never;
+
+/** The effective settings, by key: `settings['s3.port']`. Frozen. Sizes are bytes, durations milliseconds. */
+export type Settings = { readonly [K in SettingKey]: ValueOf<Table[K]> };
+
+export const settingKeys = Object.keys(settingsTable) as readonly SettingKey[];
+
+/** `root.accessKeyId` → `FOREBAY_ROOT_ACCESS_KEY_ID`. */
+export function variableOf(key: SettingKey): string {
+  return `FOREBAY_${words(key).join('_').toUpperCase()}`;
+}
+
+/** `root.accessKeyId` → `--root-access-key-id`. */
+export function flagOf(key: SettingKey): string {
+  return `--${words(key).join('-')}`;
+}
+
+function words(key: string): string[] {
+  return key
+    .split('.')
+    .flatMap((part) => part.split(/(?=[A-Z])/))
+    .map((word) => word.toLowerCase());
+}
