@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import { S3Client } from '@aws-sdk/client-s3';
+import { Authenticator } from '../../src/auth/authenticate.ts';
+import { systemClock } from '../../src/common/clock.ts';
+import { silentLog } from '../../src/common/log.ts';
+import { Metrics } from '../../src/common/metrics.ts';
+import { systemRandom } from '../../src/common/random.ts';
+import { BucketGate } from '../../src/gateway/bucket-gate.ts';
+import { type BucketRecords, Buckets } from '../../src/gateway/buckets.ts';
+import { RequestPipeline } from '../../src/gateway/handle-request.ts';
+import { Namespace } from '../../src/gateway/namespace.ts';
+import { GatewayObjectService } from '../../src/gateway/object-service.ts';
+import { S3Server } from '../../src/gateway/server.ts';
+import type { BucketRecord, Mount } from '../../src/mounts/mount.ts';
+import { MountTable } from '../../src/mounts/mount-table.ts';
+import { MountedBackends } from '../../src/mounts/mounted-backends.ts';
+import type { Backend } from '../../src/ufs/backend.ts';
+import { MemoryPageStore } from '../../src/worker/memory-page-store.ts';
+import { defaultMetadataCacheSettings, MetadataCache } from '../../src/worker/metadata-cache.ts';
+import { defaultPageReaderSettings, PageReader } from '../../src/worker/page-reader.ts';
+
+export const credentials = { accessKeyId: 'AKIATESTTESTTESTTEST', secretAccessKey: 'a secret of no worth' };
+
+/** Bucket records that live as long as the test. */
+class MemoryBucketRecords implements BucketRecords {
+  readonly #records = new Map<string, BucketRecord>();
+
+  get(name: string): BucketRecord | undefined {
+    return this.#records.get(name);
+  }
+
+  list(): readonly BucketRecord[] {
+    return [...this.#records.values()];
+  }
+
+  async create(record: Pick<BucketRecord, 'name' | 'owner' | 'kind'>): Promise<boolean> {
+    if (this.#records.has(record.name)) return false;
+    this.#records.set(record.name, { ...record, createdMs: Date.now(), incarnation: randomUUID() });
+    return true;
+  }
+
+  async delete(record: BucketRecord): Promise<boolean> {
+    return this.#records.delete(record.name);
+  }
+}
+
+export interface GatewayUnderTest {
+  readonly port: number;
+  readonly client: S3Client;
+  readonly metrics: Metrics;
+  readonly buckets: BucketRecords;
+  close(): Promise<void>;
+}
+
+/** The whole gateway over the given backends: real HTTP, real signatures, pages in memory. */
+export async function startGateway(
+  root: Backend,
+  mounts: readonly { mount: Mount; backend: Backend }[] = [],
+): Promise<GatewayUnderTest> {
+  const metrics = new Metrics();
+  const buckets = new MemoryBucketRecords();
+  const pages = new MemoryPageStore(metrics, { capacityBytes: 64 * 1024 * 1024, maxPageBytes: 4 * 1024 * 1024 });
+  const table = new MountTable(mounts.map(({ mount }) => mount));
+  const open = async (mount: Mount) => {
+    const found = mounts.find((one) => one.mount.incarnation === mount.incarnation);
+    if (!found) throw new Error('no such mount');
+    return found.backend;
+  };
+  const backends = new MountedBackends(root, open);
+  const namespace = new Namespace(buckets, () => table, backends, { rootUri: root.uri, leaseMs: 30_000 });
+  const gate = new BucketGate();
+  const service = new GatewayObjectService(
+    namespace,
+    new Buckets(buckets, namespace, gate, pages),
+    gate,
+    new MetadataCache(systemClock, metrics, defaultMetadataCacheSettings),
+    new PageReader(systemClock, metrics, pages, defaultPageReaderSettings),
+    { workerId: randomUUID(), pageSizeBytes: 4 * 1024 * 1024 },
+  );
+  const identity = { userName: 'root', policy: 'admin', accessKeyId: credentials.accessKeyId } as const;
+  const source = {
+    lookup: (id: string) =>
+      id === credentials.accessKeyId
+        ? { identity, secretAccessKey: credentials.secretAccessKey, disabled: false }
+        : undefined,
+  };
+  const authenticator = new Authenticator(systemClock, source, { region: 'us-east-1', service: 's3' });
+  const pipeline = new RequestPipeline(systemClock, systemRandom, metrics, silentLog(), authenticator, buckets, service, {
+    region: 'us-east-1',
+    domains: [],
+    scheme: 'http',
+    maxInFlight: 1000,
+  });
+  const server = new S3Server(pipeline.handle, undefined, {
+    host: '127.0.0.1',
+    port: 0,
+    maxHeaderBytes: 16 * 1024,
+    maxConnections: 1000,
+    headersTimeoutMs: 10_000,
+    idleTimeoutMs: 60_000,
+    keepAliveTimeoutMs: 5000,
+  });
+  const { port } = await server.listen();
+  const client = new S3Client({
+    endpoint: `http://127.0.0.1:${port}`,
+    region: 'us-east-1',
+    credentials,
+    forcePathStyle: true,
+    maxAttempts: 1,
+  });
+  return {
+    port,
+    client,
+    metrics,
+    buckets,
+    close: async () => {
+      client.destroy();
+      await server.close(1000);
+      await backends.close();
+      await pages.close();
+    },
+  };
+}
