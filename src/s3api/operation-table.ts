@@ -1,16 +1,25 @@
 import type { Route } from './call.ts';
+import { abortMultipartUpload } from './operations/abort-multipart-upload.ts';
+import { completeMultipartUpload } from './operations/complete-multipart-upload.ts';
+import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
+import { createMultipartUpload } from './operations/create-multipart-upload.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
 import { deleteObject } from './operations/delete-object.ts';
+import { deleteObjects } from './operations/delete-objects.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
 import { getObject } from './operations/get-object.ts';
 import { headBucket } from './operations/head-bucket.ts';
 import { headObject } from './operations/head-object.ts';
 import { listBuckets } from './operations/list-buckets.ts';
+import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
 import { listObjects } from './operations/list-objects.ts';
 import { listObjectsV2 } from './operations/list-objects-v2.ts';
+import { listParts } from './operations/list-parts.ts';
 import { putObject } from './operations/put-object.ts';
+import { uploadPart } from './operations/upload-part.ts';
+import { uploadPartCopy } from './operations/upload-part-copy.ts';
 
 /** The operations that are offered, a row each. IAM actions as in the Service Authorization Reference, "Amazon S3". */
 export const offeredOperations: readonly Route[] = [
@@ -111,5 +120,87 @@ export const offeredOperations: readonly Route[] = [
     action: 's3:DeleteObject',
     writes: true,
     handler: deleteObject,
+  },
+  {
+    operation: 'DeleteObjects',
+    method: 'POST',
+    scope: 'bucket',
+    query: ['delete'],
+    action: 's3:DeleteObject',
+    writes: true,
+    handler: deleteObjects,
+  },
+  {
+    operation: 'CopyObject',
+    method: 'PUT',
+    scope: 'object',
+    header: 'x-amz-copy-source',
+    action: 's3:PutObject',
+    writes: true,
+    handler: copyObject,
+  },
+  {
+    operation: 'CreateMultipartUpload',
+    method: 'POST',
+    scope: 'object',
+    query: ['uploads'],
+    action: 's3:PutObject',
+    writes: true,
+    handler: createMultipartUpload,
+  },
+  {
+    operation: 'UploadPart',
+    method: 'PUT',
+    scope: 'object',
+    query: ['partNumber', 'uploadId'],
+    action: 's3:PutObject',
+    writes: true,
+    handler: uploadPart,
+  },
+  {
+    operation: 'UploadPartCopy',
+    method: 'PUT',
+    scope: 'object',
+    query: ['partNumber', 'uploadId'],
+    header: 'x-amz-copy-source',
+    action: 's3:PutObject',
+    writes: true,
+    handler: uploadPartCopy,
+  },
+  {
+    operation: 'CompleteMultipartUpload',
+    method: 'POST',
+    scope: 'object',
+    query: ['uploadId'],
+    action: 's3:PutObject',
+    writes: true,
+    handler: completeMultipartUpload,
+  },
+  {
+    operation: 'AbortMultipartUpload',
+    method: 'DELETE',
+    scope: 'object',
+    query: ['uploadId'],
+    action: 's3:AbortMultipartUpload',
+    writes: true,
+    handler: abortMultipartUpload,
+  },
+  {
+    operation: 'ListParts',
+    method: 'GET',
+    scope: 'object',
+    query: ['uploadId'],
+    action: 's3:ListMultipartUploadParts',
+    writes: false,
+    handler: listParts,
+  },
+  {
+    operation: 'ListMultipartUploads',
+    method: 'GET',
+    scope: 'bucket',
+    query: ['uploads'],
+    action: 's3:ListBucketMultipartUploads',
+    writes: false,
+    handler: listMultipartUploads,
   },
 ];

@@ -82,6 +82,12 @@ const bucketRows: readonly Row[] = [
   ],
   [
     'PUT',
+    'UpdateBucketMetadataAnnotationTableConfiguration',
+    ['metadataAnnotationTable'],
+    'UpdateBucketMetadataAnnotationTableConfiguration',
+  ],
+  [
+    'PUT',
     'UpdateBucketMetadataInventoryTableConfiguration',
     ['metadataInventoryTable'],
     'UpdateBucketMetadataInventoryTableConfiguration',
@@ -131,6 +137,10 @@ const bucketRows: readonly Row[] = [
 const objectRows: readonly Row[] = [
   ['PUT', 'PutObjectAcl', ['acl'], 'PutObjectAcl'],
   ['GET', 'GetObjectAcl', ['acl'], 'GetObjectAcl'],
+  ['PUT', 'PutObjectAnnotation', ['annotation'], 'PutObjectAnnotation'],
+  ['GET', 'GetObjectAnnotation', ['annotation', 'annotationName'], 'GetObjectAnnotation'],
+  ['GET', 'ListObjectAnnotations', ['annotation'], 'ListObjectAnnotations'],
+  ['DELETE', 'DeleteObjectAnnotation', ['annotation'], 'DeleteObjectAnnotation'],
   ['GET', 'GetObjectAttributes', ['attributes'], 'GetObjectAttributes'],
   ['PUT', 'UpdateObjectEncryption', ['encryption'], 'UpdateObjectEncryption'],
   ['PUT', 'PutObjectLegalHold', ['legal-hold'], 'PutObjectLegalHold'],

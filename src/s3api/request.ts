@@ -44,6 +44,13 @@ export function parsePartNumber(value: string): number {
   return partNumber;
 }
 
+/** InvalidArgument if it is missing or empty. */
+export function uploadIdOf(request: S3Request): string {
+  const uploadId = parameter(request, 'uploadId');
+  if (uploadId !== undefined) return uploadId;
+  throw invalidArgument('uploadId', '', 'This operation requires an upload id');
+}
+
 /** The value of a query parameter, an empty one being the same as none. */
 export function parameter(request: S3Request, name: string): string | undefined {
   return request.query.get(name) || undefined;

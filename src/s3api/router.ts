@@ -9,7 +9,7 @@ export const routes: readonly Route[] = [...offeredOperations, ...refusedOperati
 type Scope = Route['scope'];
 
 /** Query keys that name a part of a resource in one operation and merely say more in another. */
-const plainParameters: ReadonlySet<string> = new Set(['partNumber', 'id', 'list-type']);
+const plainParameters: ReadonlySet<string> = new Set(['partNumber', 'id', 'annotationName', 'list-type']);
 
 interface Group {
   /** Routes of one scope and method, those with the most conditions first. */

@@ -3,13 +3,15 @@ import { addChecksumHeaders } from '../checksums.ts';
 import { parseWriteCondition } from '../conditions.ts';
 import { type AnswerHeaders, parseNewObject, quoted } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
-import { objectOf } from '../request.ts';
+import { objectOf, uploadIdOf } from '../request.ts';
 import { openUpload } from '../upload.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html */
 export async function putObject(call: Call): Promise<S3Response> {
   const { request, service, signal } = call;
   refuseOnWrite(request.headers);
+  // A part whose upload was forgotten must not become the whole object.
+  if (request.query.has('partNumber')) uploadIdOf(request);
   const condition = parseWriteCondition(request.headers);
   const newObject = parseNewObject(request.headers);
   const body = openUpload(call);

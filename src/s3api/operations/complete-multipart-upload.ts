@@ -1,0 +1,98 @@
+import { type ChecksumAlgorithm, type Checksums, checksumAlgorithms } from '../../common/object-meta.ts';
+import type { Call, S3Response } from '../call.ts';
+import {
+  checksumElementName,
+  checksumElements,
+  isChecksum,
+  parseChecksumType,
+  parseObjectChecksums,
+} from '../checksums.ts';
+import { parseWriteCondition } from '../conditions.ts';
+import { invalidArgument, S3Error } from '../errors.ts';
+import { quoted, type RequestHeaders } from '../headers.ts';
+import { refuseOnWrite } from '../refused-headers.ts';
+import { maxPartNumber, objectOf, parsePartNumber, uploadIdOf } from '../request.ts';
+import type { CompleteInput } from '../service.ts';
+import { optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
+import { leafTexts, parseXml, type XmlElement } from '../xml-reader.ts';
+
+/** Room for 10,000 parts with the longest checksums and generous indentation. */
+const maxBodyBytes = 4 * 1024 * 1024;
+
+type Part = CompleteInput['parts'][number];
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html */
+export async function completeMultipartUpload(call: Call): Promise<S3Response> {
+  const { request, service, signal } = call;
+  refuseOnWrite(request.headers);
+  const condition = parseWriteCondition(request.headers);
+  const checksums = parseObjectChecksums(request.headers);
+  const checksumType = parseChecksumType(request.headers);
+  const expectedSizeBytes = parseExpectedSize(request.headers);
+  const uploadId = uploadIdOf(request);
+  const parts = parseParts(await call.text(maxBodyBytes));
+  const ref = objectOf(request);
+  const meta = await service.completeUpload(ref, {
+    uploadId,
+    parts,
+    condition,
+    checksums,
+    checksumType,
+    expectedSizeBytes,
+    signal,
+  });
+  return xmlResponse(
+    rootElement('CompleteMultipartUploadResult', [
+      textElement('Location', request.baseUrl + request.rawPath),
+      textElement('Bucket', ref.bucket),
+      textElement('Key', ref.key),
+      textElement('ETag', quoted(meta.etag)),
+      checksumElements(meta.checksums),
+      optionalElement('ChecksumType', meta.checksumType),
+    ]),
+  );
+}
+
+function parseExpectedSize(headers: RequestHeaders): number | undefined {
+  const value = headers['x-amz-mp-object-size'];
+  if (value === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(value)) throw invalidArgument('x-amz-mp-object-size', value);
+  return Number(value);
+}
+
+/** MalformedXML, InvalidArgument, InvalidPartOrder. */
+function parseParts(body: string): readonly Part[] {
+  const root = parseXml(body, 'CompleteMultipartUpload');
+  if (root.children.length === 0 || root.children.length > maxPartNumber) throw new S3Error('MalformedXML');
+  const parts = root.children.map(parsePart);
+  for (let i = 1; i < parts.length; i++) {
+    const before = parts[i - 1]?.partNumber ?? 0;
+    if ((parts[i]?.partNumber ?? 0) <= before) throw new S3Error('InvalidPartOrder');
+  }
+  return parts;
+}
+
+const checksumNames = checksumAlgorithms.map(checksumElementName);
+
+function parsePart(element: XmlElement): Part {
+  if (element.name !== 'Part') throw new S3Error('MalformedXML');
+  const texts: Partial<Record<string, string>> = leafTexts(element, ['PartNumber', 'ETag', ...checksumNames]);
+  const { PartNumber: partNumber, ETag: etag } = texts;
+  if (partNumber === undefined || etag === undefined) throw new S3Error('MalformedXML');
+  return {
+    partNumber: parsePartNumber(partNumber.trim()),
+    etag: etag.trim().replace(/^"(.*)"$/, '$1'),
+    checksums: parsePartChecksums(texts),
+  };
+}
+
+function parsePartChecksums(texts: Partial<Record<string, string>>): Checksums {
+  const checksums: { [Name in ChecksumAlgorithm]?: string } = {};
+  for (const algorithm of checksumAlgorithms) {
+    const value = texts[checksumElementName(algorithm)]?.trim();
+    if (value === undefined) continue;
+    if (!isChecksum(algorithm, value)) throw new S3Error('InvalidPart');
+    checksums[algorithm] = value;
+  }
+  return checksums;
+}

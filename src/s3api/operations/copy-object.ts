@@ -1,0 +1,90 @@
+import type { NewObject, ObjectMeta } from '../../common/object-meta.ts';
+import type { Call, S3Response } from '../call.ts';
+import { checksumElements, parseChecksumAlgorithm } from '../checksums.ts';
+import { checkCopySourceConditions, parseWriteCondition } from '../conditions.ts';
+import { checkCopySize, parseCopySource } from '../copy-source.ts';
+import { invalidArgument, S3Error } from '../errors.ts';
+import { parseNewObject, quoted, type RequestHeaders, xmlDate } from '../headers.ts';
+import type { ObjectRef } from '../names.ts';
+import { refuseOnWrite } from '../refused-headers.ts';
+import { objectOf } from '../request.ts';
+import { optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
+export async function copyObject(call: Call): Promise<S3Response> {
+  const { request, service, signal } = call;
+  const { headers } = request;
+  refuseOnWrite(headers);
+  const target = objectOf(request);
+  const source = parseCopySource(headers);
+  const replaces = parseDirective(headers) === 'REPLACE';
+  const checksumAlgorithm = parseChecksumAlgorithm(headers);
+  const condition = parseWriteCondition(headers);
+  // Storage class and redirect are the request's under either directive, the other headers only under REPLACE.
+  const given = parseNewObject(replaces ? headers : onlyOwn(headers));
+  const changesOwn = headers['x-amz-storage-class'] !== undefined || redirectOf(given) !== undefined;
+  if (!replaces && !changesOwn && checksumAlgorithm === undefined) refuseSelfCopy(source, target);
+  await call.authorise('s3:GetObject', source.bucket, source.key);
+  const seen = !replaces && changesOwn ? (await service.headObject(source, { signal })).meta : undefined;
+  const meta = await service.copyObject(target, {
+    source,
+    checkSource: (present) => checkSource(headers, present, seen),
+    replace: replaces ? given : seen && withOwn(seen, given),
+    checksumAlgorithm,
+    condition,
+    signal,
+  });
+  return xmlResponse(copyResult('CopyObjectResult', meta));
+}
+
+/** The answer of both copies. */
+export function copyResult(
+  name: string,
+  made: Pick<ObjectMeta, 'etag' | 'lastModifiedMs' | 'checksums' | 'checksumType'>,
+): string {
+  return rootElement(name, [
+    textElement('LastModified', xmlDate(made.lastModifiedMs)),
+    textElement('ETag', quoted(made.etag)),
+    checksumElements(made.checksums),
+    optionalElement('ChecksumType', made.checksumType),
+  ]);
+}
+
+function parseDirective(headers: RequestHeaders): 'COPY' | 'REPLACE' {
+  const directive = headers['x-amz-metadata-directive'] ?? 'COPY';
+  if (directive === 'COPY' || directive === 'REPLACE') return directive;
+  throw invalidArgument('x-amz-metadata-directive', directive, 'Unknown metadata directive.');
+}
+
+function onlyOwn(headers: RequestHeaders): RequestHeaders {
+  const redirect = 'x-amz-website-redirect-location';
+  return { 'x-amz-storage-class': headers['x-amz-storage-class'], [redirect]: headers[redirect] };
+}
+
+function redirectOf(object: NewObject): string | undefined {
+  return object.headers.websiteRedirectLocation;
+}
+
+/** The source's metadata with the request's own storage class and redirect in the place of the source's. */
+function withOwn(source: ObjectMeta, given: NewObject): NewObject {
+  return {
+    headers: { ...source.headers, websiteRedirectLocation: redirectOf(given) },
+    userMetadata: source.userMetadata,
+    storageClass: given.storageClass,
+  };
+}
+
+function checkSource(headers: RequestHeaders, present: ObjectMeta, seen: ObjectMeta | undefined): void {
+  checkCopySourceConditions(headers, present);
+  checkCopySize(present.sizeBytes);
+  // The metadata to write was taken from `seen`; that of another version must not go with these bytes.
+  if (seen !== undefined && seen.generation !== present.generation) throw new S3Error('OperationAborted');
+}
+
+function refuseSelfCopy(source: ObjectRef, target: ObjectRef): void {
+  if (source.bucket !== target.bucket || source.key !== target.key) return;
+  throw new S3Error('InvalidRequest', {
+    message:
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+  });
+}

@@ -1,0 +1,26 @@
+import type { Call, S3Response } from '../call.ts';
+import { parseUploadChecksum } from '../checksums.ts';
+import { type AnswerHeaders, parseNewObject } from '../headers.ts';
+import { refuseOnWrite } from '../refused-headers.ts';
+import { objectOf } from '../request.ts';
+import { rootElement, textElement } from '../xml.ts';
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html */
+export async function createMultipartUpload({ request, service }: Call): Promise<S3Response> {
+  refuseOnWrite(request.headers);
+  const checksum = parseUploadChecksum(request.headers);
+  const newObject = parseNewObject(request.headers);
+  const ref = objectOf(request);
+  const upload = await service.createUpload(ref, { ...newObject, ...checksum });
+  const headers: AnswerHeaders = { 'content-type': 'application/xml' };
+  if (checksum.checksumAlgorithm !== undefined) {
+    headers['x-amz-checksum-algorithm'] = checksum.checksumAlgorithm;
+  }
+  if (checksum.checksumType !== undefined) headers['x-amz-checksum-type'] = checksum.checksumType;
+  const body = rootElement('InitiateMultipartUploadResult', [
+    textElement('Bucket', ref.bucket),
+    textElement('Key', ref.key),
+    textElement('UploadId', upload.uploadId),
+  ]);
+  return { status: 200, headers, body };
+}

@@ -1,0 +1,37 @@
+import type { ByteRange } from '../../common/byte-range.ts';
+import { rangeLength } from '../../common/byte-range.ts';
+import type { ObjectMeta } from '../../common/object-meta.ts';
+import type { Call, S3Response } from '../call.ts';
+import { checkCopySourceConditions } from '../conditions.ts';
+import { checkCopySize, parseCopySource } from '../copy-source.ts';
+import type { RequestHeaders } from '../headers.ts';
+import { parseCopySourceRange } from '../range.ts';
+import { refuseOnWrite } from '../refused-headers.ts';
+import { objectOf, parsePartNumber, uploadIdOf } from '../request.ts';
+import { xmlResponse } from '../xml.ts';
+import { copyResult } from './copy-object.ts';
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html */
+export async function uploadPartCopy(call: Call): Promise<S3Response> {
+  const { request, service, signal } = call;
+  refuseOnWrite(request.headers);
+  const partNumber = parsePartNumber(request.query.get('partNumber') ?? '');
+  const source = parseCopySource(request.headers);
+  await call.authorise('s3:GetObject', source.bucket, source.key);
+  const part = await service.copyPart(objectOf(request), {
+    source,
+    selectSource: (meta) => selectSource(request.headers, meta),
+    uploadId: uploadIdOf(request),
+    partNumber,
+    signal,
+  });
+  return xmlResponse(copyResult('CopyPartResult', part));
+}
+
+function selectSource(headers: RequestHeaders, meta: ObjectMeta): ByteRange | undefined {
+  checkCopySourceConditions(headers, meta);
+  const header = headers['x-amz-copy-source-range'];
+  const range = header === undefined ? undefined : parseCopySourceRange(header, meta.sizeBytes);
+  checkCopySize(range === undefined ? meta.sizeBytes : rangeLength(range));
+  return range;
+}
