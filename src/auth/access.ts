@@ -1,3 +1,4 @@
+import { S3Error } from '../s3api/errors.ts';
 import type { Identity } from '../s3api/service.ts';
 
 /** What is decided about: the bucket's owner is all that matters as long as there are no ACLs and no bucket policies. */
@@ -38,4 +39,32 @@ export function decide(identity: Identity, action: string, bucket: OwnedBucket |
   if (!bucket) return { effect: 'deny', rule: 'no-such-bucket' };
   if (bucket.owner === identity.userName) return { effect: 'allow', rule: 'owner-may' };
   return { effect: 'deny', rule: 'bucket-of-another' };
+}
+
+/** The buckets there are, by name; answers at once. */
+export interface BucketLookup {
+  get(bucket: string): OwnedBucket | undefined;
+}
+
+/** `decide` over the buckets there are now. */
+export class Access {
+  private readonly buckets: BucketLookup;
+
+  constructor(buckets: BucketLookup) {
+    this.buckets = buckets;
+  }
+
+  decide(identity: Identity, action: string, bucket: string | undefined): Decision {
+    return decide(identity, action, bucket === undefined ? undefined : this.buckets.get(bucket));
+  }
+
+  /** AccessDenied, or NoSuchBucket where there is no bucket to be allowed anything on. */
+  check(identity: Identity, action: string, bucket: string | undefined): void {
+    const { effect, rule } = this.decide(identity, action, bucket);
+    if (effect === 'allow') return;
+    if (rule === 'no-such-bucket' && bucket !== undefined) {
+      throw new S3Error('NoSuchBucket', { extra: { BucketName: bucket } });
+    }
+    throw new S3Error('AccessDenied');
+  }
 }

@@ -1,0 +1,87 @@
+import type { CoordStore } from '../coord/store.ts';
+import { CoordError } from '../coord/store.ts';
+import { WatchedPrefix } from '../coord/watched-prefix.ts';
+import type { Identity } from '../s3api/service.ts';
+import type { Credential, CredentialSource } from './authenticate.ts';
+import type { SecretBox } from './secret-box.ts';
+import { type KeyRecord, rootUserName, type UserRecord } from './user-record.ts';
+
+/** Where users and their keys lie in the coordination store; both below `users/`. */
+export const usersPrefix = 'users/names/';
+export const keysPrefix = 'users/keys/';
+
+export interface RootKey {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** A key with its secret, which is undefined where it does not open. */
+export interface OpenedKey extends KeyRecord {
+  readonly secretAccessKey: string | undefined;
+}
+
+/**
+ * Users and keys in this process's memory, kept current by watches. What this process changes is in force here when the change
+ * returns; what others change, when the watch brings it. Looking up is synchronous.
+ */
+export class Credentials implements CredentialSource {
+  readonly users: WatchedPrefix<UserRecord>;
+  readonly keys: WatchedPrefix<OpenedKey>;
+  readonly root: RootKey;
+  private readonly rootCredential: Credential;
+
+  private constructor(users: WatchedPrefix<UserRecord>, keys: WatchedPrefix<OpenedKey>, root: RootKey) {
+    this.users = users;
+    this.keys = keys;
+    this.root = root;
+    this.rootCredential = {
+      identity: { userName: rootUserName, policy: 'admin', accessKeyId: root.accessKeyId },
+      secretAccessKey: root.secretAccessKey,
+      disabled: false,
+    };
+  }
+
+  /** Rejects with `CoordError`: kind `corrupt` if a secret in the store does not open with this box's key. */
+  static async open(store: CoordStore, box: SecretBox, root: RootKey): Promise<Credentials> {
+    const users = await WatchedPrefix.open(store, usersPrefix, decodeUser, () => {});
+    const keys = await WatchedPrefix.open(
+      store,
+      keysPrefix,
+      (value) => decodeKey(value, box),
+      () => {},
+    );
+    const credentials = new Credentials(users, keys, root);
+    const shut = keys.values().find((key) => key.secretAccessKey === undefined);
+    if (shut) {
+      await credentials.close();
+      const message = `the secret of the access key ${shut.accessKeyId} was sealed with another encryption key`;
+      throw new CoordError('corrupt', message);
+    }
+    return credentials;
+  }
+
+  /** The root key stands above a stored one of the same id. */
+  lookup(accessKeyId: string): Credential | undefined {
+    if (accessKeyId === this.root.accessKeyId) return this.rootCredential;
+    const key = this.keys.get(accessKeyId);
+    if (key?.secretAccessKey === undefined) return undefined;
+    const user = this.users.get(key.userName);
+    if (!user || user.id !== key.userId) return undefined;
+    const identity: Identity = { userName: user.name, policy: user.policy, accessKeyId };
+    return { identity, secretAccessKey: key.secretAccessKey, disabled: key.disabled };
+  }
+
+  async close(): Promise<void> {
+    await this.users.close();
+    await this.keys.close();
+  }
+}
+
+function decodeUser(value: string): UserRecord {
+  return JSON.parse(value) as UserRecord;
+}
+
+function decodeKey(value: string, box: SecretBox): OpenedKey {
+  const record = JSON.parse(value) as KeyRecord;
+  return { ...record, secretAccessKey: box.open(record.sealedSecret, record.accessKeyId) };
+}
