@@ -22,13 +22,14 @@ import type {
   WriteCondition,
 } from '../s3api/service.ts';
 import { UfsError } from '../ufs/errors.ts';
+import { PlainBody } from '../ufs/plain-body.ts';
 import type { MetadataSource, RangeReader } from '../worker/reader.ts';
 import type { BucketGate } from './bucket-gate.ts';
 import type { Buckets } from './buckets.ts';
 import { toS3Error } from './error-map.ts';
 import { listMerged } from './list-merge.ts';
 import type { Namespace, Place } from './namespace.ts';
-import { StreamedBody } from './streamed-body.ts';
+
 import { listUploadsMerged } from './upload-merge.ts';
 
 const attempts = 4;
@@ -295,10 +296,10 @@ export class GatewayObjectService implements ObjectService {
     }
   }
 
-  #bodyOf(source: Place, meta: ObjectMeta, range: ByteRange, signal: AbortSignal | undefined): StreamedBody {
+  #bodyOf(source: Place, meta: ObjectMeta, range: ByteRange, signal: AbortSignal | undefined): PlainBody {
     const sizeBytes = range.end - range.start;
     const chunks = sizeBytes === 0 ? nothing() : source.backend.read(source.path, meta, range, { signal });
-    return new StreamedBody(chunks, sizeBytes);
+    return new PlainBody(chunks, sizeBytes);
   }
 }
 

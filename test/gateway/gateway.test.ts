@@ -18,24 +18,11 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
-import type { Mount } from '../../src/mounts/mount.ts';
 import { MemoryBackend } from '../../src/ufs/memory.ts';
 import { type GatewayUnderTest, startGateway } from './memory-node.ts';
+import { mountOf } from './mount-of.ts';
 
 const megabyte = 1024 * 1024;
-
-function mountOf(bucket: string, prefix: string): Mount {
-  return {
-    incarnation: randomUUID(),
-    bucket,
-    prefix,
-    uri: 'memory:',
-    pathStyle: true,
-    readOnly: false,
-    writeMode: 'through',
-    createdMs: 0,
-  };
-}
 
 describe('a gateway over a root mount', () => {
   let gateway: GatewayUnderTest;
@@ -97,11 +84,19 @@ describe('a gateway over a root mount', () => {
   test('makes an object of parts, one of them copied', async () => {
     const part = randomBytes(5 * megabyte);
     await put('part source', part);
-    const { UploadId } = await gateway.client.send(new CreateMultipartUploadCommand({ Bucket, Key: 'joined' }));
+    const { UploadId } = await gateway.client.send(
+      new CreateMultipartUploadCommand({ Bucket, Key: 'joined' }),
+    );
     const shown = await gateway.client.send(new ListMultipartUploadsCommand({ Bucket }));
     expect(shown.Uploads?.map((upload) => upload.Key)).toEqual(['joined']);
     const first = await gateway.client.send(
-      new UploadPartCopyCommand({ Bucket, Key: 'joined', UploadId, PartNumber: 1, CopySource: `${Bucket}/part source` }),
+      new UploadPartCopyCommand({
+        Bucket,
+        Key: 'joined',
+        UploadId,
+        PartNumber: 1,
+        CopySource: `${Bucket}/part source`,
+      }),
     );
     const second = await gateway.client.send(
       new UploadPartCommand({ Bucket, Key: 'joined', UploadId, PartNumber: 2, Body: 'tail' }),
@@ -154,7 +149,9 @@ describe('a bucket with nested mounts', () => {
     const found: string[] = [];
     let ContinuationToken: string | undefined;
     do {
-      const page = await gateway.client.send(new ListObjectsV2Command({ Bucket, ...input, ContinuationToken }));
+      const page = await gateway.client.send(
+        new ListObjectsV2Command({ Bucket, ...input, ContinuationToken }),
+      );
       for (const item of page.Contents ?? []) found.push(item.Key ?? '');
       for (const item of page.CommonPrefixes ?? []) found.push(item.Prefix ?? '');
       ContinuationToken = page.NextContinuationToken;
@@ -168,6 +165,12 @@ describe('a bucket with nested mounts', () => {
     expect(await list({ MaxKeys, Delimiter: '/' })).toEqual(['a', 'data/', 'z']);
     expect(await list({ MaxKeys, Prefix: 'data/', Delimiter: '/' })).toEqual(['data/deep/', 'data/x']);
     expect(await list({ MaxKeys, Prefix: 'data/deep/e' })).toEqual(['data/deep/er/z', 'data/deep/er/zz']);
-    expect(await list({ MaxKeys, Delimiter: 'r/z' })).toEqual(['a', 'data/deep/er/z', 'data/deep/y', 'data/x', 'z']);
+    expect(await list({ MaxKeys, Delimiter: 'r/z' })).toEqual([
+      'a',
+      'data/deep/er/z',
+      'data/deep/y',
+      'data/x',
+      'z',
+    ]);
   });
 });

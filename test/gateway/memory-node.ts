@@ -59,7 +59,10 @@ export async function startGateway(
 ): Promise<GatewayUnderTest> {
   const metrics = new Metrics();
   const buckets = new MemoryBucketRecords();
-  const pages = new MemoryPageStore(metrics, { capacityBytes: 64 * 1024 * 1024, maxPageBytes: 4 * 1024 * 1024 });
+  const pages = new MemoryPageStore(metrics, {
+    capacityBytes: 64 * 1024 * 1024,
+    maxPageBytes: 4 * 1024 * 1024,
+  });
   const table = new MountTable(mounts.map(({ mount }) => mount));
   const open = async (mount: Mount) => {
     const found = mounts.find((one) => one.mount.incarnation === mount.incarnation);
@@ -85,12 +88,21 @@ export async function startGateway(
         : undefined,
   };
   const authenticator = new Authenticator(systemClock, source, { region: 'us-east-1', service: 's3' });
-  const pipeline = new RequestPipeline(systemClock, systemRandom, metrics, silentLog(), authenticator, buckets, service, {
-    region: 'us-east-1',
-    domains: [],
-    scheme: 'http',
-    maxInFlight: 1000,
-  });
+  const pipeline = new RequestPipeline(
+    systemClock,
+    systemRandom,
+    metrics,
+    silentLog(),
+    authenticator,
+    buckets,
+    service,
+    {
+      region: 'us-east-1',
+      domains: [],
+      scheme: 'http',
+      maxInFlight: 1000,
+    },
+  );
   const server = new S3Server(pipeline.handle, undefined, {
     host: '127.0.0.1',
     port: 0,
