@@ -37,7 +37,7 @@ interface Progress {
 /** The one way of an S3 request: parse, authenticate, match, authorise, work, answer, count. */
 export class RequestPipeline {
   readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #processId: string;
   readonly #metrics: Metrics;
   readonly #log: Log;
   readonly #authenticator: Authenticator;
@@ -45,6 +45,7 @@ export class RequestPipeline {
   readonly #service: ObjectService;
   readonly #settings: PipelineSettings;
   #inFlight = 0;
+  #requests = 0;
 
   constructor(
     clock: Clock,
@@ -57,7 +58,7 @@ export class RequestPipeline {
     settings: PipelineSettings,
   ) {
     this.#clock = clock;
-    this.#random = random;
+    this.#processId = random.bytes(4).toString('hex').toUpperCase();
     this.#metrics = metrics;
     this.#log = log;
     this.#authenticator = authenticator;
@@ -187,9 +188,10 @@ export class RequestPipeline {
     if (progress.body.receivedBytes > 0) this.#metrics.bytesReceived.inc(progress.body.receivedBytes);
   }
 
-  /** 16 upper-case characters, as S3's own look. */
+  /** 16 upper-case characters, as S3's look: random for the process, then counted, since drawing bytes for each costs 4 µs. */
   #requestId(): string {
-    return this.#random.bytes(8).toString('hex').toUpperCase();
+    this.#requests = (this.#requests + 1) % 0x1_0000_0000;
+    return this.#processId + this.#requests.toString(16).toUpperCase().padStart(8, '0');
   }
 }
 
