@@ -1,7 +1,17 @@
+import type { Log } from '../common/log.ts';
+import type { Settings } from './settings-table.ts';
+
 /** An access key with its secret, in the clear. Never logged. */
 export interface RootCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+}
+
+/** What a node needs beside its settings. */
+export interface NodeSecrets {
+  readonly root: RootCredentials;
+  /** 32 bytes: seals what is secret in the coordination store. */
+  readonly encryptionKey: Buffer;
 }
 
 /** A node that serves: both doors are open and `/readyz` answers 200. */
@@ -9,15 +19,13 @@ export interface RunningNode {
   /** Such as `http://127.0.0.1:9000`, with the port that was really taken. */
   readonly s3Url: string;
   readonly adminUrl: string;
-  /** Settled only if the node cannot go on: rejects with the reason. */
-  readonly failed: Promise<never>;
-  /** Takes no new request, lets those under way end, and frees the data folder. Ends within `timeout.shutdown` + 1 s. */
+  /** Takes no new request, lets those under way end, frees the data folder. Ends within `timeout.shutdown` and a second. */
   close(): Promise<void>;
 }
 
-/** What a node needs beside its settings: read from the data folder by whoever starts it. */
-export interface NodeSecrets {
-  readonly root: RootCredentials;
-  /** 32 bytes: seals what is secret in the coordination store. */
-  readonly encryptionKey: Buffer;
-}
+/**
+ * Builds a node and opens its doors; what it had opened is closed again if it rejects. The data folder exists.
+ * Rejects with `CoordError` kind `locked` (another process holds the data folder), with Node's own error for a port that cannot
+ * be had (`code` EADDRINUSE, EACCES …, with `port`), or with a `CommandError` or `UfsError` whose message says what to do.
+ */
+export type StartNode = (settings: Settings, secrets: NodeSecrets, log: Log) => Promise<RunningNode>;

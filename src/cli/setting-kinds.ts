@@ -18,11 +18,15 @@ export class BadValue extends Error {
   override name = 'BadValue';
 }
 
-export function textKind(placeholder: string, pattern: RegExp, mustBe: string): Kind<string> {
+export function textKind(
+  placeholder: string,
+  isGood: (text: string) => boolean,
+  mustBe: string,
+): Kind<string> {
   return {
     placeholder,
     parse: (raw) => {
-      if (typeof raw === 'string' && pattern.test(raw)) return raw;
+      if (typeof raw === 'string' && isGood(raw)) return raw;
       throw new BadValue(mustBe);
     },
     show: (value) => value,
@@ -30,16 +34,17 @@ export function textKind(placeholder: string, pattern: RegExp, mustBe: string): 
 }
 
 /** An empty path would mean the present folder by accident. */
-export const pathKind = textKind('PATH', /^[^\0]+$/, 'the path of a file or folder');
+export const pathKind = textKind(
+  'PATH',
+  (text) => text !== '' && !text.includes('\0'),
+  'the path of a file or folder',
+);
 
-export const hostKind: Kind<string> = {
-  placeholder: 'HOST',
-  parse: (raw) => {
-    if (typeof raw === 'string' && (isIP(raw) !== 0 || isHostName(raw))) return raw;
-    throw new BadValue('an IP address or a host name, such as 127.0.0.1 or 0.0.0.0');
-  },
-  show: (value) => value,
-};
+export const hostKind = textKind(
+  'HOST',
+  (text) => isIP(text) !== 0 || isHostName(text),
+  'an IP address or a host name, such as 127.0.0.1 or 0.0.0.0',
+);
 
 export function integerKind(placeholder: string, least: number, most: number): Kind<number> {
   return {

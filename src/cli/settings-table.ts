@@ -1,3 +1,4 @@
+import { isAccessKeyId, isSecretAccessKey } from '../auth/user-record.ts';
 import {
   booleanKind,
   choiceKind,
@@ -38,13 +39,21 @@ const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
 const TiB = 1024 * GiB;
 
-const accessKeyIdKind = textKind('ID', /^[A-Za-z0-9_-]{3,128}$/, '3 to 128 letters, digits, _ or -');
-const secretKind = textKind('SECRET', /^[\x21-\x7e]{8,128}$/, '8 to 128 visible ASCII characters');
-const regionKind = textKind('NAME', /^[a-z0-9-]{1,64}$/, 'a region name in small letters, such as us-east-1');
-const clusterNameKind = textKind('NAME', /^[a-z0-9-]{1,63}$/, 'small letters, digits and hyphens');
+const accessKeyIdKind = textKind('ID', isAccessKeyId, '3 to 128 letters, digits, _, . or -');
+const secretKind = textKind('SECRET', isSecretAccessKey, '8 to 128 visible ASCII characters');
+const regionKind = textKind(
+  'NAME',
+  (text) => /^[a-z0-9-]{1,64}$/.test(text),
+  'a region name in small letters, such as us-east-1',
+);
+const clusterNameKind = textKind(
+  'NAME',
+  (text) => /^[a-z0-9-]{1,63}$/.test(text),
+  'small letters, digits and hyphens',
+);
 const uriKind = textKind(
   'URI',
-  /^[a-z][a-z0-9+.-]*:\/\/\S*$/,
+  (text) => /^[a-z][a-z0-9+.-]*:\/\/\S*$/.test(text),
   'a URI such as file:///srv/forebay (three slashes)',
 );
 const domainsKind = listKind(

@@ -1,0 +1,161 @@
+import type { Freshness } from '../common/freshness.ts';
+import { formatDurationMs, parseDurationMs } from '../common/units.ts';
+import { isBucketName } from '../s3api/names.ts';
+import type { WriteMode } from './mount.ts';
+import { MountError } from './mount-error.ts';
+import { parseMountUri, schemeRules } from './mount-uri.ts';
+
+/** A mount as an operator asks for it, all in text. */
+export interface MountRequest {
+  /** `BUCKET` or `BUCKET/PREFIX`. */
+  readonly target: string;
+  readonly uri: string;
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly accessKeyId?: string;
+  readonly secretAccessKey?: string;
+  readonly pathStyle?: boolean;
+  readonly readOnly?: boolean;
+  readonly writeMode?: string;
+  /** `always`, `immutable`, or `lease:DURATION`. */
+  readonly freshness?: string;
+  readonly owner?: string;
+}
+
+/** A mount that makes sense: checked, and in one spelling. */
+export interface MountSpec {
+  readonly bucket: string;
+  /** '' or ending with `/`. */
+  readonly prefix: string;
+  readonly uri: string;
+  /** The folder of a `file://` mount. */
+  readonly path?: string;
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly accessKeyId?: string;
+  readonly secretAccessKey?: string;
+  readonly pathStyle: boolean;
+  readonly readOnly: boolean;
+  readonly writeMode: WriteMode;
+  readonly freshness?: Freshness;
+  readonly owner?: string;
+}
+
+const maximumPrefixBytes = 900;
+const maximumLeaseMs = 86_400_000;
+
+/** Throws a `MountError` of kind `invalid` that says what to write instead. */
+export function parseMountRequest(request: MountRequest): MountSpec {
+  const { bucket, prefix } = parseMountTarget(request.target);
+  const uri = parseMountUri(request.uri);
+  if (!schemeRules[uri.scheme].remote) refuseRemoteOptions(request, uri.scheme);
+  if ((request.accessKeyId === undefined) !== (request.secretAccessKey === undefined)) {
+    throw invalid('an access key id and its secret are given together, or neither');
+  }
+  if (request.owner !== undefined && prefix !== '') {
+    throw invalid(
+      'an owner is given for a whole bucket only: a mount inside one belongs to the bucket’s owner',
+    );
+  }
+  return {
+    bucket,
+    prefix,
+    uri: uri.text,
+    path: uri.path,
+    endpoint: request.endpoint === undefined ? undefined : parseEndpoint(request.endpoint),
+    region: request.region,
+    accessKeyId: request.accessKeyId,
+    secretAccessKey: request.secretAccessKey,
+    pathStyle: request.pathStyle ?? false,
+    readOnly: request.readOnly ?? false,
+    writeMode: parseWriteMode(request.writeMode ?? 'through'),
+    freshness: request.freshness === undefined ? undefined : parseFreshness(request.freshness),
+    owner: request.owner,
+  };
+}
+
+/** Takes `BUCKET` or `BUCKET/PREFIX` apart; a final slash means nothing. Throws a `MountError` of kind `invalid`. */
+export function parseMountTarget(target: string): { readonly bucket: string; readonly prefix: string } {
+  const slash = target.indexOf('/');
+  const bucket = slash < 0 ? target : target.slice(0, slash);
+  checkBucketName(bucket);
+  const rest = slash < 0 ? '' : target.slice(slash + 1);
+  const prefix = rest === '' || rest.endsWith('/') ? rest : `${rest}/`;
+  checkPrefix(prefix);
+  return { bucket, prefix };
+}
+
+/** `always`, `immutable`, `lease:30s`. Throws a `MountError` of kind `invalid`. */
+export function parseFreshness(text: string): Freshness {
+  if (text === 'always' || text === 'immutable') return { kind: text };
+  const ms = text.startsWith('lease:') ? parseDurationMs(text.slice('lease:'.length)) : undefined;
+  if (ms !== undefined && ms > 0 && ms <= maximumLeaseMs) return { kind: 'lease', ms };
+  throw invalid(
+    `the freshness must be always, immutable, or lease: with a duration up to 1d, as in lease:30s`,
+  );
+}
+
+export function formatFreshness(freshness: Freshness): string {
+  return freshness.kind === 'lease' ? `lease:${formatDurationMs(freshness.ms)}` : freshness.kind;
+}
+
+/** `BUCKET` or `BUCKET/PREFIX/`, as messages and metrics name a mount. */
+export function mountName(mount: { readonly bucket: string; readonly prefix: string }): string {
+  return mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`;
+}
+
+function invalid(message: string): MountError {
+  return new MountError('invalid', message);
+}
+
+function checkBucketName(bucket: string): void {
+  if (isBucketName(bucket)) return;
+  throw invalid(
+    `${JSON.stringify(bucket)} is no bucket name: write 3 to 63 small letters, digits, dots or hyphens, as in BUCKET or BUCKET/PREFIX`,
+  );
+}
+
+function checkPrefix(prefix: string): void {
+  const segments = prefix.split('/').slice(0, -1);
+  if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
+    throw invalid(`the prefix ${JSON.stringify(prefix)} has an empty part, . or .. between its slashes`);
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are meant.
+  if (/[\x00-\x1f\x7f]/.test(prefix) || !prefix.isWellFormed()) {
+    throw invalid('the prefix holds characters that cannot be printed');
+  }
+  if (Buffer.byteLength(prefix) > maximumPrefixBytes) {
+    throw invalid(`the prefix is longer than ${maximumPrefixBytes} bytes`);
+  }
+}
+
+function parseEndpoint(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const plain =
+    url !== undefined &&
+    /^https?:$/.test(url.protocol) &&
+    url.username === '' &&
+    url.pathname === '/' &&
+    url.search === '';
+  if (!plain) throw invalid('the endpoint must be http:// or https:// with a host and, if need be, a port');
+  return url.origin;
+}
+
+function parseWriteMode(text: string): WriteMode {
+  if (text === 'through' || text === 'around') return text;
+  if (text === 'back') throw invalid('write mode back is not offered by this version: use through');
+  throw invalid(`the write mode must be through, back or around, not ${JSON.stringify(text)}`);
+}
+
+function refuseRemoteOptions(request: MountRequest, scheme: string): void {
+  const given = (
+    [
+      ['--endpoint', request.endpoint],
+      ['--region', request.region],
+      ['--access-key-id', request.accessKeyId],
+      ['a secret access key', request.secretAccessKey],
+      ['--path-style', request.pathStyle || undefined],
+    ] as const
+  ).find(([, value]) => value !== undefined);
+  if (given) throw invalid(`${given[0]} means nothing for a ${scheme}:// mount: leave it out`);
+}

@@ -1,0 +1,220 @@
+import type { Clock } from '../common/clock.ts';
+import type { Random } from '../common/random.ts';
+import type { CoordStore } from '../coord/store.ts';
+import { WatchedPrefix } from '../coord/watched-prefix.ts';
+import { BucketStore } from './bucket-store.ts';
+import type { Mount } from './mount.ts';
+import { MountError } from './mount-error.ts';
+import { type MountSpec, mountName } from './mount-spec.ts';
+import { MountTable } from './mount-table.ts';
+
+const keyPrefix = 'mounts/';
+const maximumMounts = 10_000;
+
+/**
+ * A mount as it is kept. It counts only while the bucket that it was made for is there: bucket and mount are two entries,
+ * and so whichever is written first or left over does no harm.
+ */
+interface StoredMount extends Mount {
+  readonly bucketIncarnation: string;
+}
+
+/** Seals a secret for one name, and opens it again (undefined if it does not open). */
+export interface Sealer {
+  seal(secret: string, name: string): string;
+  open(sealed: string, name: string): string | undefined;
+}
+
+export interface MountStoreSettings {
+  /** Who owns the bucket of a mount that names no owner. */
+  readonly rootUser: string;
+}
+
+/**
+ * The mounts in the coordination store, and the table made of them as it stands now. What this process changes is in the table
+ * when the change returns. Changes reject with `MountError` and `CoordError`.
+ */
+export class MountStore {
+  readonly buckets: BucketStore;
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly sealer: Sealer;
+  private readonly rows: WatchedPrefix<StoredMount>;
+  private readonly settings: MountStoreSettings;
+  private readonly listeners = new Set<(table: MountTable) => void>();
+  private present = MountTable.empty;
+
+  private constructor(
+    clock: Clock,
+    random: Random,
+    sealer: Sealer,
+    buckets: BucketStore,
+    rows: WatchedPrefix<StoredMount>,
+    settings: MountStoreSettings,
+  ) {
+    this.clock = clock;
+    this.random = random;
+    this.sealer = sealer;
+    this.buckets = buckets;
+    this.rows = rows;
+    this.settings = settings;
+    this.present = this.build();
+  }
+
+  /** Opens the buckets too, since a mount counts only together with its bucket. */
+  static async open(
+    clock: Clock,
+    random: Random,
+    store: CoordStore,
+    sealer: Sealer,
+    settings: MountStoreSettings,
+  ): Promise<MountStore> {
+    let opened: MountStore | undefined;
+    const changed = () => opened?.refresh();
+    const buckets = await BucketStore.open(clock, random, store, changed);
+    const decode = (value: string) => Object.freeze(JSON.parse(value) as StoredMount);
+    const rows = await WatchedPrefix.open(store, keyPrefix, decode, changed);
+    opened = new MountStore(clock, random, sealer, buckets, rows, settings);
+    return opened;
+  }
+
+  /** Immutable; another one after each change. */
+  get table(): MountTable {
+    return this.present;
+  }
+
+  /** Calls `listener` after each change of the table, until the returned function is called. */
+  onChange(listener: (table: MountTable) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** The secret of a mount's access key, in the clear. Kinds: invalid, if it was sealed with another encryption key. */
+  secretOf(mount: Mount): string | undefined {
+    if (mount.sealedSecretAccessKey === undefined) return undefined;
+    const secret = this.sealer.open(mount.sealedSecretAccessKey, mount.incarnation);
+    if (secret !== undefined) return secret;
+    throw new MountError(
+      'invalid',
+      `the secret of the mount ${mountName(mount)} was sealed with another encryption key: remove the mount and add it again`,
+    );
+  }
+
+  /** Adds a mount, and its bucket where that is part of it. Kinds: exists, conflict. */
+  async add(spec: MountSpec): Promise<Mount> {
+    if (this.rows.values().length >= maximumMounts) {
+      throw new MountError('conflict', `there are ${maximumMounts} mounts already`);
+    }
+    return spec.prefix === '' ? this.addWhole(spec) : this.addNested(spec);
+  }
+
+  /** Removes a mount; nothing at its backend is touched. Kinds: not-found, nested, conflict. */
+  async remove(bucket: string, prefix: string): Promise<Mount> {
+    const name = nameOf(bucket, prefix);
+    const mount = this.rows.get(name);
+    const revision = this.rows.revisionOf(name);
+    if (!mount || revision === undefined) {
+      throw new MountError('not-found', `there is no mount ${mountName({ bucket, prefix })}`);
+    }
+    if (prefix === '') await this.removeBucketOf(mount);
+    if (!(await this.rows.delete(name, revision))) throw changedMeanwhile(mount);
+    return mount;
+  }
+
+  async close(): Promise<void> {
+    this.listeners.clear();
+    await this.rows.close();
+    await this.buckets.close();
+  }
+
+  private async addWhole(spec: MountSpec): Promise<Mount> {
+    const { bucket: name, owner = this.settings.rootUser } = spec;
+    const existing = this.buckets.get(name);
+    if (existing) {
+      throw new MountError(
+        'exists',
+        existing.kind === 'mount'
+          ? `${name} is mounted already: remove that mount first`
+          : `there is a bucket ${name} already, and a mount over it would hide what it holds: choose another name, or mount at ${name}/PREFIX`,
+      );
+    }
+    const incarnation = this.random.uuid();
+    const stored = await this.write(spec, incarnation);
+    if (await this.buckets.create({ name, owner, kind: 'mount', incarnation })) return stored;
+    // Somebody made a bucket of this name meanwhile; the mount never counted.
+    await this.withdraw(stored);
+    throw new MountError('exists', `there is a bucket ${name} already`);
+  }
+
+  private async addNested(spec: MountSpec): Promise<Mount> {
+    if (this.table.find(spec.bucket, spec.prefix)) {
+      throw new MountError('exists', `${mountName(spec)} is mounted already: remove that mount first`);
+    }
+    const { rootUser } = this.settings;
+    await this.buckets.create({ name: spec.bucket, owner: rootUser, kind: 'root' });
+    const bucket = this.buckets.get(spec.bucket);
+    if (!bucket) throw changedMeanwhile(spec);
+    const stored = await this.write(spec, bucket.incarnation);
+    if (this.buckets.get(spec.bucket)?.incarnation === bucket.incarnation) return stored;
+    await this.withdraw(stored);
+    throw changedMeanwhile(spec);
+  }
+
+  /** Writes the entry, over what a broken-off change or a bucket that is gone has left there. */
+  private async write(spec: MountSpec, bucketIncarnation: string): Promise<StoredMount> {
+    const { path: _, secretAccessKey, owner: __, ...kept } = spec;
+    const incarnation = this.random.uuid();
+    const stored: StoredMount = {
+      ...kept,
+      incarnation,
+      ...(secretAccessKey === undefined
+        ? {}
+        : { sealedSecretAccessKey: this.sealer.seal(secretAccessKey, incarnation) }),
+      createdMs: this.clock.nowMs(),
+      bucketIncarnation,
+    };
+    const name = nameOf(spec.bucket, spec.prefix);
+    const leftOver = this.rows.revisionOf(name);
+    const expected = leftOver === undefined ? 'absent' : { revision: leftOver };
+    if (!(await this.rows.put(name, JSON.stringify(stored), expected))) throw changedMeanwhile(spec);
+    return stored;
+  }
+
+  private async withdraw(stored: StoredMount): Promise<void> {
+    const name = nameOf(stored.bucket, stored.prefix);
+    const revision = this.rows.revisionOf(name);
+    if (revision === undefined || this.rows.get(name)?.incarnation !== stored.incarnation) return;
+    await this.rows.delete(name, revision);
+  }
+
+  /** Before the mount itself, so that its bucket is never there without it. */
+  private async removeBucketOf(mount: StoredMount): Promise<void> {
+    const nested = this.table.mountsOf(mount.bucket).filter((other) => other.prefix !== '');
+    if (nested.length > 0) {
+      const names = nested.map(mountName).join(', ');
+      throw new MountError('nested', `other mounts lie inside ${mount.bucket}: remove ${names} first`);
+    }
+    const bucket = this.buckets.get(mount.bucket);
+    if (bucket?.incarnation !== mount.bucketIncarnation) return;
+    if (!(await this.buckets.delete(bucket))) throw changedMeanwhile(mount);
+  }
+
+  private refresh(): void {
+    this.present = this.build();
+    for (const listener of this.listeners) listener(this.present);
+  }
+
+  private build(): MountTable {
+    const counts = (mount: StoredMount) =>
+      this.buckets.get(mount.bucket)?.incarnation === mount.bucketIncarnation;
+    return new MountTable(this.rows.values().filter(counts));
+  }
+}
+
+function nameOf(bucket: string, prefix: string): string {
+  return `${bucket}/${prefix}`;
+}
+
+function changedMeanwhile(mount: { readonly bucket: string; readonly prefix: string }): MountError {
+  return new MountError('conflict', `${mountName(mount)} was changed by somebody else meanwhile: look again`);
+}
