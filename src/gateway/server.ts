@@ -2,14 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
+import type { TlsDoor } from '../common/tls.ts';
 import { errorCodes } from '../s3api/error-codes.ts';
-
-/** Key and certificate of a door, PEM; they may change while it is open. */
-export interface TlsSource {
-  current(): { readonly key: Buffer; readonly cert: Buffer };
-  /** Calls back after each change, until the returned function is called. */
-  onChange(listener: () => void): () => void;
-}
 
 /** What takes each request; it never rejects. */
 export type RequestHandler = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => void;
@@ -32,10 +26,9 @@ export class S3Server {
   readonly #fastify: FastifyInstance;
   readonly #server: Server;
   readonly #settings: ServerSettings;
-  readonly #forgetTls: () => void = () => {};
   #closing = false;
 
-  constructor(handler: RequestHandler, tls: TlsSource | undefined, settings: ServerSettings) {
+  constructor(handler: RequestHandler, tls: TlsDoor | undefined, settings: ServerSettings) {
     this.#settings = settings;
     const options = {
       maxHeaderSize: settings.maxHeaderBytes,
@@ -50,13 +43,9 @@ export class S3Server {
       if (this.#closing) res.setHeader('connection', 'close');
       handler(req, res, false);
     };
-    if (tls) {
-      const server = createTlsServer({ ...tls.current(), ...options }, onRequest);
-      this.#forgetTls = tls.onChange(() => server.setSecureContext(tls.current()));
-      this.#server = server;
-    } else {
-      this.#server = createServer(options, onRequest);
-    }
+    this.#server = tls
+      ? tls.attach(createTlsServer({ ...tls.context(), ...options }, onRequest))
+      : createServer(options, onRequest);
     this.#server.maxHeadersCount = 200;
     this.#server.maxConnections = settings.maxConnections;
     this.#server.timeout = settings.idleTimeoutMs;
@@ -79,7 +68,6 @@ export class S3Server {
   /** Takes no new connection, lets requests under way end for `graceMs`, then cuts what is left. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
-    this.#forgetTls();
     const closed = this.#fastify.close();
     this.#server.closeIdleConnections();
     const cut = setTimeout(() => this.#server.closeAllConnections(), graceMs);
