@@ -81,6 +81,15 @@ export class RequestBody implements UploadBody {
     assert(this.state === 'new', 'a body is read once');
     this.state = 'reading';
     const pieces = this.source.iterator({ destroyOnReturn: false });
+    try {
+      yield* this.checked(pieces);
+    } finally {
+      // Takes its hands off the stream, so that whoever answers can drain it.
+      await pieces.return?.();
+    }
+  }
+
+  private async *checked(pieces: AsyncIterator<unknown>): AsyncGenerator<Buffer, void, undefined> {
     let pending: Buffer[] = [];
     let pendingBytes = 0;
     let receivedBytes = 0;
