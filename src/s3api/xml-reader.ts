@@ -25,8 +25,9 @@ const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>',
  */
 export function parseXml(text: string, rootName: string): XmlElement {
   if (declarations.test(text) || forbidden.test(text)) throw new S3Error('MalformedXML');
-  const roots = parseNodes(text).filter((node) => elementName(node) !== undefined);
-  const [root, ...others] = roots;
+  // The validator misses text behind a root that closes itself.
+  if (!text.trimEnd().endsWith('>')) throw new S3Error('MalformedXML');
+  const [root, ...others] = parseNodes(text).filter((node) => !isBlank(node));
   if (root === undefined || others.length > 0) throw new S3Error('MalformedXML');
   const element = toElement(root);
   if (element.name !== rootName) throw new S3Error('MalformedXML');
@@ -59,12 +60,17 @@ function parseNodes(text: string): readonly ParsedNode[] {
   }
 }
 
+function isBlank(node: ParsedNode): boolean {
+  return typeof node['#text'] === 'string' && node['#text'].trim() === '';
+}
+
 function elementName(node: ParsedNode): string | undefined {
   return Object.keys(node).find((key) => !key.startsWith('#') && !key.startsWith(':'));
 }
 
 function toElement(node: ParsedNode): XmlElement {
-  const name = elementName(node) ?? '';
+  const name = elementName(node);
+  if (name === undefined) throw new S3Error('MalformedXML');
   let text = '';
   const children: XmlElement[] = [];
   for (const child of node[name] as readonly ParsedNode[]) {
