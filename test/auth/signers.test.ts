@@ -31,7 +31,7 @@ const query = fc
   .uniqueArray(fc.tuple(encoded, encoded), { selector: ([name]) => decodeURIComponent(name), maxLength: 5 })
   .map((pairs) =>
     pairs
-      .filter(([name]) => name !== '' && name !== '__proto__')
+      .filter(([name]) => !['', '__proto__'].includes(decodeURIComponent(name)))
       .map(([name, value]) => `${name}=${value}`)
       .join('&'),
   );
