@@ -67,9 +67,6 @@ export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
 }
 
 const kindsByErrno: Readonly<Record<string, UfsErrorKind>> = {
-  ENOENT: 'not-found',
-  ENOTDIR: 'not-found',
-  ELOOP: 'not-found',
   EISDIR: 'key-conflict',
   ENOTEMPTY: 'key-conflict',
   ENAMETOOLONG: 'invalid-key',
@@ -90,7 +87,10 @@ const kindsByErrno: Readonly<Record<string, UfsErrorKind>> = {
   ETIMEDOUT: 'timeout',
 };
 
-/** A file system's fault as a `UfsError`; anything else is given back as it is. */
+/**
+ * A file system's fault as a `UfsError`; anything else is given back as it is. That something is missing has no kind of its own
+ * here: a layout knows itself where this is to be expected, and elsewhere it is damage.
+ */
 export function toUfsError(error: unknown, backend: string, key?: string): unknown {
   if (!(error instanceof FileSystemError)) return error;
   return new UfsError(kindsByErrno[error.code] ?? 'io', error.message, { backend, key, cause: error });

@@ -1,0 +1,115 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type { Metrics } from '../common/metrics.ts';
+import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type {
+  Backend,
+  BackendCapabilities,
+  CallOptions,
+  CompleteOptions,
+  CompletePart,
+  CopyOptions,
+  CreateUploadOptions,
+  ListOptions,
+  ListUploadsOptions,
+  PutOptions,
+  WriteCondition,
+} from './backend.ts';
+
+/** Counts every call to a backend, and the object bytes that go in and out; changes nothing else. */
+export class MeteredBackend implements Backend {
+  readonly uri: string;
+  readonly capabilities: BackendCapabilities;
+  private readonly metrics: Metrics;
+  private readonly inner: Backend;
+  private readonly mount: string;
+
+  /** `mount` is the label under which it is counted. */
+  constructor(metrics: Metrics, inner: Backend, mount: string) {
+    this.metrics = metrics;
+    this.inner = inner;
+    this.mount = mount;
+    this.uri = inner.uri;
+    this.capabilities = inner.capabilities;
+  }
+
+  head(key: string, options?: CallOptions) {
+    return this.count('head').head(key, options);
+  }
+
+  async *read(key: string, meta: ObjectMeta, range: ByteRange, options?: CallOptions): AsyncGenerator<Buffer> {
+    const bytes = this.metrics.backendBytes.labels(this.mount, 'read');
+    for await (const chunk of this.count('read').read(key, meta, range, options)) {
+      bytes.inc(chunk.length);
+      yield chunk;
+    }
+  }
+
+  put(key: string, body: UploadBody, options: PutOptions) {
+    return this.count('put').put(key, this.counted(body), options);
+  }
+
+  delete(key: string, options?: CallOptions & { readonly condition?: WriteCondition }) {
+    return this.count('delete').delete(key, options);
+  }
+
+  list(options: ListOptions) {
+    return this.count('list').list(options);
+  }
+
+  copy(sourceKey: string, key: string, options: CopyOptions) {
+    return this.count('copy').copy(sourceKey, key, options);
+  }
+
+  createUpload(key: string, options: CreateUploadOptions) {
+    return this.count('createUpload').createUpload(key, options);
+  }
+
+  putPart(key: string, uploadId: string, partNumber: number, body: UploadBody, options?: CallOptions) {
+    return this.count('putPart').putPart(key, uploadId, partNumber, this.counted(body), options);
+  }
+
+  listParts(
+    key: string,
+    uploadId: string,
+    options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
+  ) {
+    return this.count('listParts').listParts(key, uploadId, options);
+  }
+
+  completeUpload(key: string, uploadId: string, parts: readonly CompletePart[], options?: CompleteOptions) {
+    return this.count('completeUpload').completeUpload(key, uploadId, parts, options);
+  }
+
+  abortUpload(key: string, uploadId: string, options?: CallOptions) {
+    return this.count('abortUpload').abortUpload(key, uploadId, options);
+  }
+
+  listUploads(options: ListUploadsOptions) {
+    return this.count('listUploads').listUploads(options);
+  }
+
+  close() {
+    return this.inner.close();
+  }
+
+  private count(operation: string): Backend {
+    this.metrics.backendRequests.inc({ mount: this.mount, operation });
+    return this.inner;
+  }
+
+  private counted(body: UploadBody): UploadBody {
+    const bytes = this.metrics.backendBytes.labels(this.mount, 'write');
+    return {
+      sizeBytes: body.sizeBytes,
+      need: (name) => body.need(name),
+      digest: (name) => body.digest(name),
+      sentChecksums: () => body.sentChecksums(),
+      async *[Symbol.asyncIterator]() {
+        for await (const chunk of body) {
+          bytes.inc(chunk.length);
+          yield chunk;
+        }
+      },
+    };
+  }
+}

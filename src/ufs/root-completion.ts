@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import { createDigest } from '../common/checksums.ts';
+import type { ChecksumAlgorithm, ObjectMeta } from '../common/object-meta.ts';
+import type { CompleteOptions, CompletePart } from './backend.ts';
+import { readRange } from './body-file.ts';
+import type { FileSystem } from './file-system.ts';
+import { planCompletion } from './multipart-rules.ts';
+import type { RootCommits } from './root-commits.ts';
+import type { RootObjects } from './root-objects.ts';
+import type { RootPaths } from './root-paths.ts';
+import { metaOf, type StoredPart } from './root-record.ts';
+import type { RootPart, RootUploads } from './root-uploads.ts';
+
+/**
+ * Completes uploads without copying a byte: the record that makes the object visible names the upload, whose directory is then moved
+ * from the uploads under way to the objects. A process that is killed in between leaves this for the next start.
+ */
+export class RootCompletion {
+  private readonly uri: string;
+  private readonly fs: FileSystem;
+  private readonly paths: RootPaths;
+  private readonly objects: RootObjects;
+  private readonly uploads: RootUploads;
+  private readonly commits: RootCommits;
+  private readonly minPartSizeBytes: number;
+
+  constructor(
+    uri: string,
+    fs: FileSystem,
+    paths: RootPaths,
+    objects: RootObjects,
+    uploads: RootUploads,
+    commits: RootCommits,
+    settings: { readonly minPartSizeBytes: number },
+  ) {
+    this.uri = uri;
+    this.fs = fs;
+    this.paths = paths;
+    this.objects = objects;
+    this.uploads = uploads;
+    this.commits = commits;
+    this.minPartSizeBytes = settings.minPartSizeBytes;
+  }
+
+  complete(
+    key: string,
+    uploadId: string,
+    named: readonly CompletePart[],
+    options: CompleteOptions,
+  ): Promise<ObjectMeta> {
+    return this.uploads.exclusively(uploadId, async () => {
+      const present = await this.commits.load(key, { parts: true });
+      if (present && present.current.uploadId === uploadId) return metaOf(present);
+      const upload = await this.uploads.get(key, uploadId);
+      const stored = await this.uploads.parts(uploadId);
+      const context = { backend: this.uri, minSizeBytes: this.minPartSizeBytes };
+      const plan = await planCompletion(upload, stored, named, options, context, (parts, algorithm) =>
+        this.digestAll(uploadId, parts, algorithm),
+      );
+      await this.commits.checkEarly(key, options);
+      const { etag, sizeBytes, checksums, checksumType } = plan;
+      const facts = { etag, sizeBytes, ...(checksums ? { checksums, checksumType } : {}) };
+      const parts = plan.parts.map(storedPart);
+      const files = new Set(parts.map((part) => part.file));
+      return this.objects.commitParts(key, uploadId, parts, facts, upload, options, () =>
+        this.uploads.finish(uploadId, files),
+      );
+    });
+  }
+
+  /** Brings those completions to their end that were committed by a process that was killed then. */
+  async finishCommitted(): Promise<void> {
+    for (const { key, uploadId } of await this.uploads.list()) {
+      const record = await this.commits.load(key, { parts: true });
+      if (record?.current.uploadId !== uploadId) continue;
+      await this.uploads.finish(uploadId, new Set(record.parts?.map((part) => part.file)));
+    }
+  }
+
+  private async digestAll(
+    uploadId: string,
+    parts: readonly RootPart[],
+    algorithm: ChecksumAlgorithm,
+  ): Promise<string> {
+    const digest = createDigest(algorithm);
+    for (const { file: name, sizeBytes } of parts) {
+      const path = join(this.paths.upload(uploadId), name);
+      const file = await this.fs.openForReading(path, 'read');
+      try {
+        const range = { start: 0, end: sizeBytes };
+        for await (const chunk of readRange(file, path, range, () => {})) digest.update(chunk);
+      } finally {
+        await file.close();
+      }
+    }
+    return digest.digest().toString('base64');
+  }
+}
+
+function storedPart({ partNumber, sizeBytes, file, checksums }: RootPart): StoredPart {
+  const any = Object.keys(checksums).length > 0;
+  return { partNumber, sizeBytes, file, ...(any ? { checksums } : {}) };
+}

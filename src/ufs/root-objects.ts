@@ -1,0 +1,324 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { Random } from '../common/random.ts';
+import type {
+  CallOptions,
+  CopyOptions,
+  ListEntry,
+  ListOptions,
+  ListPage,
+  PutOptions,
+  WriteCondition,
+} from './backend.ts';
+import { collectBody, readRange, writeBody } from './body-file.ts';
+import { mapBounded } from './bounded.ts';
+import type { DirectoryKeeper } from './directory-keeper.ts';
+import { UfsError, type UfsErrorKind } from './errors.ts';
+import { type FileSystem, FileSystemError, isErrno, removeQuietly } from './file-system.ts';
+import { FolderWalk } from './folder-walk.ts';
+import { groupPage } from './grouping.ts';
+import { listedObject } from './listed-object.ts';
+import { PlainBody } from './plain-body.ts';
+import type { RootBodies } from './root-bodies.ts';
+import type { CommitOptions, NewVersion, RootCommits } from './root-commits.ts';
+import type { RootFolders } from './root-folders.ts';
+import { placeOf } from './root-names.ts';
+import type { RootPaths } from './root-paths.ts';
+import { inlineLimitBytes, type LoadedRecord, loadRecord, metaOf, type StoredPart } from './root-record.ts';
+import { checkSignal, isEmpty } from './write-rules.ts';
+
+type VersionFacts = Pick<ObjectMeta, 'etag' | 'sizeBytes' | 'checksums' | 'checksumType'>;
+
+/** How many objects' lists of parts are kept, so that reading a large object page by page does not parse its list each time. */
+const keptPartListCount = 64;
+
+/** Objects of the root layout: reading, writing and listing them, apart from multipart uploads. */
+export class RootObjects {
+  private readonly uri: string;
+  private readonly fs: FileSystem;
+  private readonly random: Random;
+  private readonly paths: RootPaths;
+  private readonly folders: RootFolders;
+  private readonly keeper: DirectoryKeeper;
+  private readonly bodies: RootBodies;
+  private readonly commits: RootCommits;
+  /** By generation, the most recently used last. */
+  private readonly partLists = new Map<string, { uploadId: string; parts: readonly StoredPart[] }>();
+
+  constructor(
+    uri: string,
+    fs: FileSystem,
+    random: Random,
+    paths: RootPaths,
+    folders: RootFolders,
+    keeper: DirectoryKeeper,
+    bodies: RootBodies,
+    commits: RootCommits,
+  ) {
+    this.uri = uri;
+    this.fs = fs;
+    this.random = random;
+    this.paths = paths;
+    this.folders = folders;
+    this.keeper = keeper;
+    this.bodies = bodies;
+    this.commits = commits;
+  }
+
+  async head(key: string, { signal }: CallOptions): Promise<ObjectMeta> {
+    checkSignal(signal, this.uri, key);
+    const record = await this.commits.load(key, { parts: true });
+    if (!record) throw this.error('not-found', 'there is no such object', key);
+    return metaOf(record);
+  }
+
+  async *read(
+    key: string,
+    meta: ObjectMeta,
+    range: ByteRange,
+    { signal }: CallOptions,
+  ): AsyncGenerator<Buffer> {
+    const check = () => checkSignal(signal, this.uri, key);
+    check();
+    const { generation } = meta;
+    if (meta.sizeBytes > inlineLimitBytes && !meta.parts) {
+      // The file's name is the generation, so the record need not be asked.
+      if (yield* this.readFile(key, generation, range, check)) return;
+    }
+    let list = this.partLists.get(generation);
+    if (!list) {
+      const record = await this.commits.load(key, { parts: true, inlineBody: true });
+      if (record?.current.generation !== generation) throw this.moved(key);
+      if (record.inlineBody) {
+        yield record.inlineBody.subarray(range.start, range.end);
+        return;
+      }
+      if (!record.parts) {
+        if (yield* this.readFile(key, generation, range, check)) return;
+        throw await this.missing(key, generation);
+      }
+      list = this.keepPartList(generation, record);
+    }
+    if (!(yield* this.bodies.readParts(list.uploadId, list.parts, range, check))) {
+      throw await this.missing(key, generation);
+    }
+  }
+
+  async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    await this.commits.checkEarly(key, options);
+    body.need('MD5');
+    return this.store(key, body, options, options, () => {
+      const checksums = body.sentChecksums();
+      return isEmpty(checksums) ? {} : { checksums, checksumType: 'FULL_OBJECT' };
+    });
+  }
+
+  async delete(key: string, options: CallOptions & { readonly condition?: WriteCondition }): Promise<void> {
+    await this.commits.checkEarly(key, options);
+    if (!(await this.commits.load(key))) return;
+    await this.holding(key, () => this.commits.remove(key, options));
+  }
+
+  async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
+    await this.commits.checkEarly(key, options);
+    const source = await this.commits.load(sourceKey, { inlineBody: true });
+    if (!source) throw this.error('not-found', 'there is no such object', sourceKey);
+    const { current } = source;
+    if (current.generation !== options.sourceGeneration) throw this.moved(sourceKey);
+    const about = options.replace ?? current;
+    const wanted = options.checksumAlgorithm;
+    if (current.body === 'parts' || (wanted && !current.checksums?.[wanted])) {
+      return this.copyBytes(sourceKey, key, metaOf(source), about, options);
+    }
+    const { etag, sizeBytes, checksums, checksumType } = current;
+    const facts = { etag, sizeBytes, ...(checksums ? { checksums, checksumType } : {}) };
+    if (source.inlineBody) return this.commitInline(key, source.inlineBody, facts, about, options);
+    const from = this.paths.body(sourceKey, current.generation);
+    try {
+      return await this.commitFile(key, from, 'link', facts, about, options);
+    } catch (error) {
+      // The source was replaced before its body got its second name.
+      if (isErrno(error, 'ENOENT')) throw this.moved(sourceKey);
+      throw error;
+    }
+  }
+
+  async list(options: ListOptions): Promise<ListPage> {
+    const entries: ListEntry[] = [];
+    let after = options.after;
+    for (;;) {
+      checkSignal(options.signal, this.uri);
+      const limit = options.limit - entries.length;
+      const walk = new FolderWalk(this.folders, this.paths.root, options.prefix, options.delimiter === '/');
+      const page = await groupPage(walk, { ...options, after, limit });
+      const found = await mapBounded(page.entries, 16, (entry) => this.listed(entry));
+      // An object that went away since its directory was read leaves room for another.
+      for (const entry of found) if (entry) entries.push(entry);
+      if (!page.truncated || entries.length === options.limit) return { entries, truncated: page.truncated };
+      after = page.entries.at(-1)?.key;
+    }
+  }
+
+  /** Makes a version of parts visible that lie in the directory of upload `uploadId`. */
+  commitParts(
+    key: string,
+    uploadId: string,
+    parts: readonly StoredPart[],
+    facts: VersionFacts,
+    about: NewObject,
+    options: CommitOptions,
+    afterCommit: () => Promise<void>,
+  ): Promise<ObjectMeta> {
+    const version = {
+      ...facts,
+      ...aboutOf(about),
+      generation: this.random.uuid(),
+      body: 'parts' as const,
+      uploadId,
+    };
+    return this.holding(key, () => this.commits.commit(key, options, { version, parts, afterCommit }));
+  }
+
+  private async store(
+    key: string,
+    body: UploadBody,
+    about: NewObject,
+    options: CommitOptions,
+    checksumsOf: () => Pick<ObjectMeta, 'checksums' | 'checksumType'>,
+  ): Promise<ObjectMeta> {
+    const check = () => checkSignal(options.signal, this.uri, key);
+    const { sizeBytes } = body;
+    const facts = () => ({ etag: body.digest('MD5').toString('hex'), sizeBytes, ...checksumsOf() });
+    if (sizeBytes <= inlineLimitBytes) {
+      const bytes = await collectBody(body, check);
+      if (bytes.length !== sizeBytes) throw this.error('io', 'the body has another length than it said', key);
+      return this.commitInline(key, bytes, facts(), about, options);
+    }
+    const tmp = this.paths.newTmp(this.random);
+    const written = await writeBody(this.fs, tmp, body, check);
+    try {
+      if (written !== sizeBytes) throw this.error('io', 'the body has another length than it said', key);
+      return await this.commitFile(key, tmp, 'move', facts(), about, options);
+    } catch (error) {
+      await removeQuietly(this.fs, tmp);
+      throw error;
+    }
+  }
+
+  private commitInline(
+    key: string,
+    inlineBody: Buffer,
+    facts: VersionFacts,
+    about: NewObject,
+    options: CommitOptions,
+  ): Promise<ObjectMeta> {
+    const version = { ...facts, ...aboutOf(about), generation: this.random.uuid(), body: 'inline' as const };
+    return this.holding(key, () => this.commits.commit(key, options, { version, inlineBody }));
+  }
+
+  private commitFile(
+    key: string,
+    from: string,
+    how: 'move' | 'link',
+    facts: VersionFacts,
+    about: NewObject,
+    options: CommitOptions,
+  ): Promise<ObjectMeta> {
+    const generation = this.random.uuid();
+    const version: NewVersion['version'] = { ...facts, ...aboutOf(about), generation, body: 'file' };
+    return this.holding(key, async () => {
+      await this.bodies.place(from, key, generation, how);
+      try {
+        const meta = await this.commits.commit(key, options, { version });
+        await this.bodies.settle(key, generation, true);
+        return meta;
+      } catch (error) {
+        await this.commits.giveUp(key, generation);
+        throw error;
+      }
+    });
+  }
+
+  private async copyBytes(
+    sourceKey: string,
+    key: string,
+    source: ObjectMeta,
+    about: NewObject,
+    options: CopyOptions,
+  ): Promise<ObjectMeta> {
+    const range = { start: 0, end: source.sizeBytes };
+    const body = new PlainBody(this.read(sourceKey, source, range, options), source.sizeBytes);
+    const names = new Set(Object.keys(source.checksums ?? {}) as ChecksumAlgorithm[]);
+    if (options.checksumAlgorithm) names.add(options.checksumAlgorithm);
+    for (const name of ['MD5', ...names] as const) body.need(name);
+    return this.store(key, body, about, options, () => {
+      if (names.size === 0) return {};
+      const values = [...names].map((name) => [name, body.digest(name).toString('base64')]);
+      return { checksums: Object.fromEntries(values), checksumType: 'FULL_OBJECT' };
+    });
+  }
+
+  /** Runs a change with the directories of the key in place, and takes those away that are empty afterwards. */
+  private async holding<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const held = await this.keeper.hold(placeOf(key).directories);
+    let occupied = false;
+    try {
+      const result = await work();
+      occupied = result !== undefined;
+      return result;
+    } finally {
+      await this.keeper.release(held, !occupied);
+    }
+  }
+
+  private async listed(entry: { key: string; path: string } | { kind: 'prefix'; key: string }) {
+    if ('kind' in entry) return entry;
+    const record = await loadRecord(this.fs, entry.path);
+    return record && listedObject(entry.key, record.current);
+  }
+
+  private async *readFile(
+    key: string,
+    generation: string,
+    range: ByteRange,
+    check: () => void,
+  ): AsyncGenerator<Buffer, boolean> {
+    const file = await this.bodies.openFile(key, generation);
+    if (!file) return false;
+    try {
+      yield* readRange(file, key, range, check);
+      return true;
+    } finally {
+      await file.close();
+    }
+  }
+
+  private keepPartList(generation: string, { current, parts }: LoadedRecord) {
+    const list = { uploadId: current.uploadId as string, parts: parts as readonly StoredPart[] };
+    this.partLists.set(generation, list);
+    for (const oldest of this.partLists.keys()) {
+      if (this.partLists.size <= keptPartListCount) break;
+      this.partLists.delete(oldest);
+    }
+    return list;
+  }
+
+  /** Why the body of a version is not there: as a rule because there is a newer one. */
+  private async missing(key: string, generation: string): Promise<Error> {
+    const record = await this.commits.load(key);
+    if (record?.current.generation !== generation) return this.moved(key);
+    return new FileSystemError('EIO', `the body of ${generation} is missing`);
+  }
+
+  private moved(key: string): UfsError {
+    return this.error('moved', 'the version is not the present one any more', key);
+  }
+
+  private error(kind: UfsErrorKind, message: string, key: string): UfsError {
+    return new UfsError(kind, message, { backend: this.uri, key });
+  }
+}
+
+function aboutOf({ headers, userMetadata, storageClass }: NewObject): NewObject {
+  return { headers, userMetadata, ...(storageClass === undefined ? {} : { storageClass }) };
+}

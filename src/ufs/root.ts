@@ -1,0 +1,214 @@
+import { pathToFileURL } from 'node:url';
+import type { ByteRange } from '../common/byte-range.ts';
+import type { Clock } from '../common/clock.ts';
+import type { Log } from '../common/log.ts';
+import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { Random } from '../common/random.ts';
+import type {
+  Backend,
+  BackendCapabilities,
+  CallOptions,
+  CompleteOptions,
+  CompletePart,
+  CopyOptions,
+  CreateUploadOptions,
+  ListOptions,
+  ListPage,
+  ListUploadsOptions,
+  ListUploadsPage,
+  PutOptions,
+  UploadedPart,
+  UploadInfo,
+  WriteCondition,
+} from './backend.ts';
+import { DirectoryKeeper } from './directory-keeper.ts';
+import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
+import { minPartSizeBytes, pageParts, pageUploads } from './multipart-rules.ts';
+import { RootBodies } from './root-bodies.ts';
+import { RootCommits } from './root-commits.ts';
+import { RootCompletion } from './root-completion.ts';
+import { RootFolders } from './root-folders.ts';
+import { closeRoot, prepareRoot } from './root-layout.ts';
+import { RootObjects } from './root-objects.ts';
+import { RootPaths } from './root-paths.ts';
+import { RootSweep } from './root-sweep.ts';
+import { RootUploads, withoutFile } from './root-uploads.ts';
+import { checkSignal } from './write-rules.ts';
+
+export interface RootBackendSettings {
+  /** Absolute path of the root's directory; made if it is not there. */
+  readonly path: string;
+  /** Least size of a part that is not the last; S3's 5 MiB by default. */
+  readonly minPartSizeBytes?: number;
+  /** How fast the sweep after an unclean stop goes through the directories; 5,000 entries a second by default. */
+  readonly sweepEntriesPerSecond?: number;
+}
+
+/**
+ * Opens Forebay's own layout, in which any key can be held (see `root-names.ts`), and makes it where there is nothing yet. The caller
+ * sees to it that no other process has it open. Kinds: unavailable (not a root, or of an unknown version), denied, io.
+ */
+export async function openRootBackend(
+  fs: FileSystem,
+  clock: Clock,
+  random: Random,
+  log: Log,
+  settings: RootBackendSettings,
+): Promise<RootBackend> {
+  const uri = pathToFileURL(settings.path).href;
+  return withUfsErrors(uri, undefined, async () => {
+    const paths = new RootPaths(settings.path, random.uuid());
+    const { unclean } = await prepareRoot(fs, paths, uri);
+    const backend = new RootBackend(uri, fs, clock, random, log, paths, settings);
+    await backend.recover(unclean);
+    return backend;
+  });
+}
+
+export class RootBackend implements Backend {
+  readonly uri: string;
+  readonly capabilities: BackendCapabilities = {
+    conditionalPut: true,
+    conditionalComplete: true,
+    conditionalCopy: true,
+    conditionalDelete: true,
+    multipart: true,
+    serverSideCopy: true,
+    exclusive: true,
+    anyKey: true,
+  };
+  private readonly fs: FileSystem;
+  private readonly paths: RootPaths;
+  private readonly objects: RootObjects;
+  private readonly uploads: RootUploads;
+  private readonly completion: RootCompletion;
+  private readonly sweep: RootSweep;
+  /** Settles with whether nothing is left to be swept. */
+  private swept: Promise<boolean> = Promise.resolve(true);
+
+  constructor(
+    uri: string,
+    fs: FileSystem,
+    clock: Clock,
+    random: Random,
+    log: Log,
+    paths: RootPaths,
+    settings: RootBackendSettings,
+  ) {
+    this.uri = uri;
+    this.fs = fs;
+    this.paths = paths;
+    const folders = new RootFolders(fs);
+    const keeper = new DirectoryKeeper(fs, paths.root, (parent) => folders.changed(parent));
+    const bodies = new RootBodies(fs, random, paths);
+    const commits = new RootCommits(uri, fs, clock, random, paths, folders, bodies);
+    this.objects = new RootObjects(uri, fs, random, paths, folders, keeper, bodies, commits);
+    this.uploads = new RootUploads(uri, fs, clock, random, paths, bodies);
+    this.completion = new RootCompletion(uri, fs, paths, this.objects, this.uploads, commits, {
+      minPartSizeBytes: settings.minPartSizeBytes ?? minPartSizeBytes,
+    });
+    this.sweep = new RootSweep(fs, clock, log, paths, bodies, commits, this.uploads, keeper, {
+      entriesPerSecond: settings.sweepEntriesPerSecond ?? 5_000,
+    });
+  }
+
+  /** To be called once, before anything else. After an unclean stop the sweep goes on in the background. */
+  async recover(unclean: boolean): Promise<void> {
+    await this.completion.finishCommitted();
+    if (unclean) this.swept = this.sweep.run();
+  }
+
+  /** Resolves when the sweep after an unclean stop is over: with true if nothing is left behind. */
+  settled(): Promise<boolean> {
+    return this.swept;
+  }
+
+  head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {
+    return this.run(key, options, () => this.objects.head(key, options));
+  }
+
+  async *read(
+    key: string,
+    meta: ObjectMeta,
+    range: ByteRange,
+    options: CallOptions = {},
+  ): AsyncGenerator<Buffer> {
+    try {
+      yield* this.objects.read(key, meta, range, options);
+    } catch (error) {
+      throw toUfsError(error, this.uri, key);
+    }
+  }
+
+  put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    return this.run(key, options, () => this.objects.put(key, body, options));
+  }
+
+  delete(key: string, options: CallOptions & { readonly condition?: WriteCondition } = {}): Promise<void> {
+    return this.run(key, options, () => this.objects.delete(key, options));
+  }
+
+  list(options: ListOptions): Promise<ListPage> {
+    return this.run(undefined, options, () => this.objects.list(options));
+  }
+
+  copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
+    return this.run(key, options, () => this.objects.copy(sourceKey, key, options));
+  }
+
+  createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
+    return this.run(key, options, () => this.uploads.create(key, options));
+  }
+
+  putPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: UploadBody,
+    options: CallOptions = {},
+  ): Promise<UploadedPart> {
+    return this.run(key, options, () => this.uploads.putPart(key, uploadId, partNumber, body, options));
+  }
+
+  listParts(
+    key: string,
+    uploadId: string,
+    options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
+  ): Promise<{ upload: UploadInfo; parts: readonly UploadedPart[]; truncated: boolean }> {
+    return this.run(key, options, async () => {
+      const upload = await this.uploads.get(key, uploadId);
+      const { parts, truncated } = pageParts((await this.uploads.parts(uploadId)).values(), options);
+      return { upload, parts: parts.map(withoutFile), truncated };
+    });
+  }
+
+  completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly CompletePart[],
+    options: CompleteOptions = {},
+  ): Promise<ObjectMeta> {
+    return this.run(key, options, () => this.completion.complete(key, uploadId, parts, options));
+  }
+
+  abortUpload(key: string, uploadId: string, options: CallOptions = {}): Promise<void> {
+    return this.run(key, options, () => this.uploads.abort(key, uploadId));
+  }
+
+  listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
+    return this.run(undefined, options, async () => pageUploads(await this.uploads.list(), options));
+  }
+
+  async close(): Promise<void> {
+    this.sweep.stop();
+    const clean = await this.swept;
+    await this.run(undefined, {}, () => closeRoot(this.fs, this.paths, clean));
+  }
+
+  private run<T>(key: string | undefined, { signal }: CallOptions, work: () => Promise<T>): Promise<T> {
+    return withUfsErrors(this.uri, key, async () => {
+      checkSignal(signal, this.uri, key);
+      return work();
+    });
+  }
+}
