@@ -73,11 +73,12 @@ export class PageFlight {
   }
 
   /** All chunks, once every one is here; they stay with the caller when the flight retires. Rejects with the fill's error. */
-  async whole(): Promise<readonly Buffer[]> {
-    if (this.state === 'whole') return this.chunkList;
-    if (this.state === 'failed') throw this.error;
-    assert(this.state !== 'retired', 'a flight that has retired is not joined');
+  whole(): Promise<readonly Buffer[]> {
+    if (this.state === 'whole') return Promise.resolve(this.chunkList);
+    assert(this.state === 'waiting' || this.state === 'filling', 'only a flight under way is joined');
     const waiter = Promise.withResolvers<readonly Buffer[]>();
+    // Whoever asked may have gone by the time it fails.
+    waiter.promise.catch(() => undefined);
     this.wholeWaiters.push(waiter);
     return waiter.promise;
   }

@@ -60,7 +60,7 @@ export class PageReader implements RangeReader {
     this.store = store;
     this.settings = settings;
     this.served = new ServedBytes(metrics);
-    this.fills = new PageFills(clock, metrics, store, { mutants: {}, ...settings });
+    this.fills = new PageFills(clock, metrics, store, { ...settings, mutants: settings.mutants ?? {} });
     this.streamParts = {
       metrics,
       served: this.served,

@@ -202,7 +202,9 @@ export class RangeStream {
     const joined = this.joined.get(page);
     if (joined) return joined;
     const flight = this.parts.fills.find(pageName(this.key(page)));
-    return flight && this.hold(page, flight);
+    if (!flight) return undefined;
+    this.parts.metrics.coalescedFills.inc();
+    return this.hold(page, flight);
   }
 
   private demand(page: number): Joined {

@@ -1,0 +1,102 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Mutants } from '../../src/common/mutants.ts';
+import { UfsError } from '../../src/ufs/errors.ts';
+import type { ReadTarget } from '../../src/worker/reader.ts';
+import { turn } from './manual-clock.ts';
+import { pageSizeBytes, ReadingBench } from './reading.ts';
+
+interface Reference {
+  readonly bytes: Buffer;
+  readonly target: ReadTarget;
+}
+
+/**
+ * Many readers of random ranges, some of which go away, over a store too small for the objects and a budget too small
+ * for the readers: every byte handed out is the object's, and nothing is left behind.
+ */
+async function campaign(seed: number, mutants: Mutants): Promise<void> {
+  const capacityPages = seed % 3 === 0 ? 0 : 8;
+  const bench = new ReadingBench({
+    seed,
+    capacityBytes: capacityPages * pageSizeBytes,
+    settings: { maxFillBytes: 3 * pageSizeBytes, maxFills: 3, maxQueuedFills: 1000 },
+    mutants,
+  });
+  const objects: Reference[] = [];
+  for (const [i, size] of [1, pageSizeBytes, 5 * pageSizeBytes + 1, 20 * pageSizeBytes - 3].entries()) {
+    objects.push(await bench.object(size, `object-${i}`));
+  }
+  bench.faults.chunkBytes = 1500;
+  bench.faults.beforeChunk = async () => {
+    if (bench.random.next() < 0.3) await turn();
+    if (bench.random.next() < 0.01) throw new UfsError('io', 'planned', { backend: 'test' });
+  };
+  let ended = false;
+  const readers = Array.from({ length: 12 }, async () => {
+    for (let i = 0; i < 6; i++) await readSome(bench, objects);
+  });
+  await Promise.race([Promise.all(readers), stall(bench, () => ended)]);
+  ended = true;
+  await turn(5);
+  expect(bench.reader.usage).toEqual({ flights: 0, runs: 0, bytes: 0, pages: 0, waiting: 0 });
+  expect(bench.faults.openReads).toBe(0);
+  expect(bench.clock.sleeperCount).toBe(0);
+  const sources = await Promise.all(['hit', 'fill', 'bypass'].map((source) => bench.served(source)));
+  expect(sources.reduce((sum, bytes) => sum + bytes, 0)).toBe(handedOut.get(bench) ?? 0);
+}
+
+/** Rejects when nothing was handed out for a thousand turns of the event loop. */
+async function stall(bench: ReadingBench, ended: () => boolean): Promise<void> {
+  for (let before = -1; !ended(); ) {
+    const now = handedOut.get(bench) ?? 0;
+    if (now === before) throw new Error('the readers came to a stand');
+    before = now;
+    await turn(1000);
+  }
+}
+
+const handedOut = new WeakMap<ReadingBench, number>();
+
+async function readSome(bench: ReadingBench, objects: readonly Reference[]): Promise<void> {
+  const { bytes, target } = objects[bench.random.below(objects.length)] as Reference;
+  const start = bench.random.below(bytes.length);
+  const end = start + 1 + bench.random.below(bytes.length - start);
+  const client = new AbortController();
+  let leaveAfter = bench.random.next() < 0.3 ? bench.random.below(8) : -1;
+  let at = start;
+  const take = (chunk: Buffer) => {
+    handedOut.set(bench, (handedOut.get(bench) ?? 0) + chunk.length);
+    expect(chunk.equals(bytes.subarray(at, at + chunk.length))).toBe(true);
+    at += chunk.length;
+  };
+  if (leaveAfter === 0) void turn().then(() => client.abort());
+  try {
+    const { body } = await bench.reader.open(target, { start, end }, client.signal);
+    if (Buffer.isBuffer(body)) {
+      take(body);
+    } else {
+      for await (const chunk of body) {
+        take(chunk);
+        if (bench.random.next() < 0.2) await turn(bench.random.below(4));
+        if (--leaveAfter === 0) bench.random.next() < 0.5 ? client.abort() : undefined;
+        if (leaveAfter === 0 && !client.signal.aborted) return;
+      }
+    }
+    expect(at).toBe(end);
+  } catch (error) {
+    if (!(error instanceof UfsError)) throw error;
+    expect(error.kind).toBe(error.kind === 'cancelled' && client.signal.aborted ? 'cancelled' : 'io');
+  }
+}
+
+describe('random readers against the plain bytes', () => {
+  for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
+    test(`find every byte right and leave nothing behind (seed ${seed})`, async () => {
+      await campaign(seed, {});
+    });
+  }
+
+  test('notice a fill that keeps its memory', async () => {
+    await expect(campaign(1, { leakFlights: true })).rejects.toThrow();
+  });
+});
