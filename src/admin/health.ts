@@ -1,0 +1,32 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Metrics } from '../common/metrics.ts';
+import type { Readiness } from './readiness.ts';
+
+/**
+ * `/healthz` (the process answers) and `/readyz` (it may be sent requests: 200, otherwise 503 with the reason) need no key.
+ * `/metrics` is open to callers on the machine itself, or to all by setting; `guard` throws for anybody else who is not an administrator.
+ */
+export function addHealthRoutes(
+  server: FastifyInstance,
+  readiness: Readiness,
+  metrics: Metrics,
+  guard: (request: FastifyRequest) => void,
+  settings: { readonly metricsPublic: boolean },
+): void {
+  server.get('/healthz', { config: { name: 'Health' } }, async () => ({ status: 'ok' }));
+  server.get('/readyz', { config: { name: 'Ready' } }, async (_request, reply) => {
+    const reason = readiness.reasonNotReady();
+    if (reason === undefined) return { status: 'ready' };
+    return reply.status(503).send({ code: 'NotReady', message: reason });
+  });
+  server.get('/metrics', { config: { name: 'Metrics' } }, async (request, reply) => {
+    if (!settings.metricsPublic && !isLoopback(request.raw.socket.remoteAddress)) guard(request);
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+}
+
+/** RFC 1122, 3.2.1.3 (127.0.0.0/8) and RFC 4291, 2.5.3 (::1), also as IPv4 addresses look on an IPv6 socket. */
+export function isLoopback(address: string | undefined): boolean {
+  if (address === undefined) return false;
+  return address === '::1' || /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address);
+}

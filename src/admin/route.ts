@@ -1,0 +1,64 @@
+import type { Authenticator } from '../auth/authenticate.ts';
+import type { UserStore } from '../auth/user-store.ts';
+import type { Clock } from '../common/clock.ts';
+import type { Random } from '../common/random.ts';
+import type { MountStore } from '../mounts/mount-store.ts';
+import type { MountedBackends } from '../mounts/mounted-backends.ts';
+
+/** What the admin routes work with; there once the node's store is open. */
+export interface AdminServices {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Checks signatures for the service `forebay`. */
+  readonly authenticator: Authenticator;
+  readonly users: UserStore;
+  readonly mounts: MountStore;
+  readonly backends: Pick<MountedBackends, 'get'>;
+  /** The data folder, absolute: no mount may show what lies in it. */
+  readonly dataFolder: string;
+}
+
+/** Parameters and body, as the route's schemas let them through. */
+export interface AdminRequest {
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+export interface AdminResponse {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** JSON Schema, as much of it as the routes use. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+/** One row of the route table. Every route of it is signed and for administrators. */
+export interface AdminRoute {
+  /** The label of metrics and logs. */
+  readonly name: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** `:name` stands for one parameter, percent-encoded. */
+  readonly path: string;
+  /** One line for the API's documentation. */
+  readonly summary: string;
+  readonly body?: Schema;
+  /** Of the answer where all went well. What it does not name is not sent. */
+  readonly answer: Schema;
+  readonly handler: (services: AdminServices, request: AdminRequest) => Promise<AdminResponse>;
+}
+
+export function object(properties: Readonly<Record<string, Schema>>, required: readonly string[]): Schema {
+  return { type: 'object', properties, required, additionalProperties: false };
+}
+
+export function list(items: Schema): Schema {
+  return { type: 'array', items };
+}
+
+export const text: Schema = { type: 'string' };
+export const flag: Schema = { type: 'boolean' };
+export const nothing: Schema = object({}, []);
+
+export function shortText(maxLength: number): Schema {
+  return { type: 'string', minLength: 1, maxLength };
+}
