@@ -1,0 +1,128 @@
+"""Conditional reads and writes."""
+
+import datetime
+
+import pytest
+
+from errors import fails
+from raw import send_signed
+
+HOUR = datetime.timedelta(hours=1)
+OTHER_ETAG = '"00000000000000000000000000000000"'
+
+
+@pytest.fixture
+def held(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"first", CacheControl="max-age=1")
+    return bucket, s3.head_object(Bucket=bucket, Key="k")
+
+
+@pytest.mark.parametrize("operation", ["get_object", "head_object"])
+def test_a_read_can_ask_for_a_version(s3, held, operation):
+    bucket, head = held
+    read = lambda **conditions: getattr(s3, operation)(Bucket=bucket, Key="k", **conditions)  # noqa: E731
+    etag, modified = head["ETag"], head["LastModified"]
+    missed = "412" if operation == "head_object" else "PreconditionFailed"
+    read(IfMatch=etag)
+    read(IfMatch=etag.strip('"'))
+    read(IfMatch="*")
+    read(IfMatch=f"{OTHER_ETAG}, {etag}")
+    read(IfNoneMatch=OTHER_ETAG)
+    read(IfModifiedSince=modified - HOUR)
+    read(IfUnmodifiedSince=modified)
+    with fails(missed, status=412):
+        read(IfMatch=OTHER_ETAG)
+    with fails(missed, status=412):
+        read(IfUnmodifiedSince=modified - HOUR)
+    with fails("304", status=304):
+        read(IfNoneMatch=etag)
+    with fails("304", status=304):
+        read(IfNoneMatch="*")
+    with fails("304", status=304):
+        read(IfModifiedSince=modified)
+
+
+def test_etags_go_before_dates(s3, held):
+    bucket, head = held
+    etag, modified = head["ETag"], head["LastModified"]
+    s3.get_object(Bucket=bucket, Key="k", IfMatch=etag, IfUnmodifiedSince=modified - HOUR)
+    s3.get_object(Bucket=bucket, Key="k", IfNoneMatch=OTHER_ETAG, IfModifiedSince=modified)
+    with fails("304"):
+        s3.get_object(Bucket=bucket, Key="k", IfNoneMatch=etag, IfModifiedSince=modified - HOUR)
+
+
+def test_a_304_has_the_headers_of_the_version_and_no_body(held):
+    bucket, head = held
+    answer = send_signed("GET", f"/{bucket}/k", {"If-None-Match": head["ETag"]})
+    assert (answer.status, answer.body) == (304, b"")
+    assert answer.headers["etag"] == head["ETag"]
+    assert answer.headers["cache-control"] == "max-age=1"
+    assert "last-modified" in answer.headers
+
+
+def test_a_date_that_is_none_is_ignored(held):
+    bucket, _ = held
+    assert send_signed("GET", f"/{bucket}/k", {"If-Modified-Since": "yesterday"}).status == 200
+
+
+def test_a_put_can_ask_that_nothing_is_there(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1", IfNoneMatch="*")
+    with fails("PreconditionFailed", status=412) as caught:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfNoneMatch="*")
+    assert caught.value.response["Error"]["Condition"] == "If-None-Match"
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"1"
+    s3.delete_object(Bucket=bucket, Key="k")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"3", IfNoneMatch="*")
+
+
+def test_a_put_can_ask_for_the_version_it_replaces(s3, held):
+    bucket, head = held
+    with fails("PreconditionFailed", status=412):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"second", IfMatch=OTHER_ETAG)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"first"
+    s3.put_object(Bucket=bucket, Key="k", Body=b"second", IfMatch=head["ETag"])
+    with fails("PreconditionFailed", status=412):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"third", IfMatch=head["ETag"])
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"second"
+
+
+def test_a_put_that_replaces_nothing_cannot_ask_for_a_version(s3, bucket):
+    with fails("NoSuchKey", status=404):
+        s3.put_object(Bucket=bucket, Key="none", Body=b"1", IfMatch=OTHER_ETAG)
+
+
+def test_a_put_cannot_ask_for_another_etag_than_any(s3, held):
+    bucket, _ = held
+    with fails("NotImplemented", status=501):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfNoneMatch=OTHER_ETAG)
+
+
+def test_of_many_puts_that_ask_for_nothing_there_one_succeeds(make_client, bucket):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from botocore.exceptions import ClientError
+
+    client = make_client(max_pool_connections=16)
+
+    def put(number):
+        try:
+            client.put_object(Bucket=bucket, Key="race", Body=b"%d" % number, IfNoneMatch="*")
+            return number
+        except ClientError as error:
+            assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict")
+            return None
+
+    with ThreadPoolExecutor(16) as pool:
+        winners = [number for number in pool.map(put, range(48)) if number is not None]
+    assert len(winners) == 1
+    assert client.get_object(Bucket=bucket, Key="race")["Body"].read() == b"%d" % winners[0]
+
+
+def test_a_delete_can_ask_for_a_version(s3, held):
+    bucket, head = held
+    with fails("PreconditionFailed", status=412):
+        s3.delete_object(Bucket=bucket, Key="k", IfMatch=OTHER_ETAG)
+    s3.head_object(Bucket=bucket, Key="k")
+    s3.delete_object(Bucket=bucket, Key="k", IfMatch=head["ETag"])
+    with fails("404"):
+        s3.head_object(Bucket=bucket, Key="k")
