@@ -116,7 +116,10 @@ export class UserStore {
     for (const key of this.keysOf(user)) await this.removeKey(key);
   }
 
-  /** Kinds: not-found, invalid (also for the root user), exists, limit. */
+  /**
+   * Kinds: not-found, invalid (also for the root user), exists, limit. Nodes that add keys to one user at the same moment may
+   * pass the limit by those they have not heard of yet.
+   */
   async createKey(name: string, given: GivenKey = {}): Promise<NewKey> {
     const user = this.existing(name);
     const key = this.completeKey(given);

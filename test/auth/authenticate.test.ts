@@ -1,10 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
+import { Authenticator } from '../../src/auth/authenticate.ts';
 import {
   emptySha256,
   exampleAccessKeyId,
   exampleAuthenticator,
+  exampleCredential,
   exampleDate,
+  exampleSecret,
   exampleTimeMs,
+  fixedClock,
   sha256Hex,
   thrown,
 } from './fixtures.ts';
@@ -66,10 +70,21 @@ describe('a rightly signed request', () => {
   });
 
   test('is refused once its key has another secret, though its signing key was kept', () => {
-    const authenticator = exampleAuthenticator();
+    let secretAccessKey = exampleSecret;
+    const credentials = { lookup: () => ({ ...exampleCredential, secretAccessKey }) };
+    const settings = { region: 'us-east-1', service: 's3' };
+    const authenticator = new Authenticator(fixedClock(exampleTimeMs), credentials, settings);
     expect(authenticator.authenticate(headerSigned()).form).toBe('header');
-    const other = headerSigned({ secret: 'another-secret-key-of-the-same-id' });
-    expect(thrown(() => authenticator.authenticate(other)).code).toBe('SignatureDoesNotMatch');
+    secretAccessKey = 'another-secret-under-the-same-id';
+    expect(thrown(() => authenticator.authenticate(headerSigned())).code).toBe('SignatureDoesNotMatch');
+    const signed = headerSigned({ secret: secretAccessKey });
+    expect(authenticator.authenticate(signed).form).toBe('header');
+  });
+
+  test('may write a space of its query as a plus sign', () => {
+    const signed = headerSigned({ target: '/bucket?prefix=a%20b%2Bc' });
+    const plus = { ...signed, rawTarget: '/bucket?prefix=a+b%2bc' };
+    expect(exampleAuthenticator().authenticate(plus).form).toBe('header');
   });
 });
 
