@@ -43,7 +43,7 @@ export class Metrics {
   );
   readonly pageStoreErrors = this.counter(
     'forebay_page_store_errors_total',
-    'Pages that could not be read or kept, by reason (checksum, io, no-space, short)',
+    'Pages that could not be read or kept, by reason (checksum, io, missing, no-space, short; index: its rows)',
     ['reason'],
   );
   readonly pageEvictions = this.counter(
@@ -55,6 +55,11 @@ export class Metrics {
     'forebay_coalesced_fills_total',
     'Page reads that joined a fill which was already under way',
     [],
+  );
+  readonly metadataLookups = this.counter(
+    'forebay_metadata_lookups_total',
+    'Questions for metadata: answered from what is known (hit), asked of the backend (miss), joined to one under way (coalesced)',
+    ['result'],
   );
   readonly cacheBytes = this.gauge('forebay_cache_bytes', 'Bytes of pages held, by tier', ['tier']);
   readonly inFlight = this.gauge('forebay_requests_in_flight', 'S3 requests being worked on', []);

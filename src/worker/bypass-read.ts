@@ -1,22 +1,18 @@
 import { type ByteRange, rangeLength } from '../common/byte-range.ts';
-import type { Metrics } from '../common/metrics.ts';
 import { wrongLength } from './fill-run.ts';
 import type { ReadTarget } from './reader.ts';
 
 /**
- * Bytes straight from the backend, past the cache. Rejects rather than end short. Counts the backend's side of it; what is
- * served is for the caller to count.
+ * Bytes straight from the backend, past the cache. Rejects rather than end short. What is served is
+ * for the caller to count.
  */
 export async function* readBackend(
-  metrics: Metrics,
   target: ReadTarget,
   range: ByteRange,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  metrics.backendRequests.inc({ mount: target.mount, operation: 'read' });
   let missing = rangeLength(range);
   for await (const chunk of target.backend.read(target.path, target.meta, range, { signal })) {
-    metrics.backendBytes.inc({ mount: target.mount, direction: 'read' }, chunk.length);
     missing -= chunk.length;
     if (missing < 0) throw wrongLength(target, 'more');
     if (chunk.length > 0) yield chunk;
@@ -26,13 +22,12 @@ export async function* readBackend(
 
 /** The same in one piece. */
 export async function readBackendWhole(
-  metrics: Metrics,
   target: ReadTarget,
   range: ByteRange,
   signal?: AbortSignal,
 ): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of readBackend(metrics, target, range, signal)) chunks.push(chunk);
+  for await (const chunk of readBackend(target, range, signal)) chunks.push(chunk);
   const [first] = chunks;
   return chunks.length === 1 && first ? first : Buffer.concat(chunks);
 }

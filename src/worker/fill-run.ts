@@ -6,9 +6,6 @@ import type { ReadTarget } from './reader.ts';
 
 /** What a run tells its owner. */
 export interface RunEvents {
-  /** The backend is asked for the first byte. */
-  started(): void;
-  received(bytes: number): void;
   /** Every byte of the page is here; `release` gives its memory back to the budget. */
   filled(flight: PageFlight, release: () => void): void;
   failed(flight: PageFlight, error: unknown): void;
@@ -97,7 +94,7 @@ export class FillRun {
   }
 
   private async pump(): Promise<void> {
-    const source = new ChunkSource(this.target, this.firstPage, this.endPage, this.abort.signal, this.events);
+    const source = new ChunkSource(this.target, this.firstPage, this.endPage, this.abort.signal);
     try {
       for (let flight = await this.next(); flight; flight = await this.next()) {
         const release = await this.memoryFor(flight);
@@ -172,18 +169,10 @@ export class FillRun {
 /** The backend's chunks, cut where pages end. The backend is not asked before the first byte is wanted. */
 class ChunkSource {
   private readonly begin: () => AsyncIterator<Buffer>;
-  private readonly events: RunEvents;
   private iterator: AsyncIterator<Buffer> | undefined;
   private rest: Buffer | undefined;
 
-  constructor(
-    target: ReadTarget,
-    firstPage: number,
-    endPage: number,
-    signal: AbortSignal,
-    events: RunEvents,
-  ) {
-    this.events = events;
+  constructor(target: ReadTarget, firstPage: number, endPage: number, signal: AbortSignal) {
     const range = {
       start: firstPage * target.pageSizeBytes,
       end: Math.min(endPage * target.pageSizeBytes, target.meta.sizeBytes),
@@ -196,12 +185,10 @@ class ChunkSource {
   async take(maxBytes: number): Promise<Buffer | undefined> {
     while (!this.rest || this.rest.length === 0) {
       if (!this.iterator) {
-        this.events.started();
         this.iterator = this.begin();
       }
       const next = await this.iterator.next();
       if (next.done) return undefined;
-      this.events.received(next.value.length);
       this.rest = next.value;
     }
     const chunk = this.rest.length > maxBytes ? this.rest.subarray(0, maxBytes) : this.rest;

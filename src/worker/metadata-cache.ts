@@ -43,14 +43,18 @@ interface KeyState {
  * joins only questions that were sent after it came.
  */
 export class MetadataCache implements MetadataSource {
-  private readonly metrics: Metrics;
   private readonly settings: MetadataCacheSettings;
+  private readonly hits: { inc(): void };
+  private readonly misses: { inc(): void };
+  private readonly coalesced: { inc(): void };
   private readonly entries: MetadataEntries;
   private readonly states = new Map<string, KeyState>();
 
   constructor(clock: Clock, metrics: Metrics, settings: MetadataCacheSettings) {
-    this.metrics = metrics;
     this.settings = settings;
+    this.hits = metrics.metadataLookups.labels({ result: 'hit' });
+    this.misses = metrics.metadataLookups.labels({ result: 'miss' });
+    this.coalesced = metrics.metadataLookups.labels({ result: 'coalesced' });
     this.entries = new MetadataEntries(clock, settings.capacityBytes);
   }
 
@@ -60,7 +64,9 @@ export class MetadataCache implements MetadataSource {
 
   peek(target: MetadataTarget): KnownMeta | undefined {
     const known = this.entries.usable(nameOf(target), target);
-    return known === 'absent' ? undefined : known;
+    if (known === undefined || known === 'absent') return undefined;
+    this.hits.inc();
+    return known;
   }
 
   async get(
@@ -70,6 +76,7 @@ export class MetadataCache implements MetadataSource {
     const name = nameOf(target);
     const validating = options.revalidate || !mayKeep(target);
     const known = validating ? undefined : this.entries.usable(name, target);
+    if (known) this.hits.inc();
     if (known === 'absent') throw notFound(target);
     if (known) return known;
     return this.ask(name, target, validating, options.signal);
@@ -122,7 +129,9 @@ export class MetadataCache implements MetadataSource {
     signal: AbortSignal | undefined,
   ): Promise<KnownMeta> {
     const state = this.hold(name);
-    const flight = this.joinable(state, validating) ?? this.launch(name, target, state);
+    const joined = this.joinable(state, validating);
+    (joined ? this.coalesced : this.misses).inc();
+    const flight = joined ?? this.launch(name, target, state);
     flight.waiters++;
     try {
       return await abortable(flight.answer, signal);
@@ -194,7 +203,6 @@ export class MetadataCache implements MetadataSource {
       this.settings.mutants?.installOvertakenMetadata ||
       (flight.epoch === state.epoch && state.writers === 0);
     try {
-      this.metrics.backendRequests.inc({ mount: target.mount, operation: 'head' });
       const meta = await target.backend.head(target.path, { signal: flight.abort.signal });
       if (isCurrent()) return this.entries.install(name, target, meta, sent);
       return { meta, validatedMs: sent.wallMs };

@@ -114,8 +114,6 @@ export class PageFills {
     let end = first + 1;
     while (end < endPage && end - first < maxRunPages && this.isMissing(target, end)) end++;
     const events: RunEvents = {
-      started: () => this.metrics.backendRequests.inc({ mount: target.mount, operation: 'read' }),
-      received: (bytes) => this.metrics.backendBytes.inc({ mount: target.mount, direction: 'read' }, bytes),
       filled: (flight, release) => this.filled(target, flight, release),
       failed: (flight, error) => {
         this.forget(flight);

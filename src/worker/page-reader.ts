@@ -48,7 +48,6 @@ const maxPagesLookedAt = 16_384;
 
 /** Reads ranges through the page store and fills what it lacks. */
 export class PageReader implements RangeReader {
-  private readonly metrics: Metrics;
   private readonly store: PageStore;
   private readonly settings: PageReaderSettings;
   private readonly served: ServedBytes;
@@ -56,7 +55,6 @@ export class PageReader implements RangeReader {
   private readonly streamParts: RangeStreamParts;
 
   constructor(clock: Clock, metrics: Metrics, store: PageStore, settings: PageReaderSettings) {
-    this.metrics = metrics;
     this.store = store;
     this.settings = settings;
     this.served = new ServedBytes(metrics);
@@ -194,7 +192,7 @@ export class PageReader implements RangeReader {
       this.served.count('bypass', body.length);
       return { cache: 'bypass', body };
     }
-    const chunks = readBackend(this.metrics, target, range, signal);
+    const chunks = readBackend(target, range, signal);
     const body = await afterFirstChunk(chunks, (chunk) => this.served.count('bypass', chunk.length), signal);
     return { cache: 'bypass', body };
   }
@@ -203,7 +201,7 @@ export class PageReader implements RangeReader {
     const release = await this.fills.borrow(rangeLength(range), signal ?? neverAborted());
     if (!release) throw cancelled(target, signal?.reason);
     try {
-      return await readBackendWhole(this.metrics, target, range, signal);
+      return await readBackendWhole(target, range, signal);
     } finally {
       release();
     }

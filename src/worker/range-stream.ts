@@ -153,7 +153,7 @@ export class RangeStream {
   /** The rest of a page whose flight gave its memory up: from the store, or, where that did not keep it, from the backend. */
   private async *afterRetirement(at: number, end: number): AsyncGenerator<Buffer, number> {
     if (this.parts.store.has(this.key(this.pageAt(at)))) return at;
-    for await (const chunk of readBackend(this.parts.metrics, this.target, { start: at, end }, this.signal)) {
+    for await (const chunk of readBackend(this.target, { start: at, end }, this.signal)) {
       yield this.handOut('fill', chunk);
     }
     return end;
