@@ -80,6 +80,11 @@ export class RawConnection {
     if (!this.socket.destroyed) this.socket.write(text, 'latin1');
   }
 
+  /** Reads nothing more from the network. */
+  pause(): void {
+    this.socket.pause();
+  }
+
   /** Ends the sending side; the other may still answer. */
   finish(): void {
     this.socket.end();
