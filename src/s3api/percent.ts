@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { S3Error } from './errors.ts';
 
 /** A query with more parameters than this is refused: no operation has a tenth of them. */
@@ -38,12 +39,9 @@ function hexDigit(unit: number): number {
 }
 
 function decodeUtf8(bytes: Buffer): string {
-  try {
-    // A byte order mark is part of a key like any other character.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw new S3Error('InvalidURI', { cause });
-  }
+  if (!isUtf8(bytes)) throw new S3Error('InvalidURI');
+  // Unlike a TextDecoder this keeps a byte order mark, which is part of a key like any other character.
+  return bytes.toString('utf8');
 }
 
 /**

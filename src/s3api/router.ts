@@ -11,12 +11,8 @@ type Scope = Route['scope'];
 /** Query keys that name a part of a resource in one operation and merely say more in another. */
 const plainParameters: ReadonlySet<string> = new Set(['partNumber', 'id', 'annotationName', 'list-type']);
 
-interface Group {
-  /** Routes of one scope and method, those with the most conditions first. */
-  readonly routes: readonly Route[];
-}
-
-const groups: ReadonlyMap<string, Group> = groupRoutes();
+/** Routes by scope and method, those with the most conditions first. */
+const groups: ReadonlyMap<string, readonly Route[]> = groupRoutes();
 const subresources: Readonly<Record<Scope, ReadonlySet<string>>> = {
   service: subresourcesOf('service'),
   bucket: subresourcesOf('bucket'),
@@ -32,8 +28,7 @@ const subresources: Readonly<Record<Scope, ReadonlySet<string>>> = {
  */
 export function matchRoute(request: S3Request): Route {
   const scope = scopeOf(request);
-  const group = groups.get(`${scope} ${request.method}`);
-  const route = group?.routes.find((row) => matches(row, request));
+  const route = groups.get(`${scope} ${request.method}`)?.find((row) => matches(row, request));
   const named = namedSubresources(request, scope);
   if (route === undefined) throw methodNotAllowed(request, named[0] ?? scope);
   const beside = named.find((key) => !route.query?.includes(key));
@@ -53,7 +48,9 @@ function scopeOf(request: S3Request): Scope {
 
 function matches(route: Route, request: S3Request): boolean {
   if (route.header !== undefined && request.headers[route.header] === undefined) return false;
-  return route.query === undefined || route.query.every((key) => request.query.has(key));
+  const { query } = route;
+  if (query === undefined) return true;
+  return query.length <= request.query.size && query.every((key) => request.query.has(key));
 }
 
 function namedSubresources(request: S3Request, scope: Scope): readonly string[] {
@@ -67,11 +64,9 @@ function methodNotAllowed(request: S3Request, resourceType: string): S3Error {
   });
 }
 
-function groupRoutes(): ReadonlyMap<string, Group> {
+function groupRoutes(): ReadonlyMap<string, readonly Route[]> {
   const byGroup = Map.groupBy(routes, (route) => `${route.scope} ${route.method}`);
-  return new Map(
-    [...byGroup].map(([name, rows]) => [name, { routes: rows.toSorted((a, b) => weight(b) - weight(a)) }]),
-  );
+  return new Map([...byGroup].map(([name, rows]) => [name, rows.toSorted((a, b) => weight(b) - weight(a))]));
 }
 
 function weight(route: Route): number {

@@ -182,6 +182,10 @@ export interface ObjectService {
   }>;
   completeUpload(ref: ObjectRef, input: CompleteInput): Promise<ObjectMeta>;
   abortUpload(ref: ObjectRef, uploadId: string): Promise<void>;
+  /**
+   * Uploads in order of key, then of upload id, those after the markers. A common prefix given as `keyMarker`, with the same
+   * delimiter, continues behind every key that starts with it.
+   */
   listUploads(
     bucket: BucketName,
     input: { prefix: string; delimiter?: string; keyMarker?: string; uploadIdMarker?: string; limit: number },

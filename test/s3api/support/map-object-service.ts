@@ -19,7 +19,7 @@ import type {
   WriteCondition,
 } from '../../../src/s3api/service.ts';
 import { foldKeys } from './fold-keys.ts';
-import { readAll } from './test-body.ts';
+import { readAll } from './read-all.ts';
 
 interface Stored {
   readonly meta: ObjectMeta;

@@ -3,7 +3,8 @@ import { errorResponse, S3Error } from '../../../src/s3api/errors.ts';
 import { parseTarget } from '../../../src/s3api/path.ts';
 import { matchRoute } from '../../../src/s3api/router.ts';
 import type { ObjectService } from '../../../src/s3api/service.ts';
-import { readAll, TestBody } from './test-body.ts';
+import { TestBody } from '../../support/upload-body.ts';
+import { readAll } from './read-all.ts';
 
 export interface SentRequest {
   readonly headers?: Record<string, string>;
@@ -59,7 +60,7 @@ function callOf(service: ObjectService, request: S3Request, sent: SentRequest): 
     caller: { userName: 'alice', policy: 'readwrite', accessKeyId: 'AKIAALICE' },
     region: sent.region ?? 'us-east-1',
     signal: new AbortController().signal,
-    upload: () => new TestBody(bytes, sent.claimedBytes),
+    upload: () => Object.assign(new TestBody(bytes), { sizeBytes: sent.claimedBytes ?? bytes.length }),
     text: async (limitBytes) => {
       if (bytes.length > limitBytes) throw new S3Error('MaxMessageLengthExceeded');
       return bytes.toString();
