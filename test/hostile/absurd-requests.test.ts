@@ -5,7 +5,8 @@ import { useScene } from './scene.ts';
 const scene = useScene();
 afterEach(() => scene.expectUntouched());
 
-const getHead = (extra: string[]): string => scene.client.signed({ target: '/fortress/kept' }).text({}, extra);
+const getHead = (extra: string[]): string =>
+  scene.client.signed({ target: '/fortress/kept' }).text({}, extra);
 
 describe('headers', () => {
   test('of 64 KiB in one line are refused', async () => {
@@ -77,17 +78,23 @@ describe('a request line', () => {
     expect([400, 414, 431]).toContain(answer?.status);
   });
 
-  test.each(['CONNECT', 'TRACE', 'PATCH', 'PROPFIND', 'LINK'])('with the method %s is refused', async (method) => {
-    const target = method === 'CONNECT' ? 'fortress:80' : '/fortress/kept';
-    const connection = await RawConnection.open(scene.port);
-    connection.write(`${method} ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
-    const answer = await connection.answer();
-    expect(answer === undefined || (answer.status >= 400 && answer.status <= 501)).toBe(true);
-    connection.close();
-  });
+  test.each(['CONNECT', 'TRACE', 'PATCH', 'PROPFIND', 'LINK'])(
+    'with the method %s is refused',
+    async (method) => {
+      const target = method === 'CONNECT' ? 'fortress:80' : '/fortress/kept';
+      const connection = await RawConnection.open(scene.port);
+      connection.write(`${method} ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      const answer = await connection.answer();
+      expect(answer === undefined || (answer.status >= 400 && answer.status <= 501)).toBe(true);
+      connection.close();
+    },
+  );
 
   test('with an absolute target of another host is not proxied', async () => {
-    const answer = await exchange(scene.port, 'GET http://127.0.0.1:1/fortress/kept HTTP/1.1\r\nHost: a\r\n\r\n');
+    const answer = await exchange(
+      scene.port,
+      'GET http://127.0.0.1:1/fortress/kept HTTP/1.1\r\nHost: a\r\n\r\n',
+    );
     expect(answer?.status).toBeGreaterThanOrEqual(400);
     expect(answer?.status).toBeLessThan(500);
   });
@@ -99,7 +106,10 @@ describe('a target', () => {
     async (encoded) => {
       for (const method of ['GET', 'PUT']) {
         const head = scene.client.signed({ method, target: '/fortress/plain' });
-        const answer = await exchange(scene.port, head.text().replace('/fortress/plain', `/fortress/${encoded}`));
+        const answer = await exchange(
+          scene.port,
+          head.text().replace('/fortress/plain', `/fortress/${encoded}`),
+        );
         expect([400, 403]).toContain(answer?.status);
         expect(['InvalidURI', 'SignatureDoesNotMatch', 'InvalidArgument']).toContain(codeOf(answer));
       }
@@ -111,14 +121,15 @@ describe('a target', () => {
     expect(answer === undefined || [400, 403].includes(answer.status)).toBe(true);
   });
 
-  test.each(['/..%2f..%2fetc/passwd', '/fortress/..%2f..%2f..%2f..%2fetc%2fpasswd', '/%2e%2e/%2e%2e/etc/passwd'])(
-    'that climbs (%s) finds nothing',
-    async (target) => {
-      const answer = await scene.client.send({ target });
-      expect([400, 403, 404]).toContain(answer.status);
-      expect(answer.body).not.toContain('root:');
-    },
-  );
+  test.each([
+    '/..%2f..%2fetc/passwd',
+    '/fortress/..%2f..%2f..%2f..%2fetc%2fpasswd',
+    '/%2e%2e/%2e%2e/etc/passwd',
+  ])('that climbs (%s) finds nothing', async (target) => {
+    const answer = await scene.client.send({ target });
+    expect([400, 403, 404]).toContain(answer.status);
+    expect(answer.body).not.toContain('root:');
+  });
 });
 
 test('garbage after a whole request ends the connection', async () => {

@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { crc32 } from 'node:zlib';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import type { SignedHead } from './hostile-client.ts';
 import { codeOf, exchange, RawConnection } from './raw-connection.ts';
 import { useScene } from './scene.ts';
@@ -103,11 +103,27 @@ describe('an aws-chunked body with signed chunks', () => {
   });
 
   test.each<[string, (frames: string[]) => string[], string]>([
-    ['a wrong signature of its first chunk', (f) => [(f[0] ?? '').replace(/signature=..../, 'signature=0000'), ...f.slice(1)], 'SignatureDoesNotMatch'],
-    ['a wrong signature of its last chunk', (f) => [...f.slice(0, -1), (f.at(-1) ?? '').replace(/signature=..../, 'signature=0000')], 'SignatureDoesNotMatch'],
-    ['a byte changed', (f) => [f[0] ?? '', (f[1] ?? '').replace('11\r\n', '12\r\n'), ...f.slice(2)], 'SignatureDoesNotMatch'],
+    [
+      'a wrong signature of its first chunk',
+      (f) => [(f[0] ?? '').replace(/signature=..../, 'signature=0000'), ...f.slice(1)],
+      'SignatureDoesNotMatch',
+    ],
+    [
+      'a wrong signature of its last chunk',
+      (f) => [...f.slice(0, -1), (f.at(-1) ?? '').replace(/signature=..../, 'signature=0000')],
+      'SignatureDoesNotMatch',
+    ],
+    [
+      'a byte changed',
+      (f) => [f[0] ?? '', (f[1] ?? '').replace('11\r\n', '12\r\n'), ...f.slice(2)],
+      'SignatureDoesNotMatch',
+    ],
     ['its chunks exchanged', (f) => [f[1] ?? '', f[0] ?? '', ...f.slice(2)], 'SignatureDoesNotMatch'],
-    ['a signature of another length', (f) => [(f[0] ?? '').replace(/signature=..../, 'signature='), `${f[1]}xxxx`, ...f.slice(2)], ''],
+    [
+      'a signature of another length',
+      (f) => [(f[0] ?? '').replace(/signature=..../, 'signature='), `${f[1]}xxxx`, ...f.slice(2)],
+      '',
+    ],
   ])('with %s is refused', async (_, change, code) => {
     const head = headFor(79_000, bodyLength);
     const answer = await exchange(scene.port, head.text() + change(signedFrames(head)).join(''));
@@ -182,7 +198,10 @@ describe('an aws-chunked body with a trailer', () => {
   test.each([
     ['no trailer', ''],
     ['another trailer than announced', `x-amz-checksum-crc32c:${checksum(body)}\r\n`],
-    ['two trailers of one name', `x-amz-checksum-crc32:${checksum('a')}\r\nx-amz-checksum-crc32:${checksum(body)}\r\n`],
+    [
+      'two trailers of one name',
+      `x-amz-checksum-crc32:${checksum('a')}\r\nx-amz-checksum-crc32:${checksum(body)}\r\n`,
+    ],
     ['a trailer that is no header', 'nonsense\r\n'],
     ['a trailer of 100 KB', `x-amz-checksum-crc32:${'A'.repeat(100_000)}\r\n`],
   ])('with %s is refused', async (_, trailer) => {

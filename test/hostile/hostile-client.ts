@@ -29,7 +29,10 @@ export class SignedHead {
   }
 
   /** The block with headers added, or replaced where the name is the same; an undefined value removes one. */
-  text(change: Readonly<Record<string, string | undefined>> = {}, extraLines: readonly string[] = []): string {
+  text(
+    change: Readonly<Record<string, string | undefined>> = {},
+    extraLines: readonly string[] = [],
+  ): string {
     const kept = Object.entries({ ...this.headers, ...change }).filter(([, value]) => value !== undefined);
     const lines = kept.map(([name, value]) => `${name}: ${value}`);
     return `${[`${this.method} ${this.target} HTTP/1.1`, ...lines, ...extraLines].join('\r\n')}\r\n\r\n`;
@@ -95,7 +98,14 @@ export class HostileClient {
    * Source: "Signature calculations for the Authorization header: transferring payload in multiple chunks", S3 API reference.
    */
   chunkSignature(head: SignedHead, previous: string, chunk: string): string {
-    const text = ['AWS4-HMAC-SHA256-PAYLOAD', head.date, head.scope, previous, sha256(''), sha256(chunk)].join('\n');
+    const text = [
+      'AWS4-HMAC-SHA256-PAYLOAD',
+      head.date,
+      head.scope,
+      previous,
+      sha256(''),
+      sha256(chunk),
+    ].join('\n');
     return this.hmacWithSigningKey(head, text);
   }
 
@@ -106,7 +116,8 @@ export class HostileClient {
   }
 
   private hmacWithSigningKey(head: SignedHead, text: string): string {
-    const mac = (key: string | Buffer, data: string): Buffer => createHmac('sha256', key).update(data).digest();
+    const mac = (key: string | Buffer, data: string): Buffer =>
+      createHmac('sha256', key).update(data).digest();
     const key = head.scope
       .split('/')
       .reduce<Buffer | string>((previous, part) => mac(previous, part), `AWS4${this.node.secretAccessKey}`);

@@ -21,11 +21,15 @@ function takeAnswer(text: string, headOnly: boolean): { answer: RawAnswer; rest:
   if (end < 0) return undefined;
   const [statusLine = '', ...lines] = text.slice(0, end).split('\r\n');
   const headers = new Map(
-    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+    lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]),
   );
   const status = Number(statusLine.split(' ')[1]);
   const rest = text.slice(end + 4);
-  if (headOnly || status < 200 || status === 204 || status === 304) return { answer: { status, headers, body: '' }, rest };
+  if (headOnly || status < 200 || status === 204 || status === 304)
+    return { answer: { status, headers, body: '' }, rest };
   if (headers.get('transfer-encoding') === 'chunked') return takeChunked(status, headers, rest);
   const length = Number(headers.get('content-length') ?? 0);
   if (rest.length < length) return undefined;

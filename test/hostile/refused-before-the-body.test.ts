@@ -9,7 +9,8 @@ const target = '/fortress/new';
 const body = 'expected body';
 
 describe('a client that waits for 100 Continue', () => {
-  const head = () => scene.client.signed({ method: 'PUT', target, body, headers: { Expect: '100-continue' } });
+  const head = () =>
+    scene.client.signed({ method: 'PUT', target, body, headers: { Expect: '100-continue' } });
 
   test('is told to go on once the request is authorised', async () => {
     const connection = await RawConnection.open(scene.port);
@@ -54,7 +55,12 @@ describe('a client that waits for 100 Continue', () => {
   });
 
   test('for something else than to go on is not answered with success', async () => {
-    const signed = scene.client.signed({ method: 'PUT', target, body, headers: { Expect: 'the unexpected' } });
+    const signed = scene.client.signed({
+      method: 'PUT',
+      target,
+      body,
+      headers: { Expect: 'the unexpected' },
+    });
     const answer = await exchange(scene.port, signed.text());
     expect(answer?.status).toBe(417);
   });

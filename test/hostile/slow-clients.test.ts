@@ -3,7 +3,11 @@ import { afterEach, expect, test } from '@jest/globals';
 import { RawConnection } from './raw-connection.ts';
 import { useScene } from './scene.ts';
 
-const scene = useScene({ FOREBAY_TIMEOUT_HEADERS: '1s', FOREBAY_TIMEOUT_IDLE: '1s', FOREBAY_TIMEOUT_KEEP_ALIVE: '1s' });
+const scene = useScene({
+  FOREBAY_TIMEOUT_HEADERS: '1s',
+  FOREBAY_TIMEOUT_IDLE: '1s',
+  FOREBAY_TIMEOUT_KEEP_ALIVE: '1s',
+});
 afterEach(() => scene.expectUntouched());
 
 test('headers that come byte by byte are not waited for', async () => {

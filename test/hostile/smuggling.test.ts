@@ -26,11 +26,21 @@ const putHead = (change: Record<string, string | undefined>, extra: string[] = [
     .text(change, extra);
 
 test('a length and a transfer coding at once are refused', () =>
-  expectRefusedAndClosed(`${putHead({ 'Content-Length': '6', 'Transfer-Encoding': 'chunked' })}0\r\n\r\n${hidden()}`));
+  expectRefusedAndClosed(
+    `${putHead({ 'Content-Length': '6', 'Transfer-Encoding': 'chunked' })}0\r\n\r\n${hidden()}`,
+  ));
 
-test.each(['xchunked', 'chunked, identity', 'identity, chunked', 'gzip, chunked', '\x0bchunked', 'chunked\x00'])(
-  'the transfer coding %j beside a length is refused',
-  (coding) => expectRefusedAndClosed(`${putHead({ 'Content-Length': '4', 'Transfer-Encoding': coding })}0\r\n\r\n${hidden()}`),
+test.each([
+  'xchunked',
+  'chunked, identity',
+  'identity, chunked',
+  'gzip, chunked',
+  '\x0bchunked',
+  'chunked\x00',
+])('the transfer coding %j beside a length is refused', (coding) =>
+  expectRefusedAndClosed(
+    `${putHead({ 'Content-Length': '4', 'Transfer-Encoding': coding })}0\r\n\r\n${hidden()}`,
+  ),
 );
 
 test('two transfer codings are refused', () =>
@@ -39,7 +49,9 @@ test('two transfer codings are refused', () =>
   ));
 
 test.each(['0', '5', '44'])('two different lengths are refused (%s)', (second) =>
-  expectRefusedAndClosed(`${putHead({ 'Content-Length': '4' }, [`Content-Length: ${second}`])}four${hidden()}`),
+  expectRefusedAndClosed(
+    `${putHead({ 'Content-Length': '4' }, [`Content-Length: ${second}`])}four${hidden()}`,
+  ),
 );
 
 test.each(['+4', '-1', '4 4', '4,4', '4, 5', '0x4', '4.0', '', '99999999999999999999999999', '４'])(
@@ -51,9 +63,12 @@ test('a folded header line is refused', () =>
   expectRefusedAndClosed(`${putHead({}, ['X-Folded: one', ' Content-Length: 4'])}${hidden()}`));
 
 test('a header name with a space before its colon is refused', () =>
-  expectRefusedAndClosed(`${putHead({ 'Content-Length': undefined }, ['Content-Length : 4'])}four${hidden()}`));
+  expectRefusedAndClosed(
+    `${putHead({ 'Content-Length': undefined }, ['Content-Length : 4'])}four${hidden()}`,
+  ));
 
-test('a line that is no header is refused', () => expectRefusedAndClosed(`${putHead({}, ['no colon here'])}${hidden()}`));
+test('a line that is no header is refused', () =>
+  expectRefusedAndClosed(`${putHead({}, ['no colon here'])}${hidden()}`));
 
 test('lines that end without a carriage return are refused', () =>
   expectRefusedAndClosed(`${putHead({}).replaceAll('\r\n', '\n')}${hidden()}`));
@@ -81,7 +96,9 @@ describe('in a chunked body of HTTP', () => {
 test('a body on a request without one is not taken for a request', async () => {
   const connection = await RawConnection.open(scene.port);
   const inner = hidden();
-  connection.write(scene.client.signed({ target: '/fortress/kept' }).text({ 'Content-Length': String(inner.length) }));
+  connection.write(
+    scene.client.signed({ target: '/fortress/kept' }).text({ 'Content-Length': String(inner.length) }),
+  );
   connection.write(inner);
   const answer = await connection.answer();
   expect(answer?.status).toBeLessThan(500);
@@ -94,7 +111,9 @@ test('a refused upload does not leave its body to be read as the next request', 
   const connection = await RawConnection.open(scene.port);
   const inner = hidden();
   const head = scene.client.signed({ method: 'PUT', target: '/fortress/new', body: inner });
-  connection.write(head.text({ Authorization: head.headers.Authorization?.replace(/.{4}$/, '0000') }) + inner);
+  connection.write(
+    head.text({ Authorization: head.headers.Authorization?.replace(/.{4}$/, '0000') }) + inner,
+  );
   expect((await connection.answer())?.status).toBe(403);
   const second = await connection.answer({ timeoutMs: 300 });
   expect(second?.status ?? 0).not.toBe(204);

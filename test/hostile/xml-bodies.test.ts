@@ -14,7 +14,8 @@ const bomb =
   }).join('') +
   ']>';
 
-const deletion = (key: string, head = ''): string => `${head}<Delete><Object><Key>${key}</Key></Object></Delete>`;
+const deletion = (key: string, head = ''): string =>
+  `${head}<Delete><Object><Key>${key}</Key></Object></Delete>`;
 
 const malicious: readonly (readonly [string, string])[] = [
   ['a bomb of entities', deletion('&j;', bomb)],
