@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import type { ByteRange } from '../common/byte-range.ts';
-import type { UploadBody } from '../common/object-meta.ts';
+import { createDigest } from '../common/checksums.ts';
+import type { DigestName, UploadBody } from '../common/object-meta.ts';
 import { type FileSystem, FileSystemError, type OpenFile, removeQuietly } from './file-system.ts';
 
 const chunkSizeBytes = 1024 * 1024;
@@ -60,4 +62,34 @@ export async function* readRange(
     if (count < buffer.length) throw new FileSystemError('EIO', `${path} is shorter than it should be`);
     yield buffer;
   }
+}
+
+/** The bytes of files in one directory, one behind the other; what `readRange` says of each. */
+export async function* readFiles(
+  fs: FileSystem,
+  directory: string,
+  files: readonly { readonly file: string; readonly sizeBytes: number }[],
+  check: () => void,
+): AsyncGenerator<Buffer> {
+  for (const { file: name, sizeBytes } of files) {
+    const path = join(directory, name);
+    const file = await fs.openForReading(path, 'read');
+    try {
+      yield* readRange(file, path, { start: 0, end: sizeBytes }, check);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** The digest of such files, in base64. */
+export async function digestFiles(
+  fs: FileSystem,
+  directory: string,
+  files: readonly { readonly file: string; readonly sizeBytes: number }[],
+  name: DigestName,
+): Promise<string> {
+  const digest = createDigest(name);
+  for await (const chunk of readFiles(fs, directory, files, () => {})) digest.update(chunk);
+  return digest.digest().toString('base64');
 }

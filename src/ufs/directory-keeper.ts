@@ -12,7 +12,7 @@ interface DirectoryState {
 }
 
 /** Directories that somebody needs, in order from the root down. */
-export type HeldDirectories = readonly string[];
+export type HeldDirectories = readonly { readonly path: string; readonly state: DirectoryState }[];
 
 /** How many directories are remembered to be durable. */
 const rememberedCount = 10_000;
@@ -25,25 +25,35 @@ export class DirectoryKeeper {
   private readonly fs: FileSystem;
   private readonly root: string;
   private readonly onChange: (parent: string) => void;
+  private readonly checkFound: (path: string) => Promise<void>;
   private readonly states = new Map<string, DirectoryState>();
 
-  /** `onChange` is called after an entry was made or removed in `parent`. */
-  constructor(fs: FileSystem, root: string, onChange: (parent: string) => void) {
+  /**
+   * `onChange` is called after an entry was made or removed in `parent`; `checkFound` of what was there already, before anything is
+   * made inside: it may refuse.
+   */
+  constructor(
+    fs: FileSystem,
+    root: string,
+    onChange: (parent: string) => void = () => {},
+    checkFound: (path: string) => Promise<void> = async () => {},
+  ) {
     this.fs = fs;
     this.root = root;
     this.onChange = onChange;
+    this.checkFound = checkFound;
   }
 
   /** Each of `names` below the one before. To be released exactly once. */
   async hold(names: readonly string[]): Promise<HeldDirectories> {
-    const held: string[] = [];
+    const held: { path: string; state: DirectoryState }[] = [];
     let path = this.root;
     try {
       for (const name of names) {
         path = join(path, name);
         const state = await this.stateOf(path);
         state.users++;
-        held.push(path);
+        held.push({ path, state });
         await state.ready;
       }
       return held;
@@ -56,17 +66,25 @@ export class DirectoryKeeper {
   /** Removes the directories too, from the deepest upwards, as far as they are empty, if `maybeEmpty`. */
   async release(held: HeldDirectories, maybeEmpty: boolean): Promise<void> {
     let remove = maybeEmpty;
-    for (const path of [...held].reverse()) {
-      const state = this.states.get(path) as DirectoryState;
+    for (const { path, state } of [...held].reverse()) {
       state.users--;
       if (state.users > 0) {
         remove = false;
       } else if (state.failed) {
-        this.states.delete(path);
-      } else if (remove) {
+        this.drop(path, state);
+      } else if (remove && this.states.get(path) === state) {
         remove = await this.remove(path, state);
       }
     }
+  }
+
+  /** Has the directories made anew for the next who needs them, since somebody else took one away. */
+  forget(held: HeldDirectories): void {
+    for (const { path, state } of held) this.drop(path, state);
+  }
+
+  private drop(path: string, state: DirectoryState): void {
+    if (this.states.get(path) === state) this.states.delete(path);
   }
 
   private async stateOf(path: string): Promise<DirectoryState> {
@@ -98,6 +116,7 @@ export class DirectoryKeeper {
       this.onChange(parent);
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
+      await this.checkFound(path);
     }
     // Also where it was there already: a process that was killed may have made it without coming this far.
     await this.fs.syncDirectory(parent);
@@ -109,7 +128,7 @@ export class DirectoryKeeper {
       () => {
         removed = true;
         this.onChange(dirname(path));
-        this.states.delete(path);
+        this.drop(path, state);
       },
       // Not empty, as a rule. A directory that stays behind empty is no fault: no list shows it.
       () => {

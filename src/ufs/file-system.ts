@@ -42,6 +42,8 @@ export interface FileSystem {
   removeDirectory(path: string): Promise<void>;
   /** Names without `.` and `..`, in no order. */
   readDirectory(path: string): Promise<string[]>;
+  /** As `readDirectory`, with what each name is; of a link itself. */
+  readEntries(path: string): Promise<{ readonly name: string; readonly kind: FileStatus['kind'] }[]>;
   /** As `readDirectory`, a piece at a time, for looking at a large directory's beginning. */
   scanDirectory(path: string): AsyncIterable<string>;
   /** Follows links. */

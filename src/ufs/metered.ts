@@ -36,7 +36,12 @@ export class MeteredBackend implements Backend {
     return this.count('head').head(key, options);
   }
 
-  async *read(key: string, meta: ObjectMeta, range: ByteRange, options?: CallOptions): AsyncGenerator<Buffer> {
+  async *read(
+    key: string,
+    meta: ObjectMeta,
+    range: ByteRange,
+    options?: CallOptions,
+  ): AsyncGenerator<Buffer> {
     const bytes = this.metrics.backendBytes.labels(this.mount, 'read');
     for await (const chunk of this.count('read').read(key, meta, range, options)) {
       bytes.inc(chunk.length);

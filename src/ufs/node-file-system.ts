@@ -55,6 +55,11 @@ export class NodeFileSystem implements FileSystem {
     return wrap(readdir(path));
   }
 
+  async readEntries(path: string): Promise<{ name: string; kind: FileStatus['kind'] }[]> {
+    const entries = await wrap(readdir(path, { withFileTypes: true }));
+    return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+  }
+
   async *scanDirectory(path: string): AsyncIterable<string> {
     const directory = await wrap(fs.promises.opendir(path, { bufferSize: 64 }));
     try {
@@ -167,19 +172,18 @@ function toFileSystemError(error: unknown, path?: string): FileSystemError {
 }
 
 function toStatus(stats: fs.BigIntStats): FileStatus {
-  const kind = stats.isFile()
-    ? 'file'
-    : stats.isDirectory()
-      ? 'directory'
-      : stats.isSymbolicLink()
-        ? 'link'
-        : 'other';
   return {
-    kind,
+    kind: kindOf(stats),
     dev: stats.dev,
     ino: stats.ino,
     sizeBytes: Number(stats.size),
     mtimeNs: stats.mtimeNs,
     ctimeNs: stats.ctimeNs,
   };
+}
+
+function kindOf(what: Pick<fs.Dirent, 'isFile' | 'isDirectory' | 'isSymbolicLink'>): FileStatus['kind'] {
+  if (what.isFile()) return 'file';
+  if (what.isDirectory()) return 'directory';
+  return what.isSymbolicLink() ? 'link' : 'other';
 }

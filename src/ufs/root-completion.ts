@@ -1,8 +1,6 @@
-import { join } from 'node:path';
-import { createDigest } from '../common/checksums.ts';
-import type { ChecksumAlgorithm, ObjectMeta } from '../common/object-meta.ts';
+import type { ObjectMeta } from '../common/object-meta.ts';
 import type { CompleteOptions, CompletePart } from './backend.ts';
-import { readRange } from './body-file.ts';
+import { digestFiles } from './body-file.ts';
 import type { FileSystem } from './file-system.ts';
 import { planCompletion } from './multipart-rules.ts';
 import type { RootCommits } from './root-commits.ts';
@@ -55,7 +53,7 @@ export class RootCompletion {
       const stored = await this.uploads.parts(uploadId);
       const context = { backend: this.uri, minSizeBytes: this.minPartSizeBytes };
       const plan = await planCompletion(upload, stored, named, options, context, (parts, algorithm) =>
-        this.digestAll(uploadId, parts, algorithm),
+        digestFiles(this.fs, this.paths.upload(uploadId), parts, algorithm),
       );
       await this.commits.checkEarly(key, options);
       const { etag, sizeBytes, checksums, checksumType } = plan;
@@ -75,25 +73,6 @@ export class RootCompletion {
       if (record?.current.uploadId !== uploadId) continue;
       await this.uploads.finish(uploadId, new Set(record.parts?.map((part) => part.file)));
     }
-  }
-
-  private async digestAll(
-    uploadId: string,
-    parts: readonly RootPart[],
-    algorithm: ChecksumAlgorithm,
-  ): Promise<string> {
-    const digest = createDigest(algorithm);
-    for (const { file: name, sizeBytes } of parts) {
-      const path = join(this.paths.upload(uploadId), name);
-      const file = await this.fs.openForReading(path, 'read');
-      try {
-        const range = { start: 0, end: sizeBytes };
-        for await (const chunk of readRange(file, path, range, () => {})) digest.update(chunk);
-      } finally {
-        await file.close();
-      }
-    }
-    return digest.digest().toString('base64');
   }
 }
 

@@ -1,11 +1,9 @@
 import { join } from 'node:path';
 import { compareUtf8 } from '../common/utf8-order.ts';
 import { type FileSystem, isErrno } from './file-system.ts';
+import { FolderCache } from './folder-cache.ts';
 import type { FolderEntry, Folders } from './folder-walk.ts';
 import { parseName } from './root-names.ts';
-
-/** How many entries of directories are kept, in all. */
-const keptEntryCount = 200_000;
 
 /**
  * The root layout's directories, decoded and sorted. Those read last are kept until they change, which they do through this
@@ -13,9 +11,7 @@ const keptEntryCount = 200_000;
  */
 export class RootFolders implements Folders {
   private readonly fs: FileSystem;
-  /** The most recently used are the last. */
-  private readonly kept = new Map<string, readonly FolderEntry[]>();
-  private keptCount = 0;
+  private readonly kept = new FolderCache<readonly FolderEntry[]>((entries) => entries.length);
   /** Reads under way that no change has overtaken yet. */
   private readonly reading = new Map<string, Promise<readonly FolderEntry[]>>();
 
@@ -26,26 +22,19 @@ export class RootFolders implements Folders {
   /** To be called after each change of a directory's entries. */
   changed(path: string): void {
     this.reading.delete(path);
-    const entries = this.kept.get(path);
-    if (!entries) return;
     this.kept.delete(path);
-    this.keptCount -= entries.length;
   }
 
   async read(path: string): Promise<readonly FolderEntry[]> {
     const kept = this.kept.get(path);
-    if (kept) {
-      this.kept.delete(path);
-      this.kept.set(path, kept);
-      return kept;
-    }
+    if (kept) return kept;
     const underWay = this.reading.get(path);
     if (underWay) return underWay;
     const work = this.readNow(path);
     this.reading.set(path, work);
     try {
       const entries = await work;
-      if (this.reading.get(path) === work) this.keep(path, entries);
+      if (this.reading.get(path) === work) this.kept.set(path, entries);
       return entries;
     } finally {
       if (this.reading.get(path) === work) this.reading.delete(path);
@@ -85,16 +74,5 @@ export class RootFolders implements Folders {
       entries.push({ text: stored.text, name, folder: stored.kind !== 'record' });
     }
     return entries.sort((a, b) => compareUtf8(a.text, b.text));
-  }
-
-  private keep(path: string, entries: readonly FolderEntry[]): void {
-    this.kept.set(path, entries);
-    this.keptCount += entries.length;
-    for (const [other, { length }] of this.kept) {
-      // A single directory above the limit is kept as long as it is the only one.
-      if (this.keptCount <= keptEntryCount || other === path) return;
-      this.kept.delete(other);
-      this.keptCount -= length;
-    }
   }
 }

@@ -89,7 +89,7 @@ async function createMarker(fs: FileSystem, paths: RootPaths): Promise<boolean> 
 }
 
 /** Makes sure that `path` is a directory whose entry survives a power loss. */
-async function ensureDirectory(fs: FileSystem, path: string): Promise<void> {
+export async function ensureDirectory(fs: FileSystem, path: string): Promise<void> {
   try {
     await fs.makeDirectory(path);
   } catch (error) {

@@ -83,9 +83,19 @@ export class RootUploads {
   }
 
   async list(): Promise<UploadInfo[]> {
-    const ids = await this.fs.readDirectory(this.paths.uploads);
+    const ids = await this.ids();
     const infos = await mapBounded(ids, 16, (id) => this.readInfo(this.paths.upload(id)));
     return infos.filter((info) => info !== undefined);
+  }
+
+  /** Of all uploads under way; none where there is no directory for them yet. */
+  private async ids(): Promise<string[]> {
+    try {
+      return await this.fs.readDirectory(this.paths.uploads);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    }
   }
 
   async putPart(

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Clock } from '../common/clock.ts';
+import { UfsError } from './errors.ts';
+import { type FileStatus, type FileSystem, isErrno, type OpenFile } from './file-system.ts';
+import { reservedName } from './tree-keys.ts';
+
+/** Younger than this, a file may change again without its times changing: they go by the kernel's tick. */
+const settledAfterMs = 50;
+
+/** The files of a tree as they are: opening them without leaving the tree, and telling their versions apart. */
+export class TreeFiles {
+  readonly root: string;
+  private readonly uri: string;
+  private readonly fs: FileSystem;
+  private readonly clock: Clock;
+
+  /** `root` is resolved: no part of it is a link. */
+  constructor(uri: string, fs: FileSystem, clock: Clock, root: string) {
+    this.uri = uri;
+    this.fs = fs;
+    this.clock = clock;
+    this.root = root;
+  }
+
+  path(segments: readonly string[]): string {
+    return join(this.root, ...segments);
+  }
+
+  /** A regular file inside the tree, through links that stay inside; undefined for anything else. */
+  async open(path: string): Promise<{ file: OpenFile; status: FileStatus } | undefined> {
+    let file: OpenFile;
+    try {
+      // What is no regular file is not even opened, since opening a device may do something.
+      if ((await this.fs.status(path)).kind !== 'file') return undefined;
+      file = await this.fs.openForReading(path, 'read');
+    } catch (error) {
+      if (isMissing(error)) return this.absent();
+      throw error;
+    }
+    try {
+      const status = await file.status();
+      // Asked of the open file, so that exchanging a directory for a link in between leads nowhere.
+      const real = (await file.resolvedPath()) ?? (await this.fs.realPath(path));
+      if (status.kind === 'file' && this.isInside(real)) return { file, status };
+    } catch (error) {
+      await file.close();
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+    await file.close();
+    return undefined;
+  }
+
+  /** What a link inside the tree leads to, if that lies inside too. */
+  async followLink(path: string): Promise<{ status: FileStatus; realPath: string } | undefined> {
+    try {
+      const realPath = await this.fs.realPath(path);
+      if (!this.isInside(realPath)) return undefined;
+      return { status: await this.fs.status(realPath), realPath };
+    } catch (error) {
+      if (isMissing(error) || isErrno(error, 'EACCES')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether a resolved path lies in the tree, and not among Forebay's own files there. */
+  isInside(realPath: string): boolean {
+    if (realPath === this.root) return true;
+    const base = this.root === '/' ? '/' : `${this.root}/`;
+    if (!realPath.startsWith(base)) return false;
+    const own = `${base}${reservedName}`;
+    return realPath !== own && !realPath.startsWith(`${own}/`);
+  }
+
+  /** Rejects with `unavailable` if the reason why something is missing is that the whole tree is. */
+  async absent(): Promise<undefined> {
+    try {
+      await this.fs.status(this.root);
+      return undefined;
+    } catch (error) {
+      throw new UfsError('unavailable', `${this.root} is not there`, { backend: this.uri, cause: error });
+    }
+  }
+
+  generationSettled(status: FileStatus): boolean {
+    // Every change of the bytes or of mtime sets ctime to now, so ctime alone tells the age.
+    const ageMs = this.clock.nowMs() - Number(status.ctimeNs / 1_000_000n);
+    return ageMs > settledAfterMs;
+  }
+}
+
+/** Names the exact bytes of a file, as long as nobody sets the clock back. */
+export function generationOf(status: FileStatus): string {
+  const { dev, ino, ctimeNs, mtimeNs, sizeBytes } = status;
+  return [dev, ino, ctimeNs, mtimeNs, sizeBytes].map((value) => value.toString(36)).join('.');
+}
+
+/** The ETag of a file that was found: no client takes it for the MD5 of the bytes. */
+export function etagOf(status: FileStatus): string {
+  return `${createHash('sha256').update(generationOf(status)).digest('hex').slice(0, 32)}-0`;
+}
+
+export function isMissing(error: unknown): boolean {
+  return isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EINVAL', 'ENXIO');
+}

@@ -1,0 +1,108 @@
+import { dirname, join } from 'node:path';
+import type { ObjectMeta } from '../common/object-meta.ts';
+import type { Random } from '../common/random.ts';
+import type { DirectoryKeeper } from './directory-keeper.ts';
+import {
+  type FileStatus,
+  type FileSystem,
+  isErrno,
+  readWhole,
+  removeQuietly,
+  writeDurably,
+} from './file-system.ts';
+import { placeOf, recordName } from './root-names.ts';
+import type { RootPaths } from './root-paths.ts';
+
+/** What is known of one version beyond its bytes; `stamp` names the file that it is true of. */
+export interface TreeRecord
+  extends Pick<
+    ObjectMeta,
+    'etag' | 'headers' | 'userMetadata' | 'storageClass' | 'checksums' | 'checksumType' | 'parts'
+  > {
+  readonly stamp: string;
+  readonly uploadId?: string;
+  /** Of a folder marker, which has no file of its own. */
+  readonly marker?: { readonly generation: string; readonly lastModifiedMs: number };
+}
+
+const recordLimitBytes = 16 * 1024 * 1024;
+
+/** True of a file until its bytes change. Its ctime is left out: renaming the file into place changes it. */
+export function stampOf({ dev, ino, mtimeNs, sizeBytes }: FileStatus): string {
+  return [dev, ino, mtimeNs, sizeBytes].map((value) => value.toString(36)).join('.');
+}
+
+/** True of a directory as long as it exists. */
+export function folderStampOf({ dev, ino }: FileStatus): string {
+  return `folder.${dev.toString(36)}.${ino.toString(36)}`;
+}
+
+/**
+ * Metadata of objects that were put through Forebay, under `.forebay/meta`, a file a key. It is written before the object's file is
+ * put in place, beside what is true of the file that is there until then, so that at each moment the stamp finds the right one.
+ */
+export class TreeRecords {
+  private readonly fs: FileSystem;
+  private readonly random: Random;
+  private readonly paths: RootPaths;
+  private readonly keeper: DirectoryKeeper;
+  private readonly root: string;
+
+  /** `keeper` keeps the directories below `root`. */
+  constructor(fs: FileSystem, random: Random, paths: RootPaths, keeper: DirectoryKeeper, root: string) {
+    this.fs = fs;
+    this.random = random;
+    this.paths = paths;
+    this.keeper = keeper;
+    this.root = root;
+  }
+
+  async find(key: string, stamp: string): Promise<TreeRecord | undefined> {
+    return (await this.load(key)).find((record) => record.stamp === stamp);
+  }
+
+  /** Adds what is true of a new file; `present` is the stamp of the one it will replace. The caller has the key to itself. */
+  async add(key: string, record: TreeRecord, present: string | undefined): Promise<void> {
+    const kept = (await this.load(key)).filter((other) => other.stamp === present);
+    const bytes = Buffer.from(JSON.stringify({ layout: 1, versions: [record, ...kept] }));
+    const held = await this.keeper.hold(placeOf(key).directories);
+    try {
+      const tmp = this.paths.newTmp(this.random);
+      await writeDurably(this.fs, tmp, [bytes]);
+      const path = this.path(key);
+      await this.fs.rename(tmp, path);
+      await this.fs.syncDirectory(dirname(path));
+    } finally {
+      await this.keeper.release(held, false);
+    }
+  }
+
+  /** Forgets a key. What stays behind after a failure does no harm: it is true of no file. */
+  async remove(key: string): Promise<void> {
+    const path = this.path(key);
+    if ((await this.load(key)).length === 0) return;
+    const held = await this.keeper.hold(placeOf(key).directories);
+    try {
+      await removeQuietly(this.fs, path);
+      await this.fs.syncDirectory(dirname(path));
+    } finally {
+      await this.keeper.release(held, true);
+    }
+  }
+
+  private path(key: string): string {
+    const { directories, name } = placeOf(key);
+    return join(this.root, ...directories, recordName(name));
+  }
+
+  private async load(key: string): Promise<readonly TreeRecord[]> {
+    try {
+      const bytes = await readWhole(this.fs, this.path(key), recordLimitBytes);
+      return (JSON.parse(bytes.toString()) as { versions: TreeRecord[] }).versions;
+    } catch (error) {
+      // A damaged record leaves the file with what can be seen of it.
+      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG') || error instanceof SyntaxError) return [];
+      throw error;
+    }
+  }
+}

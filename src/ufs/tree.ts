@@ -1,0 +1,298 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { ByteRange } from '../common/byte-range.ts';
+import type { Clock } from '../common/clock.ts';
+import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { Random } from '../common/random.ts';
+import type {
+  Backend,
+  BackendCapabilities,
+  CallOptions,
+  CompleteOptions,
+  CompletePart,
+  CopyOptions,
+  CreateUploadOptions,
+  ListOptions,
+  ListPage,
+  ListUploadsOptions,
+  ListUploadsPage,
+  PutOptions,
+  UploadedPart,
+  UploadInfo,
+  WriteCondition,
+} from './backend.ts';
+import { digestFiles, readFiles } from './body-file.ts';
+import { DirectoryKeeper } from './directory-keeper.ts';
+import { UfsError } from './errors.ts';
+import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
+import { minPartSizeBytes, objectParts, pageParts, pageUploads, planCompletion } from './multipart-rules.ts';
+import { PlainBody } from './plain-body.ts';
+import { RootBodies } from './root-bodies.ts';
+import { RootPaths } from './root-paths.ts';
+import { RootUploads, withoutFile } from './root-uploads.ts';
+import { TreeFiles } from './tree-files.ts';
+import { requireTreeKey } from './tree-keys.ts';
+import { TreeOwnDirectories } from './tree-own-directories.ts';
+import { TreeReads } from './tree-reads.ts';
+import { TreeRecords } from './tree-records.ts';
+import { TreeWrites } from './tree-writes.ts';
+import { checkSignal, isEmpty } from './write-rules.ts';
+
+export interface TreeBackendSettings {
+  /** Absolute path of an existing directory. */
+  readonly path: string;
+  /** Least size of a part that is not the last; S3's 5 MiB by default. */
+  readonly minPartSizeBytes?: number;
+}
+
+/**
+ * Opens a directory as it is: keys are real paths below it, and other programs may change it at any time. Nothing is written until
+ * the first change, which makes `.forebay` there. Kinds: unavailable, if the directory is not there or cannot be read.
+ */
+export async function openTreeBackend(
+  fs: FileSystem,
+  clock: Clock,
+  random: Random,
+  settings: TreeBackendSettings,
+): Promise<TreeBackend> {
+  const uri = pathToFileURL(settings.path).href;
+  try {
+    const root = await fs.realPath(settings.path);
+    await fs.readDirectory(root);
+    return new TreeBackend(uri, fs, clock, random, root, settings);
+  } catch (error) {
+    throw new UfsError('unavailable', `${settings.path} cannot be read`, { backend: uri, cause: error });
+  }
+}
+
+export class TreeBackend implements Backend {
+  readonly uri: string;
+  readonly capabilities: BackendCapabilities = {
+    conditionalPut: true,
+    conditionalComplete: true,
+    conditionalCopy: true,
+    conditionalDelete: true,
+    multipart: true,
+    serverSideCopy: false,
+    exclusive: false,
+    anyKey: false,
+  };
+  private readonly fs: FileSystem;
+  private readonly paths: RootPaths;
+  private readonly own: TreeOwnDirectories;
+  private readonly reads: TreeReads;
+  private readonly writes: TreeWrites;
+  private readonly uploads: RootUploads;
+  private readonly bodies: RootBodies;
+  private readonly minPartSizeBytes: number;
+
+  /** `root` is resolved. */
+  constructor(
+    uri: string,
+    fs: FileSystem,
+    clock: Clock,
+    random: Random,
+    root: string,
+    settings: TreeBackendSettings,
+  ) {
+    this.uri = uri;
+    this.fs = fs;
+    this.paths = new RootPaths(root, random.uuid());
+    this.minPartSizeBytes = settings.minPartSizeBytes ?? minPartSizeBytes;
+    const meta = join(this.paths.own, 'meta');
+    this.own = new TreeOwnDirectories(fs, clock, this.paths, meta);
+    const files = new TreeFiles(uri, fs, clock, root);
+    const records = new TreeRecords(fs, random, this.paths, new DirectoryKeeper(fs, meta), meta);
+    this.reads = new TreeReads(uri, fs, files, records);
+    this.writes = new TreeWrites(uri, fs, clock, random, this.paths, files, records, this.reads);
+    this.bodies = new RootBodies(fs, random, this.paths);
+    this.uploads = new RootUploads(uri, fs, clock, random, this.paths, this.bodies);
+  }
+
+  head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {
+    return this.run(key, options, async () => {
+      const present = await this.reads.find(key);
+      if (!present) throw new UfsError('not-found', 'there is no such object', { backend: this.uri, key });
+      return present.meta;
+    });
+  }
+
+  async *read(
+    key: string,
+    meta: ObjectMeta,
+    range: ByteRange,
+    options: CallOptions = {},
+  ): AsyncGenerator<Buffer> {
+    try {
+      yield* this.reads.read(key, meta, range, options);
+    } catch (error) {
+      throw toUfsError(error, this.uri, key);
+    }
+  }
+
+  put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    return this.change(key, options, async () => {
+      await this.writes.checkEarly(key, options);
+      body.need('MD5');
+      return this.writes.store(key, body, options, options, () => {
+        const checksums = body.sentChecksums();
+        return { etag: body.digest('MD5').toString('hex'), ...(isEmpty(checksums) ? {} : full(checksums)) };
+      });
+    });
+  }
+
+  delete(key: string, options: CallOptions & { readonly condition?: WriteCondition } = {}): Promise<void> {
+    return this.run(key, options, () => this.writes.delete(key, options));
+  }
+
+  list(options: ListOptions): Promise<ListPage> {
+    return this.run(undefined, options, () => this.reads.list(options));
+  }
+
+  copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
+    return this.change(key, options, async () => {
+      await this.writes.checkEarly(key, options);
+      const source = (await this.reads.find(sourceKey))?.meta;
+      if (!source)
+        throw new UfsError('not-found', 'there is no such object', { backend: this.uri, key: sourceKey });
+      if (source.generation !== options.sourceGeneration) {
+        throw new UfsError('moved', 'the source is not the expected version', {
+          backend: this.uri,
+          key: sourceKey,
+        });
+      }
+      return this.copyBytes(sourceKey, key, source, options.replace ?? source, options);
+    });
+  }
+
+  createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
+    return this.change(key, options, async () => {
+      if (requireTreeKey(key, this.uri).isFolder) {
+        throw new UfsError('invalid-key', 'a folder marker has no parts', { backend: this.uri, key });
+      }
+      return this.uploads.create(key, options);
+    });
+  }
+
+  putPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: UploadBody,
+    options: CallOptions = {},
+  ): Promise<UploadedPart> {
+    return this.change(key, options, () => this.uploads.putPart(key, uploadId, partNumber, body, options));
+  }
+
+  listParts(
+    key: string,
+    uploadId: string,
+    options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
+  ): Promise<{ upload: UploadInfo; parts: readonly UploadedPart[]; truncated: boolean }> {
+    return this.run(key, options, async () => {
+      const upload = await this.uploads.get(key, uploadId);
+      const { parts, truncated } = pageParts((await this.uploads.parts(uploadId)).values(), options);
+      return { upload, parts: parts.map(withoutFile), truncated };
+    });
+  }
+
+  completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly CompletePart[],
+    options: CompleteOptions = {},
+  ): Promise<ObjectMeta> {
+    return this.change(key, options, () =>
+      this.uploads.exclusively(uploadId, () => this.complete(key, uploadId, parts, options)),
+    );
+  }
+
+  abortUpload(key: string, uploadId: string, options: CallOptions = {}): Promise<void> {
+    return this.change(key, options, () => this.uploads.abort(key, uploadId));
+  }
+
+  listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
+    return this.run(undefined, options, async () => pageUploads(await this.uploads.list(), options));
+  }
+
+  close(): Promise<void> {
+    return this.own.close();
+  }
+
+  private async complete(
+    key: string,
+    uploadId: string,
+    named: readonly CompletePart[],
+    options: CompleteOptions,
+  ): Promise<ObjectMeta> {
+    const directory = this.paths.upload(uploadId);
+    const present = await this.reads.find(key);
+    if (present?.uploadId !== undefined && present.uploadId === uploadId) {
+      // The process that made the object may have been killed before it took the upload away.
+      await this.bodies.removeUploadDirectory(directory).catch(() => {});
+      return present.meta;
+    }
+    const upload = await this.uploads.get(key, uploadId);
+    const stored = await this.uploads.parts(uploadId);
+    const context = { backend: this.uri, minSizeBytes: this.minPartSizeBytes };
+    const plan = await planCompletion(upload, stored, named, options, context, (parts, algorithm) =>
+      digestFiles(this.fs, directory, parts, algorithm),
+    );
+    await this.writes.checkEarly(key, options);
+    const { parts, sizeBytes, etag, checksums, checksumType } = plan;
+    const check = () => checkSignal(options.signal, this.uri, key);
+    const body = new PlainBody(readFiles(this.fs, directory, parts, check), sizeBytes);
+    const facts = {
+      etag,
+      parts: objectParts(parts),
+      uploadId,
+      ...(checksums ? { checksums, checksumType } : {}),
+    };
+    const meta = await this.writes.store(key, body, upload, options, () => facts);
+    await this.bodies.removeUploadDirectory(directory, true);
+    return meta;
+  }
+
+  private copyBytes(
+    sourceKey: string,
+    key: string,
+    source: ObjectMeta,
+    about: NewObject,
+    options: CopyOptions,
+  ): Promise<ObjectMeta> {
+    const range = { start: 0, end: source.sizeBytes };
+    const bytes = source.sizeBytes > 0 ? this.reads.read(sourceKey, source, range, options) : nothing();
+    const body = new PlainBody(bytes, source.sizeBytes);
+    const names = new Set(Object.keys(source.checksums ?? {}) as ChecksumAlgorithm[]);
+    if (options.checksumAlgorithm) names.add(options.checksumAlgorithm);
+    for (const name of ['MD5', ...names] as const) body.need(name);
+    return this.writes.store(key, body, about, options, () => ({
+      etag: body.digest('MD5').toString('hex'),
+      ...(names.size === 0
+        ? {}
+        : full(Object.fromEntries([...names].map((name) => [name, body.digest(name).toString('base64')])))),
+    }));
+  }
+
+  /** A change needs the directories of Forebay's own. */
+  private change<T>(key: string, options: CallOptions, work: () => Promise<T>): Promise<T> {
+    return this.run(key, options, async () => {
+      requireTreeKey(key, this.uri);
+      await this.own.ensure();
+      return work();
+    });
+  }
+
+  private run<T>(key: string | undefined, { signal }: CallOptions, work: () => Promise<T>): Promise<T> {
+    return withUfsErrors(this.uri, key, async () => {
+      checkSignal(signal, this.uri, key);
+      return work();
+    });
+  }
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {}
+
+function full(checksums: ObjectMeta['checksums']): Pick<ObjectMeta, 'checksums' | 'checksumType'> {
+  return { checksums, checksumType: 'FULL_OBJECT' };
+}
