@@ -24,6 +24,12 @@ describe('a continuation token', () => {
     }
   });
 
+  test('with anything added leads nowhere, even what a decoder of base64 passes over', () => {
+    for (const added of ['=', '!', ' ', '\n', 'A']) {
+      expect(decodeToken(encodeToken('some/key') + added)).toBeUndefined();
+    }
+  });
+
   test.each(['', 'x', 'some/key', 'AAAAAAAA', '*', '%'])('%j is none', (token) => {
     expect(decodeToken(token)).toBeUndefined();
   });
