@@ -1,0 +1,125 @@
+import type { Command, Invocation } from '../command.ts';
+import { readSecretOption, secretOptions } from '../secret-option.ts';
+import { columns } from '../text.ts';
+import { callAdmin, show } from './shared.ts';
+
+interface Mount {
+  readonly name: string;
+  readonly uri: string;
+  readonly readOnly: boolean;
+  readonly writeMode: string;
+  readonly freshness: string;
+  readonly owner: string;
+}
+interface Check {
+  readonly ok: boolean;
+  readonly steps: readonly {
+    readonly name: string;
+    readonly result: string;
+    readonly detail: string;
+    readonly ms: number;
+  }[];
+}
+
+/** `forebay mount …` */
+export const mountCommands: readonly Command[] = [
+  {
+    words: ['mount', 'add'],
+    arguments: ['BUCKET[/PREFIX]', 'URI'],
+    options: [
+      { flag: '--endpoint', placeholder: 'URL', meaning: 'Where the storage is, if not at its usual place' },
+      { flag: '--region', placeholder: 'NAME', meaning: 'Region of the storage' },
+      { flag: '--access-key-id', placeholder: 'ID', meaning: 'Access key for the storage' },
+      ...secretOptions,
+      { flag: '--path-style', meaning: 'The bucket goes into the path, not into the host name' },
+      { flag: '--read-only', meaning: 'Nothing is written there' },
+      {
+        flag: '--write-mode',
+        placeholder: 'through|back|around',
+        meaning: 'How writes go (default: through)',
+      },
+      {
+        flag: '--freshness',
+        placeholder: 'always|lease:30s|immutable',
+        meaning: 'How old metadata may be (default: always for file://)',
+      },
+      { flag: '--owner', placeholder: 'NAME', meaning: "The bucket's owner (default: the root user)" },
+    ],
+    summary: 'Mount storage as a bucket, or inside one; effective at once',
+    run: async (invocation) => {
+      const { options } = invocation;
+      const mount = await callAdmin<Mount>(invocation, 'POST', '/v1/mounts', {
+        target: invocation.arguments['BUCKET[/PREFIX]'],
+        uri: invocation.arguments.URI,
+        endpoint: options.get('--endpoint'),
+        region: options.get('--region'),
+        accessKeyId: options.get('--access-key-id'),
+        secretAccessKey: await readSecretOption(invocation),
+        pathStyle: options.has('--path-style') || undefined,
+        readOnly: options.has('--read-only') || undefined,
+        writeMode: options.get('--write-mode'),
+        freshness: options.get('--freshness'),
+        owner: options.get('--owner'),
+      });
+      show(invocation, mount, [`mounted ${mount.uri} at ${mount.name}`]);
+      return 0;
+    },
+  },
+  {
+    words: ['mount', 'list'],
+    arguments: [],
+    options: [],
+    summary: 'List mounts',
+    run: async (invocation) => {
+      const { mounts } = await callAdmin<{ mounts: Mount[] }>(invocation, 'GET', '/v1/mounts');
+      const rows = mounts.map((mount) => [
+        mount.name,
+        mount.uri,
+        mount.readOnly ? 'read-only' : mount.writeMode,
+        mount.freshness,
+        mount.owner,
+      ]);
+      show(invocation, mounts, columns([['MOUNT', 'URI', 'WRITES', 'FRESHNESS', 'OWNER'], ...rows]));
+      return 0;
+    },
+  },
+  {
+    words: ['mount', 'show'],
+    arguments: ['BUCKET[/PREFIX]'],
+    options: [],
+    summary: 'Show one mount',
+    run: async (invocation) => {
+      const mount = await callAdmin<Mount>(invocation, 'GET', mountPath(invocation));
+      show(invocation, mount, columns(Object.entries(mount).map(([name, value]) => [name, String(value)])));
+      return 0;
+    },
+  },
+  {
+    words: ['mount', 'remove'],
+    arguments: ['BUCKET[/PREFIX]'],
+    options: [],
+    summary: 'Remove a mount; the storage behind it is left as it is',
+    run: async (invocation) => {
+      await callAdmin(invocation, 'DELETE', mountPath(invocation));
+      const name = invocation.arguments['BUCKET[/PREFIX]'];
+      show(invocation, { removed: name }, [`removed the mount ${name}`]);
+      return 0;
+    },
+  },
+  {
+    words: ['mount', 'check'],
+    arguments: ['BUCKET[/PREFIX]'],
+    options: [],
+    summary: 'Try at the storage behind a mount what serving it takes',
+    run: async (invocation) => {
+      const check = await callAdmin<Check>(invocation, 'POST', `${mountPath(invocation)}/check`);
+      const rows = check.steps.map((step) => [step.name, step.result, `${step.ms} ms`, step.detail]);
+      show(invocation, check, columns(rows));
+      return check.ok ? 0 : 1;
+    },
+  },
+];
+
+function mountPath(invocation: Invocation): string {
+  return `/v1/mounts/${encodeURIComponent(invocation.arguments['BUCKET[/PREFIX]'] ?? '')}`;
+}

@@ -1,0 +1,136 @@
+import { resolve } from 'node:path';
+import { createLog, type Log } from '../../common/log.ts';
+import { systemRandom } from '../../common/random.ts';
+import { CoordError } from '../../coord/store.ts';
+import type { Command, Invocation } from '../command.ts';
+import { CommandError } from '../errors.ts';
+import { greeting, type KeySource } from '../greeting.ts';
+import { prepareSecrets, rootCredentialsPath } from '../node-secrets.ts';
+import type { RunningNode } from '../running-node.ts';
+import type { LoadedSettings } from '../settings.ts';
+import { flagOf, type Settings } from '../settings-table.ts';
+import { readVersion } from './version.ts';
+
+/** After a signal the process is gone within this time, whatever hangs. */
+const endWithinMs = 4_800;
+
+/** `forebay serve` */
+export const serveCommand: Command = {
+  words: ['serve'],
+  arguments: [],
+  options: [],
+  summary: 'Run a node in the foreground until SIGTERM or SIGINT',
+  showsSettings: true,
+  run: async (invocation) => {
+    const loaded = await invocation.settings();
+    const { settings } = loaded;
+    refuseClusters(settings);
+    const { secrets, madeRoot } = await prepareSecrets(settings, systemRandom);
+    const { log, flush } = createLog(settings['log.level']);
+    process.on('uncaughtExceptionMonitor', flush);
+    const asked = untilAskedToEnd();
+    if (settings['io.threads'] > 1) log.warn('io.threads is above 1: this version runs one I/O thread');
+    const node = await start(settings, () => startNode(settings, secrets, log));
+    announce(invocation, node, {
+      version: await readVersion(),
+      region: settings.region,
+      accessKeyId: secrets.root.accessKeyId,
+      newSecret: madeRoot ? secrets.root.secretAccessKey : undefined,
+      key: keySource(loaded),
+      certPath: settings['tls.cert'] === undefined ? undefined : resolve(settings['tls.cert']),
+    });
+    const signal = await asked;
+    log.info({ signal }, 'the node is going down');
+    await end(node, log);
+    flush();
+    return 0;
+  },
+};
+
+/** Loaded only here, so that the other commands start without the whole node. */
+async function startNode(...given: Parameters<import('../running-node.ts').StartNode>): Promise<RunningNode> {
+  const node = await import('../node.ts');
+  return node.startNode(...given);
+}
+
+function refuseClusters(settings: Settings): void {
+  if (settings['etcd.endpoints'].length === 0) return;
+  throw new CommandError(
+    'etcd.endpoints is set, but this version runs single nodes only, without a cluster: unset FOREBAY_ETCD_ENDPOINTS',
+  );
+}
+
+/** Starts, and says of what commonly stands in the way what to do about it. */
+async function start(settings: Settings, run: () => Promise<RunningNode>): Promise<RunningNode> {
+  try {
+    return await run();
+  } catch (error) {
+    throw explainStart(settings, error) ?? error;
+  }
+}
+
+function explainStart(settings: Settings, error: unknown): CommandError | undefined {
+  if (error instanceof CoordError && error.kind === 'locked') {
+    return new CommandError(
+      `the data folder ${settings.data} is in use by another node: stop that one, or set another folder with --data`,
+    );
+  }
+  const { code, syscall, port } = error as NodeJS.ErrnoException & { port?: number };
+  if (syscall !== 'listen' && syscall !== 'bind' && syscall !== 'getaddrinfo') return undefined;
+  const key = port === settings['admin.port'] ? 'admin.port' : 's3.port';
+  if (code === 'EADDRINUSE') {
+    return new CommandError(
+      `port ${port} on ${settings.host} is in use: stop what listens there, or set another with ${flagOf(key)}`,
+    );
+  }
+  if (code === 'EACCES') {
+    return new CommandError(
+      `port ${port} may not be opened by this user: set one above 1023 with ${flagOf(key)}`,
+    );
+  }
+  return new CommandError(
+    `cannot listen on ${settings.host} (${code}): set an address of this machine with --host`,
+  );
+}
+
+function keySource({ settings, sources }: LoadedSettings): KeySource {
+  if (settings['root.accessKeyId'] === undefined) {
+    return { kind: 'file', path: resolve(rootCredentialsPath(settings)) };
+  }
+  const inEnvironment = sources['root.secretAccessKey'] === 'FOREBAY_ROOT_SECRET_ACCESS_KEY';
+  return inEnvironment ? { kind: 'environment' } : { kind: 'settings' };
+}
+
+function announce(
+  invocation: Invocation,
+  node: RunningNode,
+  facts: Omit<Parameters<typeof greeting>[0], 's3Url' | 'adminUrl'>,
+): void {
+  if (!invocation.json) {
+    invocation.print(greeting({ ...facts, s3Url: node.s3Url, adminUrl: node.adminUrl }));
+    return;
+  }
+  const { accessKeyId, newSecret: secretAccessKey } = facts;
+  const { s3Url: s3, adminUrl: admin } = node;
+  invocation.print(JSON.stringify({ s3, admin, pid: process.pid, accessKeyId, secretAccessKey }));
+}
+
+/** A second signal, or a part that hangs, ends the process at once: nothing acknowledged depends on an orderly end. */
+async function end(node: RunningNode, log: Log): Promise<void> {
+  const late = setTimeout(() => process.exit(1), endWithinMs);
+  late.unref();
+  const again = () => process.exit(1);
+  process.once('SIGTERM', again);
+  process.once('SIGINT', again);
+  try {
+    await node.close();
+  } catch (error) {
+    log.error({ err: error }, 'the node did not end in order');
+  }
+}
+
+function untilAskedToEnd(): Promise<string> {
+  return new Promise((resolveSignal) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolveSignal(signal));
+  });
+}

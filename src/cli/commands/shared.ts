@@ -1,0 +1,20 @@
+import { AdminClient } from '../admin-client.ts';
+import type { Invocation } from '../command.ts';
+
+/** Asks the node that the invocation means. The answer is of the shape that the route's schema gives. */
+export async function callAdmin<T>(
+  invocation: Invocation,
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const { settings } = await invocation.settings();
+  const client = await AdminClient.open(settings, invocation.environment);
+  return (await client.call(method, path, body)) as T;
+}
+
+/** Prints the one or the other, as asked. */
+export function show(invocation: Invocation, json: unknown, lines: readonly string[]): void {
+  if (invocation.json) invocation.print(JSON.stringify(json));
+  else for (const line of lines) invocation.print(line);
+}
