@@ -16,6 +16,8 @@ export interface BackendDescription {
   readonly root?: boolean;
   /** For tests and trials: `memory:` keeps objects only as long as the process lives. */
   readonly allowMemory?: boolean;
+  /** The mount's own secret, for the schemes that sign their requests; a file system needs none. */
+  readonly secretAccessKey?: string;
   /** Least size of a part that is not the last; S3's 5 MiB by default. */
   readonly minPartSizeBytes?: number;
 }
