@@ -1,19 +1,214 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Readiness } from '../admin/readiness.ts';
+import { AdminServer } from '../admin/server.ts';
 import { Authenticator } from '../auth/authenticate.ts';
 import { Credentials } from '../auth/credentials.ts';
 import { SecretBox } from '../auth/secret-box.ts';
 import { UserStore } from '../auth/user-store.ts';
-import { systemClock } from '../common/clock.ts';
+import { systemClock as clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import { Metrics } from '../common/metrics.ts';
-import { systemRandom } from '../common/random.ts';
-import { SqliteStore } from '../coord/sqlite.ts';
+import { systemRandom as random } from '../common/random.ts';
+import { TlsDoor } from '../common/tls.ts';
+import { openSqliteStore } from '../coord/sqlite.ts';
 import { BucketGate } from '../gateway/bucket-gate.ts';
 import { Buckets } from '../gateway/buckets.ts';
 import { RequestPipeline } from '../gateway/handle-request.ts';
 import { Namespace } from '../gateway/namespace.ts';
 import { GatewayObjectService } from '../gateway/object-service.ts';
-import { S3Server, type TlsSource } from '../gateway/server.ts';
+import { type RequestHandler, S3Server } from '../gateway/server.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
+import { loadWorkerId } from '../ring/worker-identity.ts';
+import type { Backend } from '../ufs/backend.ts';
+import { MeteredBackend } from '../ufs/metered.ts';
+import { NodeFileSystem } from '../ufs/node-file-system.ts';
+import { openBackend } from '../ufs/open-backend.ts';
+import { MemoryPageStore } from '../worker/memory-page-store.ts';
+import { defaultMetadataCacheSettings, MetadataCache } from '../worker/metadata-cache.ts';
+import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
+import type { PageStore } from '../worker/page-store.ts';
+import type { NodeSecrets, RunningNode } from './running-node.ts';
+import type { Settings } from './settings-table.ts';
+
+const rootUser = 'root';
+/** How long a removed mount's backend stays open for the requests that still use it. */
+const mountGraceMs = 60_000;
+
+/** What was opened and has to be closed again, the last first, also when a later step fails. */
+class Opened {
+  readonly #closers: (() => Promise<void>)[] = [];
+
+  add<T>(part: T, close: (part: T) => Promise<void> | void): T {
+    this.#closers.push(async () => close(part));
+    return part;
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.toReversed()) await close();
+    this.#closers.length = 0;
+  }
+}
+
+/** Builds a node out of its components and opens its doors: the only place where they are joined. */
+export async function startNode(settings: Settings, secrets: NodeSecrets, log: Log): Promise<RunningNode> {
+  const opened = new Opened();
+  try {
+    return await build(settings, secrets, log, opened);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function build(
+  settings: Settings,
+  secrets: NodeSecrets,
+  log: Log,
+  opened: Opened,
+): Promise<RunningNode> {
+  const metrics = new Metrics();
+  const dataFolder = resolve(settings.data);
+  const readiness = new Readiness(['the coordination store', 'the mounts', 'the S3 port']);
+  const tls = await openTls(settings, log, opened);
+  const scheme = tls ? 'https' : 'http';
+  await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+  // First of all, since it holds the lock on the data folder.
+  const store = opened.add(openSqliteStore(join(dataFolder, 'coord.sqlite'), clock, random), (part) =>
+    part.close(),
+  );
+  const admin = opened.add(
+    new AdminServer(log, metrics, readiness, tls, {
+      host: settings.host,
+      port: settings['admin.port'],
+      metricsPublic: settings['metrics.public'],
+    }),
+    (part) => part.close(500),
+  );
+  const adminPort = (await admin.listen()).port;
+
+  const box = new SecretBox(random, secrets.encryptionKey);
+  const root = { userName: rootUser, ...secrets.root };
+  const credentials = opened.add(await Credentials.open(store, box, root), (part) => part.close());
+  const users = new UserStore(clock, random, box, credentials);
+  readiness.ready('the coordination store');
+
+  const mounts = opened.add(await MountStore.open(clock, random, store, box, { rootUser }), (part) =>
+    part.close(),
+  );
+  const rootUri = settings.rootMount ?? pathToFileURL(join(dataFolder, 'root')).href;
+  const backends = opened.add(await openBackends(rootUri, metrics, log), (part) => part.close());
+  const pages = opened.add(await openPages(settings, metrics), (part) => part.close());
+  const forget = followMounts(mounts, backends, pages);
+  opened.add(forget, (stop) => stop());
+  readiness.ready('the mounts');
+
+  const reader = opened.add(
+    new PageReader(clock, metrics, pages, {
+      ...defaultPageReaderSettings,
+      maxFillBytes: settings['limits.fillMemory'],
+      maxFills: settings['limits.fills'],
+      maxQueuedFills: settings['limits.queuedFills'],
+    }),
+    (part) => part.close(),
+  );
+  const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
+    rootUri,
+    leaseMs: settings['freshness.lease'],
+  });
+  const gate = new BucketGate();
+  const service = new GatewayObjectService(
+    namespace,
+    new Buckets(mounts.buckets, namespace, gate, pages),
+    gate,
+    new MetadataCache(clock, metrics, defaultMetadataCacheSettings),
+    reader,
+    { workerId: await loadWorkerId(dataFolder, random), pageSizeBytes: settings['page.size'] },
+  );
+  const { region } = settings;
+  const signatures = new Authenticator(clock, credentials, { region, service: 's3' });
+  const pipeline = new RequestPipeline(clock, random, metrics, log, signatures, mounts.buckets, service, {
+    region,
+    domains: settings.domains,
+    scheme,
+    maxInFlight: settings['limits.requests'],
+  });
+  const server = opened.add(s3Server(settings, pipeline.handle, tls), (part) =>
+    part.close(settings['timeout.shutdown']),
+  );
+  const s3Port = (await server.listen()).port;
+  admin.open({
+    clock,
+    random,
+    authenticator: new Authenticator(clock, credentials, { region, service: 'forebay' }),
+    users,
+    mounts,
+    backends,
+    dataFolder,
+  });
+  readiness.ready('the S3 port');
+  return {
+    s3Url: urlOf(scheme, settings.host, s3Port),
+    adminUrl: urlOf(scheme, settings.host, adminPort),
+    close: async () => {
+      readiness.notReady('the node is going down');
+      await opened.close();
+    },
+  };
+}
+
+async function openTls(settings: Settings, log: Log, opened: Opened): Promise<TlsDoor | undefined> {
+  const certPath = settings['tls.cert'];
+  const keyPath = settings['tls.key'];
+  if (certPath === undefined || keyPath === undefined) return undefined;
+  return opened.add(await TlsDoor.open(clock, log, { certPath, keyPath }), (door) => door.close());
+}
+
+async function openBackends(rootUri: string, metrics: Metrics, log: Log): Promise<MountedBackends> {
+  const parts = { fs: new NodeFileSystem(), clock, random, log };
+  const root = await openBackend(parts, { uri: rootUri, root: true });
+  const metered = (backend: Backend, mount: string) => new MeteredBackend(metrics, backend, mount);
+  return new MountedBackends(metered(root, 'root'), async (mount) => {
+    const backend = await openBackend(parts, { uri: mount.uri });
+    return metered(backend, mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`);
+  });
+}
+
+async function openPages(settings: Settings, metrics: Metrics): Promise<PageStore> {
+  const memory = new MemoryPageStore(metrics, {
+    capacityBytes: settings['cache.memory'],
+    maxPageBytes: settings['page.size'],
+  });
+  return memory;
+}
+
+/** A mount that is gone gives up its backend and its pages. Returns what ends the following. */
+function followMounts(mounts: MountStore, backends: MountedBackends, pages: PageStore): () => void {
+  let before = mounts.table.mounts;
+  return mounts.onChange((table) => {
+    backends.retain(table.mounts, mountGraceMs);
+    const kept = new Set(table.mounts.map((mount) => mount.incarnation));
+    for (const mount of before) {
+      if (!kept.has(mount.incarnation)) void pages.removeIncarnation(mount.incarnation);
+    }
+    before = table.mounts;
+  });
+}
+
+function s3Server(settings: Settings, handler: RequestHandler, tls: TlsDoor | undefined): S3Server {
+  return new S3Server(handler, tls, {
+    host: settings.host,
+    port: settings['s3.port'],
+    maxHeaderBytes: settings['limits.header'],
+    maxConnections: settings['limits.connections'],
+    headersTimeoutMs: settings['timeout.headers'],
+    idleTimeoutMs: settings['timeout.idle'],
+    keepAliveTimeoutMs: settings['timeout.keepAlive'],
+  });
+}
+
+function urlOf(scheme: string, host: string, port: number): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
