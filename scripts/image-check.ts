@@ -54,8 +54,36 @@ async function copy(
   for (const source of sources) await cp(join(other.root.folder, source), target, { recursive: true });
 }
 
+/** How this machine reaches the package registry, which a builder would be told too. No part of the image. */
+async function networkEnvironment(): Promise<Record<string, string>> {
+  const names = [
+    'NODE_EXTRA_CA_CERTS',
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+  ];
+  const set = names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  const environment: Record<string, string> = {
+    ...Object.fromEntries(set),
+    npm_config_prefer_offline: 'true',
+  };
+  for (const key of ['registry', 'cafile']) {
+    const value = await npmSetting(key);
+    if (value !== '' && value !== 'null') environment[`npm_config_${key}`] = value;
+  }
+  return environment;
+}
+
+async function npmSetting(key: string): Promise<string> {
+  return (await runCommand('npm', ['config', 'get', key, '--loglevel=silent'])).output.trim();
+}
+
 /** Carries one stage's instructions out in a clean root. */
 async function build(stage: BuildStage, image: CleanRoot, built: Map<string, Image>): Promise<Image> {
+  const network = await networkEnvironment();
   await image.create();
   let setting: Setting = { user: 'root', workingFolder: '/', environment: {} };
   const instructions = new Map<string, Instruction>();
@@ -72,7 +100,12 @@ async function build(stage: BuildStage, image: CleanRoot, built: Map<string, Ima
     } else if (name === 'COPY') {
       await copy(instruction, image, setting.workingFolder, built);
     } else if (name === 'RUN') {
-      const { code, output } = await image.run(['/bin/sh', '-c', text], setting, runTimeoutMs);
+      const environment = { ...network, ...setting.environment };
+      const { code, output } = await image.run(
+        ['/bin/sh', '-c', text],
+        { ...setting, environment },
+        runTimeoutMs,
+      );
       if (code !== 0) throw new Error(`RUN ${text}\n${output}`);
     }
   }
@@ -149,7 +182,7 @@ export async function runImageCheck(): Promise<Outcome> {
   if (namespaces.code !== 0) return leftOut(`no mount namespace is to be had: ${namespaces.output.trim()}`);
   const npm = process.env.npm_execpath;
   if (npm === undefined) return leftOut('which npm to use is known only when npm runs this');
-  const cache = (await runCommand('npm', ['config', 'get', 'cache', '--loglevel=silent'])).output.trim();
+  const cache = await npmSetting('cache');
   const folder = await mkdtemp(join(tmpdir(), 'forebay-image-'));
   try {
     await mkdir(cache, { recursive: true });
