@@ -1,0 +1,80 @@
+import type { DiskPageStore } from './disk-page-store.ts';
+import type { MemoryPageStore } from './memory-page-store.ts';
+import { pageName } from './page-key.ts';
+import type { PageKey, PageStore } from './page-store.ts';
+import { SingleFlight } from './single-flight.ts';
+
+export interface TieredPageStoreSettings {
+  /** Pages up to this size are read whole from the disk and kept in memory; of larger ones only what is asked for is read. */
+  readonly promoteBytes: number;
+}
+
+export const defaultTieredPageStoreSettings: TieredPageStoreSettings = { promoteBytes: 64 * 1024 };
+
+/** Memory over disk. The disk has what memory has, as far as it could be written. */
+export class TieredPageStore implements PageStore {
+  private readonly memory: MemoryPageStore;
+  private readonly disk: DiskPageStore;
+  private readonly settings: TieredPageStoreSettings;
+  private readonly promotions = new SingleFlight<Buffer | undefined>();
+
+  constructor(
+    memory: MemoryPageStore,
+    disk: DiskPageStore,
+    settings: TieredPageStoreSettings = defaultTieredPageStoreSettings,
+  ) {
+    this.memory = memory;
+    this.disk = disk;
+    this.settings = settings;
+  }
+
+  get usage() {
+    return this.disk.usage;
+  }
+
+  async read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {
+    const held = this.memory.readNow(key, start, end);
+    if (held) return held;
+    const pageBytes = this.disk.pageBytesOf(key);
+    if (pageBytes === undefined || end > pageBytes) return undefined;
+    if (pageBytes > this.settings.promoteBytes) return this.disk.read(key, start, end);
+    const page = await this.promotions.run(pageName(key), () => this.promote(key, pageBytes));
+    return page?.subarray(start, end);
+  }
+
+  readNow(key: PageKey, start: number, end: number): Buffer | undefined {
+    return this.memory.readNow(key, start, end);
+  }
+
+  has(key: PageKey): boolean {
+    return this.memory.has(key) || this.disk.has(key);
+  }
+
+  async write(key: PageKey, bytes: Buffer): Promise<void> {
+    this.memory.keep(key, bytes);
+    await this.disk.write(key, bytes);
+  }
+
+  async remove(incarnation: string, path: string, keepGeneration?: string): Promise<void> {
+    await this.memory.remove(incarnation, path, keepGeneration);
+    await this.disk.remove(incarnation, path, keepGeneration);
+  }
+
+  async removeIncarnation(incarnation: string): Promise<void> {
+    await this.memory.removeIncarnation(incarnation);
+    await this.disk.removeIncarnation(incarnation);
+  }
+
+  async close(): Promise<void> {
+    await this.memory.close();
+    await this.disk.close();
+  }
+
+  /** The whole page, checked on its way from the disk. */
+  private async promote(key: PageKey, pageBytes: number): Promise<Buffer | undefined> {
+    const page = await this.disk.read(key, 0, pageBytes);
+    // A page that was removed meanwhile is answered once more, but not kept.
+    if (page && this.disk.has(key)) this.memory.keep(key, page);
+    return page;
+  }
+}

@@ -1,0 +1,65 @@
+import { type FileSystem, FileSystemError, type OpenFile } from '../../src/ufs/file-system.ts';
+import { NodeFileSystem } from '../../src/ufs/node-file-system.ts';
+
+export type FileOperation = 'open' | 'create' | 'read' | 'write' | 'rename' | 'unlink' | 'list';
+
+/** The real file system, where an operation may be made to fail or to wait. */
+export class FaultyFileSystem extends NodeFileSystem {
+  /** Called before each operation; an errno name makes it fail. */
+  fault: (operation: FileOperation, path: string) => string | Promise<void> | undefined = () => undefined;
+  openFiles = 0;
+  maxOpenFiles = 0;
+
+  override async openForReading(...args: Parameters<FileSystem['openForReading']>): Promise<OpenFile> {
+    await this.before('open', args[0]);
+    return this.watched(await super.openForReading(...args), args[0]);
+  }
+
+  override async createFile(path: string): Promise<OpenFile> {
+    await this.before('create', path);
+    return this.watched(await super.createFile(path), path);
+  }
+
+  override async rename(from: string, to: string): Promise<void> {
+    await this.before('rename', to);
+    return super.rename(from, to);
+  }
+
+  override async unlink(path: string): Promise<void> {
+    await this.before('unlink', path);
+    return super.unlink(path);
+  }
+
+  override async readDirectory(path: string): Promise<string[]> {
+    await this.before('list', path);
+    return super.readDirectory(path);
+  }
+
+  private async before(operation: FileOperation, path: string): Promise<void> {
+    const outcome = this.fault(operation, path);
+    if (typeof outcome === 'string') throw new FileSystemError(outcome, `planned ${outcome}`);
+    await outcome;
+  }
+
+  private watched(file: OpenFile, path: string): OpenFile {
+    this.openFiles++;
+    this.maxOpenFiles = Math.max(this.maxOpenFiles, this.openFiles);
+    return {
+      read: async (buffer, position) => {
+        await this.before('read', path);
+        return file.read(buffer, position);
+      },
+      write: async (bytes, position) => {
+        await this.before('write', path);
+        return file.write(bytes, position);
+      },
+      status: () => file.status(),
+      resolvedPath: () => file.resolvedPath(),
+      sync: () => file.sync(),
+      close: () => {
+        this.openFiles--;
+        return file.close();
+      },
+    };
+  }
+}

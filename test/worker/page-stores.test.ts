@@ -1,0 +1,61 @@
+import { describe, expect, test } from '@jest/globals';
+import { Metrics } from '../../src/common/metrics.ts';
+import { MemoryPageStore } from '../../src/worker/memory-page-store.ts';
+import { TieredPageStore } from '../../src/worker/tiered-page-store.ts';
+import { pageBytes, pageKey, pageStoreContract } from '../contracts/page-store.ts';
+import { DiskBench } from './disk-bench.ts';
+
+const capacityBytes = 1_000_000;
+
+pageStoreContract('memory', async () => {
+  const store = new MemoryPageStore(new Metrics(), { capacityBytes, maxPageBytes: capacityBytes });
+  return { store, close: () => store.close() };
+});
+
+pageStoreContract('a disk', async () => {
+  const bench = await DiskBench.make();
+  return { store: await bench.open(), close: () => bench.close() };
+});
+
+pageStoreContract('memory over a disk', async () => {
+  const bench = await DiskBench.make();
+  const memory = new MemoryPageStore(new Metrics(), { capacityBytes: 100_000, maxPageBytes: 10_000 });
+  return { store: new TieredPageStore(memory, await bench.open()), close: () => bench.close() };
+});
+
+describe('memory over a disk', () => {
+  test('keeps a small page in memory from its first read on, and a large one on the disk alone', async () => {
+    const bench = await DiskBench.make();
+    try {
+      const disk = await bench.open();
+      const small = pageKey();
+      const large = pageKey({ path: 'large' });
+      await disk.write(small, pageBytes(10_000));
+      await disk.write(large, pageBytes(100_000));
+      const memory = new MemoryPageStore(new Metrics(), { capacityBytes, maxPageBytes: capacityBytes });
+      const store = new TieredPageStore(memory, disk, { promoteBytes: 50_000 });
+      expect(store.readNow(small, 0, 10)).toBeUndefined();
+      const reads = await Promise.all(Array.from({ length: 20 }, () => store.read(small, 10, 20)));
+      for (const bytes of reads) expect(bytes).toEqual(pageBytes(10_000).subarray(10, 20));
+      expect(store.readNow(small, 0, 10_000)).toEqual(pageBytes(10_000));
+      expect(await store.read(large, 10, 20)).toEqual(pageBytes(100_000).subarray(10, 20));
+      expect(memory.has(large)).toBe(false);
+    } finally {
+      await bench.close();
+    }
+  });
+});
+
+describe('a memory page store', () => {
+  test('does not keep the large buffer alive that a small page was cut from', async () => {
+    const store = new MemoryPageStore(new Metrics(), { capacityBytes, maxPageBytes: capacityBytes });
+    await store.write(pageKey(), Buffer.alloc(1_000_000).subarray(10, 20));
+    expect(store.readNow(pageKey(), 0, 10)?.buffer.byteLength).toBe(10);
+  });
+
+  test('counts what a page costs beside its bytes', async () => {
+    const store = new MemoryPageStore(new Metrics(), { capacityBytes: 100_000, maxPageBytes: 1000 });
+    for (let i = 0; i < 10_000; i++) await store.write(pageKey({ path: `k${i}` }), Buffer.alloc(1));
+    expect(store.usage.pages).toBeLessThan(200);
+  });
+});
