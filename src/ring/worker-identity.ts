@@ -1,34 +1,28 @@
-import { link, open, readFile, unlink } from 'node:fs/promises';
+import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '../common/random.ts';
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
- * The worker's UUID, kept in its data folder: what the ring knows it by, whatever its address. Made at the first run.
- * Rejects if the file holds something else, since another identity would leave every page it owns behind.
+ * The worker's UUID, kept in `<dataFolder>/worker-id` and made at the first run. The folder exists and belongs to this process.
+ * Rejects where the file holds anything else: a new identity would silently move all that the ring placed here.
  */
 export async function loadWorkerId(dataFolder: string, random: Random): Promise<string> {
   const path = join(dataFolder, 'worker-id');
-  const kept = await read(path);
-  if (kept !== undefined) return check(path, kept);
-  await create(path, random.uuid());
-  return check(path, (await read(path)) ?? '');
-}
-
-async function read(path: string): Promise<string | undefined> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+  const text = await readIfThere(path);
+  if (text === undefined) return makeWorkerId(dataFolder, path, random);
+  const workerId = text.trim();
+  if (!uuid.test(workerId)) {
+    throw new Error(`${path} does not hold a UUID; restore it, or remove it for a new identity`);
   }
+  return workerId;
 }
 
-/** Appears whole or not at all; one that is there already stays. */
-async function create(path: string, workerId: string): Promise<void> {
-  const half = `${path}.${workerId}`;
-  const file = await open(half, 'wx', 0o600);
+async function makeWorkerId(dataFolder: string, path: string, random: Random): Promise<string> {
+  const workerId = random.uuid();
+  const temporary = join(dataFolder, `worker-id.${random.uuid()}`);
+  const file = await open(temporary, 'wx', 0o644);
   try {
     await file.writeFile(`${workerId}\n`);
     await file.sync();
@@ -36,17 +30,29 @@ async function create(path: string, workerId: string): Promise<void> {
     await file.close();
   }
   try {
-    await link(half, path);
+    await rename(temporary, path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await unlink(temporary);
+    throw error;
+  }
+  await syncFolder(dataFolder);
+  return workerId;
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
   } finally {
-    await unlink(half);
+    await folder.close();
   }
 }
 
-function check(path: string, text: string): string {
-  if (uuid.test(text)) return text;
-  throw new Error(
-    `${path} does not hold a worker's UUID: restore it, or remove it to begin with an empty cache`,
-  );
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -1,0 +1,132 @@
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { hashObject, Ring, type RingWorker, segmentPosition } from '../../src/ring/ring.ts';
+
+interface Vectors {
+  readonly objects: readonly { incarnation: string; path: string; hash: number }[];
+  readonly positions: readonly { hash: number; segment: number; position: number }[];
+  readonly rings: readonly {
+    workers: RingWorker[];
+    virtualNodes: number;
+    owners: { hash: number; segment: number; owner: string }[];
+  }[];
+}
+
+const vectors: Vectors = JSON.parse(readFileSync(new URL('./vectors.json', import.meta.url), 'utf8'));
+
+/** UUIDs that are the same in every run. */
+function workers(count: number, seed: string): RingWorker[] {
+  return Array.from({ length: count }, (_, i) => {
+    const hex = hash('sha256', `${seed}-${i}`, 'hex');
+    const parts = [
+      hex.slice(0, 8),
+      hex.slice(8, 12),
+      hex.slice(12, 16),
+      hex.slice(16, 20),
+      hex.slice(20, 32),
+    ];
+    return { workerId: parts.join('-'), weight: 1 };
+  });
+}
+
+describe('the ring', () => {
+  test('agrees with the test vectors that clients in other languages share', () => {
+    for (const { incarnation, path, hash: expected } of vectors.objects) {
+      expect(hashObject(incarnation, path)).toBe(expected);
+    }
+    for (const { hash: objectHash, segment, position } of vectors.positions) {
+      expect(segmentPosition(objectHash, segment)).toBe(position);
+    }
+    for (const { workers: members, virtualNodes, owners } of vectors.rings) {
+      const ring = new Ring(members, virtualNodes);
+      for (const { hash: objectHash, segment, owner } of owners) {
+        expect(ring.ownerOf(objectHash, segment)).toBe(owner);
+      }
+    }
+  });
+
+  test('agrees with a second reading of its definition', () => {
+    const members = workers(5, 'second');
+    const nodes = members
+      .flatMap(({ workerId }) =>
+        Array.from({ length: 10 }, (_, i) => {
+          const digest = hash('sha256', `${workerId}#${Math.floor(i / 4)}`, 'hex');
+          return { at: BigInt(`0x${digest.slice((i % 4) * 16, (i % 4) * 16 + 12)}`), workerId };
+        }),
+      )
+      .sort((a, b) => (a.at < b.at ? -1 : 1));
+    const ring = new Ring(members, 10);
+    for (let i = 0; i < 500; i++) {
+      const position = BigInt(`0x${hash('sha256', `p${i}`, 'hex').slice(0, 12)}`);
+      const expected = nodes.find((node) => node.at >= position) ?? nodes[0];
+      expect(ring.ownerAt(Number(position))).toBe(expected?.workerId);
+    }
+  });
+
+  test('does not depend on the order in which workers are named', () => {
+    const members = workers(7, 'order');
+    const rings = [new Ring(members, 100), new Ring(members.toReversed(), 100)];
+    for (let i = 0; i < 300; i++) {
+      const objectHash = hashObject('m', `k${i}`);
+      expect(rings[1]?.ownerOf(objectHash, i)).toBe(rings[0]?.ownerOf(objectHash, i));
+    }
+  });
+
+  test('has no owner without workers, and one owner with one', () => {
+    expect(new Ring([]).ownerOf(5, 0)).toBeUndefined();
+    const [only] = workers(1, 'one') as [RingWorker];
+    const ring = new Ring([only]);
+    for (const position of [0, 1, 2 ** 47, 2 ** 48 - 1]) expect(ring.ownerAt(position)).toBe(only.workerId);
+  });
+
+  test('is balanced: the heaviest worker has at most a tenth more than the mean', () => {
+    for (const count of [2, 3, 10, 20, 35, 50]) {
+      for (const seed of ['a', 'b', 'c']) {
+        const shares = [...new Ring(workers(count, `${seed}${count}`)).shares().values()];
+        expect(Math.max(...shares) * count).toBeLessThanOrEqual(1.1);
+        expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
+      }
+    }
+  });
+
+  test('places the segments of objects by those shares', () => {
+    const ring = new Ring(workers(10, 'objects'));
+    const counts = new Map<string, number>();
+    for (let i = 0; i < 20_000; i++) {
+      const objectHash = hashObject('mount', `object-${i % 200}`);
+      const owner = ring.ownerOf(objectHash, Math.floor(i / 200)) ?? '';
+      counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    }
+    for (const [workerId, share] of ring.shares()) {
+      expect(Math.abs((counts.get(workerId) ?? 0) / 20_000 - share)).toBeLessThan(0.012);
+    }
+  });
+
+  test('gives a worker of twice the weight twice the share', () => {
+    const members = workers(10, 'weights').map((worker, i) => ({ ...worker, weight: i === 0 ? 2 : 1 }));
+    const share = new Ring(members).shares().get(members[0]?.workerId ?? '') ?? 0;
+    expect(share * 11).toBeGreaterThan(1.8);
+    expect(share * 11).toBeLessThan(2.2);
+  });
+
+  test('moves little more than the share of a worker that joins or leaves, and nothing between the others', () => {
+    for (const count of [10, 30, 50]) {
+      const members = workers(count + 1, `join${count}`);
+      const before = new Ring(members.slice(0, count));
+      const after = new Ring(members);
+      const joined = members[count]?.workerId ?? '';
+      let moved = 0;
+      const samples = 40_000;
+      for (let i = 0; i < samples; i++) {
+        const position = ((i + 0.5) / samples) * 2 ** 48;
+        const [old, present] = [before.ownerAt(position), after.ownerAt(position)];
+        if (old === present) continue;
+        expect(present).toBe(joined);
+        moved++;
+      }
+      expect(moved / samples).toBeLessThanOrEqual(1.15 / (count + 1));
+      expect(moved / samples).toBeGreaterThanOrEqual(0.85 / (count + 1));
+    }
+  });
+});
