@@ -67,17 +67,16 @@ test('new files are served to new connections; a half-written pair and a broken 
   server.close();
 });
 
-test.each([
-  [
-    'a certificate that is absent',
-    { cert: undefined, key: undefined },
-    /cannot read the certificate .*ENOENT/,
-  ],
+type Change = 'absent' | { cert?: string; key?: string };
+const refused: readonly [string, Change, RegExp][] = [
+  ['a certificate that is absent', 'absent', /cannot read the certificate .*ENOENT/],
   ['a key of another certificate', { key: pairs.second.key }, /does not belong to the certificate/],
   ['a certificate that is none', { cert: 'gibberish' }, /holds no certificate in PEM form/],
   ['a key that is none', { key: 'gibberish' }, /cannot be used/],
-])('%s is refused at the start, by name', async (_what, change, message) => {
-  if (change === 'no certificate') await rm(files().certPath);
+];
+
+test.each(refused)('%s is refused at the start, by name', async (_what, change, message) => {
+  if (change === 'absent') await rm(files().certPath);
   else await write(change);
   const failure = await TlsDoor.open(clock, silentLog(), files()).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(TlsError);
