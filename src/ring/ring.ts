@@ -32,17 +32,24 @@ export class Ring {
   readonly workers: readonly RingWorker[];
   private readonly positions: Float64Array;
   private readonly owners: Uint16Array;
+  /** For each of equal parts of the circle, the first virtual node that lies in it or behind it. */
+  private readonly starts: Uint32Array;
+  private readonly partSize: number;
 
   /** No worker may be named twice; at most 65,536. */
   constructor(workers: readonly RingWorker[], virtualNodes: number = defaultVirtualNodes) {
     this.workers = [...workers].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
     if (this.workers.length > maxWorkers) throw new RangeError(`more than ${maxWorkers} workers`);
-    const nodes = packedNodes(this.workers, virtualNodes);
-    this.positions = new Float64Array(nodes.length);
-    this.owners = new Uint16Array(nodes.length);
-    for (const [i, node] of nodes.entries()) {
-      this.positions[i] = Number(node >> BigInt(workerBits));
-      this.owners[i] = Number(node & BigInt(maxWorkers - 1));
+    const { positions, owners } = virtualNodesInOrder(this.workers, virtualNodes);
+    this.positions = positions;
+    this.owners = owners;
+    const partCount = 2 ** Math.max(0, Math.floor(Math.log2(positions.length || 1)) - 2);
+    this.partSize = 2 ** positionBits / partCount;
+    this.starts = new Uint32Array(partCount + 1);
+    let node = 0;
+    for (let part = 0; part <= partCount; part++) {
+      while ((positions[node] as number) < part * this.partSize) node++;
+      this.starts[part] = node;
     }
   }
 
@@ -54,8 +61,9 @@ export class Ring {
   /** The worker that owns a position. */
   ownerAt(position: number): string | undefined {
     const { positions } = this;
-    let low = 0;
-    let high = positions.length;
+    const part = Math.floor(position / this.partSize);
+    let low = this.starts[part] as number;
+    let high = this.starts[part + 1] as number;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((positions[middle] as number) < position) low = middle + 1;
@@ -100,20 +108,33 @@ function mix(value: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** Virtual nodes in order, each as position × 2^16 + the worker's place, which sorts without a comparison function. */
-function packedNodes(workers: readonly RingWorker[], virtualNodes: number): BigUint64Array {
+/**
+ * Virtual nodes in order. Each is packed into 64 bits, position × 2^16 + the worker's place, which sort without a comparison
+ * function; they are written and read as halves of 32 bits, since BigInts would take many times as long.
+ */
+function virtualNodesInOrder(workers: readonly RingWorker[], virtualNodes: number) {
   const counts = workers.map(({ weight }) => Math.max(1, Math.round(weight * virtualNodes)));
   const nodes = new BigUint64Array(counts.reduce((sum, count) => sum + count, 0));
+  const halves = new Uint32Array(nodes.buffer);
+  const low = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
   let next = 0;
   for (const [place, { workerId }] of workers.entries()) {
     const count = counts[place] ?? 0;
     for (let i = 0; i < count; i += 4) {
       const digest = hash('sha256', `${workerId}#${i / 4}`, 'buffer');
-      for (let group = 0; group < Math.min(4, count - i); group++) {
-        const position = digest.readUIntBE(group * 8, 6);
-        nodes[next++] = (BigInt(position) << BigInt(workerBits)) | BigInt(place);
+      for (let group = 0; group < Math.min(4, count - i); group++, next += 2) {
+        halves[next + 1 - low] = digest.readUInt32BE(group * 8);
+        halves[next + low] = digest.readUInt16BE(group * 8 + 4) * 2 ** workerBits + place;
       }
     }
   }
-  return nodes.sort();
+  nodes.sort();
+  const positions = new Float64Array(nodes.length);
+  const owners = new Uint16Array(nodes.length);
+  for (let i = 0; i < nodes.length; i++) {
+    const lowHalf = halves[2 * i + low] as number;
+    positions[i] = (halves[2 * i + 1 - low] as number) * 2 ** 16 + (lowHalf >>> workerBits);
+    owners[i] = lowHalf % maxWorkers;
+  }
+  return { positions, owners };
 }
