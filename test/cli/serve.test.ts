@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { run } from '../../src/cli/run.ts';
 import { pairs } from '../common/tls-pairs.ts';
 import { type Outcome, runCli, startCli } from './command-line.ts';
 
@@ -69,9 +70,20 @@ async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number
   return code;
 }
 
-/** Runs a command as a client of the node, with its data folder's root key. */
-function client(node: Started, line: string, more: Record<string, string> = {}): Promise<Outcome> {
-  return runCli(line.split(' '), environment({ FOREBAY_ADMIN_URL: node.admin, ...more }), folder);
+/** Runs a command, in this process, as a client of the node with its data folder's root key. */
+async function client(node: Started, line: string, more: Record<string, string> = {}): Promise<Outcome> {
+  let stdout = '';
+  let stderr = '';
+  const exitCode = await run(line.split(' '), {
+    environment: environment({ FOREBAY_ADMIN_URL: node.admin, ...more }),
+    print: (text) => {
+      stdout += `${text}\n`;
+    },
+    printError: (text) => {
+      stderr += `${text}\n`;
+    },
+  });
+  return { exitCode, stdout, stderr };
 }
 
 describe('a node', () => {
