@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 
 export interface FileStatus {
@@ -143,6 +144,26 @@ export async function writeDurably(fs: FileSystem, path: string, pieces: readonl
     await removeQuietly(fs, path);
     throw error;
   }
+}
+
+/**
+ * Puts a small file in place, over the one that is there, in one step and durably. `tmp` is a free path on the same file system; nothing
+ * is left at it. If only the last sync fails, the new file is there all the same, and may not survive a power loss.
+ */
+export async function replaceDurably(
+  fs: FileSystem,
+  tmp: string,
+  path: string,
+  pieces: readonly Buffer[],
+): Promise<void> {
+  await writeDurably(fs, tmp, pieces);
+  try {
+    await fs.rename(tmp, path);
+  } catch (error) {
+    await removeQuietly(fs, tmp);
+    throw error;
+  }
+  await fs.syncDirectory(dirname(path));
 }
 
 /** Removes a file that may be gone. Whatever else stands in the way is left to the sweep, since no reader knows the file. */

@@ -3,7 +3,7 @@ import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type { CallOptions, WriteCondition } from './backend.ts';
-import { type FileSystem, removeQuietly, writeDurably } from './file-system.ts';
+import { type FileSystem, replaceDurably } from './file-system.ts';
 import { KeyLock } from './key-lock.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootFolders } from './root-folders.ts';
@@ -119,16 +119,12 @@ export class RootCommits {
   }
 
   private async replaceRecord(key: string, pieces: readonly Buffer[], isNew: boolean): Promise<void> {
-    const tmp = this.paths.newTmp(this.random);
-    await writeDurably(this.fs, tmp, pieces);
     const path = this.paths.record(key);
     try {
-      await this.fs.rename(tmp, path);
-    } catch (error) {
-      await removeQuietly(this.fs, tmp);
-      throw error;
+      await replaceDurably(this.fs, this.paths.newTmp(this.random), path, pieces);
+    } finally {
+      // Also after a fault, which may have come behind the rename.
+      if (isNew) this.folders.changed(dirname(path));
     }
-    if (isNew) this.folders.changed(dirname(path));
-    await this.fs.syncDirectory(dirname(path));
   }
 }

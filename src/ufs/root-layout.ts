@@ -43,6 +43,8 @@ export async function closeRoot(fs: FileSystem, paths: RootPaths, clean: boolean
     empty = false; // A directory was left in it; the next sweep removes it.
   }
   if (!clean || !empty) return;
+  // What was removed must not come back after the marker is gone.
+  await fs.syncDirectory(paths.allTmp);
   await fs.unlink(paths.marker);
   await fs.syncDirectory(paths.own);
 }

@@ -6,7 +6,7 @@ import type { DirectoryKeeper } from './directory-keeper.ts';
 import { type FileSystem, isErrno, removeQuietly } from './file-system.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootCommits } from './root-commits.ts';
-import { parseName, recordName } from './root-names.ts';
+import { bodyName, parseName, recordName } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
 import { loadRecord } from './root-record.ts';
 import type { RootUploads } from './root-uploads.ts';
@@ -84,6 +84,7 @@ export class RootSweep {
       const path = join(this.paths.allTmp, run);
       if (path !== this.paths.tmp) await this.removeTree(path);
     }
+    await this.fs.syncDirectory(this.paths.allTmp);
   }
 
   private async sweepUploads(): Promise<void> {
@@ -105,7 +106,7 @@ export class RootSweep {
           const files = new Set(record.parts?.map((part) => part.file));
           await this.uploads.tidy(directory, files).catch(ignoreGone);
         } else {
-          await this.bodies.removeUploadDirectory(directory).catch(ignoreGone);
+          await this.bodies.removeUploadDirectory(directory, true).catch(ignoreGone);
         }
       });
     }
@@ -114,34 +115,45 @@ export class RootSweep {
   private async sweepFolder(directories: readonly string[]): Promise<void> {
     const path = join(this.paths.root, ...directories);
     const names = await this.namesOf(path);
-    if (names.length === 0 && directories.length > 0) {
-      const held = await this.keeper.hold(directories);
-      await this.keeper.release(held, true);
-      return;
-    }
+    let removed = false;
     for (const name of names.sort(compareUtf8)) {
       await this.pace();
       const stored = parseName(name);
-      if (stored?.kind === 'body') await this.sweepBody(path, stored.name, stored.id);
+      if (stored?.kind === 'body' && (await this.sweepBody(path, stored.name, stored.id))) removed = true;
       if (stored?.kind === 'folder' || stored?.kind === 'continuation') {
         await this.sweepFolder([...directories, name]);
       }
     }
+    // What was removed must not come back after the root was closed as clean.
+    if (removed) await this.fs.syncDirectory(path).catch(ignoreGone);
     // What was swept inside may have been the last there was.
-    if (directories.length > 0 && (await this.namesOf(path)).length === 0) {
-      await this.keeper.release(await this.keeper.hold(directories), true);
-    }
+    if (directories.length > 0 && (await this.namesOf(path)).length === 0)
+      await this.removeEmpty(directories);
   }
 
-  private async sweepBody(directory: string, name: string, generation: string): Promise<void> {
+  private async sweepBody(directory: string, name: string, generation: string): Promise<boolean> {
     const recordPath = join(directory, recordName(name));
     const isOrphan = async () =>
       !this.bodies.isUncommitted(generation) &&
       (await loadRecord(this.fs, recordPath))?.current.generation !== generation;
-    if (!(await isOrphan())) return;
+    if (!(await isOrphan())) return false;
     // A writer that placed the body when the directory was read may have committed it meanwhile; and what is an orphan now stays one,
     // since only the process that placed a body commits it.
-    if (await isOrphan()) await removeQuietly(this.fs, join(directory, `${name}%v.${generation}`));
+    if (!(await isOrphan())) return false;
+    await removeQuietly(this.fs, join(directory, bodyName(name, generation)));
+    return true;
+  }
+
+  private async removeEmpty(directories: readonly string[]): Promise<void> {
+    await this.keeper.release(await this.keeper.hold(directories), true);
+    for (let depth = directories.length - 1; depth >= 0; depth--) {
+      const path = join(this.paths.root, ...directories.slice(0, depth));
+      try {
+        return await this.fs.syncDirectory(path);
+      } catch (error) {
+        ignoreGone(error); // It was the only one in its own parent, which is gone too.
+      }
+    }
   }
 
   private async namesOf(path: string): Promise<string[]> {

@@ -12,6 +12,7 @@ import {
   isErrno,
   readWhole,
   removeQuietly,
+  replaceDurably,
   writeDurably,
 } from './file-system.ts';
 import { KeyLock } from './key-lock.ts';
@@ -61,9 +62,15 @@ export class RootUploads {
     const info = uploadInfoOf(key, this.random.uuid(), this.clock.nowMs(), options);
     const tmp = join(this.paths.tmp, info.uploadId);
     await this.fs.makeDirectory(tmp);
-    await writeDurably(this.fs, join(tmp, infoName), [Buffer.from(JSON.stringify(info))]);
-    await this.fs.syncDirectory(tmp);
-    await this.fs.rename(tmp, this.paths.upload(info.uploadId));
+    try {
+      await writeDurably(this.fs, join(tmp, infoName), [Buffer.from(JSON.stringify(info))]);
+      await this.fs.syncDirectory(tmp);
+      await this.fs.rename(tmp, this.paths.upload(info.uploadId));
+    } catch (error) {
+      await removeQuietly(this.fs, join(tmp, infoName));
+      await this.fs.removeDirectory(tmp).catch(() => {});
+      throw error;
+    }
     await this.fs.syncDirectory(this.paths.uploads);
     return info;
   }
@@ -166,16 +173,21 @@ export class RootUploads {
     const names = await this.fs.readDirectory(directory);
     const needless = names.filter((name) => name !== infoName && !files.has(name));
     await mapBounded(needless, 16, (name) => this.fs.unlink(join(directory, name)));
+    if (needless.length > 0) await this.fs.syncDirectory(directory);
   }
 
-  /** Removes bytes of an upload under way that no part names. */
+  /** Removes bytes of an upload under way that no part names, and all of it if it does not say what it is. */
   async removeOrphans(uploadId: string): Promise<void> {
     await this.exclusively(uploadId, async () => {
+      if (!(await this.readInfo(this.paths.upload(uploadId)))) {
+        return this.bodies.removeUploadDirectory(this.paths.upload(uploadId), true);
+      }
       const files = new Set([...(await this.parts(uploadId)).values()].map((part) => part.file));
       const directory = this.paths.upload(uploadId);
       for (const name of await this.fs.readDirectory(directory)) {
         if (!name.endsWith('.json') && !files.has(name)) await this.fs.unlink(join(directory, name));
       }
+      await this.fs.syncDirectory(directory);
     });
   }
 
@@ -184,14 +196,12 @@ export class RootUploads {
     await this.get(key, uploadId);
     const directory = this.paths.upload(uploadId);
     const jsonPath = join(directory, `${part.partNumber}.json`);
-    const jsonTmp = this.paths.newTmp(this.random);
     const previous = (await this.readJson(jsonPath)) as RootPart | undefined;
     await this.fs.rename(tmp, join(directory, part.file));
     // The JSON file may name the bytes only when their own name is durable.
     await this.fs.syncDirectory(directory);
-    await writeDurably(this.fs, jsonTmp, [Buffer.from(JSON.stringify(part))]);
-    await this.fs.rename(jsonTmp, jsonPath);
-    await this.fs.syncDirectory(directory);
+    const bytes = Buffer.from(JSON.stringify(part));
+    await replaceDurably(this.fs, this.paths.newTmp(this.random), jsonPath, [bytes]);
     if (previous) await removeQuietly(this.fs, join(directory, previous.file));
   }
 

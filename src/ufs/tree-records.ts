@@ -8,7 +8,7 @@ import {
   isErrno,
   readWhole,
   removeQuietly,
-  writeDurably,
+  replaceDurably,
 } from './file-system.ts';
 import { placeOf, recordName } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
@@ -67,11 +67,7 @@ export class TreeRecords {
     const bytes = Buffer.from(JSON.stringify({ layout: 1, versions: [record, ...kept] }));
     const held = await this.keeper.hold(placeOf(key).directories);
     try {
-      const tmp = this.paths.newTmp(this.random);
-      await writeDurably(this.fs, tmp, [bytes]);
-      const path = this.path(key);
-      await this.fs.rename(tmp, path);
-      await this.fs.syncDirectory(dirname(path));
+      await replaceDurably(this.fs, this.paths.newTmp(this.random), this.path(key), [bytes]);
     } finally {
       await this.keeper.release(held, false);
     }

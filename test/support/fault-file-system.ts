@@ -1,0 +1,230 @@
+import {
+  type FileStatus,
+  type FileSystem,
+  FileSystemError,
+  type OpenFile,
+} from '../../src/ufs/file-system.ts';
+import type { DirectoryNode, Disk, FileNode, LinkNode } from './fault-disk.ts';
+
+/** Faults of an implementation that a crash test has to find; each is what the code would do if it had that defect. */
+export interface PlantedDefects {
+  /** fsync of a file does nothing. */
+  readonly dropFileSync?: boolean;
+  /** fsync of a directory does nothing. */
+  readonly dropDirectorySync?: boolean;
+  /** A file is made durable only after it was renamed and its directory synced. */
+  readonly renameBeforeSync?: boolean;
+}
+
+/**
+ * A file system in memory that knows what would survive a power loss, and can lose power before any of its changing steps: from then on
+ * no call ever returns, as in a process that is gone.
+ */
+export class FaultFileSystem implements FileSystem {
+  readonly disk: Disk;
+  private readonly defects: PlantedDefects;
+  private steps = 0;
+  private stopAt = Number.POSITIVE_INFINITY;
+  private failAt = Number.POSITIVE_INFINITY;
+  private failure = '';
+  private isStopped = false;
+  private announceStop = () => {};
+  /** Resolves when the power is lost. */
+  readonly stopped = new Promise<void>((resolve) => {
+    this.announceStop = resolve;
+  });
+  private lateSyncs: FileNode[] = [];
+  private afterNextStep: (() => void) | undefined;
+
+  constructor(disk: Disk, defects: PlantedDefects = {}) {
+    this.disk = disk;
+    this.defects = defects;
+  }
+
+  /** Changing steps made so far. */
+  get stepCount(): number {
+    return this.steps;
+  }
+
+  /** Loses power before the step that comes after `count` more. */
+  stopAfter(count: number): void {
+    this.stopAt = this.steps + count;
+  }
+
+  /** Has the one step after `count` more fail with this errno. */
+  failAfter(count: number, errno: string): void {
+    this.failAt = this.steps + count;
+    this.failure = errno;
+  }
+
+  async openForReading(path: string, mode: 'read' | 'read-no-follow'): Promise<OpenFile> {
+    await this.look();
+    const node = this.disk.find(path, mode === 'read');
+    if (node.kind === 'link') throw fault('ELOOP', path);
+    if (node.kind === 'directory') throw fault('EISDIR', path);
+    return new FaultFile(this, node);
+  }
+
+  async createFile(path: string): Promise<OpenFile> {
+    await this.change();
+    const node = this.disk.newFile();
+    this.disk.addEntry(path, node);
+    return new FaultFile(this, node);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.change();
+    this.disk.rename(from, to);
+  }
+
+  async link(existing: string, to: string): Promise<void> {
+    await this.change();
+    this.disk.addEntry(to, this.disk.find(existing, false));
+  }
+
+  async unlink(path: string): Promise<void> {
+    await this.change();
+    if (this.disk.find(path, false).kind === 'directory') throw fault('EISDIR', path);
+    this.disk.removeEntry(path);
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    await this.change();
+    this.disk.addEntry(path, this.disk.newDirectory());
+  }
+
+  async removeDirectory(path: string): Promise<void> {
+    await this.change();
+    if (this.disk.directory(path).entries.size > 0) throw fault('ENOTEMPTY', path);
+    this.disk.removeEntry(path);
+  }
+
+  async readDirectory(path: string): Promise<string[]> {
+    await this.look();
+    return [...this.disk.directory(path).entries.keys()];
+  }
+
+  async readEntries(path: string): Promise<{ name: string; kind: FileStatus['kind'] }[]> {
+    await this.look();
+    return [...this.disk.directory(path).entries].map(([name, node]) => ({ name, kind: node.kind }));
+  }
+
+  async *scanDirectory(path: string): AsyncIterable<string> {
+    yield* await this.readDirectory(path);
+  }
+
+  async status(path: string): Promise<FileStatus> {
+    await this.look();
+    return statusOf(this.disk.find(path, true));
+  }
+
+  async linkStatus(path: string): Promise<FileStatus> {
+    await this.look();
+    return statusOf(this.disk.find(path, false));
+  }
+
+  async realPath(path: string): Promise<string> {
+    await this.look();
+    this.disk.find(path, true);
+    return path;
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    await this.change();
+    const directory = this.disk.directory(path);
+    if (this.defects.dropDirectorySync) return;
+    this.disk.syncDirectory(directory);
+    // What the defective order leaves for later comes now: one step behind the rename and the sync of its directory.
+    const late = this.lateSyncs;
+    this.lateSyncs = [];
+    if (late.length === 0) return;
+    this.afterNextStep = () => {
+      for (const node of late) this.disk.syncFile(node);
+    };
+  }
+
+  syncFile(node: FileNode): void {
+    if (this.defects.dropFileSync) return;
+    if (this.defects.renameBeforeSync) this.lateSyncs.push(node);
+    else this.disk.syncFile(node);
+  }
+
+  /** Before each call that changes something. */
+  async change(): Promise<void> {
+    await this.look();
+    if (this.steps === this.stopAt) {
+      this.isStopped = true;
+      this.announceStop();
+      await never;
+    }
+    const failing = this.steps === this.failAt;
+    this.steps++;
+    this.afterNextStep?.();
+    this.afterNextStep = undefined;
+    if (failing) throw fault(this.failure, 'the step');
+  }
+
+  /** Before each call. */
+  async look(): Promise<void> {
+    if (this.isStopped) await never;
+  }
+}
+
+const never = new Promise<void>(() => {});
+
+class FaultFile implements OpenFile {
+  private readonly fs: FaultFileSystem;
+  private readonly node: FileNode;
+
+  constructor(fs: FaultFileSystem, node: FileNode) {
+    this.fs = fs;
+    this.node = node;
+  }
+
+  async read(buffer: Buffer, position: number): Promise<number> {
+    await this.fs.look();
+    return this.node.data.copy(buffer, 0, position);
+  }
+
+  async write(bytes: Buffer, position: number): Promise<void> {
+    await this.fs.change();
+    const data = Buffer.alloc(Math.max(this.node.data.length, position + bytes.length));
+    this.node.data.copy(data);
+    bytes.copy(data, position);
+    this.node.data = data;
+    this.fs.disk.touch(this.node, true);
+  }
+
+  async status(): Promise<FileStatus> {
+    await this.fs.look();
+    return statusOf(this.node);
+  }
+
+  async resolvedPath(): Promise<undefined> {
+    return undefined;
+  }
+
+  async sync(): Promise<void> {
+    await this.fs.change();
+    this.fs.syncFile(this.node);
+  }
+
+  async close(): Promise<void> {
+    await this.fs.look();
+  }
+}
+
+function statusOf(node: FileNode | DirectoryNode | LinkNode): FileStatus {
+  return {
+    kind: node.kind,
+    dev: 1n,
+    ino: BigInt(node.ino),
+    sizeBytes: node.kind === 'file' ? node.data.length : 0,
+    mtimeNs: node.mtimeNs,
+    ctimeNs: node.ctimeNs,
+  };
+}
+
+export function fault(errno: string, path: string): FileSystemError {
+  return new FileSystemError(errno, `${errno}: ${path}`);
+}
