@@ -26,10 +26,12 @@ import type { Backend } from '../ufs/backend.ts';
 import { MeteredBackend } from '../ufs/metered.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
 import { openBackend } from '../ufs/open-backend.ts';
+import { DiskPageStore } from '../worker/disk-page-store.ts';
 import { MemoryPageStore } from '../worker/memory-page-store.ts';
 import { defaultMetadataCacheSettings, MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
+import { TieredPageStore } from '../worker/tiered-page-store.ts';
 import type { NodeSecrets, RunningNode } from './running-node.ts';
 import type { Settings } from './settings-table.ts';
 
@@ -100,7 +102,7 @@ async function build(
   );
   const rootUri = settings.rootMount ?? pathToFileURL(join(dataFolder, 'root')).href;
   const backends = opened.add(await openBackends(rootUri, metrics, log), (part) => part.close());
-  const pages = opened.add(await openPages(settings, metrics), (part) => part.close());
+  const pages = opened.add(await openPages(settings, dataFolder, metrics, log), (part) => part.close());
   const forget = followMounts(mounts, backends, pages);
   opened.add(forget, (stop) => stop());
   readiness.ready('the mounts');
@@ -176,12 +178,22 @@ async function openBackends(rootUri: string, metrics: Metrics, log: Log): Promis
   });
 }
 
-async function openPages(settings: Settings, metrics: Metrics): Promise<PageStore> {
+async function openPages(
+  settings: Settings,
+  dataFolder: string,
+  metrics: Metrics,
+  log: Log,
+): Promise<PageStore> {
   const memory = new MemoryPageStore(metrics, {
     capacityBytes: settings['cache.memory'],
     maxPageBytes: settings['page.size'],
   });
-  return memory;
+  if (settings['cache.disk'] === 0) return memory;
+  const disk = await DiskPageStore.open(clock, metrics, log, {
+    path: join(dataFolder, 'pages'),
+    capacityBytes: settings['cache.disk'],
+  });
+  return new TieredPageStore(memory, disk);
 }
 
 /** A mount that is gone gives up its backend and its pages. Returns what ends the following. */
