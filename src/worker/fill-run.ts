@@ -1,3 +1,4 @@
+import { AssertionError } from '../common/assert.ts';
 import type { Clock } from '../common/clock.ts';
 import { UfsError } from '../ufs/errors.ts';
 import type { FillBudget } from './fill-budget.ts';
@@ -27,7 +28,7 @@ export class FillRun {
   /** The first page that nobody has asked this run for. */
   nextPage: number;
   readonly endPage: number;
-  /** Resolves when the backend read has ended; never rejects. */
+  /** Resolves when the backend read has ended, well or not. */
   finished: Promise<void> = Promise.resolve();
   /** Readers that may still ask for its next page. */
   private readers = 0;
@@ -110,6 +111,8 @@ export class FillRun {
       }
     } catch (error) {
       this.failAll(error);
+      // Not an outcome of a read, and perhaps nobody waits who would be told.
+      if (error instanceof AssertionError) throw error;
     } finally {
       this.close();
       this.failAll(cancelled(this.target));

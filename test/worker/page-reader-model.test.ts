@@ -1,9 +1,15 @@
+import { open } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { Mutants } from '../../src/common/mutants.ts';
 import { UfsError } from '../../src/ufs/errors.ts';
+import { MemoryPageStore } from '../../src/worker/memory-page-store.ts';
+import type { PageStore } from '../../src/worker/page-store.ts';
 import type { ReadTarget } from '../../src/worker/reader.ts';
+import { TieredPageStore } from '../../src/worker/tiered-page-store.ts';
+import { DiskBench } from './disk-bench.ts';
 import { turn } from './manual-clock.ts';
 import { pageSizeBytes, ReadingBench } from './reading.ts';
+import { SeededRandom } from './seeded.ts';
 
 interface Reference {
   readonly bytes: Buffer;
@@ -14,13 +20,14 @@ interface Reference {
  * Many readers of random ranges, some of which go away, over a store too small for the objects and a budget too small
  * for the readers: every byte handed out is the object's, and nothing is left behind.
  */
-async function campaign(seed: number, mutants: Mutants): Promise<void> {
+async function campaign(seed: number, mutants: Mutants, store?: PageStore): Promise<void> {
   const capacityPages = seed % 3 === 0 ? 0 : 8;
   const bench = new ReadingBench({
     seed,
     capacityBytes: capacityPages * pageSizeBytes,
     settings: { maxFillBytes: 3 * pageSizeBytes, maxFills: 3, maxQueuedFills: 1000 },
     mutants,
+    store,
   });
   const objects: Reference[] = [];
   for (const [i, size] of [1, pageSizeBytes, 5 * pageSizeBytes + 1, 20 * pageSizeBytes - 3].entries()) {
@@ -38,6 +45,8 @@ async function campaign(seed: number, mutants: Mutants): Promise<void> {
   await Promise.race([Promise.all(readers), stall(bench, () => ended)]);
   ended = true;
   await turn(5);
+  // What is still being written to a disk holds its memory until then.
+  for (let i = 0; i < 500 && bench.reader.usage.bytes > 0; i++) await turn(10);
   expect(bench.reader.usage).toEqual({ flights: 0, runs: 0, bytes: 0, pages: 0, waiting: 0 });
   expect(bench.faults.openReads).toBe(0);
   expect(bench.clock.sleeperCount).toBe(0);
@@ -45,13 +54,60 @@ async function campaign(seed: number, mutants: Mutants): Promise<void> {
   expect(sources.reduce((sum, bytes) => sum + bytes, 0)).toBe(handedOut.get(bench) ?? 0);
 }
 
-/** Rejects when nothing was handed out for a thousand turns of the event loop. */
+/** A small disk under a smaller memory, whose files are damaged again and again until `ended`. */
+async function overDamagedDisk(seed: number, mutants: Mutants): Promise<void> {
+  const bench = await DiskBench.make();
+  try {
+    const disk = await bench.open({ capacityBytes: 12 * pageSizeBytes, maxOpenFiles: 3, mutants });
+    const memory = new MemoryPageStore(bench.metrics, { capacityBytes: 10_000, maxPageBytes: 4096 });
+    const random = new SeededRandom(seed);
+    let ended = false;
+    const damage = async () => {
+      while (!ended) {
+        for (const path of await bench.files()) {
+          if (random.next() < 0.5 || !path.includes('/pages/')) continue;
+          await flipBit(path, random).catch(() => undefined); // Evicted meanwhile.
+        }
+        await turn(3);
+      }
+    };
+    const damaging = damage();
+    try {
+      await campaign(seed, {}, new TieredPageStore(memory, disk, { promoteBytes: 2000 }));
+    } finally {
+      ended = true;
+      await damaging;
+    }
+    if (!mutants.skipPageChecksum) expect(await bench.errors('checksum')).toBeGreaterThan(0);
+  } finally {
+    await bench.close();
+  }
+}
+
+async function flipBit(path: string, random: SeededRandom): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    const { size } = await file.stat();
+    const at = random.below(size);
+    const byte = Buffer.alloc(1);
+    await file.read(byte, 0, 1, at);
+    byte[0] = (byte[0] ?? 0) ^ (1 << random.below(8));
+    await file.write(byte, 0, 1, at);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Rejects when nothing was handed out for two seconds, in which even a busy machine gets something done. */
 async function stall(bench: ReadingBench, ended: () => boolean): Promise<void> {
-  for (let before = -1; !ended(); ) {
+  let before = -1;
+  let sinceMs = Date.now();
+  while (!ended()) {
     const now = handedOut.get(bench) ?? 0;
-    if (now === before) throw new Error('the readers came to a stand');
+    if (now !== before) sinceMs = Date.now();
+    else if (Date.now() - sinceMs > 2000) throw new Error('the readers came to a stand');
     before = now;
-    await turn(1000);
+    await turn(100);
   }
 }
 
@@ -96,7 +152,26 @@ describe('random readers against the plain bytes', () => {
     });
   }
 
+  for (const seed of [10, 11]) {
+    test(`find every byte right over a disk whose files are damaged all the time (seed ${seed})`, async () => {
+      await overDamagedDisk(seed, {});
+    });
+  }
+
+  test('notice damage that no checksum was compared for', async () => {
+    const wrong = [];
+    for (const seed of [10, 11, 12, 13]) {
+      wrong.push(
+        await overDamagedDisk(seed, { skipPageChecksum: true }).then(
+          () => 0,
+          () => 1,
+        ),
+      );
+    }
+    expect(wrong).toContain(1);
+  });
+
   test('notice a fill that keeps its memory', async () => {
-    await expect(campaign(1, { leakFlights: true })).rejects.toThrow();
+    await expect(campaign(1, { leakFlights: true })).rejects.toThrow(/came to a stand/);
   });
 });

@@ -273,3 +273,25 @@ describe('a backend read that lies still', () => {
     expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
   });
 });
+
+test('closing ends every fill, cuts readers off and refuses new ones', async () => {
+  const bench = new ReadingBench();
+  const { target } = await bench.object(20 * page);
+  const long = iteratorOf(await bench.reader.open(target, { start: 0, end: 10 * page }));
+  await long.next();
+  const gate = new Gate();
+  bench.faults.beforeChunk = gate.pass;
+  const short = bench.read(target, 15 * page, 15 * page + 1);
+  await turn();
+  const closing = bench.reader.close();
+  gate.open();
+  await closing;
+  await expect(short).rejects.toMatchObject({ kind: 'cancelled' });
+  await expect(bench.read(target, 17 * page, 17 * page + 1)).rejects.toMatchObject({ kind: 'closed' });
+  const rest = async () => {
+    while (!(await long.next()).done);
+  };
+  await expect(rest()).rejects.toMatchObject({ kind: 'closed' });
+  expect(bench.faults.openReads).toBe(0);
+  expect(bench.reader.usage).toMatchObject({ runs: 0, flights: 0, bytes: 0 });
+});

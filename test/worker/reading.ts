@@ -7,6 +7,7 @@ import { MemoryBackend } from '../../src/ufs/memory.ts';
 import { PlainBody } from '../../src/ufs/plain-body.ts';
 import { MemoryPageStore } from '../../src/worker/memory-page-store.ts';
 import { PageReader, type PageReaderSettings } from '../../src/worker/page-reader.ts';
+import type { PageStore } from '../../src/worker/page-store.ts';
 import type { PageRead, ReadTarget } from '../../src/worker/reader.ts';
 import { Faults, withFaults } from './faulty-backend.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -23,7 +24,7 @@ export class ReadingBench {
   readonly faults = new Faults();
   readonly inner: MemoryBackend;
   readonly backend: Backend;
-  readonly store: MemoryPageStore;
+  readonly store: PageStore;
   readonly reader: PageReader;
 
   constructor(
@@ -32,15 +33,18 @@ export class ReadingBench {
       capacityBytes?: number;
       settings?: Partial<PageReaderSettings>;
       mutants?: Mutants;
+      store?: PageStore;
     } = {},
   ) {
     this.random = new SeededRandom(options.seed ?? 1);
     this.inner = new MemoryBackend(this.clock, this.random);
     this.backend = withFaults(this.inner, this.faults);
-    this.store = new MemoryPageStore(this.metrics, {
-      capacityBytes: options.capacityBytes ?? 1024 * 1024,
-      maxPageBytes: pageSizeBytes,
-    });
+    this.store =
+      options.store ??
+      new MemoryPageStore(this.metrics, {
+        capacityBytes: options.capacityBytes ?? 1024 * 1024,
+        maxPageBytes: pageSizeBytes,
+      });
     this.reader = new PageReader(this.clock, this.metrics, this.store, {
       maxFillBytes: 16 * pageSizeBytes,
       maxFills: 16,
