@@ -101,7 +101,7 @@ def forebay():
 
     def run(*arguments, check=True):
         result = subprocess.run(
-            [os.environ["FOREBAY_COMMAND"], *arguments],
+            [os.environ["COMMAND_FOREBAY"], *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -10,12 +10,13 @@ const suiteTimeoutMs = 300_000;
 
 /** What a suite is told of its node. Nothing else of the caller's S3 settings reaches the clients. */
 function suiteEnvironment(node: RunningNode, folder: string): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(FOREBAY_|AWS_)/.test(name));
+  const foreign = /^(FOREBAY_|AWS_|PYTHON)/;
+  const inherited = Object.entries(process.env).filter(([name]) => !foreign.test(name));
   return {
     ...Object.fromEntries(inherited),
     S3_PORT: String(node.s3Port),
     S3_DOMAIN: node.domain,
-    FOREBAY_COMMAND: join(root, 'bin/forebay'),
+    COMMAND_FOREBAY: join(root, 'bin/forebay'),
     FOREBAY_ADMIN_URL: `http://127.0.0.1:${node.adminPort}`,
     AWS_ACCESS_KEY_ID: node.accessKeyId,
     AWS_SECRET_ACCESS_KEY: node.secretAccessKey,
@@ -24,7 +25,6 @@ function suiteEnvironment(node: RunningNode, folder: string): NodeJS.ProcessEnv 
     AWS_CONFIG_FILE: join(folder, 'aws-config'),
     AWS_SHARED_CREDENTIALS_FILE: join(folder, 'aws-credentials'),
     HOME: folder,
-    PYTHONDONTWRITEBYTECODE: '1',
     // Python's own packages come from the virtual environment alone.
     PYTHONNOUSERSITE: '1',
   };

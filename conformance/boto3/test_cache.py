@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 import urllib.request
 
 import pytest
@@ -49,10 +50,16 @@ def place(request, s3):
     return request.getfixturevalue("mounted_tree")()[0]
 
 
+def put(s3, bucket, key, body):
+    """Puts, and waits until a file system's clock tells a further change of the file from this one."""
+    s3.put_object(Bucket=bucket, Key=key, Body=body)
+    time.sleep(0.1)
+
+
 @pytest.mark.parametrize("size", [10, 100_000, PAGE + 10, 3 * PAGE])
 def test_the_second_read_is_a_hit_and_reads_no_backend_byte(s3, place, size):
     body = os.urandom(size)
-    s3.put_object(Bucket=place, Key="k", Body=body)
+    put(s3, place, "k", body)
     first, got = read(s3, place, "k")
     assert got == body and first in ("miss", "hit")
     before = total(metrics(), "forebay_backend_bytes_total", direction="read")
@@ -63,7 +70,7 @@ def test_the_second_read_is_a_hit_and_reads_no_backend_byte(s3, place, size):
 
 def test_pages_at_hand_and_not_make_a_partial_answer(s3, place):
     body = os.urandom(3 * PAGE)
-    s3.put_object(Bucket=place, Key="k", Body=body)
+    put(s3, place, "k", body)
     cache, got = read(s3, place, "k", Range=f"bytes={PAGE}-{PAGE + 9}")
     assert (cache, got) == ("miss", body[PAGE : PAGE + 10])
     assert read(s3, place, "k", Range=f"bytes={PAGE}-{PAGE + 9}")[0] == "hit"
@@ -79,7 +86,7 @@ def test_an_answer_names_its_owner(s3, bucket):
 def test_bytes_served_are_those_that_clients_got(s3, place):
     bodies = {f"k{n}": os.urandom(size) for n, size in enumerate([0, 1, 5_000, 70_000, PAGE, 2 * PAGE + 77])}
     for key, body in bodies.items():
-        s3.put_object(Bucket=place, Key=key, Body=body)
+        put(s3, place, key, body)
     before = metrics()
     got = 0
     for _ in range(3):
@@ -108,6 +115,7 @@ def test_fifty_cold_readers_make_one_backend_read(make_client, mounted_tree):
     bucket, folder = mounted_tree()
     body = os.urandom(PAGE)
     (folder / "cold").write_bytes(body)
+    time.sleep(0.1)
     client = make_client(max_pool_connections=50)
     before = total(metrics(), "forebay_backend_bytes_total", direction="read")
     with ThreadPoolExecutor(50) as pool:

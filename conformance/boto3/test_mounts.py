@@ -89,7 +89,8 @@ def test_a_key_that_a_file_system_cannot_hold_is_refused(s3, mounted_tree, tmp_p
     bucket, folder = mounted_tree()
     with fails("InvalidArgument", "KeyTooLongError", "InvalidRequest", "InvalidURI", status=400):
         s3.put_object(Bucket=bucket, Key=key, Body=b"1")
-    with fails("NoSuchKey", "InvalidArgument", "KeyTooLongError", "InvalidRequest", "InvalidURI"):
+    # The error names the key, and XML 1.0 has no way to write a NUL: the client then shows the bare status.
+    with fails("NoSuchKey", "InvalidArgument", "KeyTooLongError", "InvalidRequest", "InvalidURI", "404"):
         s3.get_object(Bucket=bucket, Key=key)
     assert list(tmp_path.iterdir()) == [folder]
     assert keys(s3, bucket) == []

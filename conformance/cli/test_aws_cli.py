@@ -126,6 +126,9 @@ def test_content_types_and_metadata_are_told(uri, bucket_name, tmp_path):
 
 
 def test_a_presigned_url_is_readable_by_anybody(uri, tmp_path):
+    # The first version of the client still presigns for other endpoints than Amazon's with the second version of
+    # signatures, unless it is told not to.
+    out("configure", "set", "default.s3.signature_version", "s3v4")
     source = tmp_path / "source"
     source.write_bytes(b"shared")
     out("s3", "cp", str(source), f"{uri}/sp ace")

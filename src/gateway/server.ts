@@ -81,8 +81,9 @@ function answerUnparsable(
   error: Error & { code?: string },
   socket: Socket & { _httpMessage?: ServerResponse },
 ): void {
-  // An answer is under way on this connection: bytes of another one must not be put in its middle.
-  if (!socket.writable || socket._httpMessage?.headersSent) {
+  // An answer is under way or due on this connection: bytes of another one must not stand in its middle or in its place.
+  const due = socket._httpMessage;
+  if (!socket.writable || due?.headersSent || due?.req.complete) {
     socket.destroy();
     return;
   }

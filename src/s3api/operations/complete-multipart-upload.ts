@@ -7,7 +7,7 @@ import {
   parseChecksumType,
   parseObjectChecksums,
 } from '../checksums.ts';
-import { parseWriteCondition } from '../conditions.ts';
+import { naming, parseWriteCondition } from '../conditions.ts';
 import { invalidArgument, S3Error } from '../errors.ts';
 import { quoted, type RequestHeaders } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
@@ -32,15 +32,8 @@ export async function completeMultipartUpload(call: Call): Promise<S3Response> {
   const uploadId = uploadIdOf(request);
   const parts = parseParts(await call.text(maxBodyBytes));
   const ref = objectOf(request);
-  const meta = await service.completeUpload(ref, {
-    uploadId,
-    parts,
-    condition,
-    checksums,
-    checksumType,
-    expectedSizeBytes,
-    signal,
-  });
+  const input = { uploadId, parts, condition, checksums, checksumType, expectedSizeBytes, signal };
+  const meta = await naming(condition, () => service.completeUpload(ref, input));
   return xmlResponse(
     rootElement('CompleteMultipartUploadResult', [
       textElement('Location', request.baseUrl + request.rawPath),

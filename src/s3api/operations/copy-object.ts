@@ -1,7 +1,7 @@
 import type { NewObject, ObjectMeta } from '../../common/object-meta.ts';
 import type { Call, S3Response } from '../call.ts';
 import { checksumElements, parseChecksumAlgorithm } from '../checksums.ts';
-import { checkCopySourceConditions, parseWriteCondition } from '../conditions.ts';
+import { checkCopySourceConditions, naming, parseWriteCondition } from '../conditions.ts';
 import { checkCopySize, parseCopySource } from '../copy-source.ts';
 import { invalidArgument, S3Error } from '../errors.ts';
 import { parseNewObject, quoted, type RequestHeaders, xmlDate } from '../headers.ts';
@@ -26,14 +26,15 @@ export async function copyObject(call: Call): Promise<S3Response> {
   if (!replaces && !changesOwn && checksumAlgorithm === undefined) refuseSelfCopy(source, target);
   await call.authorise('s3:GetObject', source.bucket, source.key);
   const seen = !replaces && changesOwn ? (await service.headObject(source, { signal })).meta : undefined;
-  const meta = await service.copyObject(target, {
+  const input = {
     source,
-    checkSource: (present) => checkSource(headers, present, seen),
+    checkSource: (present: ObjectMeta) => checkSource(headers, present, seen),
     replace: replaces ? given : seen && withOwn(seen, given),
     checksumAlgorithm,
     condition,
     signal,
-  });
+  };
+  const meta = await naming(condition, () => service.copyObject(target, input));
   return xmlResponse(copyResult('CopyObjectResult', meta));
 }
 

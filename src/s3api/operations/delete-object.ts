@@ -1,5 +1,5 @@
 import type { Call, S3Response } from '../call.ts';
-import { parseWriteCondition } from '../conditions.ts';
+import { naming, parseWriteCondition } from '../conditions.ts';
 import { notImplemented } from '../errors.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { objectOf, refuseOtherVersions } from '../request.ts';
@@ -11,6 +11,6 @@ export async function deleteObject({ request, service, signal }: Call): Promise<
   // Of an object that is to be deleted only If-Match can be asked.
   if (request.headers['if-none-match'] !== undefined) throw notImplemented('If-None-Match');
   const condition = parseWriteCondition(request.headers);
-  await service.deleteObject(objectOf(request), { condition, signal });
+  await naming(condition, () => service.deleteObject(objectOf(request), { condition, signal }));
   return { status: 204, headers: {} };
 }

@@ -22,13 +22,14 @@ interface Deletion {
   readonly otherCondition: boolean;
 }
 
-/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html. A missing bucket is no matter of single keys. */
 export async function deleteObjects(call: Call): Promise<S3Response> {
   const { headers } = call.request;
   refuseOnWrite(headers);
   requireDigest(headers);
   const { deletions, quiet } = parseDelete(await call.text(maxBodyBytes));
   const bucket = bucketOf(call.request);
+  await call.service.getBucket(bucket);
   const results = await inOrder(deletions, (deletion) => answerDeletion(call, bucket, deletion, quiet));
   return xmlResponse(rootElement('DeleteResult', results));
 }

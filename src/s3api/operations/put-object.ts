@@ -1,6 +1,6 @@
 import type { Call, S3Response } from '../call.ts';
 import { addChecksumHeaders } from '../checksums.ts';
-import { parseWriteCondition } from '../conditions.ts';
+import { naming, parseWriteCondition } from '../conditions.ts';
 import { type AnswerHeaders, parseNewObject, quoted } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { objectOf, uploadIdOf } from '../request.ts';
@@ -15,7 +15,8 @@ export async function putObject(call: Call): Promise<S3Response> {
   const condition = parseWriteCondition(request.headers);
   const newObject = parseNewObject(request.headers);
   const body = openUpload(call);
-  const meta = await service.putObject(objectOf(request), { ...newObject, condition, body, signal });
+  const write = () => service.putObject(objectOf(request), { ...newObject, condition, body, signal });
+  const meta = await naming(condition, write);
   const headers: AnswerHeaders = { etag: quoted(meta.etag) };
   addChecksumHeaders(headers, meta);
   return { status: 200, headers };

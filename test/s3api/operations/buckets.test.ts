@@ -58,7 +58,12 @@ describe('CreateBucket', () => {
       headers: { location: '/fresh' },
       text: '',
     });
-    expect((await create('', 'us-east-1')).element('Code')).toBe('BucketAlreadyOwnedByYou');
+  });
+
+  test('of a bucket one owns succeeds in us-east-1 alone', async () => {
+    await create('', 'us-east-1');
+    expect((await create('', 'us-east-1')).status).toBe(200);
+    expect((await create('', 'eu-central-1')).element('Code')).toBe('BucketAlreadyOwnedByYou');
   });
 
   test('takes the region it is in', async () => {
