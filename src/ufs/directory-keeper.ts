@@ -58,6 +58,8 @@ export class DirectoryKeeper {
       }
       return held;
     } catch (error) {
+      // Somebody else removed a directory that is remembered to be there.
+      if (isErrno(error, 'ENOENT')) this.forget(held);
       await this.release(held, true);
       throw error;
     }

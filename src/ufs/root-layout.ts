@@ -52,7 +52,7 @@ export async function closeRoot(fs: FileSystem, paths: RootPaths, clean: boolean
 async function readLayout(fs: FileSystem, paths: RootPaths, uri: string): Promise<unknown> {
   try {
     const bytes = await readWhole(fs, paths.layout, 4096);
-    return (JSON.parse(bytes.toString()) as { layout?: unknown }).layout ?? 'unknown';
+    return (JSON.parse(bytes.toString()) as { layout?: unknown } | null)?.layout ?? 'unknown';
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
     if (!(error instanceof SyntaxError)) throw error;

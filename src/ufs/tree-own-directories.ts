@@ -23,11 +23,16 @@ export class TreeOwnDirectories {
   }
 
   async ensure(): Promise<void> {
-    this.ready ??= this.make();
-    try {
+    if (this.ready) {
       await this.ready;
+      if (await this.isThere()) return;
+    }
+    const making = this.make();
+    this.ready = making;
+    try {
+      await making;
     } catch (error) {
-      this.ready = undefined; // The next change tries again.
+      if (this.ready === making) this.ready = undefined; // The next change tries again.
       throw error;
     }
   }
@@ -41,6 +46,17 @@ export class TreeOwnDirectories {
       await this.fs.removeDirectory(this.paths.tmp);
     } catch {
       // What stays behind is removed by a later process, when it is old.
+    }
+  }
+
+  /** Somebody may have cleared `.forebay` away, which is made again then. */
+  private async isThere(): Promise<boolean> {
+    try {
+      await this.fs.status(this.paths.tmp);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
     }
   }
 

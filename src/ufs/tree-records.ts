@@ -65,12 +65,11 @@ export class TreeRecords {
   async add(key: string, record: TreeRecord, present: string | undefined): Promise<void> {
     const kept = (await this.load(key)).filter((other) => other.stamp === present);
     const bytes = Buffer.from(JSON.stringify({ layout: 1, versions: [record, ...kept] }));
-    const held = await this.keeper.hold(placeOf(key).directories);
-    try {
-      await replaceDurably(this.fs, this.paths.newTmp(this.random), this.path(key), [bytes]);
-    } finally {
-      await this.keeper.release(held, false);
-    }
+    await this.write(key, bytes).catch((error) => {
+      // Somebody cleared the directories of the records away, which are made again now.
+      if (!isErrno(error, 'ENOENT')) throw error;
+      return this.write(key, bytes);
+    });
   }
 
   /** Forgets a key. What stays behind after a failure does no harm: it is true of no file. */
@@ -83,6 +82,18 @@ export class TreeRecords {
       await this.fs.syncDirectory(dirname(path));
     } finally {
       await this.keeper.release(held, true);
+    }
+  }
+
+  private async write(key: string, bytes: Buffer): Promise<void> {
+    const held = await this.keeper.hold(placeOf(key).directories);
+    try {
+      await replaceDurably(this.fs, this.paths.newTmp(this.random), this.path(key), [bytes]);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) this.keeper.forget(held);
+      throw error;
+    } finally {
+      await this.keeper.release(held, false);
     }
   }
 

@@ -207,11 +207,13 @@ export class TreeWrites {
   }
 
   /** Directories made for a key, checked to lie inside the tree even if one of them is a link. */
-  private async holdFolder(key: string, folder: readonly string[]): Promise<HeldDirectories> {
+  private async holdFolder(key: string, folder: readonly string[], attempt = 1): Promise<HeldDirectories> {
     let held: HeldDirectories;
     try {
       held = await this.keeper.hold(folder);
     } catch (error) {
+      if (isErrno(error, 'ENOENT') && attempt < attemptCount)
+        return this.holdFolder(key, folder, attempt + 1);
       if (isErrno(error, 'ENOTDIR', 'ELOOP')) throw this.conflict(key);
       throw error;
     }
@@ -220,7 +222,10 @@ export class TreeWrites {
       if (!this.files.isInside(real)) throw this.conflict(key);
       return held;
     } catch (error) {
+      const gone = isErrno(error, 'ENOENT');
+      if (gone) this.keeper.forget(held);
       await this.keeper.release(held, false);
+      if (gone && attempt < attemptCount) return this.holdFolder(key, folder, attempt + 1);
       throw error;
     }
   }

@@ -54,7 +54,7 @@ const treeLayout: Layout = {
 };
 
 /** How much of what was not synced survives: nothing; everything, as when only the process is killed; or chance decides. */
-const survivals = ['nothing', 'everything', 1, 2, 3] as const;
+const survivals = ['nothing', 'everything', 1, 2] as const;
 type Survival = (typeof survivals)[number];
 
 function survivors(disk: Disk, survival: Survival, salt: number): Disk {
@@ -144,20 +144,14 @@ for (const layout of [rootLayout, treeLayout]) {
       async (scenario) => {
         const stepCount = await countSteps(layout, scenario);
         for (let step = 0; step <= stepCount; step++) {
-          for (const survival of ['everything', 1] as const) {
-            for (let restartStep = 0; ; restartStep++) {
-              const { disk, history } = await crash(layout, scenario, step, survival);
-              const fs = new FaultFileSystem(disk);
-              fs.stopAfter(restartStep);
-              const restart = layout.open(fs).then((backend) => backend.close());
-              const done = await Promise.race([restart.then(() => true), fs.stopped.then(() => false)]);
-              await checkAfterCrash(
-                layout,
-                survivors(disk, restartStep % 2 ? 2 : 'nothing', restartStep),
-                history,
-              );
-              if (done) break;
-            }
+          // Neighbouring steps of the first crash take turns in where the second one comes.
+          for (let restartStep = step % 4, done = false; !done; restartStep += 4) {
+            const { disk, history } = await crash(layout, scenario, step, step % 2 ? 'everything' : 1);
+            const fs = new FaultFileSystem(disk);
+            fs.stopAfter(restartStep);
+            const restart = layout.open(fs).then((backend) => backend.close());
+            done = await Promise.race([restart.then(() => true), fs.stopped.then(() => false)]);
+            await checkAfterCrash(layout, survivors(disk, step % 3 ? 'nothing' : 2, restartStep), history);
           }
         }
       },
@@ -198,10 +192,9 @@ describe('a defect in the order of writing', () => {
     ['a file that is synced only after it was renamed', { renameBeforeSync: true }],
   ])('is found: %s', async (_, defects) => {
     for (const layout of [rootLayout, treeLayout]) {
-      const found = [];
-      for (const scenario of scenarios)
-        if (await campaign(layout, scenario, defects)) found.push(scenario.name);
-      expect(found.length).toBeGreaterThan(0);
+      let found: string | undefined;
+      for (const scenario of scenarios) found ??= await campaign(layout, scenario, defects);
+      expect(found).toBeDefined();
     }
   });
 });
