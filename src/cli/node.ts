@@ -38,6 +38,8 @@ import type { Settings } from './settings-table.ts';
 const rootUser = 'root';
 /** How long a removed mount's backend stays open for the requests that still use it. */
 const mountGraceMs = 60_000;
+/** Larger pages lie on disk alone, so that one large object does not push out a thousand small hot ones. */
+const memoryPageBytes = 1024 * 1024;
 
 /** What was opened and has to be closed again, the last first, also when a later step fails. */
 class Opened {
@@ -186,7 +188,8 @@ async function openPages(
 ): Promise<PageStore> {
   const memory = new MemoryPageStore(metrics, {
     capacityBytes: settings['cache.memory'],
-    maxPageBytes: settings['page.size'],
+    // Without a disk there is no other place for large pages.
+    maxPageBytes: settings['cache.disk'] === 0 ? settings['page.size'] : memoryPageBytes,
   });
   if (settings['cache.disk'] === 0) return memory;
   const disk = await DiskPageStore.open(clock, metrics, log, {

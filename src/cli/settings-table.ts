@@ -89,7 +89,7 @@ export const settingsTable = {
   'root.secretAccessKey': { ...optional(secretKind, 'Its secret; both or neither'), secret: true },
   credentialGraceMs: setting(
     integerKind('MS', 0, 86_400_000),
-    300_000,
+    3_600_000,
     'How long known keys last while the coordination store is away',
   ),
   'tls.cert': optional(pathKind, 'Certificate chain (PEM) for both doors; read again when it changes'),
@@ -109,7 +109,7 @@ export const settingsTable = {
   'limits.header': setting(sizeKind(4 * KiB, MiB), 16 * KiB, 'All header lines of a request together'),
   'limits.fills': setting(integerKind('N', 1, 100_000), 256, 'Pages being filled at once'),
   'limits.queuedFills': setting(integerKind('N', 1, 1_000_000), 1024, 'Fills that may wait for their turn'),
-  'limits.fillMemory': setting(sizeKind(MiB, TiB), 64 * MiB, 'Memory for pages being filled'),
+  'limits.fillMemory': setting(sizeKind(MiB, TiB), 48 * MiB, 'Memory for pages being filled'),
   'timeout.headers': setting(durationKind(100, 600_000), 10_000, 'For the headers of a request to arrive'),
   'timeout.idle': setting(durationKind(100, 3_600_000), 60_000, 'Without a byte either way'),
   'timeout.keepAlive': setting(durationKind(100, 3_600_000), 65_000, 'Between requests of a connection'),
