@@ -58,7 +58,7 @@ async function stopChild(child: ChildProcess): Promise<void> {
   }
   const ended = once(child, 'exit');
   child.kill('SIGTERM');
-  const inTime = await Promise.race([ended.then(() => true), sleep(stopTimeoutMs, false)]);
+  const inTime = await Promise.race([ended.then(() => true), sleep(stopTimeoutMs, false, { ref: false })]);
   if (!inTime) {
     child.kill('SIGKILL');
     await ended;

@@ -50,7 +50,13 @@ def make_tree(folder):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(size))
+        make_old(path)
     return sizes
+
+
+def make_old(path):
+    """sync compares times with LastModified, which a list gives in whole seconds: a file of this second looks changed."""
+    os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
 def assert_same_trees(left, right):
@@ -76,6 +82,7 @@ def test_sync_moves_only_what_changed_and_deletes_on_request(uri, tmp_path):
     up.mkdir()
     for name in ("a", "b", "c"):
         (up / name).write_text(name)
+        make_old(up / name)
     out("s3", "sync", str(up), uri)
     (up / "b").write_text("longer")
     (up / "c").unlink()

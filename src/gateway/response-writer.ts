@@ -7,8 +7,11 @@ export type WriteOutcome =
   | { readonly kind: 'sent' | 'client-gone' }
   | { readonly kind: 'failed-later'; readonly cause: unknown };
 
-/** What is read and thrown away of a request's body after its answer, so that the client gets to read the answer. */
-const drainLimits = { bytes: 1024 * 1024, ms: 2000 };
+/**
+ * What is read and thrown away of a request's body after its answer, so that a client that sends all before it reads
+ * (most do) gets to read the answer: eight 8 MiB parts, the SDKs' usual size, but no more than five seconds of anyone's.
+ */
+const drainLimits = { bytes: 64 * 1024 * 1024, ms: 5000 };
 
 /**
  * Writes one answer. Small bodies go out in one write with their headers; an iterable is followed at the client's pace, and

@@ -47,7 +47,7 @@ describe('the names that tools outside rely on', () => {
     ['FOREBAY_ROOT_ACCESS_KEY_ID', 'root.accessKeyId', undefined],
     ['FOREBAY_ROOT_SECRET_ACCESS_KEY', 'root.secretAccessKey', undefined],
     ['FOREBAY_METRICS_PUBLIC', 'metrics.public', false],
-    ['FOREBAY_CREDENTIAL_GRACE_MS', 'credentialGraceMs', 300_000],
+    ['FOREBAY_CREDENTIAL_GRACE_MS', 'credentialGraceMs', 3_600_000],
   ] as const)('%s is %s, by default %j', (variable, key, value) => {
     expect(variableOf(key)).toBe(variable);
     expect(flagOf(key)).toBe(`--${variable.slice('FOREBAY_'.length).toLowerCase().replaceAll('_', '-')}`);

@@ -49,7 +49,10 @@ test('what was there at first, and what others change, is seen', async () => {
 
 test('own changes are seen when they return, however late the watch is, and late events change nothing back', async () => {
   const { wrapped, release } = delayed(memory());
-  const watched = await WatchedPrefix.open(wrapped, 'p/', Number, () => {});
+  const seen: (number | undefined)[] = [];
+  const watched: WatchedPrefix<number> = await WatchedPrefix.open(wrapped, 'p/', Number, () => {
+    seen.push(watched.get('a'));
+  });
   expect(await watched.put('a', '1', 'absent')).toBe(true);
   const first = watched.revisionOf('a') as number;
   expect(await watched.put('a', '2', { revision: first })).toBe(true);
@@ -60,9 +63,11 @@ test('own changes are seen when they return, however late the watch is, and late
   expect(watched.revisionOf('a')).toBeUndefined();
   release();
   expect(watched.get('a')).toBeUndefined();
+  expect(seen).toEqual([1, 2, undefined, undefined]);
   expect(await watched.put('a', '4', 'absent')).toBe(true);
   release();
   expect(watched.values()).toEqual([4]);
+  expect(seen).toEqual([1, 2, undefined, undefined, 4]);
 });
 
 test('after a reset everything is read again', async () => {
