@@ -42,29 +42,25 @@ export function decide(identity: Identity, action: string, bucket: OwnedBucket |
 }
 
 /** The buckets there are, by name; answers at once. */
-export interface BucketLookup {
+export interface OwnedBuckets {
   get(bucket: string): OwnedBucket | undefined;
 }
 
-/** `decide` over the buckets there are now. */
-export class Access {
-  private readonly buckets: BucketLookup;
-
-  constructor(buckets: BucketLookup) {
-    this.buckets = buckets;
+/**
+ * `decide` over the buckets there are now; returns if it allows. Throws AccessDenied, or NoSuchBucket where there is no bucket
+ * to be allowed anything on. `bucket` undefined: the action is on none.
+ */
+export function authorise(
+  identity: Identity,
+  action: string,
+  bucket: string | undefined,
+  buckets: OwnedBuckets,
+): void {
+  const owned = bucket === undefined ? undefined : buckets.get(bucket);
+  const { effect, rule } = decide(identity, action, owned);
+  if (effect === 'allow') return;
+  if (rule === 'no-such-bucket' && bucket !== undefined) {
+    throw new S3Error('NoSuchBucket', { extra: { BucketName: bucket } });
   }
-
-  decide(identity: Identity, action: string, bucket: string | undefined): Decision {
-    return decide(identity, action, bucket === undefined ? undefined : this.buckets.get(bucket));
-  }
-
-  /** AccessDenied, or NoSuchBucket where there is no bucket to be allowed anything on. */
-  check(identity: Identity, action: string, bucket: string | undefined): void {
-    const { effect, rule } = this.decide(identity, action, bucket);
-    if (effect === 'allow') return;
-    if (rule === 'no-such-bucket' && bucket !== undefined) {
-      throw new S3Error('NoSuchBucket', { extra: { BucketName: bucket } });
-    }
-    throw new S3Error('AccessDenied');
-  }
+  throw new S3Error('AccessDenied');
 }

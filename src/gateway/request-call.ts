@@ -1,7 +1,6 @@
-import { decide } from '../auth/access.ts';
+import { authorise } from '../auth/access.ts';
 import type { UploadBody } from '../common/object-meta.ts';
 import type { Call, S3Request } from '../s3api/call.ts';
-import { S3Error } from '../s3api/errors.ts';
 import type { BucketName, ObjectKey } from '../s3api/names.ts';
 import type { Identity, ObjectService } from '../s3api/service.ts';
 import type { IncomingBody } from './incoming-body.ts';
@@ -48,13 +47,6 @@ export class RequestCall implements Call {
   }
 
   async authorise(action: string, bucket: BucketName | undefined, _key?: ObjectKey): Promise<void> {
-    const { effect, rule } = decide(
-      this.caller,
-      action,
-      bucket === undefined ? undefined : this.#buckets.get(bucket),
-    );
-    if (effect === 'allow') return;
-    if (rule === 'no-such-bucket') throw new S3Error('NoSuchBucket', { extra: { BucketName: bucket ?? '' } });
-    throw new S3Error('AccessDenied');
+    authorise(this.caller, action, bucket, this.#buckets);
   }
 }

@@ -14,6 +14,15 @@ export interface RequestParts {
   /** The value of x-amz-content-sha256; by default the digest of `body`. */
   readonly payload?: string;
   readonly body?: string;
+  /** Who signs; by default the root user. */
+  readonly credentials?: Credentials;
+  /** The host that is signed, if not the node's own. */
+  readonly host?: string;
+}
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
 }
 
 /** A request's header block, signed by aws4, to be sent as it is or with one thing changed. */
@@ -66,23 +75,55 @@ export class HostileClient {
   signed(parts: RequestParts): SignedHead {
     const method = parts.method ?? 'GET';
     const body = parts.body ?? '';
+    const host = parts.host ?? `127.0.0.1:${this.port}`;
     const request = sign(
       {
         service: 's3',
         region: 'us-east-1',
         method,
         path: parts.target,
-        host: `127.0.0.1:${this.port}`,
+        host,
         headers: {
-          Host: `127.0.0.1:${this.port}`,
+          Host: host,
           ...(method === 'PUT' || method === 'POST' ? { 'Content-Length': String(body.length) } : {}),
           'X-Amz-Content-Sha256': parts.payload ?? sha256(body),
           ...parts.headers,
         },
       },
-      { accessKeyId: this.node.accessKeyId, secretAccessKey: this.node.secretAccessKey },
+      parts.credentials ?? this.node,
     );
     return new SignedHead(method, parts.target, request.headers as Record<string, string>);
+  }
+
+  /** The request's target with a signature of everything but the body in its query. */
+  presigned(parts: RequestParts, expiresSeconds = 60, date = new Date()): string {
+    const amzDate = date.toISOString().replace(/[-:]|\.\d+/g, '');
+    const added = `X-Amz-Expires=${expiresSeconds}&X-Amz-Date=${amzDate}`;
+    const request = sign(
+      {
+        service: 's3',
+        region: 'us-east-1',
+        method: parts.method ?? 'GET',
+        path: `${parts.target}${parts.target.includes('?') ? '&' : '?'}${added}`,
+        host: parts.host ?? `127.0.0.1:${this.port}`,
+        signQuery: true,
+        headers: { ...parts.headers },
+      },
+      parts.credentials ?? this.node,
+    );
+    return request.path ?? '';
+  }
+
+  /** Calls the admin API as the root user; the answer's JSON. */
+  async admin(method: string, path: string, body: object): Promise<Record<string, string>> {
+    const host = `127.0.0.1:${this.node.adminPort}`;
+    const text = JSON.stringify(body);
+    const headers = { 'Content-Type': 'application/json', 'X-Amz-Content-Sha256': sha256(text) };
+    const signing = { service: 'forebay', region: 'us-east-1', method, path, host, body: text, headers };
+    const signed = sign(signing, this.node).headers as Record<string, string>;
+    const answer = await fetch(`http://${host}${path}`, { method, body: text, headers: signed });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    return answer.status === 204 ? {} : ((await answer.json()) as Record<string, string>);
   }
 
   /** A well-formed request on a connection of its own. */
