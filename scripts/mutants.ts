@@ -1,19 +1,85 @@
 /**
- * `npm run mutants`: runs every test that plants a defect and asks whether the checks find it. Such a test's name begins
- * with "planted defect:"; it switches one rule of the real code off through a constructor's option.
+ * `npm run mutants [-- NAME…]`: asks whether the tests find what they claim to find. First come the tests that switch one rule
+ * of the real code off by an option (their names begin with "planted defect:"), then each row of `planted-defects.ts`, put into a
+ * copy of the source whose tests must then fail. NAME is a part of a row's name; with one, only those rows are tried.
  */
-import { closingLine } from './stage.ts';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type PlantedDefect, plantedDefects } from './planted-defects.ts';
+import { closingLine, type Outcome } from './stage.ts';
 import { runJest } from './stages.ts';
 
-const outcome = await runJest(['--verbose', '--testNamePattern', '(^| )planted defect:']);
-// Tests of other names are pending for jest, and of no interest here.
-const counted = { ...outcome, skipped: 0 };
-console.log(
-  outcome.report
-    .split('\n')
-    .filter((line) => outcome.failed > 0 || line.includes('planted defect:'))
-    .filter((line) => !line.includes('○'))
-    .join('\n'),
+const root = join(import.meta.dirname, '..');
+/** Below the repository, so that the copy finds its packages there. */
+const copy = join(root, '.cache', 'mutant');
+
+async function copySource(): Promise<void> {
+  await rm(copy, { recursive: true, force: true });
+  await mkdir(copy, { recursive: true });
+  for (const part of ['src', 'test', 'conformance', 'package.json', 'jest.config.js', 'LICENSE']) {
+    await cp(join(root, part), join(copy, part), { recursive: true });
+  }
+}
+
+function testCopy(patterns: readonly string[]): Promise<Outcome> {
+  const args = ['--rootDir', copy, '--config', join(copy, 'jest.config.js'), '--bail', ...patterns];
+  return runJest(args, 180_000);
+}
+
+/** Without a defect the copy must pass: what fails anyhow finds nothing. Undefined, or what is wrong. */
+async function isSound(defects: readonly PlantedDefect[]): Promise<string | undefined> {
+  const { failed, report } = await testCopy([...new Set(defects.flatMap(({ foundBy }) => foundBy))]);
+  return failed > 0 ? `the copy fails without any defect:\n${report}` : undefined;
+}
+
+/** Undefined if the tests found it, or what is wrong. */
+async function isFound(defect: PlantedDefect): Promise<string | undefined> {
+  const file = join(copy, defect.file);
+  const text = await readFile(file, 'utf8');
+  if (text.split(defect.right).length !== 2) return `its place in ${defect.file} is not there once`;
+  await writeFile(
+    file,
+    text.replace(defect.right, () => defect.wrong),
+  );
+  const { failed, report } = await testCopy(defect.foundBy);
+  await writeFile(file, text);
+  if (report.includes('SyntaxError')) return 'what is planted there is no program';
+  return failed > 0 ? undefined : `${defect.foundBy.join(', ')} passed all the same`;
+}
+
+async function switchedOff(): Promise<Outcome> {
+  const outcome = await runJest(['--verbose', '--testNamePattern', '(^| )planted defect:']);
+  const lines = outcome.report.split('\n').filter((line) => !line.includes('○'));
+  const shown = lines.filter((line) => outcome.failed > 0 || line.includes('planted defect:'));
+  console.log(shown.join('\n'));
+  // Tests of other names are pending for jest, and of no interest here.
+  return { ...outcome, skipped: 0 };
+}
+
+const parts = process.argv.slice(2);
+const chosen = plantedDefects.filter(
+  ({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)),
 );
-console.log(`\n${closingLine(counted)}`);
-process.exitCode = counted.failed > 0 || counted.passed === 0 ? 1 : 0;
+if (chosen.length === 0) {
+  console.error(`no such planted defect: ${parts.join(', ')}`);
+  process.exit(2);
+}
+const first = parts.length === 0 ? await switchedOff() : { passed: 0, failed: 0 };
+let { passed, failed } = first;
+await copySource();
+const unsound = await isSound(chosen);
+if (unsound !== undefined) {
+  console.log(unsound);
+  failed++;
+}
+for (const defect of chosen) {
+  const problem = await isFound(defect);
+  console.log(
+    `${problem === undefined ? '✓' : '✕'} ${defect.name}${problem === undefined ? '' : `: ${problem}`}`,
+  );
+  if (problem === undefined) passed++;
+  else failed++;
+}
+await rm(copy, { recursive: true, force: true });
+console.log(`\n${closingLine({ passed, failed, skipped: 0, report: '' })}`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

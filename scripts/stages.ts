@@ -24,13 +24,16 @@ interface JestResults {
 }
 
 /** Runs jest in its own process; a test file that cannot even be loaded counts as one failed test. */
-export async function runJest(args: readonly string[]): Promise<Outcome> {
+export async function runJest(args: readonly string[], timeoutMs?: number): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'forebay-jest-'));
   const file = join(folder, 'results.json');
   try {
     const jest = join(root, 'node_modules/jest/bin/jest.js');
     const flags = ['--experimental-vm-modules', '--no-warnings', jest, '--json', `--outputFile=${file}`];
-    const { code, output } = await runCommand(process.execPath, [...flags, ...args], { cwd: root });
+    const { code, output } = await runCommand(process.execPath, [...flags, ...args], {
+      cwd: root,
+      timeoutMs,
+    });
     // With --json the results are on standard output too, as one line of no use to a reader.
     const report = output
       .split('\n')

@@ -190,7 +190,7 @@ describe('a defect in the order of writing', () => {
     ['a file that is never synced', { dropFileSync: true }],
     ['a directory that is never synced', { dropDirectorySync: true }],
     ['a file that is synced only after it was renamed', { renameBeforeSync: true }],
-  ])('is found: %s', async (_, defects) => {
+  ])('planted defect: %s is found', async (_, defects) => {
     for (const layout of [rootLayout, treeLayout]) {
       let found: string | undefined;
       for (const scenario of scenarios) found ??= await campaign(layout, scenario, defects);

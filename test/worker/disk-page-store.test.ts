@@ -35,7 +35,7 @@ describe('a damaged page file', () => {
     expect((await bench.errors('checksum')) + (await bench.errors('short'))).toBeGreaterThan(100);
   });
 
-  test('would be served if checksums were not compared', async () => {
+  test('planted defect: would be served if checksums were not compared', async () => {
     const store = await bench.open({ mutants: { skipPageChecksum: true } });
     await store.write(pageKey(), pageBytes(700));
     const { size } = await stat(bench.fileOf(pageKey()));

@@ -212,7 +212,7 @@ describe('questions at the same time', () => {
     expect(await validateDuringHead({})).toBe(2);
   });
 
-  test('would be seen to get an old answer if they were', async () => {
+  test('planted defect: would be seen to get an old answer if they were', async () => {
     await expect(validateDuringHead({ joinEarlierValidation: true })).rejects.toThrow();
   });
 

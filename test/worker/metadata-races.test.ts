@@ -114,7 +114,7 @@ describe('metadata under reads, writes and invalidations in any order', () => {
     await everyOrder(true, {}, 400);
   });
 
-  test('would be seen to be older if an overtaken answer were installed', async () => {
+  test('planted defect: would be seen to be older if an overtaken answer were installed', async () => {
     await expect(everyOrder(false, { installOvertakenMetadata: true }, 800)).rejects.toThrow(/read|kept/);
   });
 });

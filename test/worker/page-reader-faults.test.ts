@@ -97,7 +97,7 @@ describe('a backend that gives the wrong number of bytes', () => {
     await shortRead({});
   });
 
-  test('would be noticed to be believed', async () => {
+  test('planted defect: would be noticed to be believed', async () => {
     await expect(shortRead({ acceptShortReads: true })).rejects.toThrow();
   });
 
@@ -131,7 +131,7 @@ describe('a generation that may still change', () => {
     await unsettled({});
   });
 
-  test('would be noticed in the cache', async () => {
+  test('planted defect: would be noticed in the cache', async () => {
     await expect(unsettled({ keepUnsettledPages: true })).rejects.toThrow();
   });
 

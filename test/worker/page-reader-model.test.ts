@@ -158,7 +158,7 @@ describe('random readers against the plain bytes', () => {
     });
   }
 
-  test('notice damage that no checksum was compared for', async () => {
+  test('planted defect: notice damage that no checksum was compared for', async () => {
     const wrong = [];
     for (const seed of [10, 11, 12, 13]) {
       wrong.push(
@@ -171,7 +171,7 @@ describe('random readers against the plain bytes', () => {
     expect(wrong).toContain(1);
   });
 
-  test('notice a fill that keeps its memory', async () => {
+  test('planted defect: notice a fill that keeps its memory', async () => {
     await expect(campaign(1, { leakFlights: true })).rejects.toThrow(/came to a stand/);
   });
 });

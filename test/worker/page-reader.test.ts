@@ -122,7 +122,7 @@ describe('readers of one object at the same time', () => {
     expect(await coldReaders(new ReadingBench())).toBe(6 * page);
   });
 
-  test('would be seen to read it more often without shared fills', async () => {
+  test('planted defect: would be seen to read it more often without shared fills', async () => {
     const bench = new ReadingBench({ mutants: { separateFills: true } });
     expect(await coldReaders(bench)).toBeGreaterThan(6 * page);
   });

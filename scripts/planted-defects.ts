@@ -1,0 +1,146 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
+/** A defect that is planted into a copy of the source, and the tests that claim to find it. */
+export interface PlantedDefect {
+  readonly name: string;
+  /** The file that is changed, from the repository's root. */
+  readonly file: string;
+  /** Text that occurs exactly once in it. */
+  readonly right: string;
+  /** What stands there instead. */
+  readonly wrong: string;
+  /** Jest's patterns of the test files of which one must fail. */
+  readonly foundBy: readonly string[];
+}
+
+const bodies = ['test/auth/upload-body', 'test/hostile/bodies'];
+const matrix = ['test/hostile/auth-matrix'];
+
+/** What could break unseen, one row each: signatures, bodies, lists, conditions, freshness, durability. */
+export const plantedDefects: readonly PlantedDefect[] = [
+  {
+    name: 'a wrong checksum in a trailer is accepted',
+    file: 'src/auth/upload-body.ts',
+    right: "if (this.digest(algorithm).toString('base64') !== expected) {",
+    wrong: 'if (this.digest(algorithm).length === 0) {',
+    foundBy: bodies,
+  },
+  {
+    name: 'a chunk is not compared with its signature',
+    file: 'src/auth/chunked-body.ts',
+    right: 'if (!signaturesEqual(expected, this.claimedSignature))',
+    wrong: 'if (this.claimedSignature.length !== expected.length)',
+    foundBy: bodies,
+  },
+  {
+    name: 'a signed trailer is not compared with its signature',
+    file: 'src/auth/chunked-body.ts',
+    right: "if (!signaturesEqual(sign(signing.key, text), this.trailers.signature ?? '')) {",
+    wrong: 'if (text.length === 0) {',
+    foundBy: bodies,
+  },
+  {
+    name: 'the last bytes are handed on before the checksum holds',
+    file: 'src/auth/upload-body.ts',
+    right: 'if (pendingBytes >= gatheredBytes && receivedBytes < this.sizeBytes) {',
+    wrong: 'if (pendingBytes > 0) {',
+    foundBy: ['test/auth/upload-body'],
+  },
+  {
+    name: 'a body that ends early is taken for whole',
+    file: 'src/auth/upload-body.ts',
+    right: "if (receivedBytes < this.sizeBytes) throw new S3Error('IncompleteBody');",
+    wrong: '',
+    foundBy: bodies,
+  },
+  {
+    name: 'a disabled key still signs',
+    file: 'src/auth/authenticate.ts',
+    right: 'if (!credential || credential.disabled) {',
+    wrong: 'if (!credential) {',
+    foundBy: matrix,
+  },
+  {
+    name: 'an expired link still opens',
+    file: 'src/auth/authenticate.ts',
+    right: 'this.checkExpiry(claim, entry);',
+    wrong: '',
+    foundBy: matrix,
+  },
+  {
+    name: 'credentials in a header and in the query at once are accepted',
+    file: 'src/auth/authenticate.ts',
+    right:
+      "if (presigned || isRepeated(request.rawHeaders, 'authorization')) throw oneMechanismOnly(authorization);",
+    wrong: '',
+    foundBy: matrix,
+  },
+  {
+    name: 'a reader may write',
+    file: 'src/auth/access.ts',
+    right: "if (identity.policy === 'readonly' && !reads.test(action)) {",
+    wrong: "if (identity.policy === 'readonly' && action === '') {",
+    foundBy: ['test/auth/access', ...matrix],
+  },
+  {
+    name: 'everyone owns every bucket',
+    file: 'src/auth/access.ts',
+    right: 'if (bucket.owner === identity.userName)',
+    wrong: 'if (bucket.owner)',
+    foundBy: matrix,
+  },
+  {
+    name: 'the body is asked for before its request is authorised',
+    file: 'src/gateway/handle-request.ts',
+    right: 'progress.userName = authenticated.identity.userName;',
+    wrong: 'progress.body.accept(authenticated); progress.body.upload()[Symbol.asyncIterator]().next();',
+    foundBy: ['test/hostile/refused-before-the-body'],
+  },
+  {
+    name: 'a key is lost between two pages of a list',
+    file: 'src/ufs/grouping.ts',
+    right: 'folded === undefined ? `${after}\\0`',
+    wrong: 'folded === undefined ? `${after}\\u0001`',
+    foundBy: ['test/ufs/memory', 'test/ufs/root', 'test/ufs/grouping'],
+  },
+  {
+    name: 'a merged list shows what a nested mount hides',
+    file: 'src/gateway/list-merge.ts',
+    right: 'if (hiddenBy !== undefined) {',
+    wrong: "if (hiddenBy === '') {",
+    foundBy: ['test/gateway/list-merge'],
+  },
+  {
+    name: 'a suffix range begins one byte late',
+    file: 'src/s3api/range.ts',
+    right: 'Math.max(0, sizeBytes - suffix)',
+    wrong: 'Math.max(0, sizeBytes - suffix + 1)',
+    foundBy: ['test/s3api/range'],
+  },
+  {
+    name: 'a condition is looked at early, and no more at the change',
+    file: 'src/ufs/root-commits.ts',
+    right: `checkSignal(options.signal, this.uri, key);
+      checkCondition(options.condition, previous?.current, this.uri, key);
+      const lastModifiedMs`,
+    wrong: `checkSignal(options.signal, this.uri, key);
+      const lastModifiedMs`,
+    foundBy: ['test/ufs/root'],
+  },
+  {
+    name: 'a directory is not synced after an object was removed from it',
+    file: 'src/ufs/root-commits.ts',
+    right: `this.folders.changed(dirname(path));
+      await this.fs.syncDirectory(dirname(path));
+      await this.bodies.remove`,
+    wrong: `this.folders.changed(dirname(path));
+      await this.bodies.remove`,
+    foundBy: ['test/ufs/crash'],
+  },
+  {
+    name: 'pages of two generations have one name',
+    file: 'src/worker/page-key.ts',
+    right: '\\0${key.generation}\\0',
+    wrong: '\\0',
+    foundBy: ['test/worker'],
+  },
+];
