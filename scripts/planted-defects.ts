@@ -13,7 +13,7 @@ export interface PlantedDefect {
 }
 
 const bodies = ['test/auth/upload-body', 'test/hostile/bodies'];
-const matrix = ['test/hostile/auth-matrix'];
+const matrix = ['test/gateway/auth-matrix'];
 
 /** What could break unseen, one row each: signatures, bodies, lists, conditions, freshness, durability. */
 export const plantedDefects: readonly PlantedDefect[] = [

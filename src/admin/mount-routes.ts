@@ -1,4 +1,4 @@
-import type { Mount } from '../mounts/mount.ts';
+import { effectiveFreshness, type Mount } from '../mounts/mount.ts';
 import { MountError } from '../mounts/mount-error.ts';
 import {
   formatFreshness,
@@ -156,7 +156,7 @@ function findMount({ mounts }: AdminServices, target: string): Mount {
 }
 
 /** Without the secret, sealed as it is. */
-function mountView({ mounts }: AdminServices, row: Mount) {
+function mountView({ mounts, leaseMs }: AdminServices, row: Mount) {
   return {
     name: mountName(row),
     bucket: row.bucket,
@@ -168,7 +168,7 @@ function mountView({ mounts }: AdminServices, row: Mount) {
     pathStyle: row.pathStyle,
     readOnly: row.readOnly,
     writeMode: row.writeMode,
-    freshness: row.freshness ? formatFreshness(row.freshness) : 'default',
+    freshness: formatFreshness(effectiveFreshness(row, leaseMs)),
     owner: mounts.buckets.get(row.bucket)?.owner ?? '',
     created: new Date(row.createdMs).toISOString(),
   };

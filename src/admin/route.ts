@@ -14,6 +14,8 @@ export interface AdminServices {
   readonly users: UserStore;
   readonly mounts: MountStore;
   readonly backends: Pick<MountedBackends, 'get'>;
+  /** The lease of mounts that were given no freshness, milliseconds. */
+  readonly leaseMs: number;
   /** The data folder, absolute: no mount may show what lies in it. */
   readonly dataFolder: string;
 }

@@ -101,7 +101,18 @@ function splitFlags(
       flags.set(name, 'true');
     }
   }
+  for (const { flag, placeholder } of command.options) checkChoice(flag, flags.get(flag), placeholder);
   return { flags, positional };
+}
+
+/** A placeholder of plain words, such as `admin|readonly`, names all the values there are. */
+function checkChoice(flag: string, value: string | undefined, placeholder = ''): void {
+  if (value === undefined || !/^\w+(\|\w+)+$/.test(placeholder)) return;
+  const choices = placeholder.split('|');
+  if (choices.includes(value)) return;
+  throw new UsageError(
+    `${flag} must be one of ${choices.join(', ')}, not "${value}"${nearest(value, choices)}`,
+  );
 }
 
 /** `boolean`: a setting that may stand alone or have `=false`. */

@@ -150,6 +150,7 @@ async function build(
     users,
     mounts,
     backends,
+    leaseMs: settings['freshness.lease'],
     dataFolder,
   });
   readiness.ready('the S3 port');

@@ -1,5 +1,5 @@
 import type { Freshness } from '../common/freshness.ts';
-import type { BucketRecord, Location } from '../mounts/mount.ts';
+import { type BucketRecord, effectiveFreshness, type Location } from '../mounts/mount.ts';
 import type { MountTable } from '../mounts/mount-table.ts';
 import type { MountedBackends } from '../mounts/mounted-backends.ts';
 import { S3Error } from '../s3api/errors.ts';
@@ -79,7 +79,7 @@ export class Namespace {
   #place(bucket: BucketRecord, location: Location, backend: Backend): Place {
     const { mount, path } = location;
     if (mount === 'root') {
-      const freshness = this.#freshness(undefined, this.#settings.rootUri);
+      const freshness = effectiveFreshness({ uri: this.#settings.rootUri }, this.#settings.leaseMs);
       return {
         bucket,
         backend,
@@ -96,13 +96,8 @@ export class Namespace {
       mount: mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`,
       incarnation: mount.incarnation,
       path,
-      freshness: this.#freshness(mount.freshness, mount.uri),
+      freshness: effectiveFreshness(mount, this.#settings.leaseMs),
       readOnly: mount.readOnly,
     };
-  }
-
-  #freshness(chosen: Freshness | undefined, uri: string): Freshness {
-    if (chosen) return chosen;
-    return uri.startsWith('file:') ? { kind: 'always' } : { kind: 'lease', ms: this.#settings.leaseMs };
   }
 }

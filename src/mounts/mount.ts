@@ -24,6 +24,15 @@ export interface Mount {
   readonly createdMs: number;
 }
 
+/**
+ * How old metadata of a mount may be: what was chosen, or the default of its scheme, which is `always` for a file system, where
+ * asking is cheap, and a lease for the rest.
+ */
+export function effectiveFreshness(mount: Pick<Mount, 'uri' | 'freshness'>, leaseMs: number): Freshness {
+  if (mount.freshness) return mount.freshness;
+  return mount.uri.startsWith('file:') ? { kind: 'always' } : { kind: 'lease', ms: leaseMs };
+}
+
 export interface BucketRecord {
   readonly name: string;
   readonly owner: string;

@@ -78,6 +78,7 @@ export class AdminNode {
       authenticator: new Authenticator(systemClock, credentials, { region, service: 'forebay' }),
       users: this.users,
       mounts: this.mounts,
+      leaseMs: 30_000,
       backends: new MountedBackends(this.backend, () => this.openBackend()),
       dataFolder: this.dataFolder,
     });

@@ -129,7 +129,7 @@ describe('mounts', () => {
         pathStyle: false,
         readOnly: true,
         writeMode: 'through',
-        freshness: 'default',
+        freshness: 'always',
         owner: 'root',
         created: expect.stringMatching(/Z$/),
       },

@@ -37,6 +37,10 @@ describe('a command that is written wrongly ends with 2 and says how to write it
       'user create ada',
       'forebay: --policy admin|readwrite|readonly is missing: What the user may do\nSee: forebay user create --help',
     ],
+    [
+      'user create ada --policy admn',
+      'forebay: --policy must be one of admin, readwrite, readonly, not "admn" (did you mean admin?)\nSee: forebay user create --help',
+    ],
     ['user create ada --policy', 'forebay: --policy needs a value\nSee: forebay user create --help'],
     ['user create ada --policy --json', '{"error":"--policy needs a value"}'],
     [

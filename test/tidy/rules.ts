@@ -23,7 +23,6 @@ const keptApart: readonly (readonly [importer: string, imported: string])[] = [[
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
   fastify: ['gateway', 'admin'],
   'better-sqlite3': ['coord', 'worker'],
-  undici: ['ufs', 'client', 'cli'],
 };
 
 const inSource = (path: string): boolean => /^src\/.*\.ts$/.test(path);

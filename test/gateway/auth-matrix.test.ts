@@ -2,9 +2,9 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Route } from '../../src/s3api/call.ts';
 import { routes } from '../../src/s3api/router.ts';
-import type { Credentials, RequestParts } from './hostile-client.ts';
-import { codeOf, exchange, type RawAnswer } from './raw-connection.ts';
-import { useScene } from './scene.ts';
+import type { Credentials, RequestParts } from '../hostile/hostile-client.ts';
+import { codeOf, exchange, type RawAnswer } from '../hostile/raw-connection.ts';
+import { useScene } from '../hostile/scene.ts';
 
 const scene = useScene();
 const keys = {
