@@ -110,10 +110,20 @@ function attempt<T>(doing: 'open' | 'read' | 'write' | 'close', work: () => T): 
   try {
     return work();
   } catch (error) {
-    if (error instanceof CoordError || !(error instanceof Database.SqliteError)) throw error;
-    const message = `cannot ${doing} the coordination store: ${error.message}`;
-    throw new CoordError(kindOf(error.code), message, { cause: error });
+    const code = sqliteCode(error);
+    if (code === undefined) throw error;
+    const message = `cannot ${doing} the coordination store: ${(error as Error).message}`;
+    throw new CoordError(kindOf(code), message, { cause: error });
   }
+}
+
+/**
+ * SQLite's result code, undefined for what is not its error. Asked by the code and not by the class: the native module knows one
+ * class for the whole process, whichever copy of the package was loaded first.
+ */
+function sqliteCode(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined;
 }
 
 function kindOf(code: string): 'locked' | 'corrupt' | 'unavailable' {
@@ -133,9 +143,10 @@ export function openSqliteStore(path: string, clock: Clock, random: Random): Coo
     try {
       database = new Database(path, { timeout: 0 });
     } catch (error) {
-      if (error instanceof Database.SqliteError) throw error;
+      if (sqliteCode(error) !== undefined) throw error;
+      const message = error instanceof Error ? error.message : String(error);
       // better-sqlite3 throws a TypeError when the folder does not exist.
-      throw new CoordError('unavailable', `cannot open ${path}: ${(error as Error).message}`, {
+      throw new CoordError('unavailable', `cannot open ${path}: ${message}`, {
         cause: error,
       });
     }
