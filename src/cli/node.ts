@@ -32,7 +32,7 @@ import { defaultMetadataCacheSettings, MetadataCache } from '../worker/metadata-
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
-import type { NodeSecrets, RunningNode } from './running-node.ts';
+import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
 import type { Settings } from './settings-table.ts';
 
 const rootUser = 'root';
@@ -57,7 +57,11 @@ class Opened {
 }
 
 /** Builds a node out of its components and opens its doors: the only place where they are joined. */
-export async function startNode(settings: Settings, secrets: NodeSecrets, log: Log): Promise<RunningNode> {
+export async function startNode(
+  settings: Settings,
+  secrets: NodeSecrets,
+  log: NodeLog,
+): Promise<RunningNode> {
   const opened = new Opened();
   try {
     return await build(settings, secrets, log, opened);
@@ -70,10 +74,11 @@ export async function startNode(settings: Settings, secrets: NodeSecrets, log: L
 async function build(
   settings: Settings,
   secrets: NodeSecrets,
-  log: Log,
+  { log, droppedLines }: NodeLog,
   opened: Opened,
 ): Promise<RunningNode> {
   const metrics = new Metrics();
+  metrics.showDroppedLines(droppedLines);
   const dataFolder = resolve(settings.data);
   const readiness = new Readiness(['the coordination store', 'the mounts', 'the S3 port']);
   const tls = await openTls(settings, log, opened);

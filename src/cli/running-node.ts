@@ -14,6 +14,13 @@ export interface NodeSecrets {
   readonly encryptionKey: Buffer;
 }
 
+/** Where a node's events go. */
+export interface NodeLog {
+  readonly log: Log;
+  /** Lines lost so far. */
+  readonly droppedLines: () => number;
+}
+
 /** A node that serves: both doors are open and `/readyz` answers 200. */
 export interface RunningNode {
   /** Such as `http://127.0.0.1:9000`, with the port that was really taken. */
@@ -28,4 +35,4 @@ export interface RunningNode {
  * Rejects with `CoordError` kind `locked` (another process holds the data folder), with Node's own error for a port that cannot
  * be had (`code` EADDRINUSE, EACCES …, with `port`), or with a `CommandError` or `UfsError` whose message says what to do.
  */
-export type StartNode = (settings: Settings, secrets: NodeSecrets, log: Log) => Promise<RunningNode>;
+export type StartNode = (settings: Settings, secrets: NodeSecrets, log: NodeLog) => Promise<RunningNode>;

@@ -68,6 +68,19 @@ export class Metrics {
     'code',
   ]);
 
+  /** Takes the number of log lines lost so far from where it is kept. */
+  showDroppedLines(read: () => number): void {
+    new Counter({
+      name: 'forebay_log_dropped_total',
+      help: 'Lines of the log that were lost, because nobody read them or they could not be written',
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+
   private counter<T extends string>(name: string, help: string, labelNames: readonly T[]): Counter<T> {
     return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
   }

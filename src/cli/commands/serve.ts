@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { createLog, type Log } from '../../common/log.ts';
+import { LogWriter } from '../../common/log-writer.ts';
 import { systemRandom } from '../../common/random.ts';
 import { CoordError } from '../../coord/store.ts';
 import type { Command, Invocation } from '../command.ts';
@@ -13,6 +14,7 @@ import { readVersion } from './version.ts';
 
 /** After a signal the process is gone within this time, whatever hangs. */
 const endWithinMs = 4_800;
+const logFlushMs = 300;
 
 /** `forebay serve` */
 export const serveCommand: Command = {
@@ -26,11 +28,14 @@ export const serveCommand: Command = {
     const { settings } = loaded;
     refuseClusters(settings);
     const { secrets, madeRoot } = await prepareSecrets(settings, systemRandom);
-    const { log, flush } = createLog(settings['log.level']);
-    process.on('uncaughtExceptionMonitor', flush);
+    const writer = new LogWriter(process.stderr);
+    const log = createLog(settings['log.level'], writer);
+    process.on('uncaughtExceptionMonitor', () => writer.send());
     const asked = untilAskedToEnd();
     if (settings['io.threads'] > 1) log.warn('io.threads is above 1: this version runs one I/O thread');
-    const node = await start(settings, () => startNode(settings, secrets, log));
+    const node = await start(settings, () =>
+      startNode(settings, secrets, { log, droppedLines: () => writer.droppedLines }),
+    );
     announce(invocation, node, {
       version: await readVersion(),
       region: settings.region,
@@ -42,7 +47,7 @@ export const serveCommand: Command = {
     const signal = await asked;
     log.info({ signal }, 'the node is going down');
     await end(node, log);
-    flush();
+    await writer.flush(logFlushMs);
     return 0;
   },
 };
