@@ -69,7 +69,9 @@ test('lines go out in order, gathered, and are all out after a flush', async () 
   for (let i = 0; i < 200; i++) log.info({ i });
   log.debug('not at this level');
   await writer.flush(1000);
-  const lines = String(stream.read()).trimEnd().split('\n');
+  const text: string[] = [];
+  for (let part = stream.read(); part !== null; part = stream.read()) text.push(String(part));
+  const lines = text.join('').trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line).i)).toEqual([...Array(200).keys()]);
   expect(write.mock.calls.length).toBeLessThan(10);
   expect(writer.droppedLines).toBe(0);
