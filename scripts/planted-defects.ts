@@ -120,10 +120,10 @@ export const plantedDefects: readonly PlantedDefect[] = [
     name: 'a condition is looked at early, and no more at the change',
     file: 'src/ufs/root-commits.ts',
     right: `checkSignal(options.signal, this.uri, key);
-      checkCondition(options.condition, previous?.current, this.uri, key);
-      const lastModifiedMs`,
+      this.check(key, options.condition, previous);
+      const known`,
     wrong: `checkSignal(options.signal, this.uri, key);
-      const lastModifiedMs`,
+      const known`,
     foundBy: ['test/ufs/root'],
   },
   {
@@ -131,10 +131,17 @@ export const plantedDefects: readonly PlantedDefect[] = [
     file: 'src/ufs/root-commits.ts',
     right: `this.folders.changed(dirname(path));
       await this.fs.syncDirectory(dirname(path));
-      await this.bodies.remove`,
+      await this.leave`,
     wrong: `this.folders.changed(dirname(path));
-      await this.bodies.remove`,
+      await this.leave`,
     foundBy: ['test/ufs/crash'],
+  },
+  {
+    name: 'a record is believed whatever its checksum is',
+    file: 'src/ufs/root-record.ts',
+    right: "line[8] === 0x20 && line.toString('latin1', 0, 8) === checksumOf(json)",
+    wrong: 'line[8] === 0x20',
+    foundBy: ['test/ufs/root-damage'],
   },
   {
     name: 'pages of two generations have one name',

@@ -6,7 +6,7 @@ import { planCompletion } from './multipart-rules.ts';
 import type { RootCommits } from './root-commits.ts';
 import type { RootObjects } from './root-objects.ts';
 import type { RootPaths } from './root-paths.ts';
-import { metaOf, type StoredPart } from './root-record.ts';
+import { DamagedRecordError, metaOf, type StoredPart } from './root-record.ts';
 import type { RootPart, RootUploads } from './root-uploads.ts';
 
 /**
@@ -47,8 +47,10 @@ export class RootCompletion {
     options: CompleteOptions,
   ): Promise<ObjectMeta> {
     return this.uploads.exclusively(uploadId, async () => {
-      const present = await this.commits.load(key, { parts: true });
-      if (present && present.current.uploadId === uploadId) return metaOf(present);
+      const present = await this.commits.present(key, { parts: true });
+      if (present && !(present instanceof DamagedRecordError) && present.current.uploadId === uploadId) {
+        return metaOf(present);
+      }
       const upload = await this.uploads.get(key, uploadId);
       const stored = await this.uploads.parts(uploadId);
       const context = { backend: this.uri, minSizeBytes: this.minPartSizeBytes };
@@ -69,8 +71,9 @@ export class RootCompletion {
   /** Brings those completions to their end that were committed by a process that was killed then. */
   async finishCommitted(): Promise<void> {
     for (const { key, uploadId } of await this.uploads.list()) {
-      const record = await this.commits.load(key, { parts: true });
-      if (record?.current.uploadId !== uploadId) continue;
+      const record = await this.commits.present(key, { parts: true });
+      // A damaged record may be this completion's: the upload stays then, and can be completed again.
+      if (record instanceof DamagedRecordError || record?.current.uploadId !== uploadId) continue;
       await this.uploads.finish(uploadId, new Set(record.parts?.map((part) => part.file)));
     }
   }

@@ -3,7 +3,7 @@ import { UfsError } from './errors.ts';
 import { type FileSystem, isErrno, readWhole, removeQuietly, writeDurably } from './file-system.ts';
 import type { RootPaths } from './root-paths.ts';
 
-const layoutVersion = 1;
+const layoutVersion = 2;
 
 /**
  * Makes the root's own directories, or checks that they are of a version this program knows, and marks the root as open. Gives

@@ -12,6 +12,7 @@ import type {
 } from './backend.ts';
 import { collectBody, readRange, writeBody } from './body-file.ts';
 import { mapBounded } from './bounded.ts';
+import type { DamagedRecords } from './damaged-records.ts';
 import type { DirectoryKeeper } from './directory-keeper.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { type FileSystem, FileSystemError, isErrno, removeQuietly } from './file-system.ts';
@@ -24,7 +25,14 @@ import type { CommitOptions, NewVersion, RootCommits } from './root-commits.ts';
 import type { RootFolders } from './root-folders.ts';
 import { placeOf } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
-import { inlineLimitBytes, type LoadedRecord, loadRecord, metaOf, type StoredPart } from './root-record.ts';
+import {
+  DamagedRecordError,
+  inlineLimitBytes,
+  type LoadedRecord,
+  loadRecord,
+  metaOf,
+  type StoredPart,
+} from './root-record.ts';
 import { checkSignal, isEmpty } from './write-rules.ts';
 
 type VersionFacts = Pick<ObjectMeta, 'etag' | 'sizeBytes' | 'checksums' | 'checksumType'>;
@@ -42,6 +50,7 @@ export class RootObjects {
   private readonly keeper: DirectoryKeeper;
   private readonly bodies: RootBodies;
   private readonly commits: RootCommits;
+  private readonly damaged: DamagedRecords;
   /** By generation, the most recently used last. */
   private readonly partLists = new Map<string, { uploadId: string; parts: readonly StoredPart[] }>();
 
@@ -54,6 +63,7 @@ export class RootObjects {
     keeper: DirectoryKeeper,
     bodies: RootBodies,
     commits: RootCommits,
+    damaged: DamagedRecords,
   ) {
     this.uri = uri;
     this.fs = fs;
@@ -63,6 +73,7 @@ export class RootObjects {
     this.keeper = keeper;
     this.bodies = bodies;
     this.commits = commits;
+    this.damaged = damaged;
   }
 
   async head(key: string, { signal }: CallOptions): Promise<ObjectMeta> {
@@ -115,7 +126,7 @@ export class RootObjects {
 
   async delete(key: string, options: CallOptions & { readonly condition?: WriteCondition }): Promise<void> {
     await this.commits.checkEarly(key, options);
-    if (!(await this.commits.load(key))) return;
+    if (!(await this.commits.present(key))) return;
     await this.holding(key, () => this.commits.remove(key, options));
   }
 
@@ -273,8 +284,29 @@ export class RootObjects {
 
   private async listed(entry: { key: string; path: string } | { kind: 'prefix'; key: string }) {
     if ('kind' in entry) return entry;
-    const record = await loadRecord(this.fs, entry.path);
-    return record && listedObject(entry.key, record.current);
+    try {
+      const record = await loadRecord(this.fs, entry.path);
+      return record && listedObject(entry.key, record.current);
+    } catch (error) {
+      if (!(error instanceof DamagedRecordError)) throw error;
+      this.damaged.found(error);
+      return this.listedDamaged(entry.key, entry.path);
+    }
+  }
+
+  /**
+   * An object that nothing is known of. Left out, it would be taken for deleted by whoever copies the bucket; and it has a byte, since
+   * readers pass over an empty object without asking for it.
+   */
+  private async listedDamaged(key: string, path: string) {
+    try {
+      const { mtimeNs } = await this.fs.linkStatus(path);
+      const lastModifiedMs = Number(mtimeNs / 1_000_000n);
+      return listedObject(key, { etag: `${'0'.repeat(32)}-0`, sizeBytes: 1, lastModifiedMs });
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
   }
 
   private async *readFile(

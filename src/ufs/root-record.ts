@@ -1,13 +1,15 @@
+import { crc32 } from '@node-rs/crc32';
 import type { ObjectMeta, ObjectPart } from '../common/object-meta.ts';
 import { type FileSystem, FileSystemError, isErrno, type OpenFile } from './file-system.ts';
 
 /**
- * A record file: one line of JSON; then, of an object made of parts, a line of JSON that lists them; then the body, if it is inline.
+ * A record file: one line about the object; then, of an object made of parts, a line that lists them; then the body, if it is inline.
+ * A line is the CRC-32 of its JSON in eight hexadecimal digits, a space, and the JSON; an inline body's CRC-32 is in the first line.
  * The commit of any change is the rename of a record file into place.
  */
 export interface RootRecord {
   /** Raised when an older program could not read the record rightly. */
-  readonly layout: 1;
+  readonly layout: typeof recordLayout;
   readonly current: StoredVersion;
 }
 
@@ -18,6 +20,8 @@ export interface StoredVersion extends Omit<ObjectMeta, 'parts' | 'generationSet
   readonly uploadId?: string;
   /** Length of the line that lists the parts, newline included. */
   readonly partsLineBytes?: number;
+  /** Of an inline body. */
+  readonly bodyCrc32?: number;
 }
 
 /** A part of a multipart object; `file` is its name in the upload's directory. */
@@ -28,22 +32,26 @@ export interface StoredPart extends ObjectPart {
 /** Bodies up to this size lie in the record. */
 export const inlineLimitBytes = 64 * 1024;
 
+const recordLayout = 2;
 /** Nearly every record's first line fits, with an inline body of a few hundred bytes. */
 const firstReadBytes = 4096;
 /** 10,000 parts with every checksum take less than 3 MiB. */
 const lineLimitBytes = 8 * 1024 * 1024;
 
-export function encodeRecord(current: StoredVersion, parts: readonly StoredPart[] | undefined): Buffer {
-  if (!parts) return Buffer.from(`${JSON.stringify({ layout: 1, current })}\n`);
-  const rows = parts.map(({ partNumber, sizeBytes, file, checksums }) => [
-    partNumber,
-    sizeBytes,
-    file,
-    ...(checksums ? [checksums] : []),
-  ]);
-  const partsLine = Buffer.from(`${JSON.stringify(rows)}\n`);
-  const record: RootRecord = { layout: 1, current: { ...current, partsLineBytes: partsLine.length } };
-  return Buffer.concat([Buffer.from(`${JSON.stringify(record)}\n`), partsLine]);
+/** The pieces of a record file, one behind the other. */
+export function encodeRecord(
+  version: StoredVersion,
+  parts: readonly StoredPart[] | undefined,
+  inlineBody: Buffer | undefined,
+): Buffer[] {
+  const partsLine = parts && encodeLine(parts.map(rowOf));
+  const current = {
+    ...version,
+    ...(partsLine ? { partsLineBytes: partsLine.length } : {}),
+    ...(inlineBody ? { bodyCrc32: crc32(inlineBody) } : {}),
+  };
+  const record: RootRecord = { layout: recordLayout, current };
+  return [encodeLine(record), ...(partsLine ? [partsLine] : []), ...(inlineBody ? [inlineBody] : [])];
 }
 
 export interface LoadedRecord {
@@ -54,7 +62,21 @@ export interface LoadedRecord {
   readonly inlineBody?: Buffer;
 }
 
-/** Undefined where there is no record. Reads no more of the file than is asked for. */
+/** What lies in a record's place is no whole record; nothing is known of the version that it was of. */
+export class DamagedRecordError extends FileSystemError {
+  override name = 'DamagedRecordError';
+  readonly path: string;
+
+  constructor(path: string, cause?: unknown) {
+    super('EIO', `the record ${path} is damaged`, { cause });
+    this.path = path;
+  }
+}
+
+/**
+ * Undefined where there is no record. Reads no more of the file than is asked for, and gives nothing whose checksum does not hold.
+ * Rejects with `DamagedRecordError`, also where something that is no file lies in the record's place.
+ */
 export async function loadRecord(
   fs: FileSystem,
   path: string,
@@ -65,67 +87,97 @@ export async function loadRecord(
     file = await fs.openForReading(path, 'read');
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
+    throw damageOrElse(error, path);
   }
   try {
-    const firstSize = want.inlineBody ? inlineLimitBytes + firstReadBytes : firstReadBytes;
-    const bytes = Buffer.allocUnsafeSlow(firstSize);
-    let found: Buffer = bytes.subarray(0, await file.read(bytes, 0));
-    let lineEnd = found.indexOf(0x0a);
-    while (lineEnd < 0) {
-      if (found.length < firstSize || found.length > lineLimitBytes) throw damaged(path);
-      found = await readMore(file, found, found.length * 2);
-      lineEnd = found.indexOf(0x0a);
-    }
-    const { current } = parse(found.subarray(0, lineEnd), path) as RootRecord;
-    const bodyStart = lineEnd + 1 + (current.partsLineBytes ?? 0);
-    if (want.inlineBody && current.body === 'inline') {
-      const end = bodyStart + current.sizeBytes;
-      if (found.length < end) found = await readMore(file, found, end);
-      if (found.length < end) throw damaged(path);
-      return { current, inlineBody: found.subarray(bodyStart, end) };
-    }
-    if (want.parts && current.partsLineBytes !== undefined) {
-      if (found.length < bodyStart) found = await readMore(file, found, bodyStart);
-      return { current, parts: parseParts(found.subarray(lineEnd + 1, bodyStart), path) };
-    }
-    return { current };
+    return await readRecord(file, path, want);
+  } catch (error) {
+    throw damageOrElse(error, path);
   } finally {
     await file.close();
   }
 }
 
+async function readRecord(
+  file: OpenFile,
+  path: string,
+  want: { readonly parts?: boolean; readonly inlineBody?: boolean },
+): Promise<LoadedRecord> {
+  let wantedBytes = want.inlineBody ? inlineLimitBytes + firstReadBytes : firstReadBytes;
+  let found = await readMore(file, Buffer.alloc(0), wantedBytes);
+  let lineEnd = found.indexOf(0x0a);
+  while (lineEnd < 0) {
+    // A file that ends before its first line does, or never ends it.
+    if (found.length < wantedBytes || wantedBytes > lineLimitBytes) throw new DamagedRecordError(path);
+    wantedBytes *= 2;
+    found = await readMore(file, found, wantedBytes);
+    lineEnd = found.indexOf(0x0a);
+  }
+  const { layout, current } = decodeLine(found.subarray(0, lineEnd), path) as RootRecord;
+  if (layout !== recordLayout) throw new DamagedRecordError(path);
+  const bodyStart = lineEnd + 1 + (current.partsLineBytes ?? 0);
+  if (want.inlineBody && current.body === 'inline') {
+    const end = bodyStart + current.sizeBytes;
+    found = await readMore(file, found, end);
+    const inlineBody = found.subarray(bodyStart, end);
+    if (found.length < end || crc32(inlineBody) !== current.bodyCrc32) throw new DamagedRecordError(path);
+    return { current, inlineBody };
+  }
+  if (want.parts && current.partsLineBytes !== undefined) {
+    found = await readMore(file, found, bodyStart);
+    // Without its newline.
+    const rows = decodeLine(found.subarray(lineEnd + 1, bodyStart - 1), path) as PartRow[];
+    return { current, parts: rows.map(partOf) };
+  }
+  return { current };
+}
+
 /** What the layers above see of a stored version. */
 export function metaOf({ current, parts }: LoadedRecord): ObjectMeta {
-  const { body: _body, uploadId: _uploadId, partsLineBytes: _bytes, ...meta } = current;
+  const { body: _body, uploadId: _uploadId, partsLineBytes: _bytes, bodyCrc32: _crc32, ...meta } = current;
   if (!parts) return { ...meta, generationSettled: true };
   return { ...meta, generationSettled: true, parts: parts.map(({ file: _file, ...part }) => part) };
 }
 
+/** Of a large file, its first `sizeBytes`; fewer only where the file ends. */
 async function readMore(file: OpenFile, found: Buffer, sizeBytes: number): Promise<Buffer> {
+  if (found.length >= sizeBytes) return found;
   const rest = Buffer.allocUnsafeSlow(sizeBytes - found.length);
-  const count = await file.read(rest, found.length);
-  return Buffer.concat([found, rest.subarray(0, count)]);
+  const more = rest.subarray(0, await file.read(rest, found.length));
+  return found.length === 0 ? more : Buffer.concat([found, more]);
 }
 
-function parseParts(line: Buffer, path: string): StoredPart[] {
-  const rows = parse(line, path) as [number, number, string, ObjectPart['checksums']?][];
-  return rows.map(([partNumber, sizeBytes, file, checksums]) => ({
-    partNumber,
-    sizeBytes,
-    file,
-    ...(checksums ? { checksums } : {}),
-  }));
+/** A part in the list of parts: names would be repeated 10,000 times. */
+type PartRow = readonly [partNumber: number, sizeBytes: number, file: string, ObjectPart['checksums']?];
+
+function rowOf({ partNumber, sizeBytes, file, checksums }: StoredPart): PartRow {
+  return checksums ? [partNumber, sizeBytes, file, checksums] : [partNumber, sizeBytes, file];
 }
 
-function parse(line: Buffer, path: string): unknown {
-  try {
-    return JSON.parse(line.toString());
-  } catch (error) {
-    throw damaged(path, error);
-  }
+function partOf([partNumber, sizeBytes, file, checksums]: PartRow): StoredPart {
+  return { partNumber, sizeBytes, file, ...(checksums ? { checksums } : {}) };
 }
 
-function damaged(path: string, cause?: unknown): FileSystemError {
-  return new FileSystemError('EIO', `the record ${path} is damaged`, { cause });
+function encodeLine(value: unknown): Buffer {
+  const json = JSON.stringify(value);
+  return Buffer.from(`${checksumOf(Buffer.from(json))} ${json}\n`);
+}
+
+/** `line` is without its newline. */
+function decodeLine(line: Buffer, path: string): unknown {
+  const json = line.subarray(9);
+  const isWhole = line[8] === 0x20 && line.toString('latin1', 0, 8) === checksumOf(json);
+  if (!isWhole) throw new DamagedRecordError(path);
+  return JSON.parse(json.toString());
+}
+
+function checksumOf(bytes: Buffer): string {
+  return crc32(bytes).toString(16).padStart(8, '0');
+}
+
+/** A directory, a device or an unreadable sector is damage; that the process has no file descriptor or right left is not. */
+function damageOrElse(error: unknown, path: string): unknown {
+  if (error instanceof DamagedRecordError) return error;
+  const isDamage = isErrno(error, 'EIO', 'EISDIR', 'ELOOP', 'ENXIO', 'ESPIPE', 'EINVAL');
+  return isDamage ? new DamagedRecordError(path, error) : error;
 }

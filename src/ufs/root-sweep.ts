@@ -8,7 +8,7 @@ import type { RootBodies } from './root-bodies.ts';
 import type { RootCommits } from './root-commits.ts';
 import { bodyName, parseName, recordName } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
-import { loadRecord } from './root-record.ts';
+import { DamagedRecordError, type LoadedRecord, loadRecord } from './root-record.ts';
 import type { RootUploads } from './root-uploads.ts';
 
 /** How many directory entries are looked at before a pause. */
@@ -101,7 +101,9 @@ export class RootSweep {
       const info = await this.uploads.readInfo(directory);
       if (!info) continue;
       await this.commits.exclusively(info.key, async () => {
-        const record = await this.commits.load(info.key, { parts: true });
+        const record = await this.commits.present(info.key, { parts: true });
+        // What a damaged record names nobody knows, so what may be its body stays.
+        if (record instanceof DamagedRecordError) return;
         if (record?.current.uploadId === uploadId) {
           const files = new Set(record.parts?.map((part) => part.file));
           await this.uploads.tidy(directory, files).catch(ignoreGone);
@@ -133,9 +135,17 @@ export class RootSweep {
 
   private async sweepBody(directory: string, name: string, generation: string): Promise<boolean> {
     const recordPath = join(directory, recordName(name));
-    const isOrphan = async () =>
-      !this.bodies.isUncommitted(generation) &&
-      (await loadRecord(this.fs, recordPath))?.current.generation !== generation;
+    const isOrphan = async () => {
+      if (this.bodies.isUncommitted(generation)) return false;
+      let record: LoadedRecord | undefined;
+      try {
+        record = await loadRecord(this.fs, recordPath);
+      } catch (error) {
+        if (error instanceof DamagedRecordError) return false;
+        throw error;
+      }
+      return record?.current.generation !== generation;
+    };
     if (!(await isOrphan())) return false;
     // A writer that placed the body when the directory was read may have committed it meanwhile; and what is an orphan now stays one,
     // since only the process that placed a body commits it.

@@ -21,6 +21,7 @@ import type {
   UploadInfo,
   WriteCondition,
 } from './backend.ts';
+import { DamagedRecords } from './damaged-records.ts';
 import { DirectoryKeeper } from './directory-keeper.ts';
 import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
 import { minPartSizeBytes, pageParts, pageUploads } from './multipart-rules.ts';
@@ -83,6 +84,7 @@ export class RootBackend implements Backend {
   private readonly uploads: RootUploads;
   private readonly completion: RootCompletion;
   private readonly sweep: RootSweep;
+  private readonly damaged: DamagedRecords;
   /** Settles with whether nothing is left to be swept. */
   private swept: Promise<boolean> = Promise.resolve(true);
 
@@ -101,8 +103,9 @@ export class RootBackend implements Backend {
     const folders = new RootFolders(fs);
     const keeper = new DirectoryKeeper(fs, paths.root, (parent) => folders.changed(parent));
     const bodies = new RootBodies(fs, random, paths);
-    const commits = new RootCommits(uri, fs, clock, random, paths, folders, bodies);
-    this.objects = new RootObjects(uri, fs, random, paths, folders, keeper, bodies, commits);
+    this.damaged = new DamagedRecords(clock, log);
+    const commits = new RootCommits(uri, fs, clock, random, paths, folders, bodies, this.damaged);
+    this.objects = new RootObjects(uri, fs, random, paths, folders, keeper, bodies, commits, this.damaged);
     this.uploads = new RootUploads(uri, fs, clock, random, paths, bodies);
     this.completion = new RootCompletion(uri, fs, paths, this.objects, this.uploads, commits, {
       minPartSizeBytes: settings.minPartSizeBytes ?? minPartSizeBytes,
@@ -201,7 +204,7 @@ export class RootBackend implements Backend {
 
   async close(): Promise<void> {
     this.sweep.stop();
-    const clean = await this.swept;
+    const clean = (await this.swept) && !this.damaged.leftBodies;
     await this.run(undefined, {}, () => closeRoot(this.fs, this.paths, clean));
   }
 
