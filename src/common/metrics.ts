@@ -46,6 +46,11 @@ export class Metrics {
     'Pages that could not be read or kept, by reason (checksum, io, missing, no-space, short; index: its rows)',
     ['reason'],
   );
+  readonly pageStoreUp = this.gauge(
+    'forebay_page_store_up',
+    '1 while pages are kept in this folder, 0 while its disk is full or failing and is passed by',
+    ['path'],
+  );
   readonly pageEvictions = this.counter(
     'forebay_page_evictions_total',
     'Pages dropped to make room, by tier',

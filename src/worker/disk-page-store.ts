@@ -6,6 +6,7 @@ import type { Mutants } from '../common/mutants.ts';
 import type { FileSystem } from '../ufs/file-system.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
 import { CachePolicy } from './cache-policy.ts';
+import { DiskState } from './disk-state.ts';
 import { PageFileError, PageFiles } from './page-files.ts';
 import { encodeHeader, pageFileName } from './page-format.ts';
 import { PageIndex, type PageRow } from './page-index.ts';
@@ -23,7 +24,7 @@ export interface DiskPageStoreSettings {
   readonly maxOpenFiles?: number;
   /** Pages being written or waiting for it; beyond, pages are not kept. */
   readonly maxPendingWrites?: number;
-  /** How long nothing is written after the disk was full or failed. */
+  /** How long nothing is written after the disk was full or failed; then it is tried again, and so on. */
   readonly bypassMs?: number;
   readonly indexCommitMs?: number;
   readonly mutants?: Mutants;
@@ -41,7 +42,6 @@ export interface DiskPage extends PageRow {
  * waiting for the disk: one that a power loss tore is found out by its checksums and is absent.
  */
 export class DiskPageStore implements PageStore {
-  private readonly clock: Clock;
   private readonly metrics: Metrics;
   private readonly log: Log;
   private readonly settings: Required<DiskPageStoreSettings>;
@@ -50,12 +50,18 @@ export class DiskPageStore implements PageStore {
   private readonly policy: CachePolicy<DiskPage>;
   private readonly paths = new PathNames();
   private readonly busy = new Set<Promise<void>>();
-  private bypassUntilMs = Number.NEGATIVE_INFINITY;
+  /** Those of `busy` that write files. */
+  private readonly placing = new Set<Promise<void>>();
+  private readonly state: DiskState;
+  private loaded = false;
   private closed = false;
-  /** Resolves when index and files have been compared after the start; never rejects. */
+  /** Resolves when index and files have been compared after the start, or since the disk came back; never rejects. */
   reconciled: Promise<void> = Promise.resolve();
 
-  /** Serves at once what the index knows, and compares it with the files meanwhile. Rejects with `PageFileError`. */
+  /**
+   * Serves at once what the index knows, and compares it with the files meanwhile. A folder that cannot be used is no failure: no page
+   * is there then, and it is tried again every `bypassMs`.
+   */
   static async open(
     clock: Clock,
     metrics: Metrics,
@@ -69,10 +75,8 @@ export class DiskPageStore implements PageStore {
       maxOpenFiles: all.maxOpenFiles,
       skipChecksums: all.mutants.skipPageChecksum ?? false,
     });
-    await files.prepare();
     const store = new DiskPageStore(clock, metrics, log, files, all);
-    const loaded = store.load();
-    store.reconciled = reconcile(store.parts(), loaded);
+    await store.begin();
     return store;
   }
 
@@ -83,7 +87,6 @@ export class DiskPageStore implements PageStore {
     files: PageFiles,
     settings: Required<DiskPageStoreSettings>,
   ) {
-    this.clock = clock;
     this.metrics = metrics;
     this.log = log;
     this.files = files;
@@ -91,10 +94,22 @@ export class DiskPageStore implements PageStore {
     this.index = new PageIndex(
       clock,
       log,
-      { path: join(settings.path, 'index.sqlite'), commitMs: settings.indexCommitMs, maxPending: 500 },
+      {
+        path: join(settings.path, 'index.sqlite'),
+        commitMs: settings.indexCommitMs,
+        maxPending: 500,
+        retryMs: settings.bypassMs,
+      },
       () => this.metrics.pageStoreErrors.inc({ reason: 'index' }),
     );
     this.policy = new CachePolicy({ capacityBytes: settings.capacityBytes, maxEntries: settings.maxPages });
+    this.state = new DiskState(
+      clock,
+      metrics,
+      log,
+      { path: settings.path, retryMs: settings.bypassMs },
+      (fault) => this.recover(fault),
+    );
   }
 
   get usage() {
@@ -108,6 +123,11 @@ export class DiskPageStore implements PageStore {
   /** Page files that are open at the moment. */
   get openFileCount(): number {
     return this.files.openCount;
+  }
+
+  /** False while the disk is passed by. */
+  get isUp(): boolean {
+    return this.state.isUp;
   }
 
   async read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {
@@ -141,14 +161,16 @@ export class DiskPageStore implements PageStore {
 
   async write(key: PageKey, bytes: Buffer): Promise<void> {
     const name = pageFileName(key);
-    if (this.closed || this.clock.monotonicMs() < this.bypassUntilMs || this.policy.get(name)) return;
+    if (this.closed || !this.state.isUp || this.policy.get(name)) return;
     if (this.busy.size >= this.settings.maxPendingWrites) return;
     const header = encodeHeader(key, bytes);
     const fileBytes = header.length + bytes.length;
     if (!this.policy.fits(fileBytes)) return;
     const { incarnation, path, generation } = key;
     const row: PageRow = { name, incarnation, path, generation, pageBytes: bytes.length, fileBytes };
-    await this.tracked(this.place(row, [header, bytes]));
+    const placing = this.place(row, [header, bytes]);
+    this.placing.add(placing);
+    await this.tracked(placing.finally(() => this.placing.delete(placing)));
   }
 
   async remove(incarnation: string, path: string, keepGeneration?: string): Promise<void> {
@@ -164,13 +186,44 @@ export class DiskPageStore implements PageStore {
   /** Ends after the writes under way and the comparison; what is known is in the index then. */
   async close(): Promise<void> {
     this.closed = true;
+    await this.state.close();
     await this.reconciled;
     await Promise.all(this.busy);
     this.files.close();
     this.index.close();
   }
 
+  private async begin(): Promise<void> {
+    try {
+      await this.files.prepare();
+    } catch (error) {
+      if (!(error instanceof PageFileError)) throw error;
+      this.metrics.pageStoreErrors.inc({ reason: error.reason });
+      this.state.failed(error);
+      return;
+    }
+    this.compare(this.load());
+  }
+
+  /** Makes the folder ready again after `fault`, and finds out what has become of the pages. */
+  private async recover(fault: PageFileError): Promise<void> {
+    await Promise.allSettled(this.placing);
+    await this.files.prepare();
+    if (this.closed) return;
+    if (!this.loaded) return this.compare(this.load());
+    // A full disk loses nothing. After anything else it may be another disk that is here now.
+    if (fault.reason === 'no-space') return;
+    this.files.close();
+    this.index.reopen();
+    this.compare([...this.policy.values()].filter((page) => page.ready));
+  }
+
+  private compare(pages: readonly DiskPage[]): void {
+    this.reconciled = this.reconciled.then(() => reconcile(this.parts(), pages));
+  }
+
   private load(): DiskPage[] {
+    this.loaded = true;
     const loaded: DiskPage[] = [];
     const evicted: DiskPage[] = [];
     const whole = this.index.load((row) => {
@@ -235,9 +288,7 @@ export class DiskPageStore implements PageStore {
   private writeFailed(error: unknown): void {
     if (!(error instanceof PageFileError)) throw error;
     this.metrics.pageStoreErrors.inc({ reason: error.reason });
-    if (!error.lasting) return;
-    this.log.warn({ err: error, path: this.settings.path }, 'pages are not kept on disk for a while');
-    this.bypassUntilMs = this.clock.monotonicMs() + this.settings.bypassMs;
+    if (error.lasting) this.state.failed(error);
   }
 
   private async dropAll(pages: readonly DiskPage[]): Promise<void> {

@@ -57,7 +57,7 @@ export class PageFiles {
     this.open = new OpenPages(settings.maxOpenFiles);
   }
 
-  /** Makes the folders that are missing and removes what a former process left half written. */
+  /** Makes the folders that are missing and removes what was left half written; not while anything is being written. */
   async prepare(): Promise<void> {
     await attempt(async () => {
       await this.makeFolder(this.settings.path);
@@ -160,6 +160,7 @@ export class PageFiles {
     return this.open.count;
   }
 
+  /** Closes the files that are held open; a later read opens its own again. */
   close(): void {
     this.open.closeAll();
   }

@@ -155,11 +155,14 @@ export class PageFills {
       await new Promise<void>((resolve) => this.writeQueue.push(resolve));
     }
     this.writeCount++;
-    const [first] = flight.chunks;
-    const bytes = flight.chunks.length === 1 && first ? first : Buffer.concat(flight.chunks);
-    await this.store.write(flight.key, bytes);
-    this.writeCount--;
-    this.writeQueue.shift()?.();
+    try {
+      const [first] = flight.chunks;
+      const bytes = flight.chunks.length === 1 && first ? first : Buffer.concat(flight.chunks);
+      await this.store.write(flight.key, bytes);
+    } finally {
+      this.writeCount--;
+      this.writeQueue.shift()?.();
+    }
   }
 
   /** No reader wants the flight any more, or somebody else needs its memory. */

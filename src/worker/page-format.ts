@@ -72,15 +72,20 @@ export function decodeHeader(start: Buffer): PageHeader | undefined {
   const blockCount = Math.ceil(pageBytes / block);
   if (fixedBytes + keyBytes + 4 * blockCount + 4 !== length) return undefined;
   const key = decodeKey(header.toString('utf8', fixedBytes, fixedBytes + keyBytes));
+  if (!key) return undefined;
   const checksums = Array.from({ length: blockCount }, (_, i) =>
     header.readUInt32LE(fixedBytes + keyBytes + 4 * i),
   );
   return { headerBytes: length, blockBytes: block, pageBytes, key, checksums };
 }
 
-function decodeKey(text: string): PageKey {
-  const [incarnation, path, generation, pageSizeBytes, pageIndex] = JSON.parse(text);
-  return { incarnation, path, generation, pageSizeBytes, pageIndex };
+function decodeKey(text: string): PageKey | undefined {
+  try {
+    const [incarnation, path, generation, pageSizeBytes, pageIndex] = JSON.parse(text);
+    return { incarnation, path, generation, pageSizeBytes, pageIndex };
+  } catch {
+    return undefined; // Its checksum is right, but this is not what `encodeHeader` writes.
+  }
 }
 
 /** The whole blocks that a range within a page touches, as a range within the page. */

@@ -7,7 +7,7 @@ import { DiskPageStore, type DiskPageStoreSettings } from '../../src/worker/disk
 import { pageFileName } from '../../src/worker/page-format.ts';
 import type { PageKey } from '../../src/worker/page-store.ts';
 import { FaultyFileSystem } from './faulty-file-system.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock, turn } from './manual-clock.ts';
 
 /** A disk page store in a folder of its own, which can be opened again, or as a copy, at any moment. */
 export class DiskBench {
@@ -60,6 +60,21 @@ export class DiskBench {
       for (const entry of entries) if (entry.isFile()) found.push(join(entry.parentPath, entry.name));
     }
     return found;
+  }
+
+  /** Whether the metric says that pages are kept on disk. */
+  async isUp(path = this.path): Promise<boolean> {
+    const { values } = await this.metrics.pageStoreUp.get();
+    return values.find((value) => value.labels.path === path)?.value === 1;
+  }
+
+  /** Lets the time pass after which a disk is tried again, and waits for what comes of it. */
+  async tryAgain(store: DiskPageStore): Promise<void> {
+    const before = this.clock.sleeperCount;
+    await this.clock.pass(30_000);
+    // Either it is up, or the next try is planned.
+    while (!store.isUp && this.clock.sleeperCount < before) await turn();
+    await store.reconciled;
   }
 
   async errors(reason: string): Promise<number> {

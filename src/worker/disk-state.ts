@@ -1,0 +1,87 @@
+import type { Clock } from '../common/clock.ts';
+import type { Log } from '../common/log.ts';
+import type { Metrics } from '../common/metrics.ts';
+import { PageFileError } from './page-files.ts';
+
+export interface DiskStateSettings {
+  /** The page folder. */
+  readonly path: string;
+  /** How long a disk that failed is left alone before it is tried again. */
+  readonly retryMs: number;
+}
+
+/** Makes the disk ready again after `fault`. Rejects with `PageFileError` if it still fails. */
+export type Recover = (fault: PageFileError) => Promise<void>;
+
+/** Whether pages can be kept on a disk at the moment. A disk that failed is tried again, every `retryMs`, until it does well. */
+export class DiskState {
+  private readonly clock: Clock;
+  private readonly metrics: Metrics;
+  private readonly log: Log;
+  private readonly settings: DiskStateSettings;
+  private readonly recover: Recover;
+  private readonly closed = new AbortController();
+  private retrying: Promise<void> = Promise.resolve();
+  private up = true;
+
+  constructor(clock: Clock, metrics: Metrics, log: Log, settings: DiskStateSettings, recover: Recover) {
+    this.clock = clock;
+    this.metrics = metrics;
+    this.log = log;
+    this.settings = settings;
+    this.recover = recover;
+    this.set(true);
+  }
+
+  get isUp(): boolean {
+    return this.up;
+  }
+
+  /** From now on the disk is passed by, until it has been made ready again. */
+  failed(fault: PageFileError): void {
+    if (!this.up || this.closed.signal.aborted) return;
+    this.set(false);
+    this.log.warn({ err: fault, path: this.settings.path }, 'pages are not kept on disk for a while');
+    this.retrying = this.retry(fault);
+  }
+
+  /** Ends the trying, after what is under way of it. */
+  async close(): Promise<void> {
+    this.closed.abort();
+    await this.retrying;
+  }
+
+  private async retry(first: PageFileError): Promise<void> {
+    for (let fault = first; await this.pause(); ) {
+      try {
+        await this.recover(fault);
+        this.set(true);
+        this.log.info({ path: this.settings.path }, 'pages are kept on disk again');
+        return;
+      } catch (error) {
+        if (!(error instanceof PageFileError)) throw error;
+        this.metrics.pageStoreErrors.inc({ reason: error.reason });
+        // Said again only when something else stands in the way.
+        if (error.message !== fault.message) {
+          this.log.warn({ err: error, path: this.settings.path }, 'pages can still not be kept on disk');
+        }
+        fault = error;
+      }
+    }
+  }
+
+  /** False if it was closed meanwhile. */
+  private async pause(): Promise<boolean> {
+    try {
+      await this.clock.sleep(this.settings.retryMs, this.closed.signal);
+      return true;
+    } catch {
+      return false; // Only closing ends a sleep early.
+    }
+  }
+
+  private set(up: boolean): void {
+    this.up = up;
+    this.metrics.pageStoreUp.set({ path: this.settings.path }, up ? 1 : 0);
+  }
+}
