@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { isAccessKeyId, isSecretAccessKey } from '../auth/user-record.ts';
 import { generateAccessKeyId, generateSecretAccessKey } from '../auth/user-store.ts';
 import type { Random } from '../common/random.ts';
@@ -53,11 +53,44 @@ function givenRoot(settings: Settings): RootCredentials | undefined {
 
 async function makeDataFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolders(resolve(path));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandError(`cannot make the data folder ${path} (${code}): set another with --data`);
   }
+}
+
+/**
+ * A folder and those it lies in, each tried at most twice. Node's own recursive mkdir tries for ever where a folder that exists
+ * answers ENOENT to a new one, as those of /proc do.
+ */
+async function makeFolders(path: string): Promise<void> {
+  if (await isMadeOrThere(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolders(parent);
+  await mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
+    // Somebody else may have made it just now.
+    if (!(await isFolder(path))) throw error;
+  });
+}
+
+/** False if the folder it lies in is missing. */
+async function isMadeOrThere(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    if (await isFolder(path)) return true;
+    throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
 }
 
 async function encryptionKeyOf(settings: Settings, random: Random): Promise<Buffer> {

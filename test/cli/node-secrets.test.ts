@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -120,4 +120,20 @@ describe('the encryption key', () => {
 test('a data folder that cannot be made is named', async () => {
   await writeFile(join(parent, 'deep'), 'a file');
   expect(await failure(prepare())).toMatch(/^cannot make the data folder .*: set another with --data$/);
+});
+
+test('a data folder where the system lets none be made is named, and not tried for ever', async () => {
+  const attempt = async (path: string) => failure(prepare({ FOREBAY_DATA: path }));
+  expect(await attempt('/proc/x/y')).toBe(
+    'cannot make the data folder /proc/x/y (ENOENT): set another with --data',
+  );
+  const long = join(parent, 'n'.repeat(300));
+  expect(await attempt(join(long, 'x'))).toContain('(ENAMETOOLONG)');
+});
+
+test('a data folder that is a link to a folder is taken', async () => {
+  await mkdir(join(parent, 'real'));
+  await symlink(join(parent, 'real'), data.slice(0, data.lastIndexOf('/')));
+  await prepare();
+  expect(await readdir(join(parent, 'real', 'data'))).toContain('secret.key');
 });
