@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 
-/** Held by this process alone until it is released, or the process ends, however it ends. */
+/** Held by this process alone until it is released, the process ends, however it ends, or nothing refers to this object any more. */
 export interface ProcessLock {
   release(): void;
 }
@@ -15,7 +15,8 @@ export interface ProcessLock {
 export function takeProcessLock(path: string): ProcessLock | undefined {
   const database = new Database(path, { timeout: 0 });
   try {
-    // Nothing is ever written, so neither a journal nor a single byte comes of the transaction.
+    // Nothing is ever written, so there is nothing to roll back, and no journal need lie beside the file.
+    database.pragma('journal_mode = MEMORY');
     database.exec('BEGIN EXCLUSIVE');
     return { release: () => database.close() };
   } catch (error) {

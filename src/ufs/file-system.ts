@@ -8,6 +8,11 @@ export interface FileStatus {
   readonly sizeBytes: number;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  readonly mode: bigint;
+  readonly uid: bigint;
+  readonly gid: bigint;
+  /** Names that lead to it; 0 of a file that is open and was removed. */
+  readonly linkCount: bigint;
 }
 
 /** One open file. To be closed exactly once; methods may run concurrently until then. */
@@ -53,6 +58,13 @@ export interface FileSystem {
   linkStatus(path: string): Promise<FileStatus>;
   realPath(path: string): Promise<string>;
   syncDirectory(path: string): Promise<void>;
+  /**
+   * Takes the lock on a file, which is made if it is not there, for the caller alone until the returned function is called or the
+   * process ends; EBUSY if somebody has it. The file is to be used for nothing else.
+   */
+  lock(path: string): Promise<() => void>;
+  /** Whether the times of files there come from this machine's own clock, and not from a server's. */
+  sharesClock(path: string): Promise<boolean>;
 }
 
 /** What the system said, by its errno name (`ENOENT`). */

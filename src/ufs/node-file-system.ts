@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
+import { takeProcessLock } from '../common/process-lock.ts';
 import { type FileStatus, type FileSystem, FileSystemError, type OpenFile } from './file-system.ts';
 
 const open = promisify(fs.open);
@@ -16,8 +17,18 @@ const rmdir = promisify(fs.rmdir);
 const readdir = promisify(fs.readdir);
 const realpath = promisify(fs.realpath.native);
 const readlink = promisify(fs.readlink);
+const statfs = promisify(fs.statfs);
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+
+/**
+ * File systems that Linux itself keeps the times of, by their magic numbers (linux/magic.h): ext2 to ext4, XFS, Btrfs, tmpfs, ramfs,
+ * overlayfs, F2FS, bcachefs, ZFS, FAT, exFAT. Anything else may be a server's.
+ */
+const localFileSystems: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x858458f6, 0x794c7630, 0xf2f52010, 0xca451a4e, 0x2fc12fc1,
+  0x4d44, 0x2011bab0,
+]);
 
 /** The system's own file system. Files and directories are made readable and writable by their owner's group at most. */
 export class NodeFileSystem implements FileSystem {
@@ -92,6 +103,23 @@ export class NodeFileSystem implements FileSystem {
     } finally {
       await wrap(close(fd));
     }
+  }
+
+  async lock(path: string): Promise<() => void> {
+    let lock: ReturnType<typeof takeProcessLock>;
+    try {
+      lock = takeProcessLock(path);
+    } catch (error) {
+      throw new FileSystemError('EIO', `cannot lock ${path}: ${(error as Error).message}`, { cause: error });
+    }
+    if (!lock) throw new FileSystemError('EBUSY', `${path} is locked`);
+    return lock.release;
+  }
+
+  async sharesClock(path: string): Promise<boolean> {
+    // The kernel gives the number as a signed word on some machines.
+    const { type } = await wrap(statfs(path));
+    return process.platform === 'linux' && localFileSystems.has(type >>> 0);
   }
 }
 
@@ -179,6 +207,10 @@ function toStatus(stats: fs.BigIntStats): FileStatus {
     sizeBytes: Number(stats.size),
     mtimeNs: stats.mtimeNs,
     ctimeNs: stats.ctimeNs,
+    mode: stats.mode,
+    uid: stats.uid,
+    gid: stats.gid,
+    linkCount: stats.nlink,
   };
 }
 

@@ -6,31 +6,30 @@ import type { RootPaths } from './root-paths.ts';
 const layoutVersion = 2;
 
 /**
- * Makes the root's own directories, or checks that they are of a version this program knows, and marks the root as open. Gives
- * whether the last process to have it open did not close it. Kinds: unavailable.
+ * Makes the root's own directories, or checks that they are of a version this program knows, takes the root's lock and marks it as
+ * open. Gives whether the last process to have it open did not close it, and what gives the lock back. Kinds: unavailable, also if
+ * another process has the root open; what is refused is left as it was.
  */
 export async function prepareRoot(
   fs: FileSystem,
   paths: RootPaths,
   uri: string,
-): Promise<{ unclean: boolean }> {
+): Promise<{ unclean: boolean; unlock: () => void }> {
   await ensureDirectory(fs, paths.root);
-  const version = await readLayout(fs, paths, uri);
-  if (version === undefined) await createLayout(fs, paths, uri);
-  else if (version !== layoutVersion) {
-    throw new UfsError(
-      'unavailable',
-      `${paths.root} has layout ${version}; this program knows ${layoutVersion}`,
-      {
-        backend: uri,
-        retryable: false,
-      },
-    );
+  await checkLayout(fs, paths, uri);
+  await ensureDirectory(fs, paths.own);
+  const unlock = await lockRoot(fs, paths, uri);
+  try {
+    // Another process may have made the layout until the lock was taken.
+    if ((await checkLayout(fs, paths, uri)) === undefined) await createLayout(fs, paths);
+    const unclean = !(await createMarker(fs, paths));
+    await ensureDirectory(fs, paths.tmp);
+    await fs.syncDirectory(paths.own);
+    return { unclean, unlock };
+  } catch (error) {
+    unlock();
+    throw error;
   }
-  const unclean = !(await createMarker(fs, paths));
-  await ensureDirectory(fs, paths.tmp);
-  await fs.syncDirectory(paths.own);
-  return { unclean };
 }
 
 /** Marks the root as closed; `clean` if nothing is left that a sweep would remove. */
@@ -49,6 +48,34 @@ export async function closeRoot(fs: FileSystem, paths: RootPaths, clean: boolean
   await fs.syncDirectory(paths.own);
 }
 
+/** Two processes on one root would take each other's files for left over and cached metadata for current. */
+async function lockRoot(fs: FileSystem, paths: RootPaths, uri: string): Promise<() => void> {
+  try {
+    return await fs.lock(paths.lock);
+  } catch (error) {
+    if (!isErrno(error, 'EBUSY')) throw error;
+    throw new UfsError(
+      'unavailable',
+      `the root mount ${paths.root} is in use by another node: stop that one, or set another with --root-mount`,
+      { backend: uri, retryable: false, cause: error },
+    );
+  }
+}
+
+/** Undefined where no layout was made yet, nor anything else. */
+async function checkLayout(fs: FileSystem, paths: RootPaths, uri: string): Promise<unknown> {
+  const refuse = (message: string) =>
+    new UfsError('unavailable', message, { backend: uri, retryable: false });
+  const version = await readLayout(fs, paths, uri);
+  if (version === undefined) {
+    const foreign = (await fs.readDirectory(paths.root)).find((name) => name !== '.forebay');
+    if (foreign !== undefined) throw refuse(`${paths.root} holds files that are not Forebay's (${foreign})`);
+  } else if (version !== layoutVersion) {
+    throw refuse(`${paths.root} has layout ${version}; this program knows ${layoutVersion}`);
+  }
+  return version;
+}
+
 async function readLayout(fs: FileSystem, paths: RootPaths, uri: string): Promise<unknown> {
   try {
     const bytes = await readWhole(fs, paths.layout, 4096);
@@ -60,14 +87,7 @@ async function readLayout(fs: FileSystem, paths: RootPaths, uri: string): Promis
   }
 }
 
-async function createLayout(fs: FileSystem, paths: RootPaths, uri: string): Promise<void> {
-  const foreign = (await fs.readDirectory(paths.root)).filter((name) => name !== '.forebay');
-  if (foreign.length > 0) {
-    throw new UfsError('unavailable', `${paths.root} holds files that are not Forebay's (${foreign[0]})`, {
-      backend: uri,
-      retryable: false,
-    });
-  }
+async function createLayout(fs: FileSystem, paths: RootPaths): Promise<void> {
   for (const path of [paths.own, paths.allTmp, paths.uploads, paths.objects]) await ensureDirectory(fs, path);
   // A process that was killed may have made them without making their entries durable.
   await fs.syncDirectory(paths.root);

@@ -9,6 +9,8 @@ export class RootPaths {
   readonly layout: string;
   /** Is there while a process has the root open. */
   readonly marker: string;
+  /** Locked by the process that has the root open. */
+  readonly lock: string;
   readonly allTmp: string;
   /** Of this process; others' are left over from processes that were killed. */
   readonly tmp: string;
@@ -20,6 +22,7 @@ export class RootPaths {
     this.own = join(root, '.forebay');
     this.layout = join(this.own, 'layout.json');
     this.marker = join(this.own, 'open');
+    this.lock = join(this.own, 'lock');
     this.allTmp = join(this.own, 'tmp');
     this.tmp = join(this.allTmp, run);
     this.uploads = join(this.own, 'uploads');

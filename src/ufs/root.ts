@@ -46,8 +46,8 @@ export interface RootBackendSettings {
 }
 
 /**
- * Opens Forebay's own layout, in which any key can be held (see `root-names.ts`), and makes it where there is nothing yet. The caller
- * sees to it that no other process has it open. Kinds: unavailable (not a root, or of an unknown version), denied, io.
+ * Opens Forebay's own layout, in which any key can be held (see `root-names.ts`), and makes it where there is nothing yet; while it is
+ * open no other process can open it. Kinds: unavailable (not a root, of an unknown version, or in use), denied, io.
  */
 export async function openRootBackend(
   fs: FileSystem,
@@ -59,10 +59,15 @@ export async function openRootBackend(
   const uri = pathToFileURL(settings.path).href;
   return withUfsErrors(uri, undefined, async () => {
     const paths = new RootPaths(settings.path, random.uuid());
-    const { unclean } = await prepareRoot(fs, paths, uri);
-    const backend = new RootBackend(uri, fs, clock, random, log, paths, settings);
-    await backend.recover(unclean);
-    return backend;
+    const { unclean, unlock } = await prepareRoot(fs, paths, uri);
+    const backend = new RootBackend(uri, fs, clock, random, log, paths, unlock, settings);
+    try {
+      await backend.recover(unclean);
+      return backend;
+    } catch (error) {
+      unlock();
+      throw error;
+    }
   });
 }
 
@@ -80,6 +85,7 @@ export class RootBackend implements Backend {
   };
   private readonly fs: FileSystem;
   private readonly paths: RootPaths;
+  private readonly unlock: () => void;
   private readonly objects: RootObjects;
   private readonly uploads: RootUploads;
   private readonly completion: RootCompletion;
@@ -88,6 +94,7 @@ export class RootBackend implements Backend {
   /** Settles with whether nothing is left to be swept. */
   private swept: Promise<boolean> = Promise.resolve(true);
 
+  /** The root is prepared; `unlock` gives its lock back. */
   constructor(
     uri: string,
     fs: FileSystem,
@@ -95,11 +102,13 @@ export class RootBackend implements Backend {
     random: Random,
     log: Log,
     paths: RootPaths,
+    unlock: () => void,
     settings: RootBackendSettings,
   ) {
     this.uri = uri;
     this.fs = fs;
     this.paths = paths;
+    this.unlock = unlock;
     const folders = new RootFolders(fs);
     const keeper = new DirectoryKeeper(fs, paths.root, (parent) => folders.changed(parent));
     const bodies = new RootBodies(fs, random, paths);
@@ -205,7 +214,11 @@ export class RootBackend implements Backend {
   async close(): Promise<void> {
     this.sweep.stop();
     const clean = (await this.swept) && !this.damaged.leftBodies;
-    await this.run(undefined, {}, () => closeRoot(this.fs, this.paths, clean));
+    try {
+      await this.run(undefined, {}, () => closeRoot(this.fs, this.paths, clean));
+    } finally {
+      this.unlock();
+    }
   }
 
   private run<T>(key: string | undefined, { signal }: CallOptions, work: () => Promise<T>): Promise<T> {

@@ -33,6 +33,7 @@ export class FaultFileSystem implements FileSystem {
   readonly stopped = new Promise<void>((resolve) => {
     this.announceStop = resolve;
   });
+  private readonly locked = new Set<string>();
   private lateSyncs: FileNode[] = [];
   private afterNextStep: (() => void) | undefined;
 
@@ -143,6 +144,17 @@ export class FaultFileSystem implements FileSystem {
     };
   }
 
+  async lock(path: string): Promise<() => void> {
+    await this.look();
+    if (this.locked.has(path)) throw fault('EBUSY', path);
+    this.locked.add(path);
+    return () => this.locked.delete(path);
+  }
+
+  async sharesClock(): Promise<boolean> {
+    return true;
+  }
+
   syncFile(node: FileNode): void {
     if (this.defects.dropFileSync) return;
     if (this.defects.renameBeforeSync) this.lateSyncs.push(node);
@@ -222,6 +234,10 @@ function statusOf(node: FileNode | DirectoryNode | LinkNode): FileStatus {
     sizeBytes: node.kind === 'file' ? node.data.length : 0,
     mtimeNs: node.mtimeNs,
     ctimeNs: node.ctimeNs,
+    mode: 0o640n,
+    uid: 0n,
+    gid: 0n,
+    linkCount: 1n,
   };
 }
 

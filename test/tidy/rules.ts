@@ -22,7 +22,7 @@ const keptApart: readonly (readonly [importer: string, imported: string])[] = [[
 /** Packages that belong to certain folders alone. */
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
   fastify: ['gateway', 'admin'],
-  'better-sqlite3': ['coord', 'worker'],
+  'better-sqlite3': ['common', 'coord', 'worker'],
 };
 
 const inSource = (path: string): boolean => /^src\/.*\.ts$/.test(path);
