@@ -64,13 +64,11 @@ export class TreeFiles {
     }
   }
 
-  /** Whether a resolved path lies in the tree, and not among Forebay's own files there. */
+  /** Whether a resolved path lies in the tree, and not among Forebay's own files there or below. */
   isInside(realPath: string): boolean {
     if (realPath === this.root) return true;
     const base = this.root === '/' ? '/' : `${this.root}/`;
-    if (!realPath.startsWith(base)) return false;
-    const own = `${base}${reservedName}`;
-    return realPath !== own && !realPath.startsWith(`${own}/`);
+    return realPath.startsWith(base) && !realPath.slice(base.length).split('/').includes(reservedName);
   }
 
   /** Rejects with `unavailable` if the reason why something is missing is that the whole tree is. */

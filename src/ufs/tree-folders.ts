@@ -52,6 +52,7 @@ export class TreeFolders implements Folders {
     try {
       if (await this.hasMarker(this.keyOf(path), await this.fs.status(path))) return true;
       for await (const name of this.fs.scanDirectory(path)) {
+        if (name === reservedName) continue;
         const entryPath = join(path, name);
         const kind = await this.kindOf(path, name, (await this.fs.linkStatus(entryPath)).kind);
         if (kind === 'file') return true;
@@ -74,7 +75,7 @@ export class TreeFolders implements Folders {
     let hasLinks = false;
     const entries: FolderEntry[] = [];
     for (const entry of await this.fs.readEntries(path)) {
-      if (path === this.files.root && entry.name === reservedName) continue;
+      if (entry.name === reservedName) continue;
       if (entry.kind !== 'file' && entry.kind !== 'directory') hasLinks = true;
       const kind = await this.kindOf(path, entry.name, entry.kind);
       if (kind === 'file') entries.push({ text: entry.name, name: entry.name, folder: false });

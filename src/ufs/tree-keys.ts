@@ -8,6 +8,10 @@ export interface TreeKey {
   readonly isFolder: boolean;
 }
 
+/**
+ * Where Forebay keeps files of its own. No key has a part of this name, at any depth, since a folder of a tree may be, or may have been, a
+ * tree of its own: what Forebay knows of objects is not to be read, and least of all to be written, as objects.
+ */
 export const reservedName = '.forebay';
 
 /** Undefined for a key that no path of a file system can stand for, one to one. */
@@ -16,9 +20,9 @@ export function parseTreeKey(key: string): TreeKey | undefined {
   const segments = key.split('/');
   const isFolder = segments.at(-1) === '';
   if (isFolder) segments.pop();
-  if (segments.length === 0 || segments[0] === reservedName) return undefined;
+  if (segments.length === 0) return undefined;
   for (const segment of segments) {
-    if (segment === '' || segment === '.' || segment === '..') return undefined;
+    if (segment === '' || segment === '.' || segment === '..' || segment === reservedName) return undefined;
     // A name has at most 255 bytes (NAME_MAX); only long ones need counting.
     if (segment.length > 85 && Buffer.byteLength(segment) > 255) return undefined;
   }
