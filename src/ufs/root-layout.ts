@@ -111,7 +111,7 @@ async function createMarker(fs: FileSystem, paths: RootPaths): Promise<boolean> 
 }
 
 /** Makes sure that `path` is a directory whose entry survives a power loss. */
-export async function ensureDirectory(fs: FileSystem, path: string): Promise<void> {
+async function ensureDirectory(fs: FileSystem, path: string): Promise<void> {
   try {
     await fs.makeDirectory(path);
   } catch (error) {

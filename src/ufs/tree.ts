@@ -100,9 +100,12 @@ export class TreeBackend implements Backend {
     this.paths = new RootPaths(root, random.uuid());
     this.minPartSizeBytes = settings.minPartSizeBytes ?? minPartSizeBytes;
     const meta = join(this.paths.own, 'meta');
-    this.own = new TreeOwnDirectories(fs, clock, this.paths, meta);
+    this.own = new TreeOwnDirectories(uri, fs, clock, this.paths, meta);
     const files = new TreeFiles(uri, fs, clock, root);
-    const records = new TreeRecords(fs, random, this.paths, new DirectoryKeeper(fs, meta), meta);
+    const keeper = new DirectoryKeeper(fs, meta, undefined, async (path) => {
+      await this.own.isDirectory(path);
+    });
+    const records = new TreeRecords(fs, random, this.paths, keeper, meta);
     this.reads = new TreeReads(uri, fs, files, records);
     this.writes = new TreeWrites(uri, fs, clock, random, this.paths, files, records, this.reads);
     this.bodies = new RootBodies(fs, random, this.paths);
@@ -142,7 +145,10 @@ export class TreeBackend implements Backend {
   }
 
   delete(key: string, options: CallOptions & { readonly condition?: WriteCondition } = {}): Promise<void> {
-    return this.run(key, options, () => this.writes.delete(key, options));
+    return this.run(key, options, async () => {
+      await this.own.check();
+      return this.writes.delete(key, options);
+    });
   }
 
   list(options: ListOptions): Promise<ListPage> {
@@ -190,6 +196,7 @@ export class TreeBackend implements Backend {
     options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
   ): Promise<{ upload: UploadInfo; parts: readonly UploadedPart[]; truncated: boolean }> {
     return this.run(key, options, async () => {
+      await this.own.check();
       const upload = await this.uploads.get(key, uploadId);
       const { parts, truncated } = pageParts((await this.uploads.parts(uploadId)).values(), options);
       return { upload, parts: parts.map(withoutFile), truncated };
@@ -212,7 +219,10 @@ export class TreeBackend implements Backend {
   }
 
   listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
-    return this.run(undefined, options, async () => pageUploads(await this.uploads.list(), options));
+    return this.run(undefined, options, async () => {
+      await this.own.check();
+      return pageUploads(await this.uploads.list(), options);
+    });
   }
 
   close(): Promise<void> {
@@ -279,7 +289,13 @@ export class TreeBackend implements Backend {
     return this.run(key, options, async () => {
       requireTreeKey(key, this.uri);
       await this.own.ensure();
-      return work();
+      try {
+        return await work();
+      } catch (error) {
+        // The tree may have gone while the bytes came, which explains whatever is missing.
+        await this.own.requireRoot();
+        throw error;
+      }
     });
   }
 
