@@ -14,6 +14,7 @@ import { IncomingBody } from './incoming-body.ts';
 import type { BucketLookup } from './namespace.ts';
 import { RequestCall } from './request-call.ts';
 import { type WriteOutcome, writeResponse } from './response-writer.ts';
+import { UnreadBodies } from './unread-bodies.ts';
 
 export interface PipelineSettings {
   readonly region: string;
@@ -44,6 +45,7 @@ export class RequestPipeline {
   readonly #buckets: BucketLookup;
   readonly #service: ObjectService;
   readonly #settings: PipelineSettings;
+  readonly #unreadBodies = new UnreadBodies();
   #inFlight = 0;
   #requests = 0;
 
@@ -98,7 +100,7 @@ export class RequestPipeline {
     }
     res.setHeader('x-amz-request-id', progress.requestId);
     res.setHeader('server', 'Forebay');
-    return writeResponse(progress.body, res, response);
+    return writeResponse(progress.body, res, response, this.#unreadBodies);
   }
 
   async #answer(req: IncomingMessage, progress: Progress): Promise<S3Response> {

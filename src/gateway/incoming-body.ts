@@ -57,6 +57,11 @@ export class IncomingBody {
     return this.#req;
   }
 
+  /** True once the client's signature held. */
+  get isAuthenticated(): boolean {
+    return this.#authenticated !== undefined;
+  }
+
   /** Before it the body must not be read. */
   accept(authenticated: Authenticated): void {
     this.#authenticated = authenticated;

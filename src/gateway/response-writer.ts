@@ -1,26 +1,26 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { S3Response } from '../s3api/call.ts';
 import type { IncomingBody } from './incoming-body.ts';
+import type { UnreadBodies } from './unread-bodies.ts';
 
 /** How an answer ended: `sent` whole, `client-gone` before its end, or `failed-later`: cut off after its first byte. */
 export type WriteOutcome =
   | { readonly kind: 'sent' | 'client-gone' }
   | { readonly kind: 'failed-later'; readonly cause: unknown };
 
-/**
- * What is read and thrown away of a request's body after its answer, so that a client that sends all before it reads
- * (most do) gets to read the answer: eight 8 MiB parts, the SDKs' usual size, but no more than five seconds of anyone's.
- */
-const drainLimits = { bytes: 64 * 1024 * 1024, ms: 5000 };
+/** Answers up to here are not followed to the network: a connection that keeps so little costs next to nothing. */
+const unfollowedBytes = 16 * 1024;
 
 /**
- * Writes one answer. Small bodies go out in one write with their headers; an iterable is followed at the client's pace, and
- * the connection is cut if it rejects, so that a short body is never taken for a whole one.
+ * Writes one answer and resolves when the network has all of it, so that what a slow reader keeps in memory counts as a request
+ * under way. Small bodies go out in one write with their headers; an iterable is followed at the client's pace, and the
+ * connection is cut if it rejects, so that a short body is never taken for a whole one.
  */
 export async function writeResponse(
   incoming: IncomingBody,
   res: ServerResponse,
   response: S3Response,
+  unreadBodies: UnreadBodies,
 ): Promise<WriteOutcome> {
   if (res.destroyed) {
     await giveUp(response);
@@ -35,11 +35,11 @@ export async function writeResponse(
       bytes === undefined ? withoutBody(response) : { 'content-length': bytes.length, ...response.headers };
     res.writeHead(response.status, headers as Record<string, string | number>);
     if (unread) {
-      await drainThenEnd(incoming.request, res, bytes);
+      unreadBodies.answerAndDrain(incoming, res, bytes);
       return { kind: 'sent' };
     }
     res.end(bytes);
-    return { kind: 'sent' };
+    return bytes === undefined || bytes.length <= unfollowedBytes ? { kind: 'sent' } : handedOver(res);
   }
   res.writeHead(response.status, response.headers as Record<string, string | number>);
   return stream(res, body);
@@ -65,7 +65,21 @@ async function stream(res: ServerResponse, body: AsyncIterable<Buffer>): Promise
   }
   if (res.destroyed) return { kind: 'client-gone' };
   res.end();
-  return { kind: 'sent' };
+  return handedOver(res);
+}
+
+/** Resolves when the network has taken all of an ended answer, or the connection is gone. */
+function handedOver(res: ServerResponse): Promise<WriteOutcome> {
+  return new Promise((resolve) => {
+    const done = () => {
+      res.off('finish', done);
+      res.off('close', done);
+      resolve({ kind: res.writableFinished ? 'sent' : 'client-gone' });
+    };
+    res.on('finish', done);
+    res.on('close', done);
+    if (res.writableFinished || res.destroyed) done();
+  });
 }
 
 /** Resolves when the connection takes more, or is gone. */
@@ -80,36 +94,6 @@ function drained(res: ServerResponse): Promise<void> {
     res.on('close', done);
     if (res.destroyed) done();
   });
-}
-
-/**
- * Answers a request whose body was not wanted. Closing at once would reset the connection under a client that is still
- * sending, before it has read the answer; so a bounded rest is read and thrown away first.
- */
-async function drainThenEnd(
-  req: IncomingMessage,
-  res: ServerResponse,
-  bytes: Buffer | undefined,
-): Promise<void> {
-  if (bytes) res.write(bytes);
-  else res.flushHeaders();
-  await new Promise<void>((resolve) => {
-    let left = drainLimits.bytes;
-    const timer = setTimeout(resolve, drainLimits.ms);
-    const done = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    req.on('data', (chunk: Buffer) => {
-      left -= chunk.length;
-      if (left <= 0) done();
-    });
-    req.once('end', done);
-    req.once('error', done);
-    req.once('close', done);
-    req.resume();
-  });
-  res.end();
 }
 
 /** Lets go of a body that nobody will read. */

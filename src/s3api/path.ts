@@ -33,9 +33,9 @@ export interface TargetInput {
  * KeyTooLongError.
  */
 export function parseTarget(input: TargetInput): Target {
-  const { rawPath, rawQuery, host } = splitTarget(input.rawTarget, input.host);
+  const { rawPath, rawQuery } = splitTarget(input.rawTarget, input.host);
   const query = parseQuery(rawQuery);
-  const hostBucket = bucketOfHost(host, input.domains);
+  const hostBucket = bucketOfHost(input.host, input.domains);
   if (hostBucket !== undefined) {
     return {
       rawPath,
@@ -64,17 +64,24 @@ function keyOf(rawKey: string): { key?: ObjectKey } {
   return rawKey === '' ? {} : { key: parseObjectKey(decodePercent(rawKey)) };
 }
 
-/** Origin form and absolute form (RFC 9112, 3.2); in the latter the target's own authority replaces the Host header. */
+/**
+ * Origin form and absolute form (RFC 9112, 3.2). In the latter the target's own authority would replace the Host header, but
+ * only the header is signed: another one is refused, or a signature for one bucket's host would be good for every bucket.
+ */
 function splitTarget(rawTarget: string, hostHeader: string | undefined) {
   if (rawTarget.includes('#')) throw new S3Error('InvalidURI');
   const absolute = /^https?:\/\/([^/?]*)/i.exec(rawTarget);
   const rest = absolute ? rawTarget.slice(absolute[0].length) : rawTarget;
-  const host = absolute ? absolute[1] : hostHeader;
+  if (absolute && absolute[1] !== hostHeader) {
+    throw new S3Error('InvalidRequest', {
+      message: 'The host of the request target is not that of the Host header.',
+    });
+  }
   const question = rest.indexOf('?');
   const path = question < 0 ? rest : rest.slice(0, question);
   const rawPath = absolute && path === '' ? '/' : path;
   if (!rawPath.startsWith('/')) throw new S3Error('InvalidURI');
-  return { rawPath, rawQuery: question < 0 ? '' : rest.slice(question + 1), host };
+  return { rawPath, rawQuery: question < 0 ? '' : rest.slice(question + 1) };
 }
 
 /** The part of the host before the longest configured domain it lies below. */

@@ -22,7 +22,9 @@ export interface PageReaderSettings {
   readonly maxQueuedFills: number;
   /** A backend read that nobody continues for so long is given up. */
   readonly idleRunMs: number;
-  /** What a long answer takes from the store at once; a multiple of the store's block size. */
+  /** Answers up to here are gathered before they begin; what is longer goes out piece by piece, at its reader's pace. */
+  readonly wholeBytes: number;
+  /** What a long answer takes from the store at once; a multiple of the store's block size. A slow reader keeps two of them. */
   readonly sliceBytes: number;
   readonly mutants?: Mutants;
 }
@@ -32,7 +34,8 @@ export const defaultPageReaderSettings: PageReaderSettings = {
   maxFills: 256,
   maxQueuedFills: 1024,
   idleRunMs: 30_000,
-  sliceBytes: 1024 * 1024,
+  wholeBytes: 256 * 1024,
+  sliceBytes: 512 * 1024,
 };
 
 /** A part of a range that lies in one page; `start` and `end` count from the page's beginning. */
@@ -77,7 +80,12 @@ export class PageReader implements RangeReader {
     if (!target.meta.generationSettled && !this.settings.mutants?.keepUnsettledPages) {
       return this.openBypass(target, range, signal);
     }
-    if (rangeLength(range) <= target.pageSizeBytes) return this.openWhole(target, range, signal);
+    const lengthBytes = rangeLength(range);
+    if (lengthBytes <= target.pageSizeBytes) {
+      const now = this.piecesNow(cut(target, range));
+      if (now) return Promise.resolve(this.answer('hit', now, 0));
+    }
+    if (lengthBytes <= this.settings.wholeBytes) return this.openWhole(target, range, signal);
     return this.openStream(target, range, signal);
   }
 
@@ -87,11 +95,8 @@ export class PageReader implements RangeReader {
   }
 
   private async openWhole(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
-    const pieces = cut(target, range);
-    const now = this.piecesNow(pieces);
-    if (now) return this.answer('hit', now, 0);
     try {
-      return await this.fillWhole(target, pieces, signal);
+      return await this.fillWhole(target, cut(target, range), signal);
     } catch (error) {
       if (signal?.aborted) throw cancelled(target, error);
       throw error;
@@ -187,7 +192,7 @@ export class PageReader implements RangeReader {
   }
 
   private async openBypass(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
-    if (rangeLength(range) <= target.pageSizeBytes) {
+    if (rangeLength(range) <= this.settings.wholeBytes) {
       const body = await this.bypassWhole(target, range, signal);
       this.served.count('bypass', body.length);
       return { cache: 'bypass', body };

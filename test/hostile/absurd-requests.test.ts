@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { codeOf, exchange, RawConnection } from './raw-connection.ts';
 import { useScene } from './scene.ts';
@@ -149,6 +150,17 @@ test('whole requests sent at once are answered in order', async () => {
   for (const _ of requests) statuses.push((await connection.answer())?.status);
   expect(statuses).toEqual([200, 404, 200, 200, 200]);
   connection.close();
+});
+
+test('uploads that nobody may make and whose bodies never come keep nobody out', async () => {
+  const text = 'PUT /fortress/new HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n';
+  const connections = await Promise.all(Array.from({ length: 1100 }, () => RawConnection.open(scene.port)));
+  for (const connection of connections) connection.write(text);
+  for (let round = 0; round < 3; round++) {
+    await sleep(100);
+    expect((await scene.client.send({ target: '/fortress/kept' })).body).toBe('kept');
+  }
+  for (const connection of connections) connection.close();
 });
 
 test('a thousand connections that say nothing keep nobody out', async () => {

@@ -85,6 +85,15 @@ describe('a signed request', () => {
   test('is not good for the same path written otherwise', change('/fortress/kept', '/fortress//kept'));
   test('is not good for a path with a dot segment', change('/fortress/kept', '/fortress/x/../kept'));
 
+  test('is not good for another bucket that an absolute target names', async () => {
+    const host = `fortress.${scene.client.node.domain}`;
+    const presigned = scene.client.presigned({ target: '/kept', host });
+    const ask = (targetHost: string) =>
+      exchange(scene.port, `GET http://${targetHost}${presigned} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    expect((await ask(host))?.body).toBe('kept');
+    expect((await ask(`other.${scene.client.node.domain}`))?.status).toBe(400);
+  });
+
   test('is not good with a signed header left out', async () => {
     const head = scene.client.signed({ target: '/fortress/kept', headers: { 'X-Amz-Meta-A': '1' } });
     const answer = await exchange(scene.port, head.text({ 'X-Amz-Meta-A': undefined }));

@@ -31,7 +31,7 @@ describe('path style', () => {
     ['/abc/\u00c3\u00a9', 'abc', 'é'],
     ['/abc/%EF%BB%BFbom', 'abc', '\ufeffbom'],
     ['/a%62c/k', 'abc', 'k'],
-    ['http://other.example.org/abc/k', 'abc', 'k'],
+    ['http://127.0.0.1:9000/abc/k', 'abc', 'k'],
   ])('%s is bucket %s and key %j', (rawTarget, bucket, key) => {
     expect(parse(rawTarget)).toMatchObject({ virtualHost: false });
     expect(parse(rawTarget).bucket).toBe(bucket);
@@ -74,7 +74,7 @@ describe('path style', () => {
 
   test('the path keeps the form it was sent in, for the signature is over that', () => {
     expect(parse('/abc/a%2fb//%7E?x=1').rawPath).toBe('/abc/a%2fb//%7E');
-    expect(parse('http://host?location').rawPath).toBe('/');
+    expect(parse('http://127.0.0.1:9000?location').rawPath).toBe('/');
   });
 
   test('WriteGetObjectResponse is no bucket', () => {
@@ -127,8 +127,12 @@ describe('virtual hosts', () => {
     );
   });
 
-  test("an absolute target's own host counts (RFC 9112, 3.2.2)", () => {
-    expect(parse('https://photos.example.com/k', 'localhost')).toMatchObject({ bucket: 'photos', key: 'k' });
+  test('an absolute target names the host that is signed, or is refused', () => {
+    const host = 'photos.example.com';
+    expect(parse(`https://${host}/k`, host)).toMatchObject({ bucket: 'photos', key: 'k' });
+    for (const other of ['localhost', 'photos2.example.com', 'PHOTOS.example.com', undefined]) {
+      expect(() => parse(`https://${host}/k`, other)).toThrow(/Host header/);
+    }
   });
 });
 

@@ -50,6 +50,7 @@ export class ReadingBench {
       maxFills: 16,
       maxQueuedFills: 64,
       idleRunMs: 30_000,
+      wholeBytes: pageSizeBytes,
       sliceBytes: 1024,
       ...options.settings,
       mutants: options.mutants,
