@@ -168,6 +168,12 @@ export interface Backend {
   read(key: string, meta: ObjectMeta, range: ByteRange, options?: CallOptions): AsyncIterable<Buffer>;
 
   /**
+   * Keeps a version readable, though it be replaced or deleted meanwhile, until the returned function is called (once; it does not
+   * fail). Reads nothing. Absent where the storage offers nothing of the kind. Kinds: moved, if it is not the present version any more.
+   */
+  pin?(key: string, meta: ObjectMeta, options?: CallOptions): Promise<() => Promise<void>>;
+
+  /**
    * Stores the body and makes it visible in one step; nothing is visible, and nothing is left behind, if it rejects.
    * Kinds: precondition-failed, conflict, invalid-key, key-conflict, no-space, read-only.
    */

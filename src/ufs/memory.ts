@@ -22,6 +22,7 @@ import type {
 } from './backend.ts';
 import { UfsError } from './errors.ts';
 import { ArrayCursor, groupPage, lowerBound } from './grouping.ts';
+import { HeldVersions } from './held-versions.ts';
 import { listedObject } from './listed-object.ts';
 import { MemoryUploads } from './memory-uploads.ts';
 import { minPartSizeBytes } from './multipart-rules.ts';
@@ -54,6 +55,7 @@ export class MemoryBackend implements Backend {
   private readonly random: Random;
   private readonly uploads: MemoryUploads;
   private readonly versions = new Map<string, Version>();
+  private readonly held = new HeldVersions<Version>(async () => {});
   /** The keys of `versions`, in UTF-8 byte order. */
   private readonly sorted: Version[] = [];
 
@@ -87,15 +89,19 @@ export class MemoryBackend implements Backend {
     range: ByteRange,
     options: CallOptions = {},
   ): AsyncIterable<Buffer> {
-    const version = this.versions.get(key);
-    if (version?.meta.generation !== meta.generation) {
-      throw this.error('moved', 'the version is not the present one any more', key);
+    const { source, release } = await this.hold(key, meta);
+    try {
+      for (let start = range.start; start < range.end; start += chunkSizeBytes) {
+        checkSignal(options.signal, this.uri, key);
+        yield source.bytes.subarray(start, Math.min(start + chunkSizeBytes, range.end));
+      }
+    } finally {
+      await release();
     }
-    // From here on the version's bytes are held, so a change of the key does not concern this reader.
-    for (let start = range.start; start < range.end; start += chunkSizeBytes) {
-      checkSignal(options.signal, this.uri, key);
-      yield version.bytes.subarray(start, Math.min(start + chunkSizeBytes, range.end));
-    }
+  }
+
+  async pin(key: string, meta: ObjectMeta): Promise<() => Promise<void>> {
+    return (await this.hold(key, meta)).release;
   }
 
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
@@ -228,6 +234,14 @@ export class MemoryBackend implements Backend {
   }
 
   async close(): Promise<void> {}
+
+  private hold(key: string, { generation }: ObjectMeta) {
+    return this.held.hold(generation, async () => {
+      const version = this.versions.get(key);
+      if (version?.meta.generation === generation) return version;
+      throw this.error('moved', 'the version is not the present one any more', key);
+    });
+  }
 
   private checkChange(
     key: string,

@@ -22,6 +22,7 @@ export class MeteredBackend implements Backend {
   private readonly metrics: Metrics;
   private readonly inner: Backend;
   private readonly mount: string;
+  readonly pin?: Backend['pin'];
 
   /** `mount` is the label under which it is counted. */
   constructor(metrics: Metrics, inner: Backend, mount: string) {
@@ -30,6 +31,8 @@ export class MeteredBackend implements Backend {
     this.mount = mount;
     this.uri = inner.uri;
     this.capabilities = inner.capabilities;
+    // Nothing is asked of a storage for it that reading does not ask for anyway, so it is not counted.
+    if (inner.pin) this.pin = inner.pin.bind(inner);
   }
 
   head(key: string, options?: CallOptions) {

@@ -54,11 +54,22 @@ export class RootBodies {
 
   /** Removes the body of a version that no record names any more. A failure leaves it to the sweep. */
   async remove(key: string, version: StoredVersion): Promise<void> {
+    // Whoever reads it has it open, and reads on.
     if (version.body === 'file') await removeQuietly(this.fs, this.paths.body(key, version.generation));
     if (version.body === 'parts' && version.uploadId) {
-      if (this.readers.has(version.uploadId)) this.doomed.add(version.uploadId);
-      else await this.removeUploadDirectory(this.paths.object(version.uploadId)).catch(() => {});
+      await this.removeParts(version.uploadId, false).catch(() => {});
     }
+  }
+
+  /** Removes the parts of a completed upload, after the last of their readers; with `synced`, at once for good. */
+  async removeParts(uploadId: string, synced: boolean): Promise<void> {
+    if (this.readers.has(uploadId)) this.doomed.add(uploadId);
+    else await this.removeUploadDirectory(this.paths.object(uploadId), synced);
+  }
+
+  /** True while something lies there that only readers still keep. */
+  get hasDoomed(): boolean {
+    return this.doomed.size > 0;
   }
 
   /**
@@ -78,47 +89,79 @@ export class RootBodies {
     return this.open(this.paths.body(key, generation));
   }
 
-  /** The bytes of a range over parts. Gives false, having given nothing, if the directory is not there any more. */
+  /** Keeps the parts of an upload where they are until `leaveParts`; false if they are not there any more. */
+  async holdParts(uploadId: string): Promise<boolean> {
+    this.readers.set(uploadId, (this.readers.get(uploadId) ?? 0) + 1);
+    try {
+      for (const directory of this.placesOf(uploadId)) if (await this.isThere(directory)) return true;
+    } catch (error) {
+      await this.leaveParts(uploadId);
+      throw error;
+    }
+    await this.leaveParts(uploadId);
+    return false;
+  }
+
+  async leaveParts(uploadId: string): Promise<void> {
+    const others = (this.readers.get(uploadId) ?? 1) - 1;
+    if (others > 0) {
+      this.readers.set(uploadId, others);
+      return;
+    }
+    this.readers.delete(uploadId);
+    if (!this.doomed.delete(uploadId)) return;
+    await this.removeUploadDirectory(this.paths.object(uploadId)).catch(() => {});
+  }
+
+  /** The bytes of a range over parts that are held. Gives false where a part is not there. */
   async *readParts(
     uploadId: string,
     parts: readonly StoredPart[],
     range: ByteRange,
     check: () => void,
   ): AsyncGenerator<Buffer, boolean> {
-    this.readers.set(uploadId, (this.readers.get(uploadId) ?? 0) + 1);
-    try {
-      let partStart = 0;
-      for (const part of parts) {
-        const start = Math.max(range.start - partStart, 0);
-        const end = Math.min(range.end - partStart, part.sizeBytes);
-        partStart += part.sizeBytes;
-        if (start >= end) continue;
-        const file = await this.openPart(uploadId, part.file);
-        if (!file) return false;
-        try {
-          yield* readRange(file, part.file, { start, end }, check);
-        } finally {
-          await file.close();
-        }
+    let partStart = 0;
+    for (const part of parts) {
+      const start = Math.max(range.start - partStart, 0);
+      const end = Math.min(range.end - partStart, part.sizeBytes);
+      partStart += part.sizeBytes;
+      if (start >= end) continue;
+      const file = await this.openPart(uploadId, part.file);
+      if (!file) return false;
+      try {
+        yield* readRange(file, part.file, { start, end }, check);
+      } finally {
+        await file.close();
       }
-      return true;
-    } finally {
-      await this.leave(uploadId);
     }
+    return true;
   }
 
   private async openPart(uploadId: string, name: string): Promise<OpenFile | undefined> {
-    // Between the commit and the move of the directory the parts are still where they were uploaded to. The move may come
-    // between two looks, but not twice.
-    for (const directory of [
-      this.paths.object(uploadId),
-      this.paths.upload(uploadId),
-      this.paths.object(uploadId),
-    ]) {
+    for (const directory of this.placesOf(uploadId)) {
       const file = await this.open(join(directory, name));
       if (file) return file;
     }
     return undefined;
+  }
+
+  /**
+   * Where to look for the parts of an object. Between the commit and the move of their directory they are still where they were
+   * uploaded to. The move may come between two looks, but not twice.
+   */
+  private placesOf(uploadId: string): readonly string[] {
+    const moved = this.paths.object(uploadId);
+    return [moved, this.paths.upload(uploadId), moved];
+  }
+
+  private async isThere(path: string): Promise<boolean> {
+    try {
+      await this.fs.status(path);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
   }
 
   private async open(path: string): Promise<OpenFile | undefined> {
@@ -128,16 +171,5 @@ export class RootBodies {
       if (isErrno(error, 'ENOENT')) return undefined;
       throw error;
     }
-  }
-
-  private async leave(uploadId: string): Promise<void> {
-    const others = (this.readers.get(uploadId) ?? 1) - 1;
-    if (others > 0) {
-      this.readers.set(uploadId, others);
-      return;
-    }
-    this.readers.delete(uploadId);
-    if (!this.doomed.delete(uploadId)) return;
-    await this.removeUploadDirectory(this.paths.object(uploadId)).catch(() => {});
   }
 }

@@ -1,4 +1,3 @@
-import type { ByteRange } from '../common/byte-range.ts';
 import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type {
@@ -10,12 +9,12 @@ import type {
   PutOptions,
   WriteCondition,
 } from './backend.ts';
-import { collectBody, readRange, writeBody } from './body-file.ts';
+import { collectBody, writeBody } from './body-file.ts';
 import { mapBounded } from './bounded.ts';
 import type { DamagedRecords } from './damaged-records.ts';
 import type { DirectoryKeeper } from './directory-keeper.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
-import { type FileSystem, FileSystemError, isErrno, removeQuietly } from './file-system.ts';
+import { type FileSystem, isErrno, removeQuietly } from './file-system.ts';
 import { FolderWalk } from './folder-walk.ts';
 import { groupPage } from './grouping.ts';
 import { listedObject } from './listed-object.ts';
@@ -25,22 +24,13 @@ import type { CommitOptions, NewVersion, RootCommits } from './root-commits.ts';
 import type { RootFolders } from './root-folders.ts';
 import { placeOf } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
-import {
-  DamagedRecordError,
-  inlineLimitBytes,
-  type LoadedRecord,
-  loadRecord,
-  metaOf,
-  type StoredPart,
-} from './root-record.ts';
+import { DamagedRecordError, inlineLimitBytes, loadRecord, metaOf, type StoredPart } from './root-record.ts';
+import type { RootVersions } from './root-versions.ts';
 import { checkSignal, isEmpty } from './write-rules.ts';
 
 type VersionFacts = Pick<ObjectMeta, 'etag' | 'sizeBytes' | 'checksums' | 'checksumType'>;
 
-/** How many objects' lists of parts are kept, so that reading a large object page by page does not parse its list each time. */
-const keptPartListCount = 64;
-
-/** Objects of the root layout: reading, writing and listing them, apart from multipart uploads. */
+/** Objects of the root layout: writing and listing them, apart from multipart uploads. */
 export class RootObjects {
   private readonly uri: string;
   private readonly fs: FileSystem;
@@ -51,8 +41,7 @@ export class RootObjects {
   private readonly bodies: RootBodies;
   private readonly commits: RootCommits;
   private readonly damaged: DamagedRecords;
-  /** By generation, the most recently used last. */
-  private readonly partLists = new Map<string, { uploadId: string; parts: readonly StoredPart[] }>();
+  private readonly versions: RootVersions;
 
   constructor(
     uri: string,
@@ -63,6 +52,7 @@ export class RootObjects {
     keeper: DirectoryKeeper,
     bodies: RootBodies,
     commits: RootCommits,
+    versions: RootVersions,
     damaged: DamagedRecords,
   ) {
     this.uri = uri;
@@ -73,6 +63,7 @@ export class RootObjects {
     this.keeper = keeper;
     this.bodies = bodies;
     this.commits = commits;
+    this.versions = versions;
     this.damaged = damaged;
   }
 
@@ -81,38 +72,6 @@ export class RootObjects {
     const record = await this.commits.load(key, { parts: true });
     if (!record) throw this.error('not-found', 'there is no such object', key);
     return metaOf(record);
-  }
-
-  async *read(
-    key: string,
-    meta: ObjectMeta,
-    range: ByteRange,
-    { signal }: CallOptions,
-  ): AsyncGenerator<Buffer> {
-    const check = () => checkSignal(signal, this.uri, key);
-    check();
-    const { generation } = meta;
-    if (meta.sizeBytes > inlineLimitBytes && !meta.parts) {
-      // The file's name is the generation, so the record need not be asked.
-      if (yield* this.readFile(key, generation, range, check)) return;
-    }
-    let list = this.partLists.get(generation);
-    if (!list) {
-      const record = await this.commits.load(key, { parts: true, inlineBody: true });
-      if (record?.current.generation !== generation) throw this.moved(key);
-      if (record.inlineBody) {
-        yield record.inlineBody.subarray(range.start, range.end);
-        return;
-      }
-      if (!record.parts) {
-        if (yield* this.readFile(key, generation, range, check)) return;
-        throw await this.missing(key, generation);
-      }
-      list = this.keepPartList(generation, record);
-    }
-    if (!(yield* this.bodies.readParts(list.uploadId, list.parts, range, check))) {
-      throw await this.missing(key, generation);
-    }
   }
 
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
@@ -258,7 +217,7 @@ export class RootObjects {
     options: CopyOptions,
   ): Promise<ObjectMeta> {
     const range = { start: 0, end: source.sizeBytes };
-    const body = new PlainBody(this.read(sourceKey, source, range, options), source.sizeBytes);
+    const body = new PlainBody(this.versions.read(sourceKey, source, range, options), source.sizeBytes);
     const names = new Set(Object.keys(source.checksums ?? {}) as ChecksumAlgorithm[]);
     if (options.checksumAlgorithm) names.add(options.checksumAlgorithm);
     for (const name of ['MD5', ...names] as const) body.need(name);
@@ -307,39 +266,6 @@ export class RootObjects {
       if (isErrno(error, 'ENOENT')) return undefined;
       throw error;
     }
-  }
-
-  private async *readFile(
-    key: string,
-    generation: string,
-    range: ByteRange,
-    check: () => void,
-  ): AsyncGenerator<Buffer, boolean> {
-    const file = await this.bodies.openFile(key, generation);
-    if (!file) return false;
-    try {
-      yield* readRange(file, key, range, check);
-      return true;
-    } finally {
-      await file.close();
-    }
-  }
-
-  private keepPartList(generation: string, { current, parts }: LoadedRecord) {
-    const list = { uploadId: current.uploadId as string, parts: parts as readonly StoredPart[] };
-    this.partLists.set(generation, list);
-    for (const oldest of this.partLists.keys()) {
-      if (this.partLists.size <= keptPartListCount) break;
-      this.partLists.delete(oldest);
-    }
-    return list;
-  }
-
-  /** Why the body of a version is not there: as a rule because there is a newer one. */
-  private async missing(key: string, generation: string): Promise<Error> {
-    const record = await this.commits.load(key);
-    if (record?.current.generation !== generation) return this.moved(key);
-    return new FileSystemError('EIO', `the body of ${generation} is missing`);
   }
 
   private moved(key: string): UfsError {

@@ -108,7 +108,7 @@ export class RootSweep {
           const files = new Set(record.parts?.map((part) => part.file));
           await this.uploads.tidy(directory, files).catch(ignoreGone);
         } else {
-          await this.bodies.removeUploadDirectory(directory, true).catch(ignoreGone);
+          await this.bodies.removeParts(uploadId, true).catch(ignoreGone);
         }
       });
     }

@@ -24,6 +24,7 @@ import type {
 import { DamagedRecords } from './damaged-records.ts';
 import { DirectoryKeeper } from './directory-keeper.ts';
 import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
+import { pinOf } from './held-versions.ts';
 import { minPartSizeBytes, pageParts, pageUploads } from './multipart-rules.ts';
 import { RootBodies } from './root-bodies.ts';
 import { RootCommits } from './root-commits.ts';
@@ -34,6 +35,7 @@ import { RootObjects } from './root-objects.ts';
 import { RootPaths } from './root-paths.ts';
 import { RootSweep } from './root-sweep.ts';
 import { RootUploads, withoutFile } from './root-uploads.ts';
+import { RootVersions } from './root-versions.ts';
 import { checkSignal } from './write-rules.ts';
 
 export interface RootBackendSettings {
@@ -86,6 +88,8 @@ export class RootBackend implements Backend {
   private readonly fs: FileSystem;
   private readonly paths: RootPaths;
   private readonly unlock: () => void;
+  private readonly bodies: RootBodies;
+  private readonly versions: RootVersions;
   private readonly objects: RootObjects;
   private readonly uploads: RootUploads;
   private readonly completion: RootCompletion;
@@ -111,15 +115,27 @@ export class RootBackend implements Backend {
     this.unlock = unlock;
     const folders = new RootFolders(fs);
     const keeper = new DirectoryKeeper(fs, paths.root, (parent) => folders.changed(parent));
-    const bodies = new RootBodies(fs, random, paths);
+    this.bodies = new RootBodies(fs, random, paths);
     this.damaged = new DamagedRecords(clock, log);
-    const commits = new RootCommits(uri, fs, clock, random, paths, folders, bodies, this.damaged);
-    this.objects = new RootObjects(uri, fs, random, paths, folders, keeper, bodies, commits, this.damaged);
-    this.uploads = new RootUploads(uri, fs, clock, random, paths, bodies);
+    const commits = new RootCommits(uri, fs, clock, random, paths, folders, this.bodies, this.damaged);
+    this.versions = new RootVersions(uri, this.bodies, commits);
+    this.objects = new RootObjects(
+      uri,
+      fs,
+      random,
+      paths,
+      folders,
+      keeper,
+      this.bodies,
+      commits,
+      this.versions,
+      this.damaged,
+    );
+    this.uploads = new RootUploads(uri, fs, clock, random, paths, this.bodies);
     this.completion = new RootCompletion(uri, fs, paths, this.objects, this.uploads, commits, {
       minPartSizeBytes: settings.minPartSizeBytes ?? minPartSizeBytes,
     });
-    this.sweep = new RootSweep(fs, clock, log, paths, bodies, commits, this.uploads, keeper, {
+    this.sweep = new RootSweep(fs, clock, log, paths, this.bodies, commits, this.uploads, keeper, {
       entriesPerSecond: settings.sweepEntriesPerSecond ?? 5_000,
     });
   }
@@ -146,10 +162,14 @@ export class RootBackend implements Backend {
     options: CallOptions = {},
   ): AsyncGenerator<Buffer> {
     try {
-      yield* this.objects.read(key, meta, range, options);
+      yield* this.versions.read(key, meta, range, options);
     } catch (error) {
       throw toUfsError(error, this.uri, key);
     }
+  }
+
+  pin(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<() => Promise<void>> {
+    return this.run(key, options, async () => pinOf(await this.versions.hold(key, meta)));
   }
 
   put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
@@ -213,7 +233,7 @@ export class RootBackend implements Backend {
 
   async close(): Promise<void> {
     this.sweep.stop();
-    const clean = (await this.swept) && !this.damaged.leftBodies;
+    const clean = (await this.swept) && !this.damaged.leftBodies && !this.bodies.hasDoomed;
     try {
       await this.run(undefined, {}, () => closeRoot(this.fs, this.paths, clean));
     } finally {

@@ -8,6 +8,13 @@ import { reservedName } from './tree-keys.ts';
 /** Younger than this, a file may change again without its times changing: they go by the kernel's tick. */
 const settledAfterMs = 50;
 
+/** A file just opened: what it is, and the path that the system says is open, where it can tell. */
+export interface OpenedFile {
+  readonly file: OpenFile;
+  readonly status: FileStatus;
+  readonly resolvedPath: string | undefined;
+}
+
 /** The files of a tree as they are: opening them without leaving the tree, and telling their versions apart. */
 export class TreeFiles {
   readonly root: string;
@@ -28,7 +35,7 @@ export class TreeFiles {
   }
 
   /** A regular file inside the tree, through links that stay inside; undefined for anything else. */
-  async open(path: string): Promise<{ file: OpenFile; status: FileStatus } | undefined> {
+  async open(path: string): Promise<OpenedFile | undefined> {
     let file: OpenFile;
     try {
       // What is no regular file is not even opened, since opening a device may do something.
@@ -41,8 +48,9 @@ export class TreeFiles {
     try {
       const status = await file.status();
       // Asked of the open file, so that exchanging a directory for a link in between leads nowhere.
-      const real = (await file.resolvedPath()) ?? (await this.fs.realPath(path));
-      if (status.kind === 'file' && this.isInside(real)) return { file, status };
+      const resolvedPath = await file.resolvedPath();
+      const real = resolvedPath ?? (await this.fs.realPath(path));
+      if (status.kind === 'file' && this.isInside(real)) return { file, status, resolvedPath };
     } catch (error) {
       await file.close();
       if (isMissing(error)) return undefined;

@@ -7,11 +7,13 @@ import { UfsError, type UfsErrorKind } from './errors.ts';
 import { type FileStatus, type FileSystem, FileSystemError, isErrno } from './file-system.ts';
 import { FolderWalk } from './folder-walk.ts';
 import { groupPage } from './grouping.ts';
+import { HeldVersions, type Hold } from './held-versions.ts';
 import { listedObject } from './listed-object.ts';
 import { etagOf, generationOf, isMissing, type TreeFiles } from './tree-files.ts';
 import { TreeFolders } from './tree-folders.ts';
 import { parseTreeKey } from './tree-keys.ts';
 import { folderStampOf, stampOf, type TreeRecord, type TreeRecords } from './tree-records.ts';
+import { WatchedFile } from './watched-file.ts';
 import { checkSignal } from './write-rules.ts';
 
 /** What is there now under a key. */
@@ -29,6 +31,7 @@ export class TreeReads {
   private readonly files: TreeFiles;
   private readonly records: TreeRecords;
   private readonly folders: TreeFolders;
+  private readonly held = new HeldVersions<WatchedFile>(({ file }) => file.close());
 
   constructor(uri: string, fs: FileSystem, files: TreeFiles, records: TreeRecords) {
     this.uri = uri;
@@ -67,31 +70,32 @@ export class TreeReads {
     return { meta, stamp, uploadId: record?.uploadId };
   }
 
+  /** Rejects with `moved` if the version is not the present one any more and nobody holds it. */
+  hold(key: string, meta: ObjectMeta): Promise<Hold<WatchedFile>> {
+    // The key beside the generation, since another name of the same file may lead out of the tree.
+    return this.held.hold(`${meta.generation}\0${key}`, () => this.open(key, meta));
+  }
+
   async *read(
     key: string,
     meta: ObjectMeta,
     range: ByteRange,
     { signal }: CallOptions,
   ): AsyncGenerator<Buffer> {
-    const parsed = parseTreeKey(key);
-    const opened = parsed && !parsed.isFolder && (await this.files.open(this.files.path(parsed.segments)));
-    if (!opened) throw this.error('moved', 'the object is not there any more', key);
-    const { file, status } = opened;
+    const { source, release } = await this.hold(key, meta);
     try {
       const check = () => checkSignal(signal, this.uri, key);
-      const moved = () => this.error('moved', 'the file has changed', key);
-      if (generationOf(status) !== meta.generation) throw moved();
-      const chunks = readRange(file, key, range, check);
+      const chunks = readRange(source.file, key, range, check);
       for (;;) {
         const chunk = await nextUnlessShort(chunks);
         // A file can be changed in place, so each chunk is given out only when the file was still the same behind its last byte.
-        if (generationOf(await file.status()) !== meta.generation) throw moved();
+        if (!(await source.isIntact())) throw this.error('moved', 'the file has changed', key);
         if (chunk === 'short') throw new FileSystemError('EIO', `${key} is shorter than it should be`);
         if (chunk === undefined) return;
         yield chunk;
       }
     } finally {
-      await file.close();
+      await release();
     }
   }
 
@@ -109,6 +113,16 @@ export class TreeReads {
       if (!page.truncated || entries.length === options.limit) return { entries, truncated: page.truncated };
       after = page.entries.at(-1)?.key;
     }
+  }
+
+  private async open(key: string, meta: ObjectMeta): Promise<WatchedFile> {
+    const parsed = parseTreeKey(key);
+    const opened = parsed && !parsed.isFolder && (await this.files.open(this.files.path(parsed.segments)));
+    if (!opened) throw this.error('moved', 'the object is not there any more', key);
+    const { file, status, resolvedPath } = opened;
+    if (generationOf(status) === meta.generation) return new WatchedFile(file, status, resolvedPath);
+    await file.close();
+    throw this.error('moved', 'the file has changed', key);
   }
 
   private async listed(entry: { key: string; path: string } | { kind: 'prefix'; key: string }) {

@@ -25,6 +25,7 @@ import { digestFiles, readFiles } from './body-file.ts';
 import { DirectoryKeeper } from './directory-keeper.ts';
 import { UfsError } from './errors.ts';
 import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
+import { pinOf } from './held-versions.ts';
 import { minPartSizeBytes, objectParts, pageParts, pageUploads, planCompletion } from './multipart-rules.ts';
 import { PlainBody } from './plain-body.ts';
 import { RootBodies } from './root-bodies.ts';
@@ -131,6 +132,10 @@ export class TreeBackend implements Backend {
     } catch (error) {
       throw toUfsError(error, this.uri, key);
     }
+  }
+
+  pin(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<() => Promise<void>> {
+    return this.run(key, options, async () => pinOf(await this.reads.hold(key, meta)));
   }
 
   put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {

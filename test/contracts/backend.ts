@@ -9,6 +9,7 @@ import { keyContract } from './backend-keys.ts';
 import { listingContract } from './backend-listing.ts';
 import { multipartContract } from './backend-multipart.ts';
 import { objectContract } from './backend-objects.ts';
+import { pinContract } from './backend-pins.ts';
 
 /** A backend under test, empty at first. Its least part size is 5 bytes. */
 export interface BackendUnderTest {
@@ -28,6 +29,7 @@ export function backendContract(name: string, open: OpenBackend): void {
     listingContract(open);
     keyContract(open);
     multipartContract(open);
+    pinContract(open);
   });
 }
 
