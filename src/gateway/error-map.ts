@@ -1,4 +1,5 @@
 import { unreachable } from '../common/assert.ts';
+import { CoordError } from '../coord/store.ts';
 import { S3Error } from '../s3api/errors.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { WorkerError } from '../worker/reader.ts';
@@ -8,7 +9,25 @@ export function toS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
   if (error instanceof UfsError) return fromUfsError(error);
   if (error instanceof WorkerError) return new S3Error('SlowDown', { cause: error });
+  if (error instanceof CoordError) return fromCoordError(error);
   return new S3Error('InternalError', { cause: error });
+}
+
+/** Nothing was changed, and a later try may go well, unless the store itself is damaged. */
+function fromCoordError(cause: CoordError): S3Error {
+  switch (cause.kind) {
+    case 'unavailable':
+    case 'locked':
+    case 'lease-lost':
+      return new S3Error('ServiceUnavailable', {
+        message: 'Buckets cannot be changed at the moment. Please try again.',
+        cause,
+      });
+    case 'corrupt':
+      return new S3Error('InternalError', { cause });
+    default:
+      return unreachable(cause.kind);
+  }
 }
 
 function fromUfsError(cause: UfsError): S3Error {
