@@ -19,6 +19,7 @@ import { RequestPipeline } from '../gateway/handle-request.ts';
 import { Namespace } from '../gateway/namespace.ts';
 import { GatewayObjectService } from '../gateway/object-service.ts';
 import { type RequestHandler, S3Server } from '../gateway/server.ts';
+import { warnOfUnknownBuckets } from '../gateway/unknown-buckets.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
 import { loadWorkerId } from '../ring/worker-identity.ts';
@@ -159,6 +160,7 @@ async function build(
     dataFolder,
   });
   readiness.ready('the S3 port');
+  searchForUnknownBuckets(mounts, backends, log, opened);
   return {
     s3Url: urlOf(scheme, settings.host, s3Port),
     adminUrl: urlOf(scheme, settings.host, adminPort),
@@ -215,6 +217,21 @@ function followMounts(mounts: MountStore, backends: MountedBackends, pages: Page
       if (!kept.has(mount.incarnation)) void pages.removeIncarnation(mount.incarnation);
     }
     before = table.mounts;
+  });
+}
+
+/** In the background, since it may take a while over a slow root mount. */
+function searchForUnknownBuckets(
+  mounts: MountStore,
+  backends: MountedBackends,
+  log: Log,
+  opened: Opened,
+): void {
+  const ended = new AbortController();
+  const isKnown = (name: string) => mounts.buckets.get(name) !== undefined;
+  opened.add(warnOfUnknownBuckets(log, backends.root, isKnown, ended.signal), async (search) => {
+    ended.abort();
+    await search;
   });
 }
 

@@ -7,6 +7,7 @@ import type { BucketGate } from './bucket-gate.ts';
 import { toS3Error } from './error-map.ts';
 import { listMerged } from './list-merge.ts';
 import type { Namespace } from './namespace.ts';
+import { holdsKeysOf } from './unknown-buckets.ts';
 
 /** The buckets' records in the coordination store. */
 export interface BucketRecords {
@@ -48,13 +49,16 @@ export class Buckets {
     return toInfo(this.#namespace.bucket(bucket));
   }
 
+  /**
+   * A name under which the root mount still holds something, though no bucket of that name is known, is given to admins only: the
+   * one whose record was lost may have been anybody's.
+   */
   async create(caller: Identity, bucket: BucketName): Promise<void> {
-    const created = await this.#records.create({ name: bucket, owner: caller.userName, kind: 'root' });
-    if (created) return;
-    const owner = this.#records.get(bucket)?.owner;
-    throw new S3Error(owner === caller.userName ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', {
-      extra: { BucketName: bucket },
-    });
+    try {
+      await this.#create(caller, bucket);
+    } catch (error) {
+      throw toS3Error(error);
+    }
   }
 
   async delete(bucket: BucketName): Promise<void> {
@@ -63,6 +67,22 @@ export class Buckets {
     } catch (error) {
       throw toS3Error(error);
     }
+  }
+
+  async #create(caller: Identity, bucket: BucketName): Promise<void> {
+    const isTaken = this.#records.get(bucket) !== undefined;
+    if (!isTaken && caller.policy !== 'admin' && (await holdsKeysOf(this.#namespace.root, bucket))) {
+      throw new S3Error('BucketAlreadyExists', {
+        message:
+          'Objects are kept under this name whose bucket is not known any more. An admin takes them back by creating the bucket.',
+        extra: { BucketName: bucket },
+      });
+    }
+    if (await this.#records.create({ name: bucket, owner: caller.userName, kind: 'root' })) return;
+    const owner = this.#records.get(bucket)?.owner;
+    throw new S3Error(owner === caller.userName ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', {
+      extra: { BucketName: bucket },
+    });
   }
 
   async #deleteEmpty(bucket: BucketName): Promise<void> {

@@ -43,6 +43,11 @@ export class Namespace {
     this.#settings = settings;
   }
 
+  /** What holds every bucket's keys that no mount holds, under the bucket's name and a `/`. */
+  get root(): Backend {
+    return this.#backends.root;
+  }
+
   /** NoSuchBucket. */
   bucket(name: string): BucketRecord {
     const record = this.#buckets.get(name);

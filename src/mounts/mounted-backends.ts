@@ -6,19 +6,19 @@ export type OpenMount = (mount: Mount) => Promise<Backend>;
 
 /** The open backends, one per mount incarnation, opened when first used. */
 export class MountedBackends {
-  readonly #root: Backend;
+  readonly root: Backend;
   readonly #open: OpenMount;
   readonly #opened = new Map<string, Backend>();
   readonly #opening = new Map<string, Promise<Backend>>();
 
   constructor(root: Backend, open: OpenMount) {
-    this.#root = root;
+    this.root = root;
     this.#open = open;
   }
 
   /** The backend at once if it is open already. A failure to open is not remembered. */
   get(mount: Mount | 'root'): Backend | Promise<Backend> {
-    if (mount === 'root') return this.#root;
+    if (mount === 'root') return this.root;
     return this.#opened.get(mount.incarnation) ?? this.#opening.get(mount.incarnation) ?? this.#start(mount);
   }
 
@@ -34,7 +34,7 @@ export class MountedBackends {
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#opening.values());
-    await Promise.allSettled([this.#root, ...this.#opened.values()].map((backend) => backend.close()));
+    await Promise.allSettled([this.root, ...this.#opened.values()].map((backend) => backend.close()));
     this.#opened.clear();
   }
 
