@@ -133,7 +133,9 @@ async function build(
     namespace,
     new Buckets(mounts.buckets, namespace, gate, pages),
     gate,
-    new MetadataCache(clock, metrics, defaultMetadataCacheSettings),
+    new MetadataCache(clock, metrics, defaultMetadataCacheSettings, (target, generation) =>
+      reader.heardOfVersion(target, generation),
+    ),
     reader,
     { workerId: await loadWorkerId(dataFolder, random), pageSizeBytes: settings['page.size'] },
   );

@@ -49,9 +49,17 @@ export class MetadataCache implements MetadataSource {
   private readonly coalesced: { inc(): void };
   private readonly entries: MetadataEntries;
   private readonly states = new Map<string, KeyState>();
+  private readonly onVersion: (target: MetadataTarget, generation: string | undefined) => void;
 
-  constructor(clock: Clock, metrics: Metrics, settings: MetadataCacheSettings) {
+  /** `onVersion` hears which version of a key is found, or made, to be the present one; undefined where there is no object. */
+  constructor(
+    clock: Clock,
+    metrics: Metrics,
+    settings: MetadataCacheSettings,
+    onVersion: (target: MetadataTarget, generation: string | undefined) => void = () => {},
+  ) {
     this.settings = settings;
+    this.onVersion = onVersion;
     this.hits = metrics.metadataLookups.labels({ result: 'hit' });
     this.misses = metrics.metadataLookups.labels({ result: 'miss' });
     this.coalesced = metrics.metadataLookups.labels({ result: 'coalesced' });
@@ -97,6 +105,8 @@ export class MetadataCache implements MetadataSource {
       const overlapped = !alone || state.epoch !== epoch;
       this.advance(name, state);
       if (result && !overlapped) this.entries.install(name, target, result, begun);
+      // After overlapping changes nobody here knows which of them came last.
+      if (!overlapped) this.onVersion(target, result?.generation);
       return result;
     } catch (error) {
       // It may have taken effect all the same, so what was asked meanwhile is void here too.
@@ -204,11 +214,17 @@ export class MetadataCache implements MetadataSource {
       (flight.epoch === state.epoch && state.writers === 0);
     try {
       const meta = await target.backend.head(target.path, { signal: flight.abort.signal });
-      if (isCurrent()) return this.entries.install(name, target, meta, sent);
+      if (isCurrent()) {
+        this.onVersion(target, meta.generation);
+        return this.entries.install(name, target, meta, sent);
+      }
       return { meta, validatedMs: sent.wallMs };
     } catch (error) {
       const isAbsent = error instanceof UfsError && error.kind === 'not-found';
-      if (isAbsent && isCurrent()) this.entries.installAbsent(name, target, sent);
+      if (isAbsent && isCurrent()) {
+        this.onVersion(target, undefined);
+        this.entries.installAbsent(name, target, sent);
+      }
       throw error;
     } finally {
       if (state.running === flight) state.running = undefined;

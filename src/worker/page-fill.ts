@@ -1,6 +1,7 @@
 import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
+import type { DeadPages } from './dead-pages.ts';
 import { FillBudget } from './fill-budget.ts';
 import { FillRun, type RunEvents } from './fill-run.ts';
 import { PageFlight } from './page-flight.ts';
@@ -30,6 +31,7 @@ export class PageFills {
   private readonly clock: Clock;
   private readonly metrics: Metrics;
   private readonly store: PageStore;
+  private readonly dead: DeadPages;
   private readonly settings: PageFillSettings;
   private readonly budget: FillBudget;
   private readonly flights = new Map<string, PageFlight>();
@@ -43,10 +45,11 @@ export class PageFills {
   private writeCount = 0;
   private closed = false;
 
-  constructor(clock: Clock, metrics: Metrics, store: PageStore, settings: PageFillSettings) {
+  constructor(clock: Clock, metrics: Metrics, store: PageStore, dead: DeadPages, settings: PageFillSettings) {
     this.clock = clock;
     this.metrics = metrics;
     this.store = store;
+    this.dead = dead;
     this.settings = settings;
     this.budget = new FillBudget(() => this.retireSpare(), settings);
   }
@@ -119,8 +122,9 @@ export class PageFills {
         this.forget(flight);
         flight.fail(error);
       },
-      closed: (closedRun) => this.runClosed(target, closedRun),
+      closed: (closedRun) => this.runClosed(target, closedRun, leave),
     };
+    const leave = this.dead.enter(target, target.meta.generation);
     const run = new FillRun(this.clock, this.budget, target, { first, end }, events, {
       idleRunMs: this.settings.idleRunMs,
       acceptShortReads: this.settings.mutants.acceptShortReads ?? false,
@@ -134,8 +138,10 @@ export class PageFills {
     return !this.flights.has(pageName(key)) && !this.store.has(key);
   }
 
-  private runClosed(target: ReadTarget, run: FillRun): void {
+  private runClosed(target: ReadTarget, run: FillRun, leave: () => void): void {
     this.runs.delete(run);
+    // Its last pages may still be on their way to the store.
+    void run.finished.then(() => Promise.allSettled(this.writes)).then(leave);
     const next = pageName(pageKeyOf(target, run.nextPage));
     if (this.continuable.get(next) === run) this.continuable.delete(next);
   }

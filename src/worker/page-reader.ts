@@ -4,6 +4,7 @@ import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
 import { abortable } from './abortable.ts';
 import { afterFirstChunk, readBackend, readBackendWhole } from './bypass-read.ts';
+import { DeadPages, type VersionedPath } from './dead-pages.ts';
 import { cancelled } from './fill-run.ts';
 import { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
@@ -54,6 +55,7 @@ export class PageReader implements RangeReader {
   private readonly store: PageStore;
   private readonly settings: PageReaderSettings;
   private readonly served: ServedBytes;
+  private readonly dead: DeadPages;
   private readonly fills: PageFills;
   private readonly streamParts: RangeStreamParts;
 
@@ -61,12 +63,17 @@ export class PageReader implements RangeReader {
     this.store = store;
     this.settings = settings;
     this.served = new ServedBytes(metrics);
-    this.fills = new PageFills(clock, metrics, store, { ...settings, mutants: settings.mutants ?? {} });
+    this.dead = new DeadPages(store);
+    this.fills = new PageFills(clock, metrics, store, this.dead, {
+      ...settings,
+      mutants: settings.mutants ?? {},
+    });
     this.streamParts = {
       metrics,
       served: this.served,
       store,
       fills: this.fills,
+      dead: this.dead,
       sliceBytes: settings.sliceBytes,
     };
   }
@@ -89,9 +96,18 @@ export class PageReader implements RangeReader {
     return this.openStream(target, range, signal);
   }
 
+  /**
+   * To be told which version of a key is the present one (undefined: there is none): the pages of others are removed. Readers under way
+   * keep theirs.
+   */
+  heardOfVersion(at: VersionedPath, generation: string | undefined): void {
+    this.dead.heard(at, generation);
+  }
+
   /** Ends every fill. Readers under way are cut off. */
   async close(): Promise<void> {
     await this.fills.close();
+    await this.dead.close();
   }
 
   private async openWhole(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
@@ -169,7 +185,7 @@ export class PageReader implements RangeReader {
       this.fills.checkRoom();
     }
     const stream = new RangeStream(this.streamParts, target, range, signal);
-    const source = await stream.ready();
+    const source = await stream.ready(planned !== 'hit');
     // The first page may have turned out damaged; for those behind it the status says what was there at the beginning.
     const cache = planned === 'hit' && source === 'fill' ? 'partial' : planned;
     return { cache, body: stream.chunks() };

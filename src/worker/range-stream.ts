@@ -3,6 +3,7 @@ import type { Metrics } from '../common/metrics.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { abortable } from './abortable.ts';
 import { readBackend } from './bypass-read.ts';
+import type { DeadPages } from './dead-pages.ts';
 import { cancelled, type FillRun } from './fill-run.ts';
 import type { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
@@ -16,6 +17,7 @@ export interface RangeStreamParts {
   readonly served: ServedBytes;
   readonly store: PageStore;
   readonly fills: PageFills;
+  readonly dead: DeadPages;
   /** What is taken from the store at once: a multiple of its block size, so that no block is checked twice. */
   readonly sliceBytes: number;
 }
@@ -41,6 +43,9 @@ export class RangeStream {
   private ahead: { readonly at: number; readonly bytes: Promise<Buffer | undefined> } | undefined;
   private retriedPage = -1;
   private closed = false;
+  /** The pages of the version stay in the store until it is called. */
+  private readonly leavePages: () => void;
+  private unpin: (() => Promise<void>) | undefined;
   private readonly onAbort = () => this.close();
 
   constructor(parts: RangeStreamParts, target: ReadTarget, range: ByteRange, signal?: AbortSignal) {
@@ -49,16 +54,19 @@ export class RangeStream {
     this.range = range;
     this.signal = signal;
     this.endPage = Math.ceil(range.end / target.pageSizeBytes);
+    this.leavePages = parts.dead.enter(target, target.meta.generation);
     // An answer that is dropped before anyone iterates over it frees what it holds through the signal.
     signal?.addEventListener('abort', this.onAbort, { once: true });
   }
 
   /**
    * Waits until the first page is at hand: until then an error can still be answered, or the read begun again.
-   * Tells whether it was there before. Closes the stream when it rejects.
+   * Tells whether it was there before. Closes the stream when it rejects. With `pinned`, the version is kept readable at its backend
+   * to the end of the stream, if it can be: `moved` then comes here and not in the middle.
    */
-  async ready(): Promise<'hit' | 'fill'> {
+  async ready(pinned: boolean): Promise<'hit' | 'fill'> {
     try {
+      if (pinned) await this.pin();
       return await this.firstPage();
     } catch (error) {
       this.close();
@@ -86,11 +94,22 @@ export class RangeStream {
   }
 
   close(): void {
+    if (!this.closed) {
+      this.leavePages();
+      void this.unpin?.();
+    }
     this.closed = true;
     this.signal?.removeEventListener('abort', this.onAbort);
     for (const { flight } of this.joined.values()) flight.leave();
     this.joined.clear();
     this.follow(undefined);
+  }
+
+  private async pin(): Promise<void> {
+    const { backend, path, meta } = this.target;
+    const unpin = await backend.pin?.(path, meta, { signal: this.signal });
+    if (this.closed) await unpin?.();
+    else this.unpin = unpin;
   }
 
   private async firstPage(): Promise<'hit' | 'fill'> {

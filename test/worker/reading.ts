@@ -34,11 +34,14 @@ export class ReadingBench {
       settings?: Partial<PageReaderSettings>;
       mutants?: Mutants;
       store?: PageStore;
+      /** Whether the backend keeps versions for those who read them; true unless said otherwise. */
+      pins?: boolean;
     } = {},
   ) {
     this.random = new SeededRandom(options.seed ?? 1);
     this.inner = new MemoryBackend(this.clock, this.random);
     this.backend = withFaults(this.inner, this.faults);
+    if (options.pins === false) this.backend.pin = undefined;
     this.store =
       options.store ??
       new MemoryPageStore(this.metrics, {
