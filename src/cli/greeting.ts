@@ -1,3 +1,5 @@
+import type { RootCredentials } from './running-node.ts';
+
 /** Where a client on this machine finds the root key. */
 export type KeySource =
   | { readonly kind: 'file'; readonly path: string }
@@ -26,8 +28,7 @@ export function greeting(facts: Greeting): string {
     `  S3 endpoint  ${facts.s3Url}`,
     `  Admin API    ${facts.adminUrl}`,
     `  Region       ${facts.region}`,
-    `  Access key   ${facts.accessKeyId}`,
-    ...secretLines(facts),
+    ...keyLines(facts),
     '',
     'With the aws command:',
     '',
@@ -40,10 +41,21 @@ export function greeting(facts: Greeting): string {
   ].join('\n');
 }
 
-function secretLines({ newSecret, key }: Greeting): string[] {
-  if (key.kind !== 'file') return [];
-  if (newSecret === undefined) return [`  Secret key   in ${key.path}`];
-  return [`  Secret key   ${newSecret}`, `               shown this once, and kept in ${key.path}`];
+function keyLines({ accessKeyId, newSecret, key }: Greeting): string[] {
+  if (key.kind === 'file' && newSecret !== undefined) {
+    return newKeyLines({ accessKeyId, secretAccessKey: newSecret }, key.path);
+  }
+  const accessKey = `  Access key   ${accessKeyId}`;
+  return key.kind === 'file' ? [accessKey, `  Secret key   in ${key.path}`] : [accessKey];
+}
+
+/** A key that was made just now, kept in the file `path`. */
+export function newKeyLines(key: RootCredentials, path: string): string[] {
+  return [
+    `  Access key   ${key.accessKeyId}`,
+    `  Secret key   ${key.secretAccessKey}`,
+    `               shown this once, and kept in ${path}`,
+  ];
 }
 
 function awsLine({ s3Url, region, key, certPath, accessKeyId }: Greeting): string {

@@ -18,7 +18,7 @@ import { Buckets } from '../gateway/buckets.ts';
 import { RequestPipeline } from '../gateway/handle-request.ts';
 import { Namespace } from '../gateway/namespace.ts';
 import { GatewayObjectService } from '../gateway/object-service.ts';
-import { type RequestHandler, S3Server } from '../gateway/server.ts';
+import { type RequestTaker, S3Server } from '../gateway/server.ts';
 import { warnOfUnknownBuckets } from '../gateway/unknown-buckets.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
@@ -147,7 +147,7 @@ async function build(
     scheme,
     maxInFlight: settings['limits.requests'],
   });
-  const server = opened.add(s3Server(settings, pipeline.handle, tls), (part) =>
+  const server = opened.add(s3Server(settings, pipeline, tls), (part) =>
     part.close(settings['timeout.shutdown']),
   );
   const s3Port = (await server.listen()).port;
@@ -237,8 +237,8 @@ function searchForUnknownBuckets(
   });
 }
 
-function s3Server(settings: Settings, handler: RequestHandler, tls: TlsDoor | undefined): S3Server {
-  return new S3Server(handler, tls, {
+function s3Server(settings: Settings, taker: RequestTaker, tls: TlsDoor | undefined): S3Server {
+  return new S3Server(taker, tls, {
     host: settings.host,
     port: settings['s3.port'],
     maxHeaderBytes: settings['limits.header'],

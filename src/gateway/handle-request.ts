@@ -14,6 +14,7 @@ import { IncomingBody } from './incoming-body.ts';
 import type { BucketLookup } from './namespace.ts';
 import { RequestCall } from './request-call.ts';
 import { type WriteOutcome, writeResponse } from './response-writer.ts';
+import type { RequestTaker } from './server.ts';
 import { UnreadBodies } from './unread-bodies.ts';
 
 export interface PipelineSettings {
@@ -36,7 +37,7 @@ interface Progress {
 }
 
 /** The one way of an S3 request: parse, authenticate, match, authorise, work, answer, count. */
-export class RequestPipeline {
+export class RequestPipeline implements RequestTaker {
   readonly #clock: Clock;
   readonly #processId: string;
   readonly #metrics: Metrics;
@@ -70,7 +71,7 @@ export class RequestPipeline {
   }
 
   /** Takes one request to its end. Never throws: whatever goes wrong becomes an answer, or the connection is closed. */
-  readonly handle = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
+  handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
     const progress: Progress = {
       requestId: this.#requestId(),
       startMs: this.#clock.monotonicMs(),
@@ -89,7 +90,7 @@ export class RequestPipeline {
         this.#metrics.inFlight.set(this.#inFlight);
         this.#account(req, res, progress, outcome);
       });
-  };
+  }
 
   async #run(req: IncomingMessage, res: ServerResponse, progress: Progress): Promise<WriteOutcome> {
     let response: S3Response;
@@ -146,22 +147,32 @@ export class RequestPipeline {
     return new RequestCall(request, authenticated.identity, this.#service, this.#buckets, progress.body, {
       region: this.#settings.region,
       checksumsOf,
+      noteFault: (error) => this.#logFault(request.requestId, error),
     });
   }
 
   #failure(req: IncomingMessage, progress: Progress, error: S3Error): S3Response {
     progress.error = error;
-    if (error.status >= 500) {
-      const { code, cause } = error;
-      const level = code === 'SlowDown' || code === 'NotImplemented' ? 'debug' : 'error';
-      this.#log[level]({ requestId: progress.requestId, code, err: cause }, 'a request failed');
-    }
+    this.#logFault(progress.requestId, error);
     const resource = (req.url ?? '/').split('?', 1)[0] ?? '/';
     return errorResponse(error, {
       requestId: progress.requestId,
       resource,
       headRequest: req.method === 'HEAD',
     });
+  }
+
+  #logFault(requestId: string, error: S3Error): void {
+    const { code, cause, status } = error;
+    if (status < 500) return;
+    const level = code === 'SlowDown' || code === 'NotImplemented' ? 'debug' : 'error';
+    this.#log[level]({ requestId, code, err: cause }, 'a request failed');
+  }
+
+  /** What never became a request is answered and counted too. */
+  noteUnparsable(code: string, remote: string | undefined): void {
+    this.#metrics.requests.inc({ operation: 'Unparsable', code });
+    this.#log.info({ operation: 'Unparsable', code, remote });
   }
 
   #account(req: IncomingMessage, res: ServerResponse, progress: Progress, outcome: WriteOutcome): void {

@@ -13,7 +13,7 @@ export interface ListSource {
 }
 
 const pageLimit = 1000;
-/** Greater than any character of a key, to step over what starts with a prefix. */
+/** The greatest character of all, to step over what starts with a prefix. */
 const last = '\u{10FFFF}';
 
 /**
@@ -37,6 +37,12 @@ export async function listMerged(sources: readonly ListSource[], options: ListOp
       if (head && head.key === next.key) cursor.advance();
     }
   }
+}
+
+/** Where to go on behind a key that is hidden: behind all that is hidden with it, but never back, whatever the key is made of. */
+function behind(hiddenBy: string, key: string): string {
+  const end = hiddenBy + last;
+  return compareUtf8(end, key) > 0 ? end : key;
 }
 
 async function smallest(cursors: readonly SourceCursor[]): Promise<ListEntry | undefined> {
@@ -110,7 +116,7 @@ class SourceCursor {
       }
       const hiddenBy = this.#hiddenBy(entry.key);
       if (hiddenBy !== undefined) {
-        this.#after = hiddenBy + last;
+        this.#after = behind(hiddenBy, entry.key);
         continue;
       }
       if (entry.kind === 'prefix' && this.#mayBeAllHidden(entry.key) && !(await this.#anyVisible(entry.key)))
@@ -134,7 +140,7 @@ class SourceCursor {
       for (const entry of page.entries) {
         const hiddenBy = this.#hiddenBy(entry.key);
         if (hiddenBy === undefined) return true;
-        after = hiddenBy + last;
+        after = behind(hiddenBy, entry.key);
       }
       if (!page.truncated) return false;
     }

@@ -72,6 +72,17 @@ export class Namespace {
     return place;
   }
 
+  /** NoSuchBucket if the place's bucket is gone meanwhile, OperationAborted if the key lies elsewhere now. */
+  checkStill(place: Place, bucketName: string, key: string): void {
+    const bucket = this.bucket(bucketName);
+    if (bucket.incarnation !== place.bucket.incarnation) {
+      throw new S3Error('NoSuchBucket', { extra: { BucketName: bucketName } });
+    }
+    const { mount } = this.#table().resolve(bucketName, key);
+    const incarnation = mount === 'root' ? bucket.incarnation : mount.incarnation;
+    if (incarnation !== place.incarnation) throw new S3Error('OperationAborted');
+  }
+
   /** The backends that hold a bucket's keys under a prefix, with what nested mounts hide of each. NoSuchBucket. */
   async sources(bucketName: string, keyPrefix: string): Promise<readonly UploadSource[]> {
     this.bucket(bucketName);

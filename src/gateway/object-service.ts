@@ -177,13 +177,14 @@ export class GatewayObjectService implements ObjectService {
     ref: ObjectRef,
     input: NewObject & { checksumAlgorithm?: ChecksumAlgorithm; checksumType?: ChecksumType },
   ) {
-    return this.#change(ref, (place) =>
-      place.backend.createUpload(place.path, {
+    return this.#change(ref, async (place, beforeCommit) => {
+      await beforeCommit();
+      return place.backend.createUpload(place.path, {
         ...newObject(input),
         checksumAlgorithm: input.checksumAlgorithm,
         checksumType: input.checksumType,
-      }),
-    );
+      });
+    });
   }
 
   async putPart(
@@ -260,8 +261,8 @@ export class GatewayObjectService implements ObjectService {
   }
 
   /**
-   * Runs a change. Its commit is kept apart from the bucket's deletion by the hook it is given, which it calls when the bytes are
-   * in and before they become visible.
+   * Runs a change. Its commit is kept apart from the bucket's deletion, and from mounts that changed, by the hook it is given,
+   * which it calls when the bytes are in and before they become visible.
    */
   async #change<T>(
     ref: ObjectRef,
@@ -272,8 +273,7 @@ export class GatewayObjectService implements ObjectService {
       const place = await this.#namespace.locateForWrite(ref.bucket, ref.key);
       return await change(place, async () => {
         leave ??= await this.#gate.enterCommit(ref.bucket);
-        if (this.#namespace.bucket(ref.bucket).incarnation === place.bucket.incarnation) return;
-        throw new S3Error('NoSuchBucket', { extra: { BucketName: ref.bucket } });
+        this.#namespace.checkStill(place, ref.bucket, ref.key);
       });
     } catch (error) {
       throw toS3Error(error);

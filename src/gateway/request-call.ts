@@ -1,6 +1,7 @@
 import { authorise } from '../auth/access.ts';
 import type { UploadBody } from '../common/object-meta.ts';
 import type { Call, S3Request } from '../s3api/call.ts';
+import type { S3Error } from '../s3api/errors.ts';
 import type { BucketName, ObjectKey } from '../s3api/names.ts';
 import type { Identity, ObjectService } from '../s3api/service.ts';
 import type { IncomingBody } from './incoming-body.ts';
@@ -12,6 +13,7 @@ export class RequestCall implements Call {
   readonly caller: Identity;
   readonly service: ObjectService;
   readonly region: string;
+  readonly noteFault: (error: S3Error) => void;
   readonly #buckets: BucketLookup;
   readonly #body: IncomingBody;
   /** What `x-amz-checksum-*` headers of this request are about. */
@@ -23,12 +25,17 @@ export class RequestCall implements Call {
     service: ObjectService,
     buckets: BucketLookup,
     body: IncomingBody,
-    settings: { readonly region: string; readonly checksumsOf: 'body' | 'object' },
+    settings: {
+      readonly region: string;
+      readonly checksumsOf: 'body' | 'object';
+      readonly noteFault: (error: S3Error) => void;
+    },
   ) {
     this.request = request;
     this.caller = caller;
     this.service = service;
     this.region = settings.region;
+    this.noteFault = settings.noteFault;
     this.#checksumsOf = settings.checksumsOf;
     this.#buckets = buckets;
     this.#body = body;

@@ -5,8 +5,13 @@ import { type FastifyInstance, fastify } from 'fastify';
 import type { TlsDoor } from '../common/tls.ts';
 import { errorCodes } from '../s3api/error-codes.ts';
 
-/** What takes each request; it never rejects. */
-export type RequestHandler = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => void;
+/** What takes each request, and hears of what was none. */
+export interface RequestTaker {
+  /** Never throws. */
+  handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void;
+  /** `code`: what was answered to bytes that could not be parsed as a request. */
+  noteUnparsable(code: string, remote: string | undefined): void;
+}
 
 export interface ServerSettings {
   readonly host: string;
@@ -28,7 +33,7 @@ export class S3Server {
   readonly #settings: ServerSettings;
   #closing = false;
 
-  constructor(handler: RequestHandler, tls: TlsDoor | undefined, settings: ServerSettings) {
+  constructor(taker: RequestTaker, tls: TlsDoor | undefined, settings: ServerSettings) {
     this.#settings = settings;
     const options = {
       maxHeaderSize: settings.maxHeaderBytes,
@@ -41,7 +46,7 @@ export class S3Server {
     };
     const onRequest = (req: IncomingMessage, res: ServerResponse) => {
       if (this.#closing) res.setHeader('connection', 'close');
-      handler(req, res, false);
+      taker.handle(req, res, false);
     };
     this.#server = tls
       ? tls.attach(createTlsServer({ ...tls.context(), ...options }, onRequest))
@@ -49,12 +54,17 @@ export class S3Server {
     this.#server.maxHeadersCount = 200;
     this.#server.maxConnections = settings.maxConnections;
     this.#server.timeout = settings.idleTimeoutMs;
-    this.#server.on('checkContinue', (req, res) => handler(req, res, true));
-    this.#server.on('checkExpectation', (_req, res: ServerResponse) => {
+    this.#server.on('checkContinue', (req, res) => taker.handle(req, res, true));
+    this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
+      taker.noteUnparsable('ExpectationFailed', req.socket.remoteAddress);
       res.writeHead(417, { 'content-length': 0, connection: 'close' });
       res.end();
     });
-    this.#server.on('clientError', answerUnparsable);
+    this.#server.on('clientError', (error, socket: Socket) => {
+      const { remoteAddress } = socket;
+      const code = answerUnparsable(error, socket);
+      if (code !== undefined) taker.noteUnparsable(code, remoteAddress);
+    });
     this.#fastify = fastify({ serverFactory: () => this.#server });
   }
 
@@ -76,16 +86,19 @@ export class S3Server {
   }
 }
 
-/** What could not be parsed as HTTP is answered in S3's form where the fault has a name there, and the connection is closed. */
+/**
+ * What could not be parsed as HTTP is answered in S3's form where the fault has a name there, and the connection is closed.
+ * The code that was answered; undefined if nothing was.
+ */
 function answerUnparsable(
   error: Error & { code?: string },
   socket: Socket & { _httpMessage?: ServerResponse },
-): void {
+): string | undefined {
   // An answer is under way or due on this connection: bytes of another one must not stand in its middle or in its place.
   const due = socket._httpMessage;
   if (!socket.writable || due?.headersSent || due?.req.complete) {
     socket.destroy();
-    return;
+    return undefined;
   }
   const code =
     error.code === 'HPE_HEADER_OVERFLOW' ? 'RequestHeaderSectionTooLarge' : timeoutOrBad(error.code);
@@ -95,6 +108,7 @@ function answerUnparsable(
     `HTTP/1.1 ${status} ${status === 400 ? 'Bad Request' : 'Error'}\r\ncontent-type: application/xml\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
+  return code;
 }
 
 function timeoutOrBad(code: string | undefined): 'RequestTimeout' | 'InvalidRequest' {

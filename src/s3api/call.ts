@@ -1,4 +1,5 @@
 import type { UploadBody } from '../common/object-meta.ts';
+import type { S3Error } from './errors.ts';
 import type { BucketName, ObjectKey } from './names.ts';
 import type { Identity, ObjectService } from './service.ts';
 
@@ -38,6 +39,8 @@ export interface Call {
   text(limitBytes: number): Promise<string>;
   /** Rejects with AccessDenied or NoSuchBucket unless the caller may do `action` there too (for copy sources). */
   authorise(action: string, bucket: BucketName, key?: ObjectKey): Promise<void>;
+  /** For an error that becomes a part of a successful answer: what is the server's own fault goes to the log here too. */
+  noteFault(error: S3Error): void;
 }
 
 export interface S3Response {

@@ -19,7 +19,7 @@ test('a second node on the root mount of one that runs ends with 1 and names the
   try {
     await once(first.stdout, 'data');
     const second = await runCli(['serve'], environment('second'), folder);
-    expect([second.exitCode, second.stdout]).toEqual([1, '']);
+    expect(second.exitCode).toBe(1);
     expect(second.stderr).toContain(
       `forebay: the root mount ${root} is in use by another node: stop that one, or set another with --root-mount`,
     );

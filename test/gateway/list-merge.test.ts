@@ -10,7 +10,7 @@ import { PlainBody } from '../../src/ufs/plain-body.ts';
 import { mountOf } from './mount-of.ts';
 
 const bucket = 'bucket';
-const segment = fc.constantFrom('a', 'b', '-', '0', 'ab', 'é', '\u{1F600}', '\uFFFD');
+const segment = fc.constantFrom('a', 'b', '-', '0', 'ab', 'é', '\u{1F600}', '\uFFFD', '\u{10FFFF}');
 const key = fc
   .array(segment, { minLength: 1, maxLength: 4 })
   .chain((parts) => fc.constantFrom('/', '').map((joint) => parts.join(joint)));

@@ -103,7 +103,7 @@ export async function startGateway(
       maxInFlight: 1000,
     },
   );
-  const server = new S3Server(pipeline.handle, undefined, {
+  const server = new S3Server(pipeline, undefined, {
     host: '127.0.0.1',
     port: 0,
     maxHeaderBytes: 16 * 1024,

@@ -17,7 +17,7 @@ describe('writing', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 50 }), (text) => {
         const document = rootElement('Root', [element('Outer', [textElement('Key', text)])]);
-        expect(parseXml(document, 'Root').children[0]?.children[0]?.text).toBe(text);
+        expect(parseXml(document, 'Root', 10).children[0]?.children[0]?.text).toBe(text);
       }),
     );
   });
@@ -29,10 +29,19 @@ describe('reading', () => {
       '\ufeff<?xml version="1.0" encoding="UTF-8"?>\n<!-- hello --><s3:Delete xmlns:s3="http://s3.amazonaws.com/doc/2006-03-01/" a="&lt;">\n' +
         '  <Object><Key> a &amp;&#x41;&#66;<![CDATA[<&amp;>]]><!-- no -->&apos; </Key></Object><Quiet/>\n</s3:Delete>\n',
       'Delete',
+      100,
     );
     expect(root.children.map(({ name }) => name)).toEqual(['Object', 'Quiet']);
     expect(root.children[0]?.children[0]?.text).toBe(" a &AB<&amp;>' ");
     expect(root.children[1]).toEqual({ name: 'Quiet', text: '', children: [] });
+  });
+
+  test('refuses more elements than it is told there can be', () => {
+    const document = (count: number) => `<a>${'<b/>'.repeat(count)}</a>`;
+    expect(parseXml(document(100), 'a', 100).children).toHaveLength(100);
+    expect(() => parseXml(document(300), 'a', 100)).toThrow(
+      expect.objectContaining({ code: 'MalformedXML' }),
+    );
   });
 
   const deep = (depth: number) => `${'<a>'.repeat(depth)}${'</a>'.repeat(depth)}`;
@@ -66,7 +75,7 @@ describe('reading', () => {
     ['very many elements nested', deep(20_000)],
     ['a property of objects as a name', '<a><__proto__><x/></__proto__></a>'],
   ])('%s is malformed', (_what, document) => {
-    expect(() => parseXml(document, 'a')).toThrow(expect.objectContaining({ code: 'MalformedXML' }));
+    expect(() => parseXml(document, 'a', 100_000)).toThrow(expect.objectContaining({ code: 'MalformedXML' }));
   });
 
   test('any text at all is an element or malformed, and nothing else', () => {
@@ -97,7 +106,7 @@ describe('reading', () => {
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
         try {
-          expect(parseXml(`<a>${parts.join('')}</a>`, 'a').name).toBe('a');
+          expect(parseXml(`<a>${parts.join('')}</a>`, 'a', 100).name).toBe('a');
         } catch (error) {
           expect(error).toMatchObject({ code: 'MalformedXML' });
         }
@@ -107,7 +116,7 @@ describe('reading', () => {
   });
 
   test('the leaves of an element are its schema and no more', () => {
-    const leaves = (inner: string) => leafTexts(parseXml(`<a>${inner}</a>`, 'a'), ['Key', 'ETag']);
+    const leaves = (inner: string) => leafTexts(parseXml(`<a>${inner}</a>`, 'a', 100), ['Key', 'ETag']);
     expect(leaves('<ETag>e</ETag><Key>k</Key>')).toEqual({ ETag: 'e', Key: 'k' });
     for (const inner of ['<Key>1</Key><Key>2</Key>', '<Other/>', '<Key><x/></Key>']) {
       expect(() => leaves(inner)).toThrow(expect.objectContaining({ code: 'MalformedXML' }));

@@ -5,9 +5,9 @@ import { systemRandom } from '../../common/random.ts';
 import { CoordError } from '../../coord/store.ts';
 import type { Command, Invocation } from '../command.ts';
 import { CommandError } from '../errors.ts';
-import { greeting, type KeySource } from '../greeting.ts';
+import { greeting, type KeySource, newKeyLines } from '../greeting.ts';
 import { prepareSecrets, rootCredentialsPath } from '../node-secrets.ts';
-import type { RunningNode } from '../running-node.ts';
+import type { RootCredentials, RunningNode } from '../running-node.ts';
 import type { LoadedSettings } from '../settings.ts';
 import { flagOf, type Settings } from '../settings-table.ts';
 import { readVersion } from './version.ts';
@@ -35,7 +35,11 @@ export const serveCommand: Command = {
     if (settings['io.threads'] > 1) log.warn('io.threads is above 1: this version runs one I/O thread');
     const node = await start(settings, () =>
       startNode(settings, secrets, { log, droppedLines: () => writer.droppedLines }),
-    );
+    ).catch((error: unknown) => {
+      // It is kept, and no later start shows its secret.
+      if (madeRoot) tellNewKey(invocation, secrets.root, rootCredentialsPath(settings));
+      throw error;
+    });
     announce(invocation, node, {
       version: await readVersion(),
       region: settings.region,
@@ -118,6 +122,11 @@ function announce(
   const { accessKeyId, newSecret: secretAccessKey } = facts;
   const { s3Url: s3, adminUrl: admin } = node;
   invocation.print(JSON.stringify({ s3, admin, pid: process.pid, accessKeyId, secretAccessKey }));
+}
+
+function tellNewKey({ json, print }: Invocation, root: RootCredentials, path: string): void {
+  if (json) print(JSON.stringify({ ...root }));
+  else for (const line of newKeyLines(root, resolve(path))) print(line);
 }
 
 /** A second signal, or a part that hangs, ends the process at once: nothing acknowledged depends on an orderly end. */

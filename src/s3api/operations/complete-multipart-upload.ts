@@ -19,6 +19,9 @@ import { leafTexts, parseXml, type XmlElement } from '../xml-reader.ts';
 /** Room for 10,000 parts with the longest checksums and generous indentation. */
 const maxBodyBytes = 4 * 1024 * 1024;
 
+/** Part, PartNumber, ETag and one checksum of each kind. */
+const elementsOfPart = 3 + checksumAlgorithms.length;
+
 type Part = CompleteInput['parts'][number];
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html */
@@ -55,7 +58,7 @@ function parseExpectedSize(headers: RequestHeaders): number | undefined {
 
 /** MalformedXML, InvalidArgument, InvalidPartOrder. */
 function parseParts(body: string): readonly Part[] {
-  const root = parseXml(body, 'CompleteMultipartUpload');
+  const root = parseXml(body, 'CompleteMultipartUpload', maxPartNumber * elementsOfPart);
   if (root.children.length === 0 || root.children.length > maxPartNumber) throw new S3Error('MalformedXML');
   const parts = root.children.map(parsePart);
   for (let i = 1; i < parts.length; i++) {

@@ -5,6 +5,8 @@ import { bucketOf } from '../request.ts';
 import { leafTexts, parseXml } from '../xml-reader.ts';
 
 const maxBodyBytes = 64 * 1024;
+/** With all that S3 has for location, kind of bucket, and 50 tags. */
+const maxElements = 200;
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html */
 export async function createBucket(call: Call): Promise<S3Response> {
@@ -23,7 +25,7 @@ export async function createBucket(call: Call): Promise<S3Response> {
 
 /** There is one region. A bucket that names none is in it. */
 function checkConfiguration(body: string, region: string): void {
-  const configuration = parseXml(body, 'CreateBucketConfiguration');
+  const configuration = parseXml(body, 'CreateBucketConfiguration', maxElements);
   for (const name of ['Location', 'Bucket', 'Tags']) {
     // These ask for directory buckets and for tags.
     if (configuration.children.some((child) => child.name === name)) throw new S3Error('NotImplemented');

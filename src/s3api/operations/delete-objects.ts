@@ -8,9 +8,11 @@ import { bucketOf, refuseOtherVersions } from '../request.ts';
 import { element, optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
 import { leafTexts, parseXml, type XmlElement } from '../xml-reader.ts';
 
-/** Room for 1,000 keys of which every byte is escaped a little. */
-const maxBodyBytes = 4 * 1024 * 1024;
+/** Room for 1,000 of the longest keys, some of their characters escaped. */
+const maxBodyBytes = 2 * 1024 * 1024;
 const maxKeys = 1000;
+/** Object with its Key, VersionId, ETag, LastModifiedTime and Size. */
+const elementsOfObject = 6;
 /** Deletions under way at once for one request. */
 const concurrency = 16;
 
@@ -47,7 +49,7 @@ function requireDigest(headers: RequestHeaders): void {
 
 /** MalformedXML, also for no key or more than 1,000. */
 function parseDelete(body: string): { deletions: readonly Deletion[]; quiet: boolean } {
-  const root = parseXml(body, 'Delete');
+  const root = parseXml(body, 'Delete', maxKeys * elementsOfObject + 1);
   const objects = root.children.filter((child) => child.name === 'Object');
   const others = root.children.filter((child) => child.name !== 'Object');
   const { Quiet: quiet } = leafTexts({ ...root, children: others }, ['Quiet']);
@@ -78,6 +80,7 @@ async function answerDeletion(
     await deleteOne(call, bucket, deletion);
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
+    call.noteFault(error);
     return element('Error', [
       textElement('Key', deletion.key),
       optionalElement('VersionId', versionId),

@@ -69,6 +69,7 @@ function callOf(service: ObjectService, request: S3Request, sent: SentRequest): 
       const wanted = `${action} ${bucket}${key === undefined ? '' : `/${key}`}`;
       if (sent.denied?.includes(wanted)) throw new S3Error('AccessDenied');
     },
+    noteFault: () => {},
   };
 }
 
