@@ -168,6 +168,17 @@ export async function replaceDurably(
   path: string,
   pieces: readonly Buffer[],
 ): Promise<void> {
+  await replaceFile(fs, tmp, path, pieces);
+  await fs.syncDirectory(dirname(path));
+}
+
+/** As `replaceDurably` without the last sync: after a power loss the old file or the new one is there, whole. */
+export async function replaceFile(
+  fs: FileSystem,
+  tmp: string,
+  path: string,
+  pieces: readonly Buffer[],
+): Promise<void> {
   await writeDurably(fs, tmp, pieces);
   try {
     await fs.rename(tmp, path);
@@ -175,7 +186,6 @@ export async function replaceDurably(
     await removeQuietly(fs, tmp);
     throw error;
   }
-  await fs.syncDirectory(dirname(path));
 }
 
 /** Removes a file that may be gone. Whatever else stands in the way is left to the sweep, since no reader knows the file. */

@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Clock } from '../common/clock.ts';
 import { UfsError } from './errors.ts';
 import { type FileStatus, type FileSystem, isErrno, type OpenFile } from './file-system.ts';
 import { reservedName } from './tree-keys.ts';
-
-/** Younger than this, a file may change again without its times changing: they go by the kernel's tick. */
-const settledAfterMs = 50;
+import type { VersionClock } from './version-clock.ts';
 
 /** A file just opened: what it is, and the path that the system says is open, where it can tell. */
 export interface OpenedFile {
@@ -20,13 +17,13 @@ export class TreeFiles {
   readonly root: string;
   private readonly uri: string;
   private readonly fs: FileSystem;
-  private readonly clock: Clock;
+  private readonly versionClock: VersionClock;
 
   /** `root` is resolved: no part of it is a link. */
-  constructor(uri: string, fs: FileSystem, clock: Clock, root: string) {
+  constructor(uri: string, fs: FileSystem, versionClock: VersionClock, root: string) {
     this.uri = uri;
     this.fs = fs;
-    this.clock = clock;
+    this.versionClock = versionClock;
     this.root = root;
   }
 
@@ -90,9 +87,7 @@ export class TreeFiles {
   }
 
   generationSettled(status: FileStatus): boolean {
-    // Every change of the bytes or of mtime sets ctime to now, so ctime alone tells the age.
-    const ageMs = this.clock.nowMs() - Number(status.ctimeNs / 1_000_000n);
-    return ageMs > settledAfterMs;
+    return this.versionClock.isSettled(status, generationOf(status));
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../common/byte-range.ts';
-import type { ObjectMeta } from '../common/object-meta.ts';
+import type { NewObject, ObjectMeta } from '../common/object-meta.ts';
 import type { CallOptions, ListEntry, ListOptions, ListPage } from './backend.ts';
 import { readRange } from './body-file.ts';
 import { mapBounded } from './bounded.ts';
@@ -41,7 +41,7 @@ export class TreeReads {
     this.folders = new TreeFolders(
       fs,
       files,
-      async (key, status) => (await records.find(key, folderStampOf(status)))?.marker !== undefined,
+      async (key, status) => (await records.find(key, status))?.record.marker !== undefined,
     );
   }
 
@@ -58,16 +58,18 @@ export class TreeReads {
 
   /** The object of a key whose file has this status. */
   async describe(key: string, status: FileStatus): Promise<PresentObject> {
-    const stamp = stampOf(status);
-    const record = await this.records.find(key, stamp);
+    const found = await this.records.find(key, status);
+    const record = found?.knowsBytes ? found.record : undefined;
+    const about = found ? aboutOf(found.record) : { headers: {}, userMetadata: {} };
     const meta: ObjectMeta = {
-      ...(record ? recordedMeta(record) : { etag: etagOf(status), headers: {}, userMetadata: {} }),
+      ...about,
+      ...(record ? bytesOf(record) : { etag: etagOf(status) }),
       sizeBytes: status.sizeBytes,
       lastModifiedMs: Number(status.mtimeNs / 1_000_000n),
       generation: generationOf(status),
       generationSettled: this.files.generationSettled(status),
     };
-    return { meta, stamp, uploadId: record?.uploadId };
+    return { meta, stamp: stampOf(status), uploadId: record?.uploadId };
   }
 
   /** Rejects with `moved` if the version is not the present one any more and nobody holds it. */
@@ -145,19 +147,18 @@ export class TreeReads {
   }
 
   private async findMarker(key: string, path: string): Promise<PresentObject | undefined> {
-    let stamp: string;
+    let status: FileStatus;
     try {
-      const status = await this.fs.status(path);
+      status = await this.fs.status(path);
       if (status.kind !== 'directory' || !this.files.isInside(await this.fs.realPath(path))) return undefined;
-      stamp = folderStampOf(status);
     } catch (error) {
       if (isMissing(error)) return this.files.absent();
       throw error;
     }
-    const record = await this.records.find(key, stamp);
+    const record = (await this.records.find(key, status))?.record;
     if (!record?.marker) return undefined;
-    const { marker } = record;
-    return { meta: { ...recordedMeta(record), ...marker, sizeBytes: 0, generationSettled: true }, stamp };
+    const meta = { ...aboutOf(record), ...bytesOf(record), ...record.marker };
+    return { meta: { ...meta, sizeBytes: 0, generationSettled: true }, stamp: folderStampOf(status) };
   }
 
   private error(kind: UfsErrorKind, message: string, key: string): UfsError {
@@ -165,8 +166,18 @@ export class TreeReads {
   }
 }
 
-function recordedMeta({ stamp: _s, uploadId: _u, marker: _m, ...meta }: TreeRecord) {
-  return meta;
+/** What a record says of an object whatever its bytes are. */
+function aboutOf({ headers, userMetadata, storageClass }: TreeRecord): NewObject {
+  return { headers, userMetadata, ...(storageClass === undefined ? {} : { storageClass }) };
+}
+
+/** What a record says of the bytes. */
+function bytesOf({ etag, checksums, checksumType, parts }: TreeRecord) {
+  return {
+    etag,
+    ...(checksums === undefined ? {} : { checksums, checksumType }),
+    ...(parts === undefined ? {} : { parts }),
+  };
 }
 
 async function nextUnlessShort(chunks: AsyncGenerator<Buffer>): Promise<Buffer | 'short' | undefined> {

@@ -5,10 +5,11 @@ import type { DirectoryKeeper } from './directory-keeper.ts';
 import {
   type FileStatus,
   type FileSystem,
+  FileSystemError,
   isErrno,
   readWhole,
   removeQuietly,
-  replaceDurably,
+  replaceFile,
 } from './file-system.ts';
 import { placeOf, recordName } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
@@ -20,14 +21,32 @@ export interface TreeRecord
     'etag' | 'headers' | 'userMetadata' | 'storageClass' | 'checksums' | 'checksumType' | 'parts'
   > {
   readonly stamp: string;
+  /**
+   * The file's ctime, nanoseconds in decimal: when it was `placed` as the object, or else when the record was written, which is shortly
+   * before. Absent of a folder marker.
+   */
+  readonly ctime?: string;
+  readonly placed?: true;
   readonly uploadId?: string;
   /** Of a folder marker, which has no file of its own. */
   readonly marker?: { readonly generation: string; readonly lastModifiedMs: number };
 }
 
-const recordLimitBytes = 16 * 1024 * 1024;
+/** A record that is true of a file, as far as its stamp says. */
+export interface FoundRecord {
+  readonly record: TreeRecord;
+  /**
+   * False if something was done to the file since it was put: its rights were changed, or it was written and its modification time set
+   * back. What the record says of the bytes, ETag and checksums, may be wrong then.
+   */
+  readonly knowsBytes: boolean;
+}
 
-/** True of a file until its bytes change. Its ctime is left out: renaming the file into place changes it. */
+const recordLimitBytes = 16 * 1024 * 1024;
+/** A process that was killed between placing a file and noting its ctime leaves a record behind that is at most so old then. */
+const placedWithinNs = 10_000_000_000n;
+
+/** True of a file until its bytes change, unless its modification time is set back. */
 export function stampOf({ dev, ino, mtimeNs, sizeBytes }: FileStatus): string {
   return [dev, ino, mtimeNs, sizeBytes].map((value) => value.toString(36)).join('.');
 }
@@ -57,19 +76,33 @@ export class TreeRecords {
     this.root = root;
   }
 
-  async find(key: string, stamp: string): Promise<TreeRecord | undefined> {
-    return (await this.load(key)).find((record) => record.stamp === stamp);
+  async find(key: string, status: FileStatus): Promise<FoundRecord | undefined> {
+    const stamp = status.kind === 'directory' ? folderStampOf(status) : stampOf(status);
+    const record = (await this.load(key)).find((one) => one.stamp === stamp);
+    return record && { record, knowsBytes: knowsBytes(record, status) };
   }
 
   /** Adds what is true of a new file; `present` is the stamp of the one it will replace. The caller has the key to itself. */
   async add(key: string, record: TreeRecord, present: string | undefined): Promise<void> {
     const kept = (await this.load(key)).filter((other) => other.stamp === present);
-    const bytes = Buffer.from(JSON.stringify({ layout: 1, versions: [record, ...kept] }));
-    await this.write(key, bytes).catch((error) => {
+    const versions = [record, ...kept];
+    await this.write(key, versions, true).catch((error) => {
       // Somebody cleared the directories of the records away, which are made again now.
       if (!isErrno(error, 'ENOENT')) throw error;
-      return this.write(key, bytes);
+      return this.write(key, versions, true);
     });
+  }
+
+  /**
+   * Notes the ctime that a file has in its place, to know from then on that nothing was done to it. Where this fails, or a power loss
+   * takes it back, the record as it was added still holds, only less strictly.
+   */
+  async place(key: string, record: TreeRecord, status: FileStatus): Promise<void> {
+    try {
+      await this.write(key, [{ ...record, ctime: String(status.ctimeNs), placed: true }], false);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+    }
   }
 
   /** Forgets a key. What stays behind after a failure does no harm: it is true of no file. */
@@ -85,10 +118,13 @@ export class TreeRecords {
     }
   }
 
-  private async write(key: string, bytes: Buffer): Promise<void> {
+  private async write(key: string, versions: readonly TreeRecord[], durably: boolean): Promise<void> {
+    const bytes = Buffer.from(JSON.stringify({ layout: 1, versions }));
+    const tmp = this.paths.newTmp(this.random);
     const held = await this.keeper.hold(placeOf(key).directories);
     try {
-      await replaceDurably(this.fs, this.paths.newTmp(this.random), this.path(key), [bytes]);
+      await replaceFile(this.fs, tmp, this.path(key), [bytes]);
+      if (durably) await this.fs.syncDirectory(dirname(this.path(key)));
     } catch (error) {
       if (isErrno(error, 'ENOENT')) this.keeper.forget(held);
       throw error;
@@ -112,4 +148,11 @@ export class TreeRecords {
       throw error;
     }
   }
+}
+
+function knowsBytes({ marker, ctime, placed }: TreeRecord, status: FileStatus): boolean {
+  if (marker) return true;
+  if (ctime === undefined) return false;
+  const sinceNs = status.ctimeNs - BigInt(ctime);
+  return placed ? sinceNs === 0n : sinceNs >= 0n && sinceNs <= placedWithinNs;
 }

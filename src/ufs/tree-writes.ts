@@ -128,12 +128,15 @@ export class TreeWrites {
     await this.checkFree(key, path);
     const file = await this.fs.openForReading(tmp, 'read');
     try {
-      const record = recordOf(stampOf(await file.status()), about, facts);
+      const written = await file.status();
+      const record = { ...recordOf(stampOf(written), about, facts), ctime: String(written.ctimeNs) };
       await this.records.add(key, record, present?.stamp);
       const exclusive = options.condition !== undefined && 'ifNoneMatch' in options.condition;
       await this.moveIntoPlace(key, tmp, path, segments.slice(0, -1), exclusive);
       // Asked of the file that was written, since somebody else may have replaced it already.
-      return (await this.reads.describe(key, await file.status())).meta;
+      const placed = await file.status();
+      await this.records.place(key, record, placed);
+      return (await this.reads.describe(key, placed)).meta;
     } finally {
       await file.close();
     }

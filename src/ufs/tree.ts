@@ -37,6 +37,7 @@ import { TreeOwnDirectories } from './tree-own-directories.ts';
 import { TreeReads } from './tree-reads.ts';
 import { TreeRecords } from './tree-records.ts';
 import { TreeWrites } from './tree-writes.ts';
+import { VersionClock } from './version-clock.ts';
 import { checkSignal, isEmpty } from './write-rules.ts';
 
 export interface TreeBackendSettings {
@@ -60,7 +61,8 @@ export async function openTreeBackend(
   try {
     const root = await fs.realPath(settings.path);
     await fs.readDirectory(root);
-    return new TreeBackend(uri, fs, clock, random, root, settings);
+    const localDev = (await fs.sharesClock(root)) ? (await fs.status(root)).dev : undefined;
+    return new TreeBackend(uri, fs, clock, random, root, localDev, settings);
   } catch (error) {
     throw new UfsError('unavailable', `${settings.path} cannot be read`, { backend: uri, cause: error });
   }
@@ -87,13 +89,14 @@ export class TreeBackend implements Backend {
   private readonly bodies: RootBodies;
   private readonly minPartSizeBytes: number;
 
-  /** `root` is resolved. */
+  /** `root` is resolved. `localDev`: the device whose times come from this machine's clock, if it is one. */
   constructor(
     uri: string,
     fs: FileSystem,
     clock: Clock,
     random: Random,
     root: string,
+    localDev: bigint | undefined,
     settings: TreeBackendSettings,
   ) {
     this.uri = uri;
@@ -102,7 +105,7 @@ export class TreeBackend implements Backend {
     this.minPartSizeBytes = settings.minPartSizeBytes ?? minPartSizeBytes;
     const meta = join(this.paths.own, 'meta');
     this.own = new TreeOwnDirectories(uri, fs, clock, this.paths, meta);
-    const files = new TreeFiles(uri, fs, clock, root);
+    const files = new TreeFiles(uri, fs, new VersionClock(clock, localDev), root);
     const keeper = new DirectoryKeeper(fs, meta, undefined, async (path) => {
       await this.own.isDirectory(path);
     });

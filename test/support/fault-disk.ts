@@ -5,6 +5,8 @@ interface Common {
   readonly ino: number;
   mtimeNs: bigint;
   ctimeNs: bigint;
+  /** What is on the medium for sure: it gets there with the operation that sets it, or with the file. */
+  durableCtimeNs: bigint;
 }
 export interface FileNode extends Common {
   readonly kind: 'file';
@@ -27,6 +29,9 @@ interface Edit {
   readonly name: string;
   /** Undefined takes the name away. */
   readonly node: Node | undefined;
+  /** Whose ctime the operation sets. */
+  readonly touched: Node;
+  readonly ctimeNs: bigint;
 }
 
 /**
@@ -80,13 +85,14 @@ export class Disk {
     const name = basename(path);
     if (directory.entries.has(name)) throw errno('EEXIST', path);
     this.touch(node, false);
-    this.apply([{ directory, name, node }]);
+    this.apply([{ directory, name, node, touched: node, ctimeNs: node.ctimeNs }]);
   }
 
   removeEntry(path: string): void {
     const directory = this.directory(dirname(path));
-    this.touch(this.find(path, false), false);
-    this.apply([{ directory, name: basename(path), node: undefined }]);
+    const touched = this.find(path, false);
+    this.touch(touched, false);
+    this.apply([{ directory, name: basename(path), node: undefined, touched, ctimeNs: touched.ctimeNs }]);
   }
 
   rename(from: string, to: string): void {
@@ -97,14 +103,16 @@ export class Disk {
     if (node.kind === 'directory' && present)
       throw errno(present.kind === 'directory' ? 'ENOTEMPTY' : 'ENOTDIR', to);
     this.touch(node, false);
+    const touch = { touched: node, ctimeNs: node.ctimeNs };
     this.apply([
-      { directory: this.directory(dirname(from)), name: basename(from), node: undefined },
-      { directory: target, name: basename(to), node },
+      { directory: this.directory(dirname(from)), name: basename(from), node: undefined, ...touch },
+      { directory: target, name: basename(to), node, ...touch },
     ]);
   }
 
   syncFile(node: FileNode): void {
     node.durable = { data: Buffer.from(node.data), mtimeNs: node.mtimeNs };
+    node.durableCtimeNs = node.ctimeNs;
   }
 
   syncDirectory(directory: DirectoryNode): void {
@@ -126,6 +134,7 @@ export class Disk {
       if (known) return known;
       const made =
         node.kind === 'directory' ? { ...node, entries: new Map(), durable: new Map() } : { ...node };
+      made.ctimeNs = node.durableCtimeNs;
       copies.set(node, made);
       if (node.kind === 'file' && made.kind === 'file') survive(node, made, chance);
       if (node.kind === 'directory' && made.kind === 'directory') fill(node, made, copy);
@@ -170,9 +179,9 @@ export class Disk {
     this.pending = rest;
   }
 
-  private now(): { mtimeNs: bigint; ctimeNs: bigint } {
+  private now(): { mtimeNs: bigint; ctimeNs: bigint; durableCtimeNs: bigint } {
     this.ticks += 1_000n;
-    return { mtimeNs: this.ticks, ctimeNs: this.ticks };
+    return { mtimeNs: this.ticks, ctimeNs: this.ticks, durableCtimeNs: this.ticks };
   }
 }
 
@@ -181,9 +190,10 @@ function concernsSame(a: readonly Edit[], b: readonly Edit[]): boolean {
 }
 
 function edit(operation: readonly Edit[], where: 'entries' | 'durable'): void {
-  for (const { directory, name, node } of operation) {
+  for (const { directory, name, node, touched, ctimeNs } of operation) {
     if (node) directory[where].set(name, node);
     else directory[where].delete(name);
+    if (where === 'durable' && ctimeNs > touched.durableCtimeNs) touched.durableCtimeNs = ctimeNs;
   }
 }
 

@@ -3,6 +3,7 @@ import { chmod, link, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { digestOf } from '../../src/common/checksums.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import { NodeFileSystem } from '../../src/ufs/node-file-system.ts';
@@ -92,6 +93,43 @@ describe('files that are found', () => {
     const after = await backend.head('docs/mine');
     expect(after).toMatchObject({ headers: {}, userMetadata: {} });
     expect(after.etag).not.toBe(made.etag);
+  });
+});
+
+describe('what Forebay knows of an object that was put', () => {
+  const about = { headers: { contentType: 'text/plain' }, userMetadata: { a: '1' } };
+  const sent = { CRC32: digestOf('CRC32', Buffer.from('version-one!')).toString('base64') };
+
+  test('says nothing of bytes that were written in place, though the modification time was set back', async () => {
+    const made = await put(backend, 'docs/mine', 'version-one!', { ...about, sent });
+    expect(made).toMatchObject({ checksums: sent, etag: expect.stringMatching(/^[0-9a-f]{32}$/) });
+    const path = join(root, 'docs/mine');
+    // To the nanosecond, as far as the system can.
+    execFileSync('touch', ['-r', path, join(base, 'times')]);
+    await writeFile(path, 'VERSION-two?', { flag: 'r+' });
+    execFileSync('touch', ['-r', join(base, 'times'), path]);
+    const after = await backend.head('docs/mine');
+    expect(after.lastModifiedMs).toBe(made.lastModifiedMs);
+    expect(after.etag).not.toBe(made.etag);
+    expect(after.etag).toMatch(/-0$/);
+    expect(after.checksums).toBeUndefined();
+    expect(after).toMatchObject(about);
+    expect((await backend.list({ prefix: 'docs/mine', limit: 1 })).entries[0]).toMatchObject({
+      etag: after.etag,
+    });
+    const stale = put(backend, 'docs/mine', 'x', { condition: { ifMatch: made.etag } });
+    expect(await kindOf(stale)).toBe('precondition-failed');
+  });
+
+  test('outlives a change of rights, but for its word on the bytes, and the next opening of the tree', async () => {
+    const made = await put(backend, 'docs/mine', 'version-one!', { ...about, sent });
+    const again = await openTreeBackend(new NodeFileSystem(), systemClock, systemRandom, { path: root });
+    expect(await again.head('docs/mine')).toMatchObject({ etag: made.etag, checksums: sent, ...about });
+    await again.close();
+    await chmod(join(root, 'docs/mine'), 0o600);
+    const after = await backend.head('docs/mine');
+    expect(after).toMatchObject(about);
+    expect([after.etag === made.etag, after.checksums]).toEqual([false, undefined]);
   });
 });
 
