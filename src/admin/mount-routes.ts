@@ -3,14 +3,16 @@ import { MountError } from '../mounts/mount-error.ts';
 import {
   formatFreshness,
   type MountRequest,
+  type MountSpec,
   mountName,
   parseMountRequest,
   parseMountTarget,
 } from '../mounts/mount-spec.ts';
+import type { Backend } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { AdminError } from './admin-error.ts';
-import { refuseDataFolder } from './data-folder-guard.ts';
 import { MountCheck } from './mount-check.ts';
+import { refuseOwnFolders } from './own-folders-guard.ts';
 import {
   type AdminRoute,
   type AdminServices,
@@ -55,7 +57,7 @@ export const mountRoutes: readonly AdminRoute[] = [
     name: 'AddMount',
     method: 'POST',
     path: '/v1/mounts',
-    summary: 'Adds a mount, effective at once; refused if the storage behind it cannot be listed',
+    summary: 'Adds a mount, effective at once; refused if the storage behind it cannot be used',
     body: object(
       {
         target: shortText(1000),
@@ -128,23 +130,30 @@ export const mountRoutes: readonly AdminRoute[] = [
 ];
 
 async function addMount(services: AdminServices, request: MountRequest): Promise<Mount> {
-  const { mounts, users, dataFolder } = services;
+  const { mounts, users, ownFolders } = services;
   const spec = parseMountRequest(request);
-  if (spec.path !== undefined) await refuseDataFolder(spec.path, dataFolder);
+  if (spec.path !== undefined) await refuseOwnFolders(spec.path, ownFolders);
   if (spec.owner !== undefined) users.showUser(spec.owner);
-  const added = await mounts.add(spec);
+  mounts.checkFree(spec);
+  await tryOut(services, spec);
+  return mounts.add(spec);
+}
+
+/** Refuses a mount to be if the storage behind it cannot be used. */
+async function tryOut(services: AdminServices, spec: MountSpec): Promise<void> {
+  let backend: Backend | undefined;
   try {
-    const backend = await services.backends.get(added);
+    backend = await services.tryBackend(spec);
     await backend.list({ prefix: '', limit: 1, signal: AbortSignal.timeout(checkTimeoutMs) });
-    return added;
   } catch (error) {
-    await mounts.remove(added.bucket, added.prefix);
     if (!(error instanceof UfsError)) throw error;
     throw new AdminError(
       400,
       'BackendNotUsable',
-      `${mountName(added)} was not added, for ${added.uri} cannot be listed: ${error.message}`,
+      `${mountName(spec)} was not added, for ${spec.uri} cannot be used: ${error.message}`,
     );
+  } finally {
+    await backend?.close();
   }
 }
 

@@ -2,8 +2,11 @@ import type { Authenticator } from '../auth/authenticate.ts';
 import type { UserStore } from '../auth/user-store.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
+import type { MountSpec } from '../mounts/mount-spec.ts';
 import type { MountStore } from '../mounts/mount-store.ts';
 import type { MountedBackends } from '../mounts/mounted-backends.ts';
+import type { Backend } from '../ufs/backend.ts';
+import type { OwnFolders } from './own-folders-guard.ts';
 
 /** What the admin routes work with; there once the node's store is open. */
 export interface AdminServices {
@@ -16,8 +19,10 @@ export interface AdminServices {
   readonly backends: Pick<MountedBackends, 'get'>;
   /** The lease of mounts that were given no freshness, milliseconds. */
   readonly leaseMs: number;
-  /** The data folder, absolute: no mount may show what lies in it. */
-  readonly dataFolder: string;
+  /** Opens the backend of a mount that is not there yet; the caller closes it. Rejects with `UfsError`. */
+  readonly tryBackend: (spec: MountSpec) => Promise<Backend>;
+  /** No mount may show what lies in them. */
+  readonly ownFolders: OwnFolders;
 }
 
 /** Parameters and body, as the route's schemas let them through. */

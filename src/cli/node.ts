@@ -26,7 +26,7 @@ import { loadWorkerId } from '../ring/worker-identity.ts';
 import type { Backend } from '../ufs/backend.ts';
 import { MeteredBackend } from '../ufs/metered.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
-import { openBackend } from '../ufs/open-backend.ts';
+import { type BackendDependencies, openBackend, pathOf } from '../ufs/open-backend.ts';
 import { DiskPageStore } from '../worker/disk-page-store.ts';
 import { MemoryPageStore } from '../worker/memory-page-store.ts';
 import { defaultMetadataCacheSettings, MetadataCache } from '../worker/metadata-cache.ts';
@@ -109,7 +109,10 @@ async function build(
     part.close(),
   );
   const rootUri = settings.rootMount ?? pathToFileURL(join(dataFolder, 'root')).href;
-  const backends = opened.add(await openBackends(rootUri, metrics, log), (part) => part.close());
+  const ownFolders = { data: dataFolder, root: rootUri.startsWith('file:') ? pathOf(rootUri) : undefined };
+  const apart = Object.values(ownFolders).filter((folder) => folder !== undefined);
+  const parts = { fs: new NodeFileSystem(), clock, random, log, ownFolders: apart };
+  const backends = opened.add(await openBackends(rootUri, parts, metrics), (part) => part.close());
   const pages = opened.add(await openPages(settings, dataFolder, metrics, log), (part) => part.close());
   const forget = followMounts(mounts, backends, pages);
   opened.add(forget, (stop) => stop());
@@ -159,7 +162,8 @@ async function build(
     mounts,
     backends,
     leaseMs: settings['freshness.lease'],
-    dataFolder,
+    tryBackend: (spec) => openBackend(parts, spec),
+    ownFolders,
   });
   readiness.ready('the S3 port');
   searchForUnknownBuckets(mounts, backends, log, opened);
@@ -180,8 +184,11 @@ async function openTls(settings: Settings, log: Log, opened: Opened): Promise<Tl
   return opened.add(await TlsDoor.open(clock, log, { certPath, keyPath }), (door) => door.close());
 }
 
-async function openBackends(rootUri: string, metrics: Metrics, log: Log): Promise<MountedBackends> {
-  const parts = { fs: new NodeFileSystem(), clock, random, log };
+async function openBackends(
+  rootUri: string,
+  parts: BackendDependencies,
+  metrics: Metrics,
+): Promise<MountedBackends> {
   const root = await openBackend(parts, { uri: rootUri, root: true });
   const metered = (backend: Backend, mount: string) => new MeteredBackend(metrics, backend, mount);
   return new MountedBackends(metered(root, 'root'), async (mount) => {

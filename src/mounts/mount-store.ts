@@ -2,11 +2,13 @@ import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import type { CoordStore } from '../coord/store.ts';
 import { WatchedPrefix } from '../coord/watched-prefix.ts';
+import { KeyLock } from '../ufs/key-lock.ts';
 import { BucketStore } from './bucket-store.ts';
 import type { Mount } from './mount.ts';
 import { MountError } from './mount-error.ts';
 import { type MountSpec, mountName } from './mount-spec.ts';
 import { MountTable } from './mount-table.ts';
+import { refuseSharedFolder } from './shared-folders.ts';
 
 const keyPrefix = 'mounts/';
 const maximumMounts = 10_000;
@@ -42,6 +44,7 @@ export class MountStore {
   private readonly rows: WatchedPrefix<StoredMount>;
   private readonly settings: MountStoreSettings;
   private readonly listeners = new Set<(table: MountTable) => void>();
+  private readonly adding = new KeyLock();
   private present = MountTable.empty;
 
   private constructor(
@@ -100,12 +103,36 @@ export class MountStore {
     );
   }
 
-  /** Adds a mount, and its bucket where that is part of it. Kinds: exists, conflict. */
-  async add(spec: MountSpec): Promise<Mount> {
+  /** Whether a mount could be added there as things stand. Kinds: exists, conflict. */
+  checkFree(spec: Pick<MountSpec, 'bucket' | 'prefix'>): void {
     if (this.rows.values().length >= maximumMounts) {
       throw new MountError('conflict', `there are ${maximumMounts} mounts already`);
     }
-    return spec.prefix === '' ? this.addWhole(spec) : this.addNested(spec);
+    if (spec.prefix !== '' && this.table.find(spec.bucket, spec.prefix)) {
+      throw new MountError('exists', `${mountName(spec)} is mounted already: remove that mount first`);
+    }
+    const existing = spec.prefix === '' ? this.buckets.get(spec.bucket) : undefined;
+    if (existing) {
+      throw new MountError(
+        'exists',
+        existing.kind === 'mount'
+          ? `${spec.bucket} is mounted already: remove that mount first`
+          : `there is a bucket ${spec.bucket} already, and a mount over it would hide what it holds: choose another name, or mount at ${spec.bucket}/PREFIX`,
+      );
+    }
+  }
+
+  /**
+   * Adds a mount, and its bucket where that is part of it. Kinds: exists, also where another mount has the same folder; conflict;
+   * invalid, if the folder may not be looked at. If it rejects, nothing is there that was not there before.
+   */
+  async add(spec: MountSpec): Promise<Mount> {
+    // One at a time, since each is to be compared with all the others.
+    return this.adding.run('add', async () => {
+      this.checkFree(spec);
+      await refuseSharedFolder(spec, this.table.mounts);
+      return spec.prefix === '' ? this.addWhole(spec) : this.addNested(spec);
+    });
   }
 
   /** Removes a mount; nothing at its backend is touched. Kinds: not-found, nested, conflict. */
@@ -129,15 +156,6 @@ export class MountStore {
 
   private async addWhole(spec: MountSpec): Promise<Mount> {
     const { bucket: name, owner = this.settings.rootUser } = spec;
-    const existing = this.buckets.get(name);
-    if (existing) {
-      throw new MountError(
-        'exists',
-        existing.kind === 'mount'
-          ? `${name} is mounted already: remove that mount first`
-          : `there is a bucket ${name} already, and a mount over it would hide what it holds: choose another name, or mount at ${name}/PREFIX`,
-      );
-    }
     const incarnation = this.random.uuid();
     const stored = await this.write(spec, incarnation);
     if (await this.buckets.create({ name, owner, kind: 'mount', incarnation })) return stored;
@@ -147,15 +165,15 @@ export class MountStore {
   }
 
   private async addNested(spec: MountSpec): Promise<Mount> {
-    if (this.table.find(spec.bucket, spec.prefix)) {
-      throw new MountError('exists', `${mountName(spec)} is mounted already: remove that mount first`);
+    const { bucket: name } = spec;
+    const existing = this.buckets.get(name);
+    const incarnation = existing?.incarnation ?? this.random.uuid();
+    // Before its bucket, which is not left behind then if this fails; until the bucket is there, the mount does not count.
+    const stored = await this.write(spec, incarnation);
+    if (!existing) {
+      await this.buckets.create({ name, owner: this.settings.rootUser, kind: 'root', incarnation });
     }
-    const { rootUser } = this.settings;
-    await this.buckets.create({ name: spec.bucket, owner: rootUser, kind: 'root' });
-    const bucket = this.buckets.get(spec.bucket);
-    if (!bucket) throw changedMeanwhile(spec);
-    const stored = await this.write(spec, bucket.incarnation);
-    if (this.buckets.get(spec.bucket)?.incarnation === bucket.incarnation) return stored;
+    if (this.buckets.get(name)?.incarnation === incarnation) return stored;
     await this.withdraw(stored);
     throw changedMeanwhile(spec);
   }

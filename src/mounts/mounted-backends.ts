@@ -10,6 +10,11 @@ export class MountedBackends {
   readonly #open: OpenMount;
   readonly #opened = new Map<string, Backend>();
   readonly #opening = new Map<string, Promise<Backend>>();
+  /** Of mounts that are gone, still open for the requests that use them. */
+  readonly #retired = new Set<Backend>();
+  /** Incarnations of the mounts there are; undefined until it was said. */
+  #wanted: ReadonlySet<string> | undefined;
+  #graceMs = 0;
 
   constructor(root: Backend, open: OpenMount) {
     this.root = root;
@@ -22,20 +27,26 @@ export class MountedBackends {
     return this.#opened.get(mount.incarnation) ?? this.#opening.get(mount.incarnation) ?? this.#start(mount);
   }
 
-  /** Closes the backends of mounts that are no longer in the table, after `graceMs` for what still uses them. */
+  /**
+   * Closes the backends of mounts that are no longer in the table, those that are being opened too, after `graceMs` for what still
+   * uses them.
+   */
   retain(mounts: readonly Mount[], graceMs: number): void {
-    const kept = new Set(mounts.map((mount) => mount.incarnation));
+    this.#wanted = new Set(mounts.map((mount) => mount.incarnation));
+    this.#graceMs = graceMs;
     for (const [incarnation, backend] of this.#opened) {
-      if (kept.has(incarnation)) continue;
+      if (this.#wanted.has(incarnation)) continue;
       this.#opened.delete(incarnation);
-      setTimeout(() => void backend.close().catch(() => {}), graceMs).unref();
+      this.#retire(backend);
     }
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#opening.values());
-    await Promise.allSettled([this.root, ...this.#opened.values()].map((backend) => backend.close()));
+    const all = [this.root, ...this.#opened.values(), ...this.#retired];
     this.#opened.clear();
+    this.#retired.clear();
+    await Promise.allSettled(all.map((backend) => backend.close()));
   }
 
   async #start(mount: Mount): Promise<Backend> {
@@ -43,10 +54,19 @@ export class MountedBackends {
     this.#opening.set(mount.incarnation, opening);
     try {
       const backend = await opening;
-      this.#opened.set(mount.incarnation, backend);
+      // The mount may have been removed before or meanwhile; who asked for it still gets it.
+      if (this.#wanted?.has(mount.incarnation) === false) this.#retire(backend);
+      else this.#opened.set(mount.incarnation, backend);
       return backend;
     } finally {
       this.#opening.delete(mount.incarnation);
     }
+  }
+
+  #retire(backend: Backend): void {
+    this.#retired.add(backend);
+    setTimeout(() => {
+      if (this.#retired.delete(backend)) void backend.close().catch(() => {});
+    }, this.#graceMs).unref();
   }
 }

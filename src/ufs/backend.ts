@@ -222,6 +222,6 @@ export interface Backend {
   abortUpload(key: string, uploadId: string, options?: CallOptions): Promise<void>;
   listUploads(options: ListUploadsOptions): Promise<ListUploadsPage>;
 
-  /** Frees what the backend holds open. No call is made after it. */
+  /** Frees what the backend holds open, once the changes under way have ended. No call is made after it. */
   close(): Promise<void>;
 }

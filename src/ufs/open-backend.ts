@@ -27,6 +27,8 @@ export interface BackendDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Forebay's own folders, absolute: a tree that overlaps with one is refused. */
+  readonly ownFolders?: readonly string[];
 }
 
 /**
@@ -34,7 +36,7 @@ export interface BackendDependencies {
  * path that is not there, or is no root).
  */
 export async function openBackend(
-  { fs, clock, random, log }: BackendDependencies,
+  { fs, clock, random, log, ownFolders }: BackendDependencies,
   { uri, root = false, allowMemory = false, minPartSizeBytes }: BackendDescription,
 ): Promise<Backend> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase();
@@ -42,7 +44,7 @@ export async function openBackend(
     const path = pathOf(uri);
     return root
       ? openRootBackend(fs, clock, random, log, { path, minPartSizeBytes })
-      : openTreeBackend(fs, clock, random, { path, minPartSizeBytes });
+      : openTreeBackend(fs, clock, random, { path, minPartSizeBytes, apartFrom: ownFolders });
   }
   if (scheme === 'memory' && allowMemory) return new MemoryBackend(clock, random, { uri, minPartSizeBytes });
   throw new UfsError(
@@ -54,7 +56,8 @@ export async function openBackend(
   );
 }
 
-function pathOf(uri: string): string {
+/** The absolute path that a `file:` URI names. Kinds: not-implemented. */
+export function pathOf(uri: string): string {
   let reason = 'it must have an absolute path and no host';
   try {
     const url = new URL(uri);

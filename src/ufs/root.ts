@@ -4,6 +4,7 @@ import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
+import { Activity } from './activity.ts';
 import type {
   Backend,
   BackendCapabilities,
@@ -86,6 +87,7 @@ export class RootBackend implements Backend {
     anyKey: true,
   };
   private readonly fs: FileSystem;
+  private readonly activity = new Activity();
   private readonly paths: RootPaths;
   private readonly unlock: () => void;
   private readonly bodies: RootBodies;
@@ -233,6 +235,7 @@ export class RootBackend implements Backend {
 
   async close(): Promise<void> {
     this.sweep.stop();
+    await this.activity.idle();
     const clean = (await this.swept) && !this.damaged.leftBodies && !this.bodies.hasDoomed;
     try {
       await this.run(undefined, {}, () => closeRoot(this.fs, this.paths, clean));
@@ -242,9 +245,10 @@ export class RootBackend implements Backend {
   }
 
   private run<T>(key: string | undefined, { signal }: CallOptions, work: () => Promise<T>): Promise<T> {
-    return withUfsErrors(this.uri, key, async () => {
+    const call = async () => {
       checkSignal(signal, this.uri, key);
       return work();
-    });
+    };
+    return this.activity.run(() => withUfsErrors(this.uri, key, call));
   }
 }

@@ -4,6 +4,7 @@ import type { ByteRange } from '../common/byte-range.ts';
 import type { Clock } from '../common/clock.ts';
 import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
+import { Activity } from './activity.ts';
 import type {
   Backend,
   BackendCapabilities,
@@ -25,6 +26,7 @@ import { digestFiles, readFiles } from './body-file.ts';
 import { DirectoryKeeper } from './directory-keeper.ts';
 import { UfsError } from './errors.ts';
 import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
+import { foldersOverlap } from './folder-overlap.ts';
 import { pinOf } from './held-versions.ts';
 import { minPartSizeBytes, objectParts, pageParts, pageUploads, planCompletion } from './multipart-rules.ts';
 import { PlainBody } from './plain-body.ts';
@@ -43,13 +45,16 @@ import { checkSignal, isEmpty } from './write-rules.ts';
 export interface TreeBackendSettings {
   /** Absolute path of an existing directory. */
   readonly path: string;
+  /** Folders that it may not overlap with, whichever way links lead when it is opened. */
+  readonly apartFrom?: readonly string[];
   /** Least size of a part that is not the last; S3's 5 MiB by default. */
   readonly minPartSizeBytes?: number;
 }
 
 /**
  * Opens a directory as it is: keys are real paths below it, and other programs may change it at any time. Nothing is written until
- * the first change, which makes `.forebay` there. Kinds: unavailable, if the directory is not there or cannot be read.
+ * the first change, which makes `.forebay` there. Kinds: unavailable, if the directory is not there, cannot be read, or overlaps with
+ * one that it is to be apart from.
  */
 export async function openTreeBackend(
   fs: FileSystem,
@@ -60,11 +65,26 @@ export async function openTreeBackend(
   const uri = pathToFileURL(settings.path).href;
   try {
     const root = await fs.realPath(settings.path);
+    await refuseOverlap(fs, uri, root, settings.apartFrom ?? []);
     await fs.readDirectory(root);
     const localDev = (await fs.sharesClock(root)) ? (await fs.status(root)).dev : undefined;
     return new TreeBackend(uri, fs, clock, random, root, localDev, settings);
   } catch (error) {
+    if (error instanceof UfsError) throw error;
     throw new UfsError('unavailable', `${settings.path} cannot be read`, { backend: uri, cause: error });
+  }
+}
+
+async function refuseOverlap(
+  fs: FileSystem,
+  uri: string,
+  root: string,
+  apartFrom: readonly string[],
+): Promise<void> {
+  for (const folder of apartFrom) {
+    if (!foldersOverlap(root, await fs.realPath(folder))) continue;
+    const message = `${root} overlaps with ${folder}, which is Forebay's own`;
+    throw new UfsError('unavailable', message, { backend: uri, retryable: false });
   }
 }
 
@@ -81,6 +101,7 @@ export class TreeBackend implements Backend {
     anyKey: false,
   };
   private readonly fs: FileSystem;
+  private readonly activity = new Activity();
   private readonly paths: RootPaths;
   private readonly own: TreeOwnDirectories;
   private readonly reads: TreeReads;
@@ -233,8 +254,9 @@ export class TreeBackend implements Backend {
     });
   }
 
-  close(): Promise<void> {
-    return this.own.close();
+  async close(): Promise<void> {
+    await this.activity.idle();
+    await this.own.close();
   }
 
   private async complete(
@@ -308,10 +330,11 @@ export class TreeBackend implements Backend {
   }
 
   private run<T>(key: string | undefined, { signal }: CallOptions, work: () => Promise<T>): Promise<T> {
-    return withUfsErrors(this.uri, key, async () => {
+    const call = async () => {
       checkSignal(signal, this.uri, key);
       return work();
-    });
+    };
+    return this.activity.run(() => withUfsErrors(this.uri, key, call));
   }
 }
 

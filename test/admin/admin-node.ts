@@ -48,6 +48,7 @@ export class AdminNode {
   mounts!: MountStore;
   port = 0;
   dataFolder = '';
+  rootFolder = '';
   /** What opening the backend of a mount does. */
   openBackend: () => Promise<Backend> = async () => this.backend;
 
@@ -67,6 +68,7 @@ export class AdminNode {
   /** Opens the stores and lets the signed routes in. */
   async open(): Promise<this> {
     this.dataFolder = await mkdtemp(join(tmpdir(), 'forebay-admin-'));
+    this.rootFolder = await mkdtemp(join(tmpdir(), 'forebay-admin-root-'));
     const store = createMemoryStore(systemClock, systemRandom);
     const box = new SecretBox(systemRandom, Buffer.alloc(32, 1));
     const credentials = await Credentials.open(store, box, root);
@@ -80,14 +82,16 @@ export class AdminNode {
       mounts: this.mounts,
       leaseMs: 30_000,
       backends: new MountedBackends(this.backend, () => this.openBackend()),
-      dataFolder: this.dataFolder,
+      tryBackend: () => this.openBackend(),
+      ownFolders: { data: this.dataFolder, root: this.rootFolder },
     });
     return this;
   }
 
   async close(): Promise<void> {
     await this.server.close(100);
-    if (this.dataFolder) await rm(this.dataFolder, { recursive: true });
+    for (const folder of [this.dataFolder, this.rootFolder])
+      if (folder) await rm(folder, { recursive: true });
   }
 
   /** Signs with an independent signer and sends. */

@@ -1,4 +1,5 @@
-import { mkdir, symlink, unlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/common/clock.ts';
@@ -176,28 +177,75 @@ describe('mounts', () => {
       400,
       {
         code: 'BackendNotUsable',
-        message: 'none was not added, for file:///srv/none cannot be listed: no such folder',
+        message: 'none was not added, for file:///srv/none cannot be used: no such folder',
       },
     ]);
     expect(node.mounts.table.mounts).toEqual([]);
     expect(node.mounts.buckets.list()).toEqual([]);
   });
 
-  test('over the data folder, inside it or around it are refused, through links too', async () => {
-    const inside = join(node.dataFolder, 'pages');
-    const link = join(node.dataFolder, '..', `forebay-link-${Date.now()}`);
-    await mkdir(inside);
-    await symlink(node.dataFolder, link);
-    for (const path of [node.dataFolder, inside, join(inside, 'not-there-yet'), '/', link, join(link, 'x')]) {
-      const answer = await mount({ target: 'stolen', uri: `file://${path}` });
-      expect([path, answer.status, answer.json.message]).toEqual([
-        path,
-        400,
-        expect.stringContaining("Forebay's own data folder"),
-      ]);
+  test('whose storage cannot be used leave no bucket behind and are never seen', async () => {
+    const seen: number[] = [];
+    node.mounts.onChange((table) => seen.push(table.mounts.length));
+    node.openBackend = async () => {
+      throw new UfsError('unavailable', 'no such folder', { backend: 'file:///srv/none' });
+    };
+    expect((await mount({ target: 'ghost/in/here', uri: 'file:///srv/none' })).status).toBe(400);
+    expect(node.mounts.buckets.get('ghost')).toBeUndefined();
+    expect(seen).toEqual([]);
+  });
+
+  test.each(['data folder', 'root mount'] as const)(
+    'over the %s, inside it or around it are refused, through links too',
+    async (what) => {
+      const own = what === 'data folder' ? node.dataFolder : node.rootFolder;
+      const inside = join(own, 'pages');
+      const link = `${own}-link`;
+      await mkdir(inside);
+      await symlink(own, link);
+      for (const path of [own, inside, join(inside, 'not-there-yet'), '/', link, join(link, 'x')]) {
+        const answer = await mount({ target: 'stolen', uri: `file://${path}` });
+        const named = path === '/' ? "Forebay's own" : `Forebay's own ${what}`;
+        expect([path, answer.status, answer.json.message]).toEqual([
+          path,
+          400,
+          expect.stringContaining(named),
+        ]);
+      }
+      expect((await mount({ target: 'fine', uri: `file://${own}-beside` })).status).toBe(201);
+      await unlink(link);
+    },
+  );
+
+  test('of a folder that another mount has, whole or in part, are refused unless nothing is written through either', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'forebay-shared-'));
+    await mkdir(join(folder, 'data/sub'), { recursive: true });
+    await symlink(join(folder, 'data'), join(folder, 'link'));
+    const add = (target: string, path: string, readOnly = false) =>
+      mount({ target, uri: `file://${join(folder, path)}`, readOnly });
+    expect((await add('one', 'data')).status).toBe(201);
+    for (const path of ['data', 'data/', 'data/sub', 'link', 'link/sub', '.']) {
+      for (const readOnly of [false, true]) {
+        const refused = await add('two', path, readOnly);
+        expect([path, refused.status, refused.json.code]).toEqual([path, 409, 'AlreadyExists']);
+        expect(refused.json.message).toMatch(/the mount one .*--read-only.* remove one first/);
+      }
     }
-    expect((await mount({ target: 'fine', uri: `file://${node.dataFolder}-beside` })).status).toBe(201);
-    await unlink(link);
+    expect(node.mounts.buckets.get('two')).toBeUndefined();
+    expect((await add('beside', 'data-2')).status).toBe(201);
+    await node.call('DELETE', '/v1/mounts/one');
+    expect((await add('two', 'data', true)).status).toBe(201);
+    expect((await add('two/three', 'link/sub', true)).status).toBe(201);
+    expect((await add('four', 'data')).status).toBe(409);
+    await rm(folder, { recursive: true });
+  });
+
+  test('of one folder that are added at once do not both come to be', async () => {
+    const answers = await Promise.all(
+      ['one', 'two', 'three'].map((target) => mount({ target, uri: 'file:///srv/shared' })),
+    );
+    expect(answers.map((answer) => answer.status).sort()).toEqual([201, 409, 409]);
+    expect(node.mounts.buckets.list()).toHaveLength(1);
   });
 });
 

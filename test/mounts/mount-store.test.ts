@@ -17,7 +17,7 @@ const open = (encryptionKey = key) =>
     rootUser: 'root',
   });
 const add = (target: string, more: Partial<MountRequest> = {}) =>
-  mounts.add(parseMountRequest({ target, uri: 'file:///srv/data', ...more }));
+  mounts.add(parseMountRequest({ target, uri: `file:///srv/${target.replaceAll('/', '-')}`, ...more }));
 const names = () => mounts.table.mounts.map(mountName);
 const failure = (promise: Promise<unknown>) =>
   promise.then(
@@ -51,6 +51,14 @@ describe('adding a mount', () => {
     const before = seen.length;
     await mounts.remove('one', '');
     expect(seen).toHaveLength(before);
+  });
+
+  test('that is refused makes no bucket', async () => {
+    await add('one', { uri: 'file:///srv/shared' });
+    expect(await failure(add('two/in/here', { uri: 'file:///srv/shared/sub' }))).toMatch(/^exists: .*one/);
+    expect(await failure(add('two', { uri: 'file:///srv' }))).toMatch(/^exists: /);
+    expect(mounts.buckets.list().map((bucket) => bucket.name)).toEqual(['one']);
+    expect(names()).toEqual(['one']);
   });
 
   test('inside a bucket that is there leaves it as it is, and otherwise makes one below the root mount', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -46,6 +46,22 @@ test('a root of an unknown version, a damaged one, and a folder of other files a
   for (const layout of ['{"layout":1}', '{"layout":3}', '{}', '', 'null', '[]']) {
     await writeFile(join(base, '.forebay/layout.json'), layout);
     expect([layout, await kindOf(openBackend(parts, { uri, root: true }))]).toEqual([layout, 'unavailable']);
+  }
+});
+
+test('a tree that overlaps with a folder of Forebay’s own is refused, wherever links lead when it is opened', async () => {
+  const own = join(base, 'own');
+  const link = join(base, 'link');
+  await mkdir(join(own, 'inside'), { recursive: true });
+  await mkdir(join(base, 'apart'));
+  const open = (path: string) =>
+    openBackend({ ...parts, ownFolders: [own] }, { uri: pathToFileURL(path).href });
+  await symlink(join(base, 'apart'), link);
+  await (await open(link)).close();
+  await unlink(link);
+  await symlink(own, link);
+  for (const path of [own, join(own, 'inside'), base, '/', link, join(link, 'inside')]) {
+    expect([path, await kindOf(open(path))]).toEqual([path, 'unavailable']);
   }
 });
 
