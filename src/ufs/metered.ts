@@ -109,6 +109,7 @@ export class MeteredBackend implements Backend {
     const bytes = this.metrics.backendBytes.labels(this.mount, 'write');
     return {
       sizeBytes: body.sizeBytes,
+      announcedChecksum: body.announcedChecksum,
       need: (name) => body.need(name),
       digest: (name) => body.digest(name),
       sentChecksums: () => body.sentChecksums(),

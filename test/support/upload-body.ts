@@ -1,5 +1,5 @@
 import { digestOf } from '../../src/common/checksums.ts';
-import type { Checksums, DigestName, UploadBody } from '../../src/common/object-meta.ts';
+import type { ChecksumAlgorithm, Checksums, DigestName, UploadBody } from '../../src/common/object-meta.ts';
 
 export interface TestBodyOptions {
   readonly sent?: Checksums;
@@ -24,6 +24,10 @@ export class TestBody implements UploadBody {
     this.sizeBytes = this.bytes.length;
     this.options = options;
     for (const name of Object.keys(options.sent ?? {})) this.needed.add(name as DigestName);
+  }
+
+  get announcedChecksum(): ChecksumAlgorithm | undefined {
+    return Object.keys(this.options.sent ?? {})[0] as ChecksumAlgorithm | undefined;
   }
 
   need(name: DigestName): void {

@@ -1,0 +1,87 @@
+import type { Clock } from '../common/clock.ts';
+
+/**
+ * Ends a request that its caller gave up or that stands still. `signal` is what the request listens to; `cause` says
+ * afterwards which of the two it was.
+ */
+export class Deadline {
+  readonly #clock: Clock;
+  #idleMs: number;
+  readonly #caller: AbortSignal | undefined;
+  readonly #request = new AbortController();
+  readonly #over = new AbortController();
+  #cause: 'timeout' | 'cancelled' | 'stopped' | undefined;
+  #lastMs: number;
+  #paused = false;
+
+  /** `idleMs`: how long the backend may do nothing while it is its turn. */
+  constructor(clock: Clock, idleMs: number, caller: AbortSignal | undefined) {
+    this.#clock = clock;
+    this.#idleMs = idleMs;
+    this.#caller = caller;
+    this.#lastMs = clock.monotonicMs();
+    if (caller?.aborted) this.#onCaller();
+    else caller?.addEventListener('abort', this.#onCaller, { once: true });
+    void this.#watch();
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal;
+  }
+
+  get cause(): 'timeout' | 'cancelled' | 'stopped' | undefined {
+    return this.#cause;
+  }
+
+  /** The backend did something. */
+  touch(): void {
+    this.#lastMs = this.#clock.monotonicMs();
+  }
+
+  /** From now on the backend may take this long. */
+  allow(idleMs: number): void {
+    this.#idleMs = idleMs;
+    this.touch();
+  }
+
+  /** It is not the backend's turn: its client is slow to send or to take. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.touch();
+  }
+
+  /** Breaks the request off for the caller's own reasons. */
+  stop(): void {
+    this.#abort('stopped');
+  }
+
+  /** The request is over; nothing is watched any more. */
+  end(): void {
+    this.#over.abort();
+    this.#caller?.removeEventListener('abort', this.#onCaller);
+  }
+
+  readonly #onCaller = (): void => this.#abort('cancelled');
+
+  #abort(cause: 'timeout' | 'cancelled' | 'stopped'): void {
+    this.#cause ??= cause;
+    this.#request.abort();
+  }
+
+  async #watch(): Promise<void> {
+    for (;;) {
+      const leftMs = this.#paused ? this.#idleMs : this.#lastMs + this.#idleMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) return this.#abort('timeout');
+      try {
+        await this.#clock.sleep(leftMs, this.#over.signal);
+      } catch {
+        // The request is over.
+        return;
+      }
+    }
+  }
+}

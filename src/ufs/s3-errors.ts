@@ -1,0 +1,159 @@
+import { UfsError, type UfsErrorKind } from './errors.ts';
+
+/** What is known of a failed request beside its error. */
+export interface Failure {
+  readonly backend: string;
+  readonly key: string | undefined;
+  /** The S3 operation, for messages. */
+  readonly operation: string;
+  /** The status on the wire; undefined where no answer came. S3 may say 200 and put an error into the body. */
+  readonly status: number | undefined;
+  /** True of a request that changes something and may have done so. */
+  readonly mayHaveChanged: boolean;
+}
+
+/** S3's error codes (S3 API Reference, "Error responses"), those of MinIO and of AWS's common errors among them. */
+const kinds: Readonly<Record<string, UfsErrorKind>> = {
+  NoSuchKey: 'not-found',
+  NotFound: 'not-found',
+  NoSuchVersion: 'not-found',
+  NoSuchUpload: 'no-such-upload',
+  InvalidPart: 'invalid-part',
+  InvalidPartOrder: 'invalid-part-order',
+  EntityTooSmall: 'part-too-small',
+  PreconditionFailed: 'precondition-failed',
+  ConditionalRequestConflict: 'conflict',
+  OperationAborted: 'conflict',
+  KeyTooLongError: 'invalid-key',
+  KeyTooLong: 'invalid-key',
+  InvalidURI: 'invalid-key',
+  InvalidObjectName: 'invalid-key',
+  XMinioInvalidObjectName: 'invalid-key',
+  XMinioInvalidResourceName: 'invalid-key',
+  XMinioObjectExistsAsDirectory: 'key-conflict',
+  XMinioParentIsObject: 'key-conflict',
+  BadDigest: 'bad-digest',
+  InvalidDigest: 'bad-digest',
+  XAmzContentSHA256Mismatch: 'bad-digest',
+  XAmzContentChecksumMismatch: 'bad-digest',
+  NotImplemented: 'not-implemented',
+  MethodNotAllowed: 'not-implemented',
+  AccessDenied: 'denied',
+  AllAccessDisabled: 'denied',
+  AccountProblem: 'denied',
+  AuthorizationHeaderMalformed: 'denied',
+  CredentialsProviderError: 'denied',
+  ExpiredToken: 'denied',
+  InvalidAccessKeyId: 'denied',
+  InvalidObjectState: 'denied',
+  InvalidToken: 'denied',
+  RequestTimeTooSkewed: 'denied',
+  SignatureDoesNotMatch: 'denied',
+  TokenRefreshRequired: 'denied',
+  UnauthorizedAccess: 'denied',
+  QuotaExceeded: 'no-space',
+  XAmzQuotaExceeded: 'no-space',
+  XMinioAdminBucketQuotaExceeded: 'no-space',
+  XMinioStorageFull: 'no-space',
+  InsufficientStorage: 'no-space',
+  SlowDown: 'throttled',
+  SlowDownRead: 'throttled',
+  SlowDownWrite: 'throttled',
+  Busy: 'throttled',
+  BandwidthLimitExceeded: 'throttled',
+  ProvisionedThroughputExceededException: 'throttled',
+  RequestLimitExceeded: 'throttled',
+  RequestThrottled: 'throttled',
+  ServiceUnavailable: 'throttled',
+  Throttling: 'throttled',
+  ThrottlingException: 'throttled',
+  TooManyRequests: 'throttled',
+  TooManyRequestsException: 'throttled',
+  InternalError: 'unavailable',
+  InternalFailure: 'unavailable',
+  NoSuchBucket: 'unavailable',
+  PermanentRedirect: 'unavailable',
+  RequestTimeout: 'unavailable',
+  TemporaryRedirect: 'unavailable',
+  IncompleteBody: 'io',
+};
+
+/** Answers without a code that is known: HEAD has no body, and what stands between may answer for itself. */
+function kindOfStatus(status: number): UfsErrorKind {
+  switch (status) {
+    case 401:
+    case 403:
+    case 407:
+      return 'denied';
+    case 404:
+      return 'not-found';
+    case 405:
+    case 501:
+      return 'not-implemented';
+    case 408:
+      return 'unavailable';
+    case 409:
+      return 'conflict';
+    case 412:
+      return 'precondition-failed';
+    case 416:
+      return 'moved';
+    case 429:
+    case 503:
+      return 'throttled';
+    case 507:
+      return 'no-space';
+    default:
+      return status >= 500 || (status >= 300 && status < 400) ? 'unavailable' : 'io';
+  }
+}
+
+/** Faults of the network before a byte of the request went out. */
+const unreached: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+]);
+
+/** The SDK's error as one of the backend's. Nothing of the SDK's own objects is kept, since they hold requests and headers. */
+export function toUfsError(error: unknown, failure: Failure): UfsError {
+  if (error instanceof UfsError) return error;
+  const { name = '', message = '', code, requestId } = describe(error);
+  const status = failure.status;
+  const known = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+  const kind = known ?? (status === undefined || status < 300 ? 'unavailable' : kindOfStatus(status));
+  const parts = [status, name === 'Error' ? code : name, message, requestId && `request ${requestId}`];
+  const text = parts.filter((part) => part !== undefined && part !== '').join(' ');
+  return new UfsError(kind, `${failure.operation}: ${text}`, {
+    backend: failure.backend,
+    key: failure.key,
+    retryable: isRetryable(kind, code, failure),
+    cause: new Error(text),
+  });
+}
+
+/** True only where nothing can have changed. An error inside a 200 came after the work had begun. */
+function isRetryable(kind: UfsErrorKind, code: string | undefined, failure: Failure): boolean {
+  if (kind !== 'throttled' && kind !== 'unavailable') return false;
+  if (!failure.mayHaveChanged) return true;
+  if (failure.status === undefined) return code !== undefined && unreached.has(code);
+  return kind === 'throttled' && failure.status >= 400;
+}
+
+function describe(error: unknown): { name?: string; message?: string; code?: string; requestId?: string } {
+  if (typeof error !== 'object' || error === null) return { message: String(error) };
+  const { name, message, code, Code, $metadata, cause } = error as Record<string, unknown> & {
+    $metadata?: { requestId?: string };
+    cause?: { code?: unknown };
+  };
+  const s3Code = typeof Code === 'string' && Code !== '' ? Code : name;
+  const systemCode = typeof code === 'string' ? code : cause?.code;
+  return {
+    name: typeof s3Code === 'string' ? s3Code : undefined,
+    message: typeof message === 'string' ? message.slice(0, 500) : undefined,
+    code: typeof systemCode === 'string' ? systemCode : undefined,
+    requestId: $metadata?.requestId,
+  };
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import type { ObjectMeta } from '../common/object-meta.ts';
+
+/**
+ * What names one version at an S3 backend (consistency rule 6): ETag, Last-Modified, size, versionId, and a digest of the
+ * metadata, since two versions of the same bytes within one second differ in nothing else.
+ */
+export interface Version {
+  /** As the backend writes it, with its quotes. */
+  readonly rawEtag: string;
+  readonly lastModifiedMs: number;
+  readonly sizeBytes: number;
+  readonly metadataDigest: string;
+  /** Where the bucket keeps versions. Such a version can be read after it was overwritten. */
+  readonly versionId?: string;
+}
+
+const longest = 256;
+
+/** The version as an opaque token of at most 256 characters. */
+export function formatGeneration(version: Version): string {
+  const { rawEtag, lastModifiedMs, sizeBytes, metadataDigest, versionId } = version;
+  const fields = [rawEtag, String(lastModifiedMs), String(sizeBytes), metadataDigest, versionId ?? ''];
+  const text = fields.map(encodeURIComponent).join('|');
+  // An id that long is told apart by its digest, and is not read by it.
+  return text.length <= longest ? text : `#${createHash('sha256').update(text).digest('base64url')}`;
+}
+
+/** Undefined for a token that names no version that could be asked for. */
+export function parseGeneration(generation: string): Version | undefined {
+  const fields = generation.split('|');
+  if (fields.length !== 5) return undefined;
+  const [rawEtag, modified, size, metadataDigest, versionId] = fields.map(decodeURIComponent) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  return {
+    rawEtag,
+    lastModifiedMs: Number(modified),
+    sizeBytes: Number(size),
+    metadataDigest,
+    ...(versionId === '' ? {} : { versionId }),
+  };
+}
+
+/** A digest of what a client said of the object; not of what a backend may change by itself, such as the storage class. */
+export function metadataDigest({
+  headers,
+  userMetadata,
+}: Pick<ObjectMeta, 'headers' | 'userMetadata'>): string {
+  const sorted = (record: object) => Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+  const text = JSON.stringify([sorted(headers), sorted(userMetadata)]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+}
+
+const md5Etag = /^"?[0-9a-f]{32}(-\d{1,5})?"?$/i;
+
+/**
+ * Whether no later change can leave the generation as it is.
+ *
+ * Last-Modified counts whole seconds, so within a second only the ETag tells two versions apart. An ETag of MD5's form is
+ * either made of the bytes (then the same ETag is the same bytes), or drawn anew for each object (SSE-KMS). A
+ * versionId is never used twice. Any other ETag could be a counter or a time, and is trusted once the backend's own clock
+ * (`answeredMs`, its Date header) has left the second behind.
+ */
+export function isSettled(version: Version, answeredMs: number | undefined): boolean {
+  if (version.versionId !== undefined || md5Etag.test(version.rawEtag)) return true;
+  return answeredMs !== undefined && answeredMs - version.lastModifiedMs >= 2_000;
+}

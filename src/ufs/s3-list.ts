@@ -1,0 +1,196 @@
+import {
+  type _Object,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+} from '@aws-sdk/client-s3';
+import type { ChecksumAlgorithm, ChecksumType } from '../common/object-meta.ts';
+import { compareUtf8 } from '../common/utf8-order.ts';
+import type { ListEntry, ListOptions, ListPage, ListUploadsOptions, ListUploadsPage } from './backend.ts';
+import { UfsError } from './errors.ts';
+import { commonPrefixOf } from './grouping.ts';
+import type { S3Connection } from './s3-connection.ts';
+import { namedStorageClass, plainEtag } from './s3-headers.ts';
+import type { S3Place } from './s3-place.ts';
+
+/** S3 gives so many entries a request at most (S3 API Reference, ListObjectsV2). */
+const maxEntries = 1_000;
+
+type UploadsEntry = ListUploadsPage['entries'][number];
+
+/** Lists of objects and of open uploads. */
+export class S3Lister {
+  readonly #connection: S3Connection;
+  readonly #place: S3Place;
+
+  constructor(connection: S3Connection, place: S3Place) {
+    this.#connection = connection;
+    this.#place = place;
+  }
+
+  async list(options: ListOptions): Promise<ListPage> {
+    const { prefix, delimiter, after, limit } = options;
+    // What comes first is what `after` folds into; some servers give it again, others pass it by.
+    const folded = after?.startsWith(prefix) ? commonPrefixOf(after, prefix, delimiter) : undefined;
+    const isAfter = (key: string) =>
+      after === undefined ||
+      (compareUtf8(key, after) > 0 && (folded === undefined || !key.startsWith(folded)));
+    const entries: ListEntry[] = [];
+    let token: string | undefined;
+    // Asking for one more tells whether another follows, also of a server whose IsTruncated is not to be relied on.
+    const wanted = Math.min(limit + 1, maxEntries);
+    for (;;) {
+      const output = await this.#listPage(options, folded ?? after, token, wanted);
+      entries.push(...this.#entriesOf(output).filter((entry) => isAfter(entry.key)));
+      if (entries.length > limit) return { entries: entries.slice(0, limit), truncated: true };
+      token = output.IsTruncated ? output.NextContinuationToken : undefined;
+      if (token === undefined) return { entries, truncated: false };
+      if (entries.length === limit && wanted <= limit) return { entries, truncated: true };
+    }
+  }
+
+  async #listPage(
+    { prefix, delimiter, signal }: ListOptions,
+    after: string | undefined,
+    token: string | undefined,
+    wanted: number,
+  ): Promise<ListObjectsV2CommandOutput> {
+    const { output } = await this.#connection.read(
+      () =>
+        new ListObjectsV2Command({
+          Bucket: this.#place.bucket,
+          Prefix: this.#place.pathOf(prefix),
+          Delimiter: delimiter,
+          MaxKeys: wanted,
+          EncodingType: 'url',
+          ...(token === undefined ? {} : { ContinuationToken: token }),
+          ...(after === undefined ? {} : { StartAfter: this.#place.pathOf(after) }),
+        }),
+      { operation: 'ListObjectsV2', key: prefix, signal },
+    );
+    return output;
+  }
+
+  /** Objects and common prefixes of one answer, in order. */
+  #entriesOf(output: ListObjectsV2CommandOutput): ListEntry[] {
+    const decode = this.#decoder(output.EncodingType);
+    const entries: ListEntry[] = [];
+    for (const object of output.Contents ?? []) {
+      const key = this.#place.keyOf(decode(object.Key));
+      if (key !== undefined) entries.push(this.#listed(key, object));
+    }
+    for (const { Prefix } of output.CommonPrefixes ?? []) {
+      const key = this.#place.keyOf(decode(Prefix));
+      if (key !== undefined) entries.push({ kind: 'prefix', key });
+    }
+    return entries.sort((a, b) => compareUtf8(a.key, b.key));
+  }
+
+  #listed(key: string, object: _Object): ListEntry {
+    const { ETag: etag, LastModified: modified, Size: sizeBytes } = object;
+    if (etag === undefined || modified === undefined || sizeBytes === undefined) {
+      throw this.#error('the backend lists an object without ETag, LastModified or Size', key);
+    }
+    const storageClass = namedStorageClass(object.StorageClass);
+    const algorithms = object.ChecksumAlgorithm as ChecksumAlgorithm[] | undefined;
+    return {
+      kind: 'object',
+      key,
+      sizeBytes,
+      etag: plainEtag(etag),
+      // Lists may tell milliseconds; HEAD tells whole seconds, and both are to say the same.
+      lastModifiedMs: Math.floor(modified.getTime() / 1000) * 1000,
+      ...(storageClass === undefined ? {} : { storageClass }),
+      ...(algorithms?.length ? { checksumAlgorithms: algorithms } : {}),
+      ...(object.ChecksumType === undefined ? {} : { checksumType: object.ChecksumType as ChecksumType }),
+    };
+  }
+
+  /** Uploads come in the backend's own order for one key: S3 itself orders them by time, others by id. */
+  async listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
+    const { limit } = options;
+    const entries: UploadsEntry[] = [];
+    let { keyMarker, uploadIdMarker } = options;
+    for (;;) {
+      const wanted = Math.min(limit + 1 - entries.length, maxEntries);
+      const output = await this.#uploadsPage(options, keyMarker, uploadIdMarker, wanted);
+      const decode = this.#decoder(output.EncodingType);
+      entries.push(...this.#uploadsOf(output, decode));
+      if (entries.length > limit) return { entries: entries.slice(0, limit), truncated: true };
+      if (!output.IsTruncated || output.NextKeyMarker === undefined) return { entries, truncated: false };
+      if (entries.length === limit) return { entries, truncated: true };
+      keyMarker = this.#place.keyOf(decode(output.NextKeyMarker));
+      uploadIdMarker = output.NextUploadIdMarker || undefined;
+    }
+  }
+
+  async #uploadsPage(
+    { prefix, delimiter, signal }: ListUploadsOptions,
+    keyMarker: string | undefined,
+    uploadIdMarker: string | undefined,
+    wanted: number,
+  ): Promise<ListMultipartUploadsCommandOutput> {
+    const { output } = await this.#connection.read(
+      () =>
+        new ListMultipartUploadsCommand({
+          Bucket: this.#place.bucket,
+          Prefix: this.#place.pathOf(prefix),
+          Delimiter: delimiter,
+          MaxUploads: wanted,
+          EncodingType: 'url',
+          ...(keyMarker === undefined ? {} : { KeyMarker: this.#place.pathOf(keyMarker) }),
+          ...(uploadIdMarker === undefined ? {} : { UploadIdMarker: uploadIdMarker }),
+        }),
+      { operation: 'ListMultipartUploads', key: prefix, signal },
+    );
+    return output;
+  }
+
+  #uploadsOf(
+    output: ListMultipartUploadsCommandOutput,
+    decode: (text: string | undefined) => string,
+  ): UploadsEntry[] {
+    const entries: { readonly order: string; readonly entry: UploadsEntry }[] = [];
+    for (const upload of output.Uploads ?? []) {
+      const key = this.#place.keyOf(decode(upload.Key));
+      if (key === undefined) continue;
+      const storageClass = namedStorageClass(upload.StorageClass);
+      const info = {
+        key,
+        uploadId: upload.UploadId ?? '',
+        initiatedMs: upload.Initiated?.getTime() ?? 0,
+        // S3 does not tell what else was said when the upload was created.
+        headers: {},
+        userMetadata: {},
+        ...(storageClass === undefined ? {} : { storageClass }),
+        ...(upload.ChecksumAlgorithm
+          ? { checksumAlgorithm: upload.ChecksumAlgorithm as ChecksumAlgorithm }
+          : {}),
+        ...(upload.ChecksumType ? { checksumType: upload.ChecksumType as ChecksumType } : {}),
+      };
+      entries.push({ order: key, entry: { kind: 'upload', upload: info } });
+    }
+    for (const { Prefix } of output.CommonPrefixes ?? []) {
+      const key = this.#place.keyOf(decode(Prefix));
+      if (key !== undefined) entries.push({ order: key, entry: { kind: 'prefix', key } });
+    }
+    return entries.sort((a, b) => compareUtf8(a.order, b.order)).map(({ entry }) => entry);
+  }
+
+  /** Keys are asked for percent-encoded, since XML cannot hold every character; not every server does it. */
+  #decoder(encoding: string | undefined): (text: string | undefined) => string {
+    if (encoding !== 'url') return (text = '') => text;
+    return (text = '') => {
+      try {
+        return decodeURIComponent(text.replaceAll('+', ' '));
+      } catch (cause) {
+        throw this.#error('the backend lists a key that is not percent-encoded', text, cause);
+      }
+    };
+  }
+
+  #error(message: string, key: string, cause?: unknown): UfsError {
+    return new UfsError('io', message, { backend: this.#place.uri, key, cause });
+  }
+}

@@ -1,0 +1,184 @@
+import { Readable } from 'node:stream';
+import { GetObjectCommand, type GetObjectCommandOutput, HeadObjectCommand } from '@aws-sdk/client-s3';
+import type { ByteRange } from '../common/byte-range.ts';
+import type { ObjectMeta } from '../common/object-meta.ts';
+import type { CallOptions } from './backend.ts';
+import { UfsError } from './errors.ts';
+import type { Answer, Call, S3Connection } from './s3-connection.ts';
+import { parseGeneration, type Version } from './s3-generation.ts';
+import { parseContentRange, parseLength, parseMeta, versionOf, type WireHeaders } from './s3-headers.ts';
+import type { S3Place } from './s3-place.ts';
+
+const maxChunkBytes = 1_048_576;
+/** An attempt that brought so much counts as one that got somewhere. */
+const progressBytes = 64 * 1024;
+
+/** What is wanted of an object: these bytes of this version. */
+interface Wanted {
+  readonly version: Version;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** HEAD and GET. */
+export class S3Reader {
+  readonly #connection: S3Connection;
+  readonly #place: S3Place;
+
+  constructor(connection: S3Connection, place: S3Place) {
+    this.#connection = connection;
+    this.#place = place;
+  }
+
+  async head(key: string, { signal }: CallOptions = {}): Promise<ObjectMeta> {
+    this.#place.checkHeld(key, 'not-found');
+    const { headers } = await this.#connection.read(() => this.#headCommand(key), {
+      operation: 'HeadObject',
+      key,
+      signal,
+    });
+    return this.#metaOf(key, headers);
+  }
+
+  /** The present version, asked for once: for the answer to a write that has succeeded and must not wait for long. */
+  async headOnce(key: string): Promise<ObjectMeta> {
+    const call: Call = { operation: 'HeadObject', key };
+    return this.#connection.under(this.#connection.reads, call, async () => {
+      const deadline = this.#connection.deadline(undefined);
+      try {
+        const command = this.#headCommand(key);
+        const about = { mayHaveChanged: () => false };
+        return this.#metaOf(key, (await this.#connection.exchange(command, call, deadline, about)).headers);
+      } finally {
+        deadline.end();
+      }
+    });
+  }
+
+  async *read(
+    key: string,
+    meta: ObjectMeta,
+    range: ByteRange,
+    { signal }: CallOptions = {},
+  ): AsyncGenerator<Buffer, void, undefined> {
+    const version = parseGeneration(meta.generation);
+    if (!version) throw this.#error('moved', 'the version cannot be asked for', key);
+    const permit = await this.#connection.reads.acquire(signal);
+    const backoff = this.#connection.backoff();
+    let start = range.start;
+    try {
+      while (start < range.end) {
+        const before = start;
+        try {
+          for await (const chunk of this.#attempt(key, { version, start, end: range.end }, signal)) {
+            start += chunk.length;
+            yield chunk;
+          }
+        } catch (error) {
+          if (error instanceof UfsError && error.kind === 'throttled') permit.throttled();
+          if (start - before >= progressBytes) backoff.progress();
+          await backoff.pause(error, signal);
+        }
+      }
+    } finally {
+      permit.release();
+    }
+  }
+
+  /** One GET. Gives bytes only after the answer's head was found to speak of the wanted version and range. */
+  async *#attempt(
+    key: string,
+    wanted: Wanted,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    const call: Call = { operation: 'GetObject', key, signal };
+    const deadline = this.#connection.deadline(signal);
+    const about = { mayHaveChanged: () => false };
+    let body: Readable | undefined;
+    try {
+      const answer = await this.#connection.exchange(this.#getCommand(key, wanted), call, deadline, about);
+      body = this.#bodyOf(key, answer);
+      this.#check(key, answer, wanted);
+      let leftBytes = wanted.end - wanted.start;
+      deadline.touch();
+      for await (const piece of body as AsyncIterable<Buffer>) {
+        leftBytes -= piece.length;
+        if (leftBytes < 0) throw this.#error('io', 'the backend sent more bytes than it announced', key);
+        // While the reader is busy it is not the backend that stands still.
+        deadline.pause();
+        for (let at = 0; at < piece.length; at += maxChunkBytes) yield piece.subarray(at, at + maxChunkBytes);
+        deadline.resume();
+      }
+      if (leftBytes > 0) throw this.#error('io', `${leftBytes} bytes of the answer did not come`, key);
+    } catch (error) {
+      throw movedIfGone(this.#connection.fault(error, call, deadline, undefined, false), this.#place.uri);
+    } finally {
+      deadline.end();
+      // An answer that was read to its end has given its connection back already.
+      body?.destroy();
+    }
+  }
+
+  #headCommand(key: string): HeadObjectCommand {
+    return new HeadObjectCommand({
+      Bucket: this.#place.bucket,
+      Key: this.#place.pathOf(key),
+      ChecksumMode: 'ENABLED',
+    });
+  }
+
+  #getCommand(key: string, { version, start, end }: Wanted): GetObjectCommand {
+    const whole = start === 0 && end === version.sizeBytes;
+    return new GetObjectCommand({
+      Bucket: this.#place.bucket,
+      Key: this.#place.pathOf(key),
+      // If-Match compares strongly: a weak ETag would match nothing (RFC 9110, 13.1.1).
+      ...(version.rawEtag.startsWith('W/') ? {} : { IfMatch: version.rawEtag }),
+      ...(whole ? {} : { Range: `bytes=${start}-${end - 1}` }),
+      ...(version.versionId === undefined ? {} : { VersionId: version.versionId }),
+    });
+  }
+
+  #metaOf(key: string, headers: WireHeaders): ObjectMeta {
+    const meta = parseMeta(headers);
+    if (!meta) throw this.#error('io', 'the answer to HEAD lacks Content-Length, ETag or Last-Modified', key);
+    return meta;
+  }
+
+  #bodyOf(key: string, { output }: Answer<GetObjectCommandOutput>): Readable {
+    const { Body: body } = output;
+    if (!(body instanceof Readable)) throw this.#error('io', 'the answer to GET has no body', key);
+    return body;
+  }
+
+  /** Whatever the backend made of If-Match and Range, its own headers say what it sends. */
+  #check(key: string, { status, headers }: Answer<unknown>, { version, start, end }: Wanted): void {
+    const found = versionOf(headers, version.sizeBytes, '');
+    const same =
+      found !== undefined &&
+      found.rawEtag === version.rawEtag &&
+      found.lastModifiedMs === version.lastModifiedMs &&
+      found.versionId === version.versionId;
+    if (!same) throw this.#error('moved', 'the backend has another version now', key);
+    const length = headers['content-length'];
+    if (length !== undefined && parseLength(length) !== end - start) {
+      throw this.#error('io', `asked for ${end - start} bytes, the backend announces ${length}`, key);
+    }
+    const range = status === 206 ? parseContentRange(headers['content-range']) : undefined;
+    const right =
+      status === 206
+        ? range?.start === start && range.end === end && range.wholeBytes === version.sizeBytes
+        : start === 0 && end === version.sizeBytes;
+    if (!right) throw this.#error('io', 'the backend sends another range than it was asked for', key);
+  }
+
+  #error(kind: 'moved' | 'io', message: string, key: string): UfsError {
+    return new UfsError(kind, message, { backend: this.#place.uri, key });
+  }
+}
+
+/** The version was there once: what cannot be had of it any more has moved. */
+function movedIfGone(error: UfsError, backend: string): UfsError {
+  if (error.kind !== 'not-found' && error.kind !== 'precondition-failed') return error;
+  return new UfsError('moved', error.message, { backend, key: error.key, cause: error.cause });
+}

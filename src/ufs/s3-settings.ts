@@ -1,0 +1,78 @@
+import type { RetrySettings } from './retry.ts';
+
+/** Which conditions the backend was seen to decide atomically (`probeConditions`). */
+export interface ConditionalAbilities {
+  readonly conditionalPut: boolean;
+  readonly conditionalComplete: boolean;
+  readonly conditionalCopy: boolean;
+  readonly conditionalDelete: boolean;
+}
+
+export const noConditions: ConditionalAbilities = {
+  conditionalPut: false,
+  conditionalComplete: false,
+  conditionalCopy: false,
+  conditionalDelete: false,
+};
+
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+export interface S3BackendSettings {
+  /** `s3://bucket` or `s3://bucket/prefix/`; the prefix is percent-encoded. */
+  readonly uri: string;
+  /** `https://host[:port]`; absent: AWS's own for the region. */
+  readonly endpoint?: string;
+  /** Absent: the SDK's own search with AWS's endpoint, `us-east-1` with another. */
+  readonly region?: string;
+  readonly pathStyle?: boolean;
+  /** Absent: the SDK's chain (environment, shared files, web identity, container and instance metadata). */
+  readonly credentials?: S3Credentials;
+  /** Name of a profile in the shared files, for the SDK's chain. */
+  readonly profile?: string;
+  /** Certificates (PEM) that are trusted beside the usual ones. */
+  readonly caPem?: string;
+  /** `http://host:port` of a proxy for all requests. */
+  readonly proxyUrl?: string;
+  /** What a probe has shown; all false where there was none. */
+  readonly conditions?: ConditionalAbilities;
+  /** Whether client checksums of large bodies are sent as trailers; true by default. Not every old server knows trailers. */
+  readonly checksumTrailers?: boolean;
+  readonly tuning?: Partial<S3Tuning>;
+}
+
+export interface S3Tuning {
+  readonly connectTimeoutMs: number;
+  /** How long the backend may do nothing while a small request, or the next bytes of a body, are its turn. */
+  readonly idleTimeoutMs: number;
+  /** As `idleTimeoutMs`, for an answer that takes the backend work: a whole PUT, Copy, Complete. */
+  readonly commitTimeoutMs: number;
+  /** Connections at most. */
+  readonly maxConnections: number;
+  /** Calls at once, of reads and of writes each; the limit moves between the least and the most. */
+  readonly initialConcurrency: number;
+  readonly minConcurrency: number;
+  readonly maxConcurrency: number;
+  readonly maxQueued: number;
+  readonly maxWaitMs: number;
+  /** A body of so many bytes at most is sent in one piece. */
+  readonly inlineBodyBytes: number;
+  readonly retry: RetrySettings;
+}
+
+export const defaultS3Tuning: S3Tuning = {
+  connectTimeoutMs: 5_000,
+  idleTimeoutMs: 30_000,
+  commitTimeoutMs: 300_000,
+  maxConnections: 512,
+  initialConcurrency: 64,
+  minConcurrency: 2,
+  maxConcurrency: 256,
+  maxQueued: 1_000,
+  maxWaitMs: 15_000,
+  inlineBodyBytes: 256 * 1024,
+  retry: { attempts: 4, baseMs: 100, capMs: 5_000 },
+};

@@ -1,0 +1,249 @@
+import { CopyObjectCommand, DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { Random } from '../common/random.ts';
+import type { CallOptions, CopyOptions, PutOptions, WriteCondition } from './backend.ts';
+import { UfsError } from './errors.ts';
+import { BodySender, chunkedEncoding, type Payload } from './s3-body.ts';
+import { type Answer, type Call, noting, type S3Command, type S3Connection } from './s3-connection.ts';
+import { parseGeneration } from './s3-generation.ts';
+import {
+  checksumsOf,
+  conditionHeaders,
+  newObjectHeaders,
+  plainEtag,
+  type WireHeaders,
+} from './s3-headers.ts';
+import type { S3Place } from './s3-place.ts';
+import type { S3Reader } from './s3-read.ts';
+import { checkCondition, checkSignal, isEmpty } from './write-rules.ts';
+
+export interface BodyOptions {
+  readonly secure: boolean;
+  readonly checksumTrailers: boolean;
+}
+
+/** What was written, in words of the one who wrote it: for where the backend cannot be asked afterwards. */
+interface Written extends NewObject {
+  readonly sizeBytes: number;
+}
+
+/** PUT, DELETE and Copy. Each is sent once: what went wrong is told, not repeated (consistency rule 4). */
+export class S3Writer {
+  readonly #random: Random;
+  readonly #connection: S3Connection;
+  readonly #place: S3Place;
+  readonly #reader: S3Reader;
+  readonly #options: BodyOptions;
+
+  constructor(
+    random: Random,
+    connection: S3Connection,
+    place: S3Place,
+    reader: S3Reader,
+    options: BodyOptions,
+  ) {
+    this.#random = random;
+    this.#connection = connection;
+    this.#place = place;
+    this.#reader = reader;
+    this.#options = options;
+  }
+
+  async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    this.#place.checkHeld(key, 'invalid-key');
+    checkSignal(options.signal, this.#place.uri, key);
+    if (options.condition) await this.#refuseEarly(key, options.condition, options.signal);
+    const { headers } = await this.putUnasked(key, body, options);
+    return this.written(key, headers, { ...aboutOf(options), sizeBytes: body.sizeBytes });
+  }
+
+  /** The request alone: nothing is asked of the backend before or after it. */
+  putUnasked(key: string, body: UploadBody, options: PutOptions): Promise<Answer<{ ETag?: string }>> {
+    const command = (payload: { Body: Payload; ContentLength: number }) =>
+      new PutObjectCommand({ Bucket: this.#place.bucket, Key: this.#place.pathOf(key), ...payload });
+    const headers = { ...newObjectHeaders(options), ...conditionHeaders(options.condition) };
+    return this.sendBody({ operation: 'PutObject', key, signal: options.signal, headers }, command, body, {
+      beforeCommit: options.beforeCommit,
+    });
+  }
+
+  /**
+   * A request with a body. Rejects with what the body or `beforeCommit` rejects with, as it is. The body may be broken
+   * off until its last piece goes out.
+   */
+  async sendBody<Output>(
+    call: Call & { readonly key: string },
+    command: (payload: { Body: Payload; ContentLength: number }) => S3Command<Output>,
+    body: UploadBody,
+    options: Pick<PutOptions, 'beforeCommit'> & {
+      readonly algorithm?: ChecksumAlgorithm;
+    },
+  ): Promise<Answer<Output>> {
+    const { tuning, writes } = this.#connection;
+    const sender = new BodySender(body, {
+      backend: this.#place.uri,
+      key: call.key,
+      signal: call.signal,
+      ...this.#options,
+      inlineBytes: tuning.inlineBodyBytes,
+      commitTimeoutMs: tuning.commitTimeoutMs,
+      ...options,
+    });
+    // A small body is gathered before it is the mount's turn, so that slow clients do not hold the others up.
+    const { payload, contentLength, headers } = await sender.prepare();
+    return this.#connection.under(writes, call, async (permit) => {
+      const deadline = this.#connection.deadline(call.signal);
+      try {
+        await sender.start(deadline);
+        const all: Record<string, string> = { ...call.headers, ...headers };
+        const encoding = chunkedEncoding(all);
+        if (encoding !== undefined) all['content-encoding'] = encoding;
+        return await noting(permit, () =>
+          this.#connection.exchange(
+            command({ Body: payload, ContentLength: contentLength }),
+            { ...call, headers: all },
+            deadline,
+            { mayHaveChanged: () => sender.complete, seed: sender.seed },
+          ),
+        );
+      } catch (error) {
+        throw sender.failure && deadline.cause === 'stopped' ? sender.failure.error : error;
+      } finally {
+        sender.end();
+        deadline.end();
+      }
+    });
+  }
+
+  async delete(
+    key: string,
+    { signal, condition }: CallOptions & { readonly condition?: WriteCondition } = {},
+  ): Promise<void> {
+    checkSignal(signal, this.#place.uri, key);
+    try {
+      this.#place.checkHeld(key, 'not-found');
+      await this.#connection.write(
+        new DeleteObjectCommand({ Bucket: this.#place.bucket, Key: this.#place.pathOf(key) }),
+        { operation: 'DeleteObject', key, signal, headers: conditionHeaders(condition) },
+      );
+    } catch (error) {
+      // Some servers say that there was nothing; without a condition that is what was wanted.
+      if (condition || !(error instanceof UfsError) || error.kind !== 'not-found') throw error;
+    }
+  }
+
+  async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
+    const { signal } = options;
+    this.#place.checkHeld(key, 'invalid-key');
+    const source = await this.#reader.head(sourceKey, { signal });
+    if (source.generation !== options.sourceGeneration) throw this.#moved(sourceKey);
+    await options.beforeCommit?.();
+    const answer = await this.copyUnasked(sourceKey, source, key, options);
+    return this.written(key, etagHeaders(answer.output.CopyObjectResult?.ETag, answer.headers), {
+      ...aboutOf(options.replace ?? source),
+      sizeBytes: source.sizeBytes,
+    });
+  }
+
+  async copyUnasked(sourceKey: string, source: ObjectMeta, key: string, options: CopyOptions) {
+    const { condition, signal } = options;
+    const version = parseGeneration(source.generation);
+    if (!version) throw this.#moved(sourceKey);
+    const from = `${this.#place.bucket}/${this.#place.pathOf(sourceKey)}`;
+    const headers = {
+      ...(options.replace ? newObjectHeaders(options.replace) : keptHeaders(source)),
+      ...conditionHeaders(condition),
+      'x-amz-metadata-directive': options.replace ? 'REPLACE' : 'COPY',
+      'x-amz-copy-source-if-match': version.rawEtag,
+      ...(options.checksumAlgorithm ? { 'x-amz-checksum-algorithm': options.checksumAlgorithm } : {}),
+    };
+    const command = new CopyObjectCommand({
+      Bucket: this.#place.bucket,
+      Key: this.#place.pathOf(key),
+      CopySource:
+        from.split('/').map(encodeURIComponent).join('/') +
+        (version.versionId === undefined ? '' : `?versionId=${encodeURIComponent(version.versionId)}`),
+    });
+    try {
+      return await this.#connection.write(command, { operation: 'CopyObject', key, signal, headers });
+    } catch (error) {
+      // 412 stands for the source's condition and for the destination's.
+      if (!(error instanceof UfsError) || error.kind !== 'precondition-failed') throw error;
+      if (!condition || (await this.#hasMoved(sourceKey, source))) throw this.#moved(sourceKey);
+      throw error;
+    }
+  }
+
+  /**
+   * The metadata of what was just written. The write has succeeded, so nothing that happens here makes it fail: where the
+   * backend cannot be asked, or has a later version already, the answer names a generation that nothing is read by.
+   */
+  async written(key: string, headers: WireHeaders, about: Written): Promise<ObjectMeta> {
+    const etag = plainEtag(headers.etag ?? '');
+    const versionId = headers['x-amz-version-id'];
+    try {
+      const meta = await this.#reader.headOnce(key);
+      const present = parseGeneration(meta.generation)?.versionId;
+      const same = versionId && versionId !== 'null' ? present === versionId : true;
+      if (meta.etag === etag && same) return meta;
+    } catch {
+      // What the write's own answer says is true without it.
+    }
+    const checksums = checksumsOf(headers);
+    const answeredMs = Date.parse(headers.date ?? '');
+    const nowMs = Number.isNaN(answeredMs) ? this.#connection.clock.nowMs() : answeredMs;
+    return {
+      ...about,
+      etag,
+      lastModifiedMs: Math.floor(nowMs / 1000) * 1000,
+      generation: `unseen:${this.#random.uuid()}`,
+      generationSettled: false,
+      ...(isEmpty(checksums) ? {} : { checksums }),
+    };
+  }
+
+  /**
+   * Refuses a write whose condition does not hold now before its body is taken. This decides nothing else: the condition
+   * goes with the write and is the backend's to decide.
+   */
+  async #refuseEarly(key: string, condition: WriteCondition, signal: AbortSignal | undefined): Promise<void> {
+    let present: ObjectMeta | undefined;
+    try {
+      present = await this.#reader.head(key, { signal });
+    } catch (error) {
+      if (!(error instanceof UfsError) || error.kind === 'cancelled') throw error;
+      if (error.kind !== 'not-found') return;
+    }
+    checkCondition(condition, present, this.#place.uri, key);
+  }
+
+  async #hasMoved(key: string, source: ObjectMeta): Promise<boolean> {
+    try {
+      return (await this.#reader.head(key)).generation !== source.generation;
+    } catch (error) {
+      if (error instanceof UfsError && error.kind === 'not-found') return true;
+      throw error;
+    }
+  }
+
+  #moved(key: string): UfsError {
+    return new UfsError('moved', 'the source is not the expected version', {
+      backend: this.#place.uri,
+      key,
+    });
+  }
+}
+
+/** What a copy does not take over by itself (S3 API Reference, CopyObject). */
+function keptHeaders({ storageClass, headers }: ObjectMeta): Record<string, string> {
+  const { websiteRedirectLocation } = headers;
+  return newObjectHeaders({ headers: { websiteRedirectLocation }, userMetadata: {}, storageClass });
+}
+
+export function etagHeaders(etag: string | undefined, headers: WireHeaders): WireHeaders {
+  return etag === undefined ? headers : { ...headers, etag };
+}
+
+export function aboutOf({ headers, userMetadata, storageClass }: NewObject): NewObject {
+  return { headers, userMetadata, ...(storageClass === undefined ? {} : { storageClass }) };
+}

@@ -1,0 +1,174 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type { Clock } from '../common/clock.ts';
+import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { Random } from '../common/random.ts';
+import type {
+  Backend,
+  BackendCapabilities,
+  CallOptions,
+  CompleteOptions,
+  CompletePart,
+  CopyOptions,
+  CreateUploadOptions,
+  ListOptions,
+  ListPage,
+  ListUploadsOptions,
+  ListUploadsPage,
+  PutOptions,
+  UploadedPart,
+  UploadInfo,
+  WriteCondition,
+} from './backend.ts';
+import { UfsError } from './errors.ts';
+import { createS3Client } from './s3-client.ts';
+import { S3Connection } from './s3-connection.ts';
+import { S3Lister } from './s3-list.ts';
+import { S3Multipart } from './s3-multipart.ts';
+import { S3Place } from './s3-place.ts';
+import { S3Reader } from './s3-read.ts';
+import {
+  type ConditionalAbilities,
+  defaultS3Tuning,
+  noConditions,
+  type S3BackendSettings,
+} from './s3-settings.ts';
+import { S3Writer } from './s3-write.ts';
+
+export type { ConditionalAbilities, S3BackendSettings, S3Credentials, S3Tuning } from './s3-settings.ts';
+
+/** The parts that do the work, each of which asks the backend and nothing else. */
+export interface S3Parts {
+  readonly connection: S3Connection;
+  readonly place: S3Place;
+  readonly reader: S3Reader;
+  readonly writer: S3Writer;
+  readonly lister: S3Lister;
+  readonly multipart: S3Multipart;
+}
+
+/**
+ * Opens a bucket, or a prefix of one, of any S3. Nothing is asked of it yet. Throws a `UfsError` of kind not-implemented
+ * for a URI of another form.
+ */
+export function openS3Backend(clock: Clock, random: Random, settings: S3BackendSettings): S3Backend {
+  const place = new S3Place(settings.uri);
+  const tuning = { ...defaultS3Tuning, ...settings.tuning };
+  const connection = new S3Connection(clock, random, createS3Client(settings, tuning), settings.uri, tuning);
+  const reader = new S3Reader(connection, place);
+  const writer = new S3Writer(random, connection, place, reader, {
+    secure: !/^http:/i.test(settings.endpoint ?? ''),
+    checksumTrailers: settings.checksumTrailers ?? true,
+  });
+  const lister = new S3Lister(connection, place);
+  const multipart = new S3Multipart(connection, place, reader, writer);
+  const parts = { connection, place, reader, writer, lister, multipart };
+  return new S3Backend(parts, settings.conditions ?? noConditions);
+}
+
+/**
+ * A bucket of any S3. ETags, checksums, headers, metadata, multipart uploads and conditions are the backend's own.
+ * Conditions are handed on where a probe has shown that the backend decides them atomically, and refused elsewhere.
+ */
+export class S3Backend implements Backend {
+  readonly uri: string;
+  readonly capabilities: BackendCapabilities;
+  /** For the probe, which must see what the backend itself does. */
+  readonly parts: S3Parts;
+
+  constructor(parts: S3Parts, conditions: ConditionalAbilities) {
+    this.uri = parts.place.uri;
+    this.parts = parts;
+    this.capabilities = {
+      conditionalPut: conditions.conditionalPut,
+      conditionalComplete: conditions.conditionalComplete,
+      conditionalCopy: conditions.conditionalCopy,
+      conditionalDelete: conditions.conditionalDelete,
+      multipart: true,
+      serverSideCopy: true,
+      exclusive: false,
+      anyKey: true,
+    };
+  }
+
+  head(key: string, options?: CallOptions): Promise<ObjectMeta> {
+    return this.parts.reader.head(key, options);
+  }
+
+  read(key: string, meta: ObjectMeta, range: ByteRange, options?: CallOptions): AsyncIterable<Buffer> {
+    return this.parts.reader.read(key, meta, range, options);
+  }
+
+  async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    this.#checkAble('conditionalPut', options.condition, key);
+    return this.parts.writer.put(key, body, options);
+  }
+
+  async delete(
+    key: string,
+    options: CallOptions & { readonly condition?: WriteCondition } = {},
+  ): Promise<void> {
+    this.#checkAble('conditionalDelete', options.condition, key);
+    return this.parts.writer.delete(key, options);
+  }
+
+  list(options: ListOptions): Promise<ListPage> {
+    return this.parts.lister.list(options);
+  }
+
+  async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
+    this.#checkAble('conditionalCopy', options.condition, key);
+    return this.parts.writer.copy(sourceKey, key, options);
+  }
+
+  createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
+    return this.parts.multipart.create(key, options);
+  }
+
+  putPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: UploadBody,
+    options?: CallOptions,
+  ): Promise<UploadedPart> {
+    return this.parts.multipart.putPart(key, uploadId, partNumber, body, options);
+  }
+
+  listParts(
+    key: string,
+    uploadId: string,
+    options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
+  ) {
+    return this.parts.multipart.listParts(key, uploadId, options);
+  }
+
+  async completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly CompletePart[],
+    options: CompleteOptions = {},
+  ): Promise<ObjectMeta> {
+    this.#checkAble('conditionalComplete', options.condition, key);
+    return this.parts.multipart.complete(key, uploadId, parts, options);
+  }
+
+  abortUpload(key: string, uploadId: string, options?: CallOptions): Promise<void> {
+    return this.parts.multipart.abort(key, uploadId, options);
+  }
+
+  listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
+    return this.parts.lister.listUploads(options);
+  }
+
+  async close(): Promise<void> {
+    this.parts.connection.close();
+  }
+
+  #checkAble(ability: keyof ConditionalAbilities, condition: WriteCondition | undefined, key: string): void {
+    if (condition === undefined || this.capabilities[ability]) return;
+    throw new UfsError('not-implemented', 'this backend was not seen to decide such a condition atomically', {
+      backend: this.uri,
+      key,
+    });
+  }
+}
