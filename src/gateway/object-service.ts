@@ -8,6 +8,7 @@ import type {
 } from '../common/object-meta.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { BucketName, ObjectRef } from '../s3api/names.ts';
+import { partsClaimed } from '../s3api/representation.ts';
 import type {
   BucketInfo,
   CompleteInput,
@@ -16,6 +17,7 @@ import type {
   Identity,
   ListInput,
   ObjectService,
+  PartPlace,
   PutObjectInput,
   ReadObject,
   ReadOptions,
@@ -83,8 +85,16 @@ export class GatewayObjectService implements ObjectService {
 
   async headObject(ref: ObjectRef, options: ReadOptions = {}) {
     try {
-      const found = await this.#lookUp(await this.#namespace.locate(ref.bucket, ref.key), options);
-      return { ...found, owner: this.#settings.workerId };
+      const place = await this.#namespace.locate(ref.bucket, ref.key);
+      for (let attempt = 1; ; attempt++) {
+        const found = await this.#lookUp(place, attempt === 1 ? options : { ...options, revalidate: true });
+        try {
+          const part = await this.#findPart(place, found.meta, options);
+          return { ...found, part, owner: this.#settings.workerId };
+        } catch (error) {
+          this.#startAgain(place, error, attempt);
+        }
+      }
     } catch (error) {
       throw inBucket(error, ref);
     }
@@ -92,7 +102,7 @@ export class GatewayObjectService implements ObjectService {
 
   async getObject<Selection extends { readonly range?: ByteRange }>(
     ref: ObjectRef,
-    select: (meta: ObjectMeta) => Selection,
+    select: (meta: ObjectMeta, part?: PartPlace) => Selection,
     options: ReadOptions = {},
   ): Promise<ReadObject<Selection>> {
     try {
@@ -100,14 +110,13 @@ export class GatewayObjectService implements ObjectService {
       const place = located instanceof Promise ? await located : located;
       for (let attempt = 1; ; attempt++) {
         const found = await this.#lookUp(place, attempt === 1 ? options : { ...options, revalidate: true });
-        const selection = select(found.meta);
         try {
+          const asked = this.#findPart(place, found.meta, options);
+          const selection = select(found.meta, asked && (await asked));
           const read = await this.#open(place, found.meta, selection.range, options.signal);
           return { ...read, ...found, selection, owner: this.#settings.workerId };
         } catch (error) {
-          // The version was replaced between its metadata and its bytes: the answer starts again with the newer one.
-          if (!isMoved(error) || attempt === attempts) throw error;
-          this.#metadata.invalidate(place);
+          this.#startAgain(place, error, attempt);
         }
       }
     } catch (error) {
@@ -254,6 +263,25 @@ export class GatewayObjectService implements ObjectService {
     return known ?? this.#metadata.get(place, options);
   }
 
+  /** Undefined, at once, where the metadata tells enough. */
+  #findPart(
+    { backend, path }: Place,
+    meta: ObjectMeta,
+    { partNumber, signal }: ReadOptions,
+  ): Promise<PartPlace> | undefined {
+    if (partNumber === undefined || meta.parts || !backend.findPart) return undefined;
+    const count = partsClaimed(meta);
+    return count > 1 && partNumber <= count
+      ? backend.findPart(path, meta, partNumber, { signal })
+      : undefined;
+  }
+
+  /** The version was replaced between its metadata and what was asked of it: the answer starts again with the newer one. */
+  #startAgain(place: Place, error: unknown, attempt: number): void {
+    if (!isMoved(error) || attempt === attempts) throw error;
+    this.#metadata.invalidate(place);
+  }
+
   async #open(place: Place, meta: ObjectMeta, range: ByteRange | undefined, signal: AbortSignal | undefined) {
     if (!range) return { body: undefined, cache: 'hit' as const };
     if (range.end === range.start) return { body: Buffer.alloc(0), cache: 'hit' as const };
@@ -290,8 +318,7 @@ export class GatewayObjectService implements ObjectService {
       try {
         return await use(source, meta);
       } catch (error) {
-        if (!isMoved(error) || attempt === attempts) throw error;
-        this.#metadata.invalidate(source);
+        this.#startAgain(source, error, attempt);
       }
     }
   }

@@ -8,6 +8,7 @@ import { type AnswerHeaders, objectHeaders, parseOverrides, versionHeaders } fro
 import { contentRange, parseRange } from './range.ts';
 import { refuseOnRead } from './refused-headers.ts';
 import { parameter, parsePartNumber, refuseOtherVersions } from './request.ts';
+import type { PartPlace } from './service.ts';
 
 /** What a GET or HEAD asks for, as far as it can be known before the object is. */
 export interface ReadRequest {
@@ -48,18 +49,25 @@ export function parseReadRequest(request: S3Request): ReadRequest {
 }
 
 /**
- * Decides conditions, part and range against one version, in the order of RFC 9110, 13.2.2.
+ * Decides conditions, part and range against one version, in the order of RFC 9110, 13.2.2. `asked` is the wanted part's
+ * place, of an object whose metadata does not tell it.
  * NotModified, PreconditionFailed, InvalidRange, InvalidPartNumber.
  */
-export function selectRepresentation(wanted: ReadRequest, meta: ObjectMeta): Representation {
+export function selectRepresentation(
+  wanted: ReadRequest,
+  meta: ObjectMeta,
+  asked?: PartPlace,
+): Representation {
   checkReadConditions(wanted.headers, meta, () => notModifiedHeaders(meta));
   const headers = objectHeaders(meta);
   const whole = { start: 0, end: meta.sizeBytes };
-  const part = wanted.partNumber === undefined ? undefined : partRange(wanted.partNumber, meta);
+  const part =
+    wanted.partNumber === undefined ? undefined : (asked?.range ?? partRange(wanted.partNumber, meta));
   const range =
     part ??
     (rangeApplies(wanted.headers, meta) ? parseRange(wanted.headers.range, meta.sizeBytes) : undefined);
-  if (part !== undefined && meta.parts !== undefined) headers['x-amz-mp-parts-count'] = meta.parts.length;
+  const partsCount = asked?.count ?? meta.parts?.length;
+  if (part !== undefined && partsCount !== undefined) headers['x-amz-mp-parts-count'] = partsCount;
   // A checksum of the whole would be held against the bytes of a range.
   if (wanted.wantsChecksums && range === undefined) addChecksumHeaders(headers, meta);
   Object.assign(headers, wanted.overrides);
@@ -80,14 +88,19 @@ function notModifiedHeaders(meta: ObjectMeta): AnswerHeaders {
   return headers;
 }
 
+/** How many parts an object was made of, by its ETag; 1 for one that was put at once. */
+export function partsClaimed({ etag }: Pick<ObjectMeta, 'etag'>): number {
+  return Math.max(1, Number(/-(\d{1,5})$/.exec(etag)?.[1] ?? 1));
+}
+
 /** An object that was put at once is its own first part (S3 API Reference, GetObject, partNumber). */
 function partRange(partNumber: number, meta: ObjectMeta): ByteRange {
   const { parts } = meta;
   if (parts === undefined) {
-    const claimed = /-(\d{1,5})$/.exec(meta.etag)?.[1];
+    const count = partsClaimed(meta);
+    if (partNumber > count) throw noSuchPart(partNumber, count);
     // Made of parts whose sizes nobody knows any more: any range would be a guess.
-    if (claimed !== undefined && claimed !== '1') throw notImplemented('partNumber');
-    if (partNumber > 1) throw noSuchPart(partNumber, 1);
+    if (count > 1) throw notImplemented('partNumber');
     return { start: 0, end: meta.sizeBytes };
   }
   let start = 0;

@@ -41,9 +41,17 @@ export interface ReadObject<Selection> {
   readonly validatedMs: number;
 }
 
+/** A part's bytes within its object, and how many parts there are. */
+export interface PartPlace {
+  readonly range: ByteRange;
+  readonly count: number;
+}
+
 /** How much of the cache a reader accepts (`Cache-Control` of the request). */
 export interface ReadOptions {
   readonly signal?: AbortSignal;
+  /** Asks where this part lies, if the object is made of several and its metadata does not tell their sizes. */
+  readonly partNumber?: number;
   /** Ask the backend before cached metadata is used. */
   readonly revalidate?: boolean;
 }
@@ -145,14 +153,15 @@ export interface ObjectService {
   headObject(
     ref: ObjectRef,
     options?: ReadOptions,
-  ): Promise<{ meta: ObjectMeta; owner: string; validatedMs: number }>;
+  ): Promise<{ meta: ObjectMeta; part?: PartPlace; owner: string; validatedMs: number }>;
   /**
-   * One version of an object: calls `select` with its metadata (again, with newer metadata, if the version moved before the
-   * first byte) and opens the range it names. What `select` throws is passed on; an empty range has an empty body.
+   * One version of an object: calls `select` with its metadata, and the part that was asked for (again, with newer metadata,
+   * if the version moved before the first byte) and opens the range it names. What `select` throws is passed on; an empty
+   * range has an empty body.
    */
   getObject<Selection extends { readonly range?: ByteRange }>(
     ref: ObjectRef,
-    select: (meta: ObjectMeta) => Selection,
+    select: (meta: ObjectMeta, part?: PartPlace) => Selection,
     options?: ReadOptions,
   ): Promise<ReadObject<Selection>>;
   putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;

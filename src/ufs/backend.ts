@@ -136,6 +136,12 @@ export interface ListUploadsPage {
   readonly truncated: boolean;
 }
 
+/** A part's bytes within its object, and how many parts there are. */
+export interface PartPlace {
+  readonly range: ByteRange;
+  readonly count: number;
+}
+
 export interface CopyOptions extends CallOptions {
   /** The source must still have this generation, otherwise `moved`. */
   readonly sourceGeneration: string;
@@ -221,6 +227,12 @@ export interface Backend {
   /** Kinds: no-such-upload. */
   abortUpload(key: string, uploadId: string, options?: CallOptions): Promise<void>;
   listUploads(options: ListUploadsOptions): Promise<ListUploadsPage>;
+
+  /**
+   * Where a part lies in a multipart object, of a backend whose `head` does not tell `parts`; parts count from one without gaps.
+   * `count` is their number. Kinds: moved; invalid-part if there are not so many.
+   */
+  findPart?(key: string, meta: ObjectMeta, partNumber: number, options?: CallOptions): Promise<PartPlace>;
 
   /** Frees what the backend holds open, once the changes under way have ended. No call is made after it. */
   close(): Promise<void>;

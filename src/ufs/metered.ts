@@ -11,6 +11,7 @@ import type {
   CreateUploadOptions,
   ListOptions,
   ListUploadsOptions,
+  PartPlace,
   PutOptions,
   WriteCondition,
 } from './backend.ts';
@@ -23,6 +24,7 @@ export class MeteredBackend implements Backend {
   private readonly inner: Backend;
   private readonly mount: string;
   readonly pin?: Backend['pin'];
+  readonly findPart?: Backend['findPart'];
 
   /** `mount` is the label under which it is counted. */
   constructor(metrics: Metrics, inner: Backend, mount: string) {
@@ -33,6 +35,10 @@ export class MeteredBackend implements Backend {
     this.capabilities = inner.capabilities;
     // Nothing is asked of a storage for it that reading does not ask for anyway, so it is not counted.
     if (inner.pin) this.pin = inner.pin.bind(inner);
+    if (inner.findPart) {
+      this.findPart = (key, partMeta, partNumber, options) =>
+        this.count('head').findPart?.(key, partMeta, partNumber, options) as Promise<PartPlace>;
+    }
   }
 
   head(key: string, options?: CallOptions) {

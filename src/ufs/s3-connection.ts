@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
@@ -178,6 +179,7 @@ export class S3Connection {
         const { request } = args;
         Object.assign(request.headers, call.headers);
         request.headers['x-amz-content-sha256'] ??= hashOf(request.body);
+        keepDisposition(request);
         return next(args as never);
       },
       { step: 'build', priority: 'low', name: 'wireHeaders' },
@@ -223,6 +225,20 @@ export class S3Connection {
   close(): void {
     this.#client.destroy();
   }
+}
+
+/**
+ * Node decodes a Content-Disposition once more where it knows a Content-Length by then, which would change bytes beyond ASCII
+ * (nodejs/node, lib/_http_outgoing.js, processHeader). So the length comes last, and the body as a stream.
+ */
+function keepDisposition(request: WireRequest): void {
+  const { headers } = request;
+  if (!/[\x80-\xff]/.test(headers['content-disposition'] ?? '')) return;
+  const length = headers['content-length'];
+  if (length === undefined) return;
+  delete headers['content-length'];
+  headers['content-length'] = length;
+  if (Buffer.isBuffer(request.body)) request.body = Readable.from([request.body], { objectMode: false });
 }
 
 /** Tells the limit of complaints. */

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import { GetObjectCommand, type GetObjectCommandOutput, HeadObjectCommand } from '@aws-sdk/client-s3';
 import type { ByteRange } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
-import type { CallOptions } from './backend.ts';
-import { UfsError } from './errors.ts';
+import type { CallOptions, PartPlace } from './backend.ts';
+import { UfsError, type UfsErrorKind } from './errors.ts';
 import type { Answer, Call, S3Connection } from './s3-connection.ts';
 import { parseGeneration, type Version } from './s3-generation.ts';
 import { parseContentRange, parseLength, parseMeta, versionOf, type WireHeaders } from './s3-headers.ts';
@@ -55,14 +55,44 @@ export class S3Reader {
     });
   }
 
+  /** Where a part lies, by the range that HEAD with a part's number answers with (S3 API Reference, HeadObject). */
+  async findPart(
+    key: string,
+    meta: ObjectMeta,
+    partNumber: number,
+    { signal }: CallOptions = {},
+  ): Promise<PartPlace> {
+    const version = this.#versionOf(key, meta);
+    const { headers } = await this.#askForPart(key, version, partNumber, signal);
+    if (!isSame(headers, version)) throw this.#error('moved', 'the backend has another version now', key);
+    const count = parseLength(headers['x-amz-mp-parts-count']);
+    const range = parseContentRange(headers['content-range']);
+    if (count === undefined || range?.wholeBytes !== version.sizeBytes) {
+      throw this.#error('not-implemented', 'the backend does not tell where a part lies', key);
+    }
+    return { range: { start: range.start, end: range.end }, count };
+  }
+
+  async #askForPart(key: string, version: Version, partNumber: number, signal: AbortSignal | undefined) {
+    const command = () =>
+      new HeadObjectCommand({ ...this.#names(key), ...pinned(version), PartNumber: partNumber });
+    try {
+      return await this.#connection.read(command, { operation: 'HeadObject', key, signal });
+    } catch (error) {
+      if (!(error instanceof UfsError)) throw error;
+      // 416 of this request is about the part's number: the version was held to be the right one before.
+      if (error.kind === 'moved') throw this.#error('invalid-part', error.message, key);
+      throw movedIfGone(error, this.#place.uri);
+    }
+  }
+
   async *read(
     key: string,
     meta: ObjectMeta,
     range: ByteRange,
     { signal }: CallOptions = {},
   ): AsyncGenerator<Buffer, void, undefined> {
-    const version = parseGeneration(meta.generation);
-    if (!version) throw this.#error('moved', 'the version cannot be asked for', key);
+    const version = this.#versionOf(key, meta);
     const permit = await this.#connection.reads.acquire(signal);
     const backoff = this.#connection.backoff();
     let start = range.start;
@@ -120,23 +150,26 @@ export class S3Reader {
   }
 
   #headCommand(key: string): HeadObjectCommand {
-    return new HeadObjectCommand({
-      Bucket: this.#place.bucket,
-      Key: this.#place.pathOf(key),
-      ChecksumMode: 'ENABLED',
-    });
+    return new HeadObjectCommand({ ...this.#names(key), ChecksumMode: 'ENABLED' });
   }
 
   #getCommand(key: string, { version, start, end }: Wanted): GetObjectCommand {
     const whole = start === 0 && end === version.sizeBytes;
     return new GetObjectCommand({
-      Bucket: this.#place.bucket,
-      Key: this.#place.pathOf(key),
-      // If-Match compares strongly: a weak ETag would match nothing (RFC 9110, 13.1.1).
-      ...(version.rawEtag.startsWith('W/') ? {} : { IfMatch: version.rawEtag }),
+      ...this.#names(key),
+      ...pinned(version),
       ...(whole ? {} : { Range: `bytes=${start}-${end - 1}` }),
-      ...(version.versionId === undefined ? {} : { VersionId: version.versionId }),
     });
+  }
+
+  #names(key: string) {
+    return { Bucket: this.#place.bucket, Key: this.#place.pathOf(key) };
+  }
+
+  #versionOf(key: string, { generation }: ObjectMeta): Version {
+    const version = parseGeneration(generation);
+    if (!version) throw this.#error('moved', 'the version cannot be asked for', key);
+    return version;
   }
 
   #metaOf(key: string, headers: WireHeaders): ObjectMeta {
@@ -153,13 +186,7 @@ export class S3Reader {
 
   /** Whatever the backend made of If-Match and Range, its own headers say what it sends. */
   #check(key: string, { status, headers }: Answer<unknown>, { version, start, end }: Wanted): void {
-    const found = versionOf(headers, version.sizeBytes, '');
-    const same =
-      found !== undefined &&
-      found.rawEtag === version.rawEtag &&
-      found.lastModifiedMs === version.lastModifiedMs &&
-      found.versionId === version.versionId;
-    if (!same) throw this.#error('moved', 'the backend has another version now', key);
+    if (!isSame(headers, version)) throw this.#error('moved', 'the backend has another version now', key);
     const length = headers['content-length'];
     if (length !== undefined && parseLength(length) !== end - start) {
       throw this.#error('io', `asked for ${end - start} bytes, the backend announces ${length}`, key);
@@ -172,9 +199,28 @@ export class S3Reader {
     if (!right) throw this.#error('io', 'the backend sends another range than it was asked for', key);
   }
 
-  #error(kind: 'moved' | 'io', message: string, key: string): UfsError {
+  #error(kind: UfsErrorKind, message: string, key: string): UfsError {
     return new UfsError(kind, message, { backend: this.#place.uri, key });
   }
+}
+
+/** The version that a GET or HEAD asks for. */
+function pinned({ rawEtag, versionId }: Version): { IfMatch?: string; VersionId?: string } {
+  return {
+    // If-Match compares strongly: a weak ETag would match nothing (RFC 9110, 13.1.1).
+    ...(rawEtag.startsWith('W/') ? {} : { IfMatch: rawEtag }),
+    ...(versionId === undefined ? {} : { VersionId: versionId }),
+  };
+}
+
+function isSame(headers: WireHeaders, version: Version): boolean {
+  const found = versionOf(headers, version.sizeBytes, '');
+  return (
+    found !== undefined &&
+    found.rawEtag === version.rawEtag &&
+    found.lastModifiedMs === version.lastModifiedMs &&
+    found.versionId === version.versionId
+  );
 }
 
 /** The version was there once: what cannot be had of it any more has moved. */

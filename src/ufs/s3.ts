@@ -14,6 +14,7 @@ import type {
   ListPage,
   ListUploadsOptions,
   ListUploadsPage,
+  PartPlace,
   PutOptions,
   UploadedPart,
   UploadInfo,
@@ -158,6 +159,10 @@ export class S3Backend implements Backend {
 
   listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
     return this.parts.lister.listUploads(options);
+  }
+
+  findPart(key: string, meta: ObjectMeta, partNumber: number, options?: CallOptions): Promise<PartPlace> {
+    return this.parts.reader.findPart(key, meta, partNumber, options);
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,17 @@ import { digestOf } from '../../src/common/checksums.ts';
 import type { ChecksumAlgorithm } from '../../src/common/object-meta.ts';
 import type { Backend, CompletePart, CreateUploadOptions } from '../../src/ufs/backend.ts';
 import { someBytes, TestBody } from '../support/upload-body.ts';
-import { getAll, kindOf, listAll, type OpenBackend, plain, put, readAll, withBackend } from './backend.ts';
+import {
+  getAll,
+  kindOf,
+  listAll,
+  type OpenBackend,
+  partsOf,
+  plain,
+  put,
+  readAll,
+  withBackend,
+} from './backend.ts';
 
 const bodies = [someBytes(1_200_000, 1), someBytes(700, 2), someBytes(3, 3)];
 const whole = Buffer.concat(bodies);
@@ -41,11 +51,10 @@ export function multipartContract(open: OpenBackend): void {
         expect(made).toMatchObject({ etag, sizeBytes: whole.length, ...about });
         const meta = await backend.head('f/big');
         expect(meta).toMatchObject({ etag, sizeBytes: whole.length, ...about });
-        expect(meta.parts?.map((part) => [part.partNumber, part.sizeBytes])).toEqual([
-          [1, 1_200_000],
-          [4, 700],
-          [7, 3],
-        ]);
+        // Where the parts have to be asked for they count from one without gaps, whatever numbers they were uploaded under.
+        const numbers = backend.findPart ? [1, 2, 3] : [1, 4, 7];
+        const partSizes = [1_200_000, 700, 3] as const;
+        expect(await partsOf(backend, 'f/big', meta)).toEqual(numbers.map((n, i) => [n, partSizes[i]]));
         expect((await readAll(backend, 'f/big', meta)).equals(whole)).toBe(true);
         for (const [start, end] of [
           [1_199_999, 1_200_001],
@@ -214,8 +223,9 @@ export function multipartContract(open: OpenBackend): void {
           checksums: { [algorithm]: expected },
         });
         expect(made).toMatchObject({ checksums: { [algorithm]: expected }, checksumType: type });
-        expect(await backend.head('k')).toMatchObject({ checksums: made.checksums, parts: made.parts });
-        expect(made.parts?.[0]?.checksums).toEqual(parts[0]?.checksums);
+        const head = await backend.head('k');
+        expect([head.checksums, head.parts]).toEqual([made.checksums, made.parts]);
+        if (!backend.findPart) expect(made.parts?.[0]?.checksums).toEqual(parts[0]?.checksums);
       })(),
     );
 

@@ -16,6 +16,8 @@ export interface BackendUnderTest {
   readonly backend: Backend;
   /** Anything that lies about apart from visible objects and open uploads, such as temporary files. */
   leftovers(): Promise<readonly string[]>;
+  /** The greatest user metadata that it holds, where that is less than 40 names with 600 bytes each. */
+  readonly greatestMetadata?: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,21 @@ export async function readAll(
   return Buffer.concat(chunks);
 }
 
+/** Number and size of each part that an object was made of. */
+export async function partsOf(
+  backend: Backend,
+  key: string,
+  meta: ObjectMeta,
+): Promise<(readonly [partNumber: number, sizeBytes: number])[]> {
+  if (!backend.findPart) return (meta.parts ?? []).map((part) => [part.partNumber, part.sizeBytes]);
+  const { count } = await backend.findPart(key, meta, 1);
+  const places = Array.from({ length: count }, (_, i) => backend.findPart?.(key, meta, i + 1));
+  return (await Promise.all(places)).map((place, i) => {
+    if (!place) throw new Error('the part has no place');
+    return [i + 1, place.range.end - place.range.start];
+  });
+}
+
 export async function getAll(backend: Backend, key: string): Promise<Buffer> {
   return readAll(backend, key, await backend.head(key));
 }
@@ -88,12 +105,13 @@ export async function kindOf(call: Promise<unknown>): Promise<UfsErrorKind> {
 /** Opens a backend for one test and closes it whatever happens; checks that nothing is left lying about. */
 export function withBackend(
   open: OpenBackend,
-  run: (backend: Backend) => Promise<void>,
+  run: (backend: Backend, underTest: BackendUnderTest) => Promise<void>,
 ): () => Promise<void> {
   return async () => {
-    const { backend, leftovers, close } = await open();
+    const underTest = await open();
+    const { backend, leftovers, close } = underTest;
     try {
-      await run(backend);
+      await run(backend, underTest);
       const left = await leftovers();
       if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
     } finally {
