@@ -27,6 +27,18 @@ export interface BackendCapabilities {
   readonly anyKey: boolean;
 }
 
+/** What a storage was seen to do when it was tried; nothing of it is taken for granted. */
+export interface ProbedAbilities
+  extends Pick<
+    BackendCapabilities,
+    'conditionalPut' | 'conditionalComplete' | 'conditionalCopy' | 'conditionalDelete'
+  > {
+  /** It takes a checksum behind a streamed body. */
+  readonly checksumTrailers: boolean;
+  /** It takes a body in chunks that are signed one by one. */
+  readonly signedChunks: boolean;
+}
+
 /** A condition on the object that a change replaces. ETags without quotes; `*` is any object that exists. */
 export type WriteCondition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' };
 
@@ -233,6 +245,12 @@ export interface Backend {
    * `count` is their number. Kinds: moved; invalid-part if there are not so many.
    */
   findPart?(key: string, meta: ObjectMeta, partNumber: number, options?: CallOptions): Promise<PartPlace>;
+
+  /**
+   * Tries what the storage decides by itself, with objects whose keys begin with `key` and that are removed again. Absent
+   * where nothing depends on what the storage behind is. Kinds: those of put and delete.
+   */
+  probe?(key: string, options?: CallOptions): Promise<ProbedAbilities>;
 
   /** Frees what the backend holds open, once the changes under way have ended. No call is made after it. */
   close(): Promise<void>;

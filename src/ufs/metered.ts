@@ -12,6 +12,7 @@ import type {
   ListOptions,
   ListUploadsOptions,
   PartPlace,
+  ProbedAbilities,
   PutOptions,
   WriteCondition,
 } from './backend.ts';
@@ -25,6 +26,7 @@ export class MeteredBackend implements Backend {
   private readonly mount: string;
   readonly pin?: Backend['pin'];
   readonly findPart?: Backend['findPart'];
+  readonly probe?: Backend['probe'];
 
   /** `mount` is the label under which it is counted. */
   constructor(metrics: Metrics, inner: Backend, mount: string) {
@@ -38,6 +40,9 @@ export class MeteredBackend implements Backend {
     if (inner.findPart) {
       this.findPart = (key, partMeta, partNumber, options) =>
         this.count('head').findPart?.(key, partMeta, partNumber, options) as Promise<PartPlace>;
+    }
+    if (inner.probe) {
+      this.probe = (key, options) => this.count('probe').probe?.(key, options) as Promise<ProbedAbilities>;
     }
   }
 

@@ -45,11 +45,6 @@ export class Backoff {
       });
     }
   }
-
-  /** After an attempt that got somewhere, counting begins again. */
-  progress(): void {
-    this.failures = 0;
-  }
 }
 
 /** The result of `attempt`, repeated with pauses while it rejects with what may go away by itself. */

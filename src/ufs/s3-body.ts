@@ -15,8 +15,10 @@ export interface SendOptions {
   /** Whether the connection is encrypted, and so keeps the body from being changed on its way. */
   readonly secure: boolean;
   /** Bodies of so many bytes at most are gathered and sent in one piece. */
-  readonly inlineBytes: number;
+  readonly inlineBodyBytes: number;
+  /** Whether the backend takes a checksum behind a body, and a body in signed chunks. */
   readonly checksumTrailers: boolean;
+  readonly signedChunks: boolean;
   /** A checksum to send whatever the client sent: that of the multipart upload. */
   readonly algorithm?: ChecksumAlgorithm;
   readonly beforeCommit?: () => Promise<void>;
@@ -37,7 +39,8 @@ export interface SentBody {
  * has run; until then the backend has fewer bytes than it was told to expect, and makes nothing visible.
  *
  * Small bodies go in one piece with everything known. Over TLS the rest goes as UNSIGNED-PAYLOAD, or with a checksum as an
- * unsigned trailer; without TLS in signed chunks (S3 API Reference, "Signature calculations: transferring a payload").
+ * unsigned trailer; without TLS in signed chunks, if the backend takes them (S3 API Reference, "Signature calculations:
+ * transferring a payload").
  */
 export class BodySender {
   readonly #body: UploadBody;
@@ -70,7 +73,7 @@ export class BodySender {
 
   /** Gathers a small body; rejects with what it rejects with. */
   async prepare(): Promise<SentBody> {
-    return this.#body.sizeBytes <= this.#options.inlineBytes ? this.#inOnePiece() : this.#streamed();
+    return this.#body.sizeBytes <= this.#options.inlineBodyBytes ? this.#inOnePiece() : this.#streamed();
   }
 
   /** Just before the request goes out. From here on the deadline watches the backend. */
@@ -118,18 +121,19 @@ export class BodySender {
   }
 
   #streamed(): SentBody {
-    const { secure, checksumTrailers } = this.#options;
+    const { secure, checksumTrailers, signedChunks } = this.#options;
     const { sizeBytes } = this.#body;
     const algorithm = checksumTrailers
       ? (this.#options.algorithm ?? this.#body.announcedChecksum)
       : undefined;
-    if (secure && !algorithm) {
+    const signed = !secure && signedChunks;
+    if (!signed && !algorithm) {
       const headers = { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
       return { payload: this.#open(this.#heldBack()), contentLength: sizeBytes, headers };
     }
     const form: ChunkedForm = {
       sizeBytes,
-      signed: !secure,
+      signed,
       ...(algorithm ? { trailer: this.#trailer(algorithm) } : {}),
     };
     return {

@@ -14,8 +14,7 @@ export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S
   const agentOptions = {
     keepAlive: true,
     maxSockets: tuning.maxConnections,
-    // Idle sockets are closed before most servers do it, so that a request seldom meets a closing one.
-    timeout: 0,
+    timeout: tuning.keepIdleMs,
     ...(settings.proxyUrl === undefined
       ? {}
       : { proxyEnv: { HTTP_PROXY: settings.proxyUrl, HTTPS_PROXY: settings.proxyUrl } }),
@@ -25,9 +24,10 @@ export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
+    logger: quiet,
     forcePathStyle: pathStyle ?? endpoint !== undefined,
     sha256: WireSha256,
-    ...(endpoint === undefined ? { followRegionRedirects: true } : { endpoint }),
+    ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined && endpoint === undefined ? {} : { region: region ?? 'us-east-1' }),
     ...(credentials === undefined ? {} : { credentials: { ...credentials } }),
     ...(profile === undefined ? {} : { profile }),
@@ -42,6 +42,9 @@ export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S
     },
   });
 }
+
+/** What the SDK would log is in the errors already; by itself it writes to the console. */
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 /**
  * SHA-256 and its HMAC for the SDK's signer. The signer gives a request's canonical form as UTF-8, but each character

@@ -134,7 +134,8 @@ export class S3Connection {
     const seen: Seen = {};
     this.#instrument(command, call, seen, about.seed);
     try {
-      const output = (await this.#client.send(command as never, { abortSignal: deadline.signal })) as Output;
+      const sent = this.#client.send(command as never, { abortSignal: deadline.signal }) as Promise<Output>;
+      const output = await orAborted(sent, deadline.signal);
       return { output, status: seen.status as number, headers: seen.headers as WireHeaders };
     } catch (error) {
       throw this.fault(error, call, deadline, seen.status, about.mayHaveChanged());
@@ -239,6 +240,19 @@ function keepDisposition(request: WireRequest): void {
   delete headers['content-length'];
   headers['content-length'] = length;
   if (Buffer.isBuffer(request.body)) request.body = Readable.from([request.body], { objectMode: false });
+}
+
+/** The SDK does not listen to the signal while it looks for credentials. */
+async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 /** Tells the limit of complaints. */

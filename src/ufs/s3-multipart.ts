@@ -142,10 +142,9 @@ export class S3Multipart {
       await this.#listParts(key, uploadId, { limit: 1, signal: options.signal });
       throw this.#error('invalid-part', 'a Complete names at least one part', key);
     }
-    const names = this.#names(key, uploadId);
     await options.beforeCommit?.();
     try {
-      return await this.completeUnasked(key, names, parts, options);
+      return await this.completeUnasked(key, uploadId, parts, options);
     } catch (error) {
       if (!(error instanceof UfsError)) throw error;
       const found = await this.#resolve(key, uploadId, parts, error);
@@ -157,7 +156,7 @@ export class S3Multipart {
 
   async completeUnasked(
     key: string,
-    names: { Bucket: string; Key: string; UploadId: string },
+    uploadId: string,
     parts: readonly CompletePart[],
     { signal, condition, checksums, checksumType, expectedSizeBytes }: CompleteOptions,
   ): Promise<ObjectMeta> {
@@ -170,12 +169,12 @@ export class S3Multipart {
     if (expectedSizeBytes !== undefined) sent['x-amz-mp-object-size'] = String(expectedSizeBytes);
     const { output, headers } = await this.#connection.write(
       new CompleteMultipartUploadCommand({
-        ...names,
+        ...this.#names(key, uploadId),
         MultipartUpload: { Parts: parts.map(completedPart) },
       }),
       { operation: 'CompleteMultipartUpload', key, signal, headers: sent },
     );
-    this.#algorithms.delete(names.UploadId);
+    this.#algorithms.delete(uploadId);
     return this.#writer.written(key, etagHeaders(output.ETag, headers), {
       headers: {},
       userMetadata: {},

@@ -4,14 +4,13 @@ import type { ByteRange } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { CallOptions, PartPlace } from './backend.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
-import type { Answer, Call, S3Connection } from './s3-connection.ts';
+import { retried } from './retry.ts';
+import { type Answer, type Call, noting, type S3Connection } from './s3-connection.ts';
 import { parseGeneration, type Version } from './s3-generation.ts';
 import { parseContentRange, parseLength, parseMeta, versionOf, type WireHeaders } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
 
 const maxChunkBytes = 1_048_576;
-/** An attempt that brought so much counts as one that got somewhere. */
-const progressBytes = 64 * 1024;
 
 /** What is wanted of an object: these bytes of this version. */
 interface Wanted {
@@ -45,6 +44,7 @@ export class S3Reader {
     const call: Call = { operation: 'HeadObject', key };
     return this.#connection.under(this.#connection.reads, call, async () => {
       const deadline = this.#connection.deadline(undefined);
+      deadline.allow(this.#connection.tuning.afterWriteTimeoutMs);
       try {
         const command = this.#headCommand(key);
         const about = { mayHaveChanged: () => false };
@@ -93,24 +93,21 @@ export class S3Reader {
     { signal }: CallOptions = {},
   ): AsyncGenerator<Buffer, void, undefined> {
     const version = this.#versionOf(key, meta);
+    const wanted = { version, ...range };
     const permit = await this.#connection.reads.acquire(signal);
-    const backoff = this.#connection.backoff();
-    let start = range.start;
+    let chunks: AsyncGenerator<Buffer, void, undefined> | undefined;
     try {
-      while (start < range.end) {
-        const before = start;
-        try {
-          for await (const chunk of this.#attempt(key, { version, start, end: range.end }, signal)) {
-            start += chunk.length;
-            yield chunk;
-          }
-        } catch (error) {
-          if (error instanceof UfsError && error.kind === 'throttled') permit.throttled();
-          if (start - before >= progressBytes) backoff.progress();
-          await backoff.pause(error, signal);
-        }
-      }
+      // Only until the first byte: whoever reads further has seen bytes, and decides about them itself.
+      const first = await retried(this.#connection.backoff(), signal, () =>
+        noting(permit, () => {
+          chunks = this.#attempt(key, wanted, signal);
+          return chunks.next();
+        }),
+      );
+      if (!first.done) yield first.value;
+      if (chunks) yield* chunks;
     } finally {
+      await chunks?.return();
       permit.release();
     }
   }

@@ -1,18 +1,14 @@
+import type { ProbedAbilities } from './backend.ts';
 import type { RetrySettings } from './retry.ts';
 
-/** Which conditions the backend was seen to decide atomically (`probeConditions`). */
-export interface ConditionalAbilities {
-  readonly conditionalPut: boolean;
-  readonly conditionalComplete: boolean;
-  readonly conditionalCopy: boolean;
-  readonly conditionalDelete: boolean;
-}
-
-export const noConditions: ConditionalAbilities = {
+/** Of a backend that was never probed: no condition counts, and bodies go as S3 itself takes them. */
+export const unprobed: ProbedAbilities = {
   conditionalPut: false,
   conditionalComplete: false,
   conditionalCopy: false,
   conditionalDelete: false,
+  checksumTrailers: true,
+  signedChunks: true,
 };
 
 export interface S3Credentials {
@@ -37,10 +33,8 @@ export interface S3BackendSettings {
   readonly caPem?: string;
   /** `http://host:port` of a proxy for all requests. */
   readonly proxyUrl?: string;
-  /** What a probe has shown; all false where there was none. */
-  readonly conditions?: ConditionalAbilities;
-  /** Whether client checksums of large bodies are sent as trailers; true by default. Not every old server knows trailers. */
-  readonly checksumTrailers?: boolean;
+  /** What a probe has shown; absent: `unprobed`. */
+  readonly abilities?: ProbedAbilities;
   readonly tuning?: Partial<S3Tuning>;
 }
 
@@ -50,6 +44,10 @@ export interface S3Tuning {
   readonly idleTimeoutMs: number;
   /** As `idleTimeoutMs`, for an answer that takes the backend work: a whole PUT, Copy, Complete. */
   readonly commitTimeoutMs: number;
+  /** For what is asked after a write that has succeeded: the write's answer waits for it. */
+  readonly afterWriteTimeoutMs: number;
+  /** How long a connection is kept that nothing goes over; less than servers keep theirs, so that a request seldom meets a closing one. */
+  readonly keepIdleMs: number;
   /** Connections at most. */
   readonly maxConnections: number;
   /** Calls at once, of reads and of writes each; the limit moves between the least and the most. */
@@ -67,6 +65,8 @@ export const defaultS3Tuning: S3Tuning = {
   connectTimeoutMs: 5_000,
   idleTimeoutMs: 30_000,
   commitTimeoutMs: 300_000,
+  afterWriteTimeoutMs: 5_000,
+  keepIdleMs: 4_000,
   maxConnections: 512,
   initialConcurrency: 64,
   minConcurrency: 2,

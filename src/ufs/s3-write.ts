@@ -3,7 +3,7 @@ import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../co
 import type { Random } from '../common/random.ts';
 import type { CallOptions, CopyOptions, PutOptions, WriteCondition } from './backend.ts';
 import { UfsError } from './errors.ts';
-import { BodySender, chunkedEncoding, type Payload } from './s3-body.ts';
+import { BodySender, chunkedEncoding, type Payload, type SendOptions } from './s3-body.ts';
 import { type Answer, type Call, noting, type S3Command, type S3Connection } from './s3-connection.ts';
 import { parseGeneration } from './s3-generation.ts';
 import {
@@ -17,10 +17,7 @@ import type { S3Place } from './s3-place.ts';
 import type { S3Reader } from './s3-read.ts';
 import { checkCondition, checkSignal, isEmpty } from './write-rules.ts';
 
-export interface BodyOptions {
-  readonly secure: boolean;
-  readonly checksumTrailers: boolean;
-}
+export type BodyForm = Pick<SendOptions, 'secure' | 'checksumTrailers' | 'signedChunks' | 'inlineBodyBytes'>;
 
 /** What was written, in words of the one who wrote it: for where the backend cannot be asked afterwards. */
 interface Written extends NewObject {
@@ -33,20 +30,14 @@ export class S3Writer {
   readonly #connection: S3Connection;
   readonly #place: S3Place;
   readonly #reader: S3Reader;
-  readonly #options: BodyOptions;
+  readonly #form: BodyForm;
 
-  constructor(
-    random: Random,
-    connection: S3Connection,
-    place: S3Place,
-    reader: S3Reader,
-    options: BodyOptions,
-  ) {
+  constructor(random: Random, connection: S3Connection, place: S3Place, reader: S3Reader, form: BodyForm) {
     this.#random = random;
     this.#connection = connection;
     this.#place = place;
     this.#reader = reader;
-    this.#options = options;
+    this.#form = form;
   }
 
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
@@ -58,12 +49,18 @@ export class S3Writer {
   }
 
   /** The request alone: nothing is asked of the backend before or after it. */
-  putUnasked(key: string, body: UploadBody, options: PutOptions): Promise<Answer<{ ETag?: string }>> {
+  putUnasked(
+    key: string,
+    body: UploadBody,
+    options: PutOptions,
+    algorithm?: ChecksumAlgorithm,
+  ): Promise<Answer<{ ETag?: string }>> {
     const command = (payload: { Body: Payload; ContentLength: number }) =>
       new PutObjectCommand({ Bucket: this.#place.bucket, Key: this.#place.pathOf(key), ...payload });
     const headers = { ...newObjectHeaders(options), ...conditionHeaders(options.condition) };
     return this.sendBody({ operation: 'PutObject', key, signal: options.signal, headers }, command, body, {
       beforeCommit: options.beforeCommit,
+      algorithm,
     });
   }
 
@@ -84,8 +81,7 @@ export class S3Writer {
       backend: this.#place.uri,
       key: call.key,
       signal: call.signal,
-      ...this.#options,
-      inlineBytes: tuning.inlineBodyBytes,
+      ...this.#form,
       commitTimeoutMs: tuning.commitTimeoutMs,
       ...options,
     });
@@ -186,8 +182,9 @@ export class S3Writer {
       const present = parseGeneration(meta.generation)?.versionId;
       const same = versionId && versionId !== 'null' ? present === versionId : true;
       if (meta.etag === etag && same) return meta;
-    } catch {
+    } catch (error) {
       // What the write's own answer says is true without it.
+      if (!(error instanceof UfsError)) throw error;
     }
     const checksums = checksumsOf(headers);
     const answeredMs = Date.parse(headers.date ?? '');

@@ -15,6 +15,7 @@ import type {
   ListUploadsOptions,
   ListUploadsPage,
   PartPlace,
+  ProbedAbilities,
   PutOptions,
   UploadedPart,
   UploadInfo,
@@ -26,16 +27,12 @@ import { S3Connection } from './s3-connection.ts';
 import { S3Lister } from './s3-list.ts';
 import { S3Multipart } from './s3-multipart.ts';
 import { S3Place } from './s3-place.ts';
+import { S3Probe } from './s3-probe.ts';
 import { S3Reader } from './s3-read.ts';
-import {
-  type ConditionalAbilities,
-  defaultS3Tuning,
-  noConditions,
-  type S3BackendSettings,
-} from './s3-settings.ts';
-import { S3Writer } from './s3-write.ts';
+import { defaultS3Tuning, type S3BackendSettings, unprobed } from './s3-settings.ts';
+import { type BodyForm, S3Writer } from './s3-write.ts';
 
-export type { ConditionalAbilities, S3BackendSettings, S3Credentials, S3Tuning } from './s3-settings.ts';
+type ConditionalAbility = Exclude<keyof ProbedAbilities, 'checksumTrailers' | 'signedChunks'>;
 
 /** The parts that do the work, each of which asks the backend and nothing else. */
 export interface S3Parts {
@@ -43,6 +40,8 @@ export interface S3Parts {
   readonly place: S3Place;
   readonly reader: S3Reader;
   readonly writer: S3Writer;
+  /** A writer that sends its bodies in another form. */
+  readonly writerOf: (form: Partial<BodyForm>) => S3Writer;
   readonly lister: S3Lister;
   readonly multipart: S3Multipart;
 }
@@ -56,14 +55,18 @@ export function openS3Backend(clock: Clock, random: Random, settings: S3BackendS
   const tuning = { ...defaultS3Tuning, ...settings.tuning };
   const connection = new S3Connection(clock, random, createS3Client(settings, tuning), settings.uri, tuning);
   const reader = new S3Reader(connection, place);
-  const writer = new S3Writer(random, connection, place, reader, {
-    secure: !/^http:/i.test(settings.endpoint ?? ''),
-    checksumTrailers: settings.checksumTrailers ?? true,
-  });
+  const { abilities = unprobed } = settings;
+  const { checksumTrailers, signedChunks } = abilities;
+  const secure = !/^http:/i.test(settings.endpoint ?? '');
+  const { inlineBodyBytes } = tuning;
+  const writerOf = (form: Partial<BodyForm>) => {
+    const usual = { secure, checksumTrailers, signedChunks, inlineBodyBytes };
+    return new S3Writer(random, connection, place, reader, { ...usual, ...form });
+  };
+  const writer = writerOf({});
   const lister = new S3Lister(connection, place);
   const multipart = new S3Multipart(connection, place, reader, writer);
-  const parts = { connection, place, reader, writer, lister, multipart };
-  return new S3Backend(parts, settings.conditions ?? noConditions);
+  return new S3Backend({ connection, place, reader, writer, writerOf, lister, multipart }, abilities);
 }
 
 /**
@@ -73,17 +76,16 @@ export function openS3Backend(clock: Clock, random: Random, settings: S3BackendS
 export class S3Backend implements Backend {
   readonly uri: string;
   readonly capabilities: BackendCapabilities;
-  /** For the probe, which must see what the backend itself does. */
-  readonly parts: S3Parts;
+  private readonly parts: S3Parts;
 
-  constructor(parts: S3Parts, conditions: ConditionalAbilities) {
+  constructor(parts: S3Parts, abilities: ProbedAbilities) {
     this.uri = parts.place.uri;
     this.parts = parts;
     this.capabilities = {
-      conditionalPut: conditions.conditionalPut,
-      conditionalComplete: conditions.conditionalComplete,
-      conditionalCopy: conditions.conditionalCopy,
-      conditionalDelete: conditions.conditionalDelete,
+      conditionalPut: abilities.conditionalPut,
+      conditionalComplete: abilities.conditionalComplete,
+      conditionalCopy: abilities.conditionalCopy,
+      conditionalDelete: abilities.conditionalDelete,
       multipart: true,
       serverSideCopy: true,
       exclusive: false,
@@ -165,11 +167,15 @@ export class S3Backend implements Backend {
     return this.parts.reader.findPart(key, meta, partNumber, options);
   }
 
+  probe(key: string, options: CallOptions = {}): Promise<ProbedAbilities> {
+    return new S3Probe(this.parts, key, options).run();
+  }
+
   async close(): Promise<void> {
     this.parts.connection.close();
   }
 
-  #checkAble(ability: keyof ConditionalAbilities, condition: WriteCondition | undefined, key: string): void {
+  #checkAble(ability: ConditionalAbility, condition: WriteCondition | undefined, key: string): void {
     if (condition === undefined || this.capabilities[ability]) return;
     throw new UfsError('not-implemented', 'this backend was not seen to decide such a condition atomically', {
       backend: this.uri,
