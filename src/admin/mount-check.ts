@@ -1,18 +1,20 @@
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
-import type { Backend, ListedObject } from '../ufs/backend.ts';
+import type { Backend, ListedObject, ProbedAbilities, ReachStep } from '../ufs/backend.ts';
 import { UfsError, type UfsErrorKind } from '../ufs/errors.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
 
 /** One thing that was tried at a backend, and how it went, in plain words. */
 export interface CheckStep {
-  readonly name: 'open' | 'list' | 'head' | 'read' | 'write' | 'delete';
+  readonly name: 'open' | ReachStep['name'] | 'list' | 'head' | 'read' | 'write' | 'delete' | 'conditions';
   readonly result: 'ok' | 'failed' | 'skipped';
   readonly detail: string;
   readonly ms: number;
 }
 
 const sampleBytes = 4096;
+/** Keys that begin so are of no object but those that are tried with. */
+const checkKeyPrefix = '.forebay-check-';
 
 /** Thrown inside a step that has nothing to work on. */
 class Skipped extends Error {}
@@ -36,14 +38,29 @@ export class MountCheck {
   /** All steps, in order; never rejects with `UfsError`. `open` gives the mount's backend. */
   async run(open: () => Promise<Backend>, readOnly: boolean): Promise<readonly CheckStep[]> {
     const backend = await this.step('open', async () => [await open(), 'the backend is there']);
-    if (!backend) return this.steps;
+    if (!backend || !(await this.reach(backend))) return this.steps;
     const sample = await this.step('list', () => this.list(backend));
     await this.step('head', () => this.head(backend, sample));
     await this.step('read', () => this.read(backend, sample));
-    const key = `.forebay-check-${this.random.uuid()}`;
+    const key = `${checkKeyPrefix}${this.random.uuid()}`;
     const written = await this.step('write', () => this.write(backend, key, readOnly));
-    await this.step('delete', () => this.delete(backend, key, written === true));
+    const deleted = await this.step('delete', () => this.delete(backend, key, written === true));
+    if (backend.probe) await this.step('conditions', () => this.conditions(backend, key, deleted === true));
     return this.steps;
+  }
+
+  /** Whether the storage was reached. */
+  private async reach(backend: Backend): Promise<boolean> {
+    if (!backend.reach) return true;
+    let reached = true;
+    let startMs = this.clock.monotonicMs();
+    for await (const step of backend.reach({ signal: this.signal() })) {
+      const nowMs = this.clock.monotonicMs();
+      this.steps.push({ ...step, ms: Math.round(nowMs - startMs) });
+      startMs = nowMs;
+      if (step.result === 'failed') reached = false;
+    }
+    return reached;
   }
 
   private async step<T>(name: CheckStep['name'], work: () => Promise<[T, string]>): Promise<T | undefined> {
@@ -102,9 +119,59 @@ export class MountCheck {
     return [true, key];
   }
 
+  private async conditions(backend: Backend, key: string, writable: boolean): Promise<[true, string]> {
+    if (!backend.probe || !writable) throw new Skipped('nothing could be written and deleted');
+    const found = await backend.probe(key, { signal: this.signal() });
+    const same = conditionNames.every(([name]) => found[name] === backend.capabilities[name]);
+    const advice = same
+      ? ''
+      : '; this is not what the mount was added with: remove it and add it again to use what is there now';
+    return [true, describeAbilities(found) + advice];
+  }
+
   private signal(): AbortSignal {
     return AbortSignal.timeout(this.timeoutMs);
   }
+}
+
+/** The storage's abilities, once it was reached, listed and, unless it is read-only, written to. Kinds: any of the backend's. */
+export async function tryStorage(
+  random: Random,
+  backend: Backend,
+  readOnly: boolean,
+  timeoutMs: number,
+): Promise<ProbedAbilities | undefined> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  if (backend.reach) {
+    for await (const { name, result, detail } of backend.reach({ signal })) {
+      if (result === 'failed')
+        throw new UfsError('unavailable', `${name}: ${detail}`, { backend: backend.uri });
+    }
+  }
+  await backend.list({ prefix: '', limit: 1, signal });
+  if (readOnly || !backend.probe) return undefined;
+  return backend.probe(`${checkKeyPrefix}${random.uuid()}`, { signal });
+}
+
+const conditionNames = [
+  ['conditionalPut', 'put'],
+  ['conditionalComplete', 'complete multipart upload'],
+  ['conditionalCopy', 'copy'],
+  ['conditionalDelete', 'delete'],
+] as const;
+
+function describeAbilities(found: ProbedAbilities): string {
+  const named = (wanted: boolean) =>
+    conditionNames.flatMap(([name, words]) => (found[name] === wanted ? [words] : [])).join(', ');
+  const able = named(true);
+  const unable = named(false);
+  return [
+    able && `the storage decides If-Match and If-None-Match of ${able}`,
+    unable &&
+      `conditions of ${unable} are answered with NotImplemented, for the storage does not decide them`,
+  ]
+    .filter(Boolean)
+    .join('; ');
 }
 
 function needSample(sample: ListedObject | 'empty' | undefined): ListedObject {

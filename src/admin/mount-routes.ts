@@ -8,10 +8,10 @@ import {
   parseMountRequest,
   parseMountTarget,
 } from '../mounts/mount-spec.ts';
-import type { Backend } from '../ufs/backend.ts';
+import type { Backend, ProbedAbilities } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { AdminError } from './admin-error.ts';
-import { MountCheck } from './mount-check.ts';
+import { MountCheck, tryStorage } from './mount-check.ts';
 import { refuseOwnFolders } from './own-folders-guard.ts';
 import {
   type AdminRoute,
@@ -135,16 +135,15 @@ async function addMount(services: AdminServices, request: MountRequest): Promise
   if (spec.path !== undefined) await refuseOwnFolders(spec.path, ownFolders);
   if (spec.owner !== undefined) users.showUser(spec.owner);
   mounts.checkFree(spec);
-  await tryOut(services, spec);
-  return mounts.add(spec);
+  return mounts.add(spec, await tryOut(services, spec));
 }
 
-/** Refuses a mount to be if the storage behind it cannot be used. */
-async function tryOut(services: AdminServices, spec: MountSpec): Promise<void> {
+/** What the storage behind a mount to be can do; refuses the mount if it cannot be used. */
+async function tryOut(services: AdminServices, spec: MountSpec): Promise<ProbedAbilities | undefined> {
   let backend: Backend | undefined;
   try {
     backend = await services.tryBackend(spec);
-    await backend.list({ prefix: '', limit: 1, signal: AbortSignal.timeout(checkTimeoutMs) });
+    return await tryStorage(services.random, backend, spec.readOnly, checkTimeoutMs);
   } catch (error) {
     if (!(error instanceof UfsError)) throw error;
     throw new AdminError(

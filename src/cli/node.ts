@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Readiness } from '../admin/readiness.ts';
@@ -33,6 +33,7 @@ import { defaultMetadataCacheSettings, MetadataCache } from '../worker/metadata-
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
+import { CommandError } from './errors.ts';
 import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
 import type { Settings } from './settings-table.ts';
 
@@ -111,8 +112,9 @@ async function build(
   const rootUri = settings.rootMount ?? pathToFileURL(join(dataFolder, 'root')).href;
   const ownFolders = { data: dataFolder, root: rootUri.startsWith('file:') ? pathOf(rootUri) : undefined };
   const apart = Object.values(ownFolders).filter((folder) => folder !== undefined);
-  const parts = { fs: new NodeFileSystem(), clock, random, log, ownFolders: apart };
-  const backends = opened.add(await openBackends(rootUri, parts, metrics), (part) => part.close());
+  const network = await networkOf(settings);
+  const parts = { fs: new NodeFileSystem(), clock, random, log, ownFolders: apart, network };
+  const backends = opened.add(await openBackends(rootUri, parts, metrics, mounts), (part) => part.close());
   const pages = opened.add(await openPages(settings, dataFolder, metrics, log), (part) => part.close());
   const forget = followMounts(mounts, backends, pages);
   opened.add(forget, (stop) => stop());
@@ -188,13 +190,35 @@ async function openBackends(
   rootUri: string,
   parts: BackendDependencies,
   metrics: Metrics,
+  mounts: MountStore,
 ): Promise<MountedBackends> {
   const root = await openBackend(parts, { uri: rootUri, root: true });
   const metered = (backend: Backend, mount: string) => new MeteredBackend(metrics, backend, mount);
   return new MountedBackends(metered(root, 'root'), async (mount) => {
-    const backend = await openBackend(parts, { uri: mount.uri });
+    const backend = await openBackend(parts, { ...mount, secretAccessKey: mounts.secretOf(mount) });
     return metered(backend, mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`);
   });
+}
+
+/** How mounts reach their storage. */
+async function networkOf(settings: Settings): Promise<BackendDependencies['network']> {
+  const caFile = settings['backend.caFile'];
+  return {
+    caPem: caFile === undefined ? undefined : await readCertificates(caFile),
+    proxyUrl: settings['backend.proxy'],
+    noProxy: settings['backend.noProxy'].join(',') || undefined,
+  };
+}
+
+async function readCertificates(path: string): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new CommandError(`backend.caFile: ${(error as Error).message}`);
+  }
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+  throw new CommandError(`backend.caFile: ${path} holds no certificate in PEM form`);
 }
 
 async function openPages(

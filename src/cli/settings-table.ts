@@ -67,6 +67,17 @@ const endpointsKind = listKind(
   'etcd endpoints parted by commas, such as http://10.0.0.1:2379',
 );
 
+const proxyKind = textKind(
+  'URL',
+  (text) => /^http:\/\/[^\s/]+\/?$/.test(text) && URL.canParse(text),
+  'a URL such as http://proxy.example.com:3128',
+);
+const noProxyKind = listKind(
+  'HOST,…',
+  (item) => /^\S+$/.test(item),
+  'hosts parted by commas, such as minio.internal,.example.com',
+);
+
 /**
  * Every setting there is. The key `a.bCd` is the variable `FOREBAY_A_B_CD`, the flag `--a-b-cd`, and `bCd` in the table `[a]`
  * of `forebay.toml`.
@@ -110,6 +121,15 @@ export const settingsTable = {
   'limits.fills': setting(integerKind('N', 1, 100_000), 256, 'Pages being filled at once'),
   'limits.queuedFills': setting(integerKind('N', 1, 1_000_000), 1024, 'Fills that may wait for their turn'),
   'limits.fillMemory': setting(sizeKind(MiB, TiB), 48 * MiB, 'Memory for pages being filled'),
+  'backend.caFile': optional(
+    pathKind,
+    'Certificates (PEM) that are trusted beside the usual ones when mounts reach their storage',
+  ),
+  'backend.proxy': {
+    ...optional(proxyKind, 'HTTP proxy through which mounts reach their storage'),
+    secret: true,
+  },
+  'backend.noProxy': setting(noProxyKind, noTexts, 'Hosts that are reached without it'),
   'timeout.headers': setting(durationKind(100, 600_000), 10_000, 'For the headers of a request to arrive'),
   'timeout.idle': setting(durationKind(100, 3_600_000), 60_000, 'Without a byte either way'),
   'timeout.keepAlive': setting(durationKind(100, 3_600_000), 65_000, 'Between requests of a connection'),

@@ -2,6 +2,7 @@ import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import type { CoordStore } from '../coord/store.ts';
 import { WatchedPrefix } from '../coord/watched-prefix.ts';
+import type { ProbedAbilities } from '../ufs/backend.ts';
 import { KeyLock } from '../ufs/key-lock.ts';
 import { BucketStore } from './bucket-store.ts';
 import type { Mount } from './mount.ts';
@@ -126,12 +127,12 @@ export class MountStore {
    * Adds a mount, and its bucket where that is part of it. Kinds: exists, also where another mount has the same folder; conflict;
    * invalid, if the folder may not be looked at. If it rejects, nothing is there that was not there before.
    */
-  async add(spec: MountSpec): Promise<Mount> {
+  async add(spec: MountSpec, abilities?: ProbedAbilities): Promise<Mount> {
     // One at a time, since each is to be compared with all the others.
     return this.adding.run('add', async () => {
       this.checkFree(spec);
       await refuseSharedFolder(spec, this.table.mounts);
-      return spec.prefix === '' ? this.addWhole(spec) : this.addNested(spec);
+      return spec.prefix === '' ? this.addWhole(spec, abilities) : this.addNested(spec, abilities);
     });
   }
 
@@ -154,22 +155,22 @@ export class MountStore {
     await this.buckets.close();
   }
 
-  private async addWhole(spec: MountSpec): Promise<Mount> {
+  private async addWhole(spec: MountSpec, abilities: ProbedAbilities | undefined): Promise<Mount> {
     const { bucket: name, owner = this.settings.rootUser } = spec;
     const incarnation = this.random.uuid();
-    const stored = await this.write(spec, incarnation);
+    const stored = await this.write(spec, abilities, incarnation);
     if (await this.buckets.create({ name, owner, kind: 'mount', incarnation })) return stored;
     // Somebody made a bucket of this name meanwhile; the mount never counted.
     await this.withdraw(stored);
     throw new MountError('exists', `there is a bucket ${name} already`);
   }
 
-  private async addNested(spec: MountSpec): Promise<Mount> {
+  private async addNested(spec: MountSpec, abilities: ProbedAbilities | undefined): Promise<Mount> {
     const { bucket: name } = spec;
     const existing = this.buckets.get(name);
     const incarnation = existing?.incarnation ?? this.random.uuid();
     // Before its bucket, which is not left behind then if this fails; until the bucket is there, the mount does not count.
-    const stored = await this.write(spec, incarnation);
+    const stored = await this.write(spec, abilities, incarnation);
     if (!existing) {
       await this.buckets.create({ name, owner: this.settings.rootUser, kind: 'root', incarnation });
     }
@@ -179,11 +180,16 @@ export class MountStore {
   }
 
   /** Writes the entry, over what a broken-off change or a bucket that is gone has left there. */
-  private async write(spec: MountSpec, bucketIncarnation: string): Promise<StoredMount> {
+  private async write(
+    spec: MountSpec,
+    abilities: ProbedAbilities | undefined,
+    bucketIncarnation: string,
+  ): Promise<StoredMount> {
     const { path: _, secretAccessKey, owner: __, ...kept } = spec;
     const incarnation = this.random.uuid();
     const stored: StoredMount = {
       ...kept,
+      ...(abilities === undefined ? {} : { abilities }),
       incarnation,
       ...(secretAccessKey === undefined
         ? {}

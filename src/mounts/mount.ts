@@ -1,4 +1,5 @@
 import type { Freshness } from '../common/freshness.ts';
+import type { ProbedAbilities } from '../ufs/backend.ts';
 
 export type WriteMode = 'through' | 'back' | 'around';
 
@@ -21,6 +22,8 @@ export interface Mount {
   readonly writeMode: WriteMode;
   /** Undefined: the default for the URI's scheme. */
   readonly freshness?: Freshness;
+  /** What the storage was seen to do when the mount was added; absent where nothing was tried. */
+  readonly abilities?: ProbedAbilities;
   readonly createdMs: number;
 }
 

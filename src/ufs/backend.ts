@@ -39,6 +39,14 @@ export interface ProbedAbilities
   readonly signedChunks: boolean;
 }
 
+/** One step on the way to a storage, in words for operators. */
+export interface ReachStep {
+  readonly name: 'credentials' | 'resolve' | 'connect' | 'tls' | 'signature' | 'bucket';
+  readonly result: 'ok' | 'failed';
+  /** What was found, or what is wrong and what to do about it. */
+  readonly detail: string;
+}
+
 /** A condition on the object that a change replaces. ETags without quotes; `*` is any object that exists. */
 export type WriteCondition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' };
 
@@ -245,6 +253,9 @@ export interface Backend {
    * `count` is their number. Kinds: moved; invalid-part if there are not so many.
    */
   findPart?(key: string, meta: ObjectMeta, partNumber: number, options?: CallOptions): Promise<PartPlace>;
+
+  /** Goes the way to the storage step by step, up to the first that fails. Absent where the way is no network. */
+  reach?(options?: CallOptions): AsyncIterable<ReachStep>;
 
   /**
    * Tries what the storage decides by itself, with objects whose keys begin with `key` and that are removed again. Absent

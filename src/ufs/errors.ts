@@ -31,18 +31,21 @@ export class UfsError extends Error {
   readonly kind: UfsErrorKind;
   readonly backend: string;
   readonly key: string | undefined;
+  /** The storage's own word for it, such as S3's error code or the system's. */
+  readonly code: string | undefined;
   /** True if the same call may succeed later, and surely had no effect now. */
   readonly retryable: boolean;
 
   constructor(
     kind: UfsErrorKind,
     message: string,
-    details: { backend: string; key?: string; retryable?: boolean; cause?: unknown },
+    details: { backend: string; key?: string; code?: string; retryable?: boolean; cause?: unknown },
   ) {
     super(message, { cause: details.cause });
     this.kind = kind;
     this.backend = details.backend;
     this.key = details.key;
+    this.code = details.code;
     this.retryable = details.retryable ?? (kind === 'throttled' || kind === 'unavailable');
   }
 }

@@ -27,6 +27,7 @@ export class MeteredBackend implements Backend {
   readonly pin?: Backend['pin'];
   readonly findPart?: Backend['findPart'];
   readonly probe?: Backend['probe'];
+  readonly reach?: Backend['reach'];
 
   /** `mount` is the label under which it is counted. */
   constructor(metrics: Metrics, inner: Backend, mount: string) {
@@ -41,6 +42,7 @@ export class MeteredBackend implements Backend {
       this.findPart = (key, partMeta, partNumber, options) =>
         this.count('head').findPart?.(key, partMeta, partNumber, options) as Promise<PartPlace>;
     }
+    if (inner.reach) this.reach = (options) => this.count('reach').reach?.(options) ?? nothing();
     if (inner.probe) {
       this.probe = (key, options) => this.count('probe').probe?.(key, options) as Promise<ProbedAbilities>;
     }
@@ -133,3 +135,5 @@ export class MeteredBackend implements Backend {
     };
   }
 }
+
+async function* nothing(): AsyncGenerator<never> {}

@@ -2,16 +2,25 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Random } from '../common/random.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, ProbedAbilities } from './backend.ts';
 import { UfsError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { MemoryBackend } from './memory.ts';
 import { openRootBackend } from './root.ts';
+import { openS3Backend } from './s3.ts';
+import type { S3BackendSettings } from './s3-settings.ts';
 import { openTreeBackend } from './tree.ts';
 
 export interface BackendDescription {
-  /** `file:///absolute/path`, or `memory:` where allowed. */
+  /** `file:///absolute/path`, `s3://bucket/prefix/`, or `memory:` where allowed. */
   readonly uri: string;
+  /** Of `s3:` only; see `S3BackendSettings`. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly pathStyle?: boolean;
+  readonly accessKeyId?: string;
+  /** What a probe has shown of the storage. */
+  readonly abilities?: ProbedAbilities;
   /** True for the root mount: Forebay's own layout, made where there is nothing yet. Otherwise an existing tree as it is. */
   readonly root?: boolean;
   /** For tests and trials: `memory:` keeps objects only as long as the process lives. */
@@ -29,6 +38,8 @@ export interface BackendDependencies {
   readonly log: Log;
   /** Forebay's own folders, absolute: a tree that overlaps with one is refused. */
   readonly ownFolders?: readonly string[];
+  /** How storage in the network is reached; nothing of it for a direct way with the usual certificates. */
+  readonly network?: Pick<S3BackendSettings, 'caPem' | 'proxyUrl' | 'noProxy'>;
 }
 
 /**
@@ -36,9 +47,10 @@ export interface BackendDependencies {
  * path that is not there, or is no root).
  */
 export async function openBackend(
-  { fs, clock, random, log, ownFolders }: BackendDependencies,
-  { uri, root = false, allowMemory = false, minPartSizeBytes }: BackendDescription,
+  { fs, clock, random, log, ownFolders, network }: BackendDependencies,
+  description: BackendDescription,
 ): Promise<Backend> {
+  const { uri, root = false, allowMemory = false, minPartSizeBytes } = description;
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase();
   if (scheme === 'file') {
     const path = pathOf(uri);
@@ -46,14 +58,28 @@ export async function openBackend(
       ? openRootBackend(fs, clock, random, log, { path, minPartSizeBytes })
       : openTreeBackend(fs, clock, random, { path, minPartSizeBytes, apartFrom: ownFolders });
   }
+  if (scheme === 's3' && !root) {
+    return openS3Backend(clock, random, { ...network, ...s3Settings(description) });
+  }
   if (scheme === 'memory' && allowMemory) return new MemoryBackend(clock, random, { uri, minPartSizeBytes });
   throw new UfsError(
     'not-implemented',
     scheme
-      ? `there is no backend for ${scheme}: URIs; use file:///absolute/path`
-      : `${uri} is no URI; use file:///absolute/path`,
+      ? `there is no backend for ${scheme}: URIs${root ? ' as the root mount' : ''}; use ${examples(root)}`
+      : `${uri} is no URI; use ${examples(root)}`,
     { backend: uri },
   );
+}
+
+function examples(root: boolean): string {
+  return root ? 'file:///absolute/path' : 'file:///absolute/path or s3://bucket/prefix';
+}
+
+function s3Settings(description: BackendDescription): S3BackendSettings {
+  const { uri, endpoint, region, pathStyle, accessKeyId, secretAccessKey, abilities } = description;
+  const credentials =
+    accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey };
+  return { uri, endpoint, region, pathStyle, credentials, abilities };
 }
 
 /** The absolute path that a `file:` URI names. Kinds: not-implemented. */

@@ -17,7 +17,13 @@ export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S
     timeout: tuning.keepIdleMs,
     ...(settings.proxyUrl === undefined
       ? {}
-      : { proxyEnv: { HTTP_PROXY: settings.proxyUrl, HTTPS_PROXY: settings.proxyUrl } }),
+      : {
+          proxyEnv: {
+            HTTP_PROXY: settings.proxyUrl,
+            HTTPS_PROXY: settings.proxyUrl,
+            NO_PROXY: settings.noProxy,
+          },
+        }),
   };
   return new S3Client({
     maxAttempts: 1,
@@ -37,10 +43,15 @@ export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S
       httpAgent: new HttpAgent(agentOptions),
       httpsAgent: new HttpsAgent({
         ...agentOptions,
-        ...(settings.caPem === undefined ? {} : { ca: [...rootCertificates, settings.caPem] }),
+        ...trust(settings),
       }),
     },
   });
+}
+
+/** Options of a TLS connection: a custom CA stands beside the usual ones. */
+export function trust({ caPem }: Pick<S3BackendSettings, 'caPem'>): { ca?: string[] } {
+  return caPem === undefined ? {} : { ca: [...rootCertificates, caPem] };
 }
 
 /** What the SDK would log is in the errors already; by itself it writes to the console. */

@@ -39,7 +39,16 @@ interface Seen {
   headers?: WireHeaders;
 }
 
+export interface Destination {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port: number;
+}
+
 interface WireRequest {
+  protocol?: string;
+  hostname?: string;
+  port?: number;
   headers: Record<string, string>;
   body?: unknown;
 }
@@ -203,6 +212,39 @@ export class S3Connection {
       },
       { step: 'deserialize', priority: 'low', name: 'seenAnswer' },
     );
+  }
+
+  /** Where a command would go, and whose key would sign it; nothing is sent. Rejects with `UfsError`. */
+  async destination(command: S3Command<unknown>): Promise<Destination> {
+    let found: WireRequest | undefined;
+    const stop = new Error('nothing is sent');
+    const middleware = () => async (args: { request: WireRequest }) => {
+      found = args.request;
+      throw stop;
+    };
+    const add = command.middlewareStack.add.bind(command.middlewareStack) as (...args: unknown[]) => void;
+    add(middleware, { step: 'build', priority: 'high', name: 'destination' });
+    try {
+      await this.#client.send(command as never);
+    } catch (error) {
+      if (error !== stop) throw this.#unsent(error);
+    }
+    const { protocol = '', hostname = '', port } = found ?? {};
+    return { protocol, hostname, port: port ?? (protocol === 'https:' ? 443 : 80) };
+  }
+
+  /** The id of the key that signs. Rejects with `UfsError` where there is none. */
+  async accessKeyId(): Promise<string> {
+    try {
+      return (await this.#client.config.credentials()).accessKeyId;
+    } catch (error) {
+      throw this.#unsent(error);
+    }
+  }
+
+  #unsent(error: unknown): UfsError {
+    const about = { key: undefined, operation: 'before a request', status: undefined, mayHaveChanged: false };
+    return toUfsError(error, { backend: this.uri, ...about });
   }
 
   async #seedOf({ headers }: WireRequest): Promise<ChunkSeed> {

@@ -129,6 +129,7 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
   return new UfsError(kind, `${failure.operation}: ${text}`, {
     backend: failure.backend,
     key: failure.key,
+    code: name === 'Error' || name === '' ? code : name,
     retryable: isRetryable(kind, code, failure),
     cause: new Error(text),
   });

@@ -31,8 +31,9 @@ export interface S3BackendSettings {
   readonly profile?: string;
   /** Certificates (PEM) that are trusted beside the usual ones. */
   readonly caPem?: string;
-  /** `http://host:port` of a proxy for all requests. */
+  /** `http://host:port` of a proxy for all requests but those to the hosts of `noProxy` (parted by commas, as in NO_PROXY). */
   readonly proxyUrl?: string;
+  readonly noProxy?: string;
   /** What a probe has shown; absent: `unprobed`. */
   readonly abilities?: ProbedAbilities;
   readonly tuning?: Partial<S3Tuning>;

@@ -17,6 +17,7 @@ import type {
   PartPlace,
   ProbedAbilities,
   PutOptions,
+  ReachStep,
   UploadedPart,
   UploadInfo,
   WriteCondition,
@@ -28,6 +29,7 @@ import { S3Lister } from './s3-list.ts';
 import { S3Multipart } from './s3-multipart.ts';
 import { S3Place } from './s3-place.ts';
 import { S3Probe } from './s3-probe.ts';
+import { reachS3 } from './s3-reach.ts';
 import { S3Reader } from './s3-read.ts';
 import { defaultS3Tuning, type S3BackendSettings, unprobed } from './s3-settings.ts';
 import { type BodyForm, S3Writer } from './s3-write.ts';
@@ -36,6 +38,7 @@ type ConditionalAbility = Exclude<keyof ProbedAbilities, 'checksumTrailers' | 's
 
 /** The parts that do the work, each of which asks the backend and nothing else. */
 export interface S3Parts {
+  readonly settings: S3BackendSettings;
   readonly connection: S3Connection;
   readonly place: S3Place;
   readonly reader: S3Reader;
@@ -66,7 +69,10 @@ export function openS3Backend(clock: Clock, random: Random, settings: S3BackendS
   const writer = writerOf({});
   const lister = new S3Lister(connection, place);
   const multipart = new S3Multipart(connection, place, reader, writer);
-  return new S3Backend({ connection, place, reader, writer, writerOf, lister, multipart }, abilities);
+  return new S3Backend(
+    { settings, connection, place, reader, writer, writerOf, lister, multipart },
+    abilities,
+  );
 }
 
 /**
@@ -169,6 +175,10 @@ export class S3Backend implements Backend {
 
   probe(key: string, options: CallOptions = {}): Promise<ProbedAbilities> {
     return new S3Probe(this.parts, key, options).run();
+  }
+
+  reach(options: CallOptions = {}): AsyncIterable<ReachStep> {
+    return reachS3(this.parts, options);
   }
 
   async close(): Promise<void> {

@@ -67,7 +67,10 @@ test('a tree that overlaps with a folder of Forebay’s own is refused, wherever
 
 test('other schemes and forms are not implemented', async () => {
   for (const uri of [
-    's3://bucket',
+    's3://',
+    's3://key@bucket/',
+    's3://bucket/?x',
+    's3://bucket/%zz',
     'gs://b/p',
     'hdfs://h/p',
     'memory:',
@@ -80,6 +83,7 @@ test('other schemes and forms are not implemented', async () => {
   ]) {
     expect([uri, await kindOf(openBackend(parts, { uri }))]).toEqual([uri, 'not-implemented']);
   }
+  expect(await kindOf(openBackend(parts, { uri: 's3://bucket/', root: true }))).toBe('not-implemented');
   const memory = await openBackend(parts, { uri: 'memory:', allowMemory: true });
   await put(memory, 'k', 'x');
   expect(await listAll(memory)).toEqual(['k']);
