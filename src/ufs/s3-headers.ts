@@ -23,6 +23,9 @@ const contentHeaderNames = {
   websiteRedirectLocation: 'x-amz-website-redirect-location',
 } as const satisfies Record<keyof ContentHeaders, string>;
 
+/** MD5 of nothing. Servers over file systems name no ETag of the folders that they show as empty objects. */
+export const emptyEtag = '"d41d8cd98f00b204e9800998ecf8427e"';
+
 const metadataPrefix = 'x-amz-meta-';
 
 export function checksumHeader(algorithm: ChecksumAlgorithm): string {
@@ -75,7 +78,7 @@ export function checksumsOf(headers: WireHeaders): Checksums {
 
 /** The version that an answer to GET or HEAD speaks of; undefined where it does not say enough to tell versions apart. */
 export function versionOf(headers: WireHeaders, sizeBytes: number, digest: string): Version | undefined {
-  const rawEtag = headers.etag;
+  const rawEtag = headers.etag || (sizeBytes === 0 ? emptyEtag : undefined);
   const lastModifiedMs = Date.parse(headers['last-modified'] ?? '');
   const versionId = headers['x-amz-version-id'];
   if (!rawEtag || Number.isNaN(lastModifiedMs)) return undefined;

@@ -11,7 +11,7 @@ import type { ListEntry, ListOptions, ListPage, ListUploadsOptions, ListUploadsP
 import { UfsError } from './errors.ts';
 import { commonPrefixOf } from './grouping.ts';
 import type { S3Connection } from './s3-connection.ts';
-import { namedStorageClass, plainEtag } from './s3-headers.ts';
+import { emptyEtag, namedStorageClass, plainEtag } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
 
 /** S3 gives so many entries a request at most (S3 API Reference, ListObjectsV2). */
@@ -88,10 +88,9 @@ export class S3Lister {
   }
 
   #listed(key: string, object: _Object): ListEntry {
-    const { ETag: etag, LastModified: modified, Size: sizeBytes } = object;
-    if (etag === undefined || modified === undefined || sizeBytes === undefined) {
-      throw this.#error('the backend lists an object without ETag, LastModified or Size', key);
-    }
+    const { LastModified: modified, Size: sizeBytes = 0 } = object;
+    const etag = object.ETag ?? (sizeBytes === 0 ? emptyEtag : undefined);
+    if (etag === undefined) throw this.#error('the backend lists an object without ETag', key);
     const storageClass = namedStorageClass(object.StorageClass);
     const algorithms = object.ChecksumAlgorithm as ChecksumAlgorithm[] | undefined;
     return {
@@ -100,7 +99,7 @@ export class S3Lister {
       sizeBytes,
       etag: plainEtag(etag),
       // Lists may tell milliseconds; HEAD tells whole seconds, and both are to say the same.
-      lastModifiedMs: Math.floor(modified.getTime() / 1000) * 1000,
+      lastModifiedMs: Math.floor((modified?.getTime() ?? 0) / 1000) * 1000,
       ...(storageClass === undefined ? {} : { storageClass }),
       ...(algorithms?.length ? { checksumAlgorithms: algorithms } : {}),
       ...(object.ChecksumType === undefined ? {} : { checksumType: object.ChecksumType as ChecksumType }),

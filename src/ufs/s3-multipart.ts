@@ -112,7 +112,9 @@ export class S3Multipart {
 
   /** S3 does not tell an upload's headers and metadata, nor when it began; they are empty and 0. */
   async listParts(key: string, uploadId: string, options: ListPartsOptions) {
-    const output = await this.#listParts(key, uploadId, options);
+    // One more tells whether another follows, also of a server whose IsTruncated is not to be relied on.
+    const output = await this.#listParts(key, uploadId, { ...options, limit: options.limit + 1 });
+    const parts = (output.Parts ?? []).map(partOf);
     const algorithm = output.ChecksumAlgorithm as ChecksumAlgorithm | undefined;
     const checksumType = output.ChecksumType as ChecksumType | undefined;
     return {
@@ -123,8 +125,8 @@ export class S3Multipart {
         checksumAlgorithm: algorithm,
         checksumType,
       }),
-      parts: (output.Parts ?? []).map(partOf),
-      truncated: output.IsTruncated ?? false,
+      parts: parts.slice(0, options.limit),
+      truncated: parts.length > options.limit || (output.IsTruncated ?? false),
     };
   }
 

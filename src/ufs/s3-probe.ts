@@ -9,7 +9,9 @@ const absent = { ifNoneMatch: '*' } as const;
 /** An ETag that no object of this probe has. */
 const wrong = { ifMatch: '0123456789abcdef0123456789abcdef' } as const;
 /** Writers that want the same key at once: enough that a server which looks first and writes then is caught. */
-const racers = 6;
+const racers = 8;
+/** One race can be won by a server that only looks first, if it is fast; several hardly. */
+const races = 5;
 const streamedBytes = 20_000;
 
 /** What says nothing about abilities: the probe is to be made again. */
@@ -66,19 +68,37 @@ export class S3Probe {
       (await this.#isRefused(() => this.#put('put-none', 'four', { ifMatch: first }))) &&
       (await this.#etag('put-none')) === undefined &&
       (await this.#put(key, 'five', { ifMatch: first })) !== first &&
-      (await this.#oneWins('put-race', absent)) &&
-      (await this.#oneWins('put-race', { ifMatch: (await this.#etag('put-race')) ?? '' }))
+      (await this.#isOvertaken()) &&
+      (await this.#putRaces())
     );
+  }
+
+  /** Whether a put whose body is still coming gives way to one that is done meanwhile. */
+  async #isOvertaken(): Promise<boolean> {
+    const key = 'put-overtaken';
+    let winner: string | undefined;
+    const writer = this.#parts.writerOf({ inlineBodyBytes: 0 });
+    const beforeCommit = async () => {
+      winner = await this.#put(key, 'the winner');
+    };
+    const options = { ...plain, condition: absent, beforeCommit, signal: this.#signal };
+    const slow = () => writer.putUnasked(this.#name(key), bodyOf(Buffer.alloc(streamedBytes)), options);
+    return (await this.#isRefused(slow)) && winner !== undefined && (await this.#etag(key)) === winner;
+  }
+
+  async #putRaces(): Promise<boolean> {
+    for (let race = 1; race <= races; race++) {
+      const key = `put-race-${race}`;
+      if (!(await this.#oneWins(key, absent))) return false;
+      if (!(await this.#oneWins(key, { ifMatch: (await this.#etag(key)) ?? '' }))) return false;
+    }
+    return true;
   }
 
   async #oneWins(key: string, condition: WriteCondition): Promise<boolean> {
     const puts = Array.from({ length: racers }, (_, i) => this.#put(key, `racer ${i}`, condition));
-    const results = await Promise.allSettled(puts);
-    const winners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    for (const result of results) {
-      if (result.status === 'rejected' && !isRefusal(result.reason)) throw result.reason;
-    }
-    return winners.length === 1 && (await this.#etag(key)) === winners[0];
+    const winner = wonByOne(await Promise.allSettled(puts));
+    return winner !== undefined && (await this.#etag(key)) === winner.value;
   }
 
   async #conditionalDelete(): Promise<boolean> {
@@ -87,8 +107,9 @@ export class S3Probe {
     const remove = (condition: WriteCondition) =>
       this.#parts.writer.delete(this.#name(key), { condition, signal: this.#signal });
     if (!(await this.#isRefused(() => remove(wrong))) || (await this.#etag(key)) !== etag) return false;
-    await remove({ ifMatch: etag });
-    return (await this.#etag(key)) === undefined;
+    const removals = Array.from({ length: racers }, () => remove({ ifMatch: etag }));
+    const results = await Promise.allSettled(removals);
+    return wonByOne(results) !== undefined && (await this.#etag(key)) === undefined;
   }
 
   async #conditionalCopy(): Promise<boolean> {
@@ -105,7 +126,8 @@ export class S3Probe {
       return false;
     if ((await this.#etag(key)) !== etag) return false;
     await copy({ ifMatch: etag });
-    await copy(absent, 'copy-none');
+    const copies = Array.from({ length: racers }, () => copy(absent, 'copy-none'));
+    if (!wonByOne(await Promise.allSettled(copies))) return false;
     const copied = [await this.#etag(key), await this.#etag('copy-none')];
     return copied.every((found) => found !== undefined && found !== etag);
   }
@@ -113,11 +135,13 @@ export class S3Probe {
   async #conditionalComplete(): Promise<boolean> {
     const key = 'complete';
     const etag = await this.#put(key);
-    const complete = (condition: WriteCondition) => this.#upload(key, condition);
+    const complete = async (condition: WriteCondition) => (await this.#upload(key))(condition);
     if (!(await this.#isRefused(() => complete(absent)))) return false;
     if (!(await this.#isRefused(() => complete(wrong))) || (await this.#etag(key)) !== etag) return false;
     const made = await complete({ ifMatch: etag });
-    return made !== etag && (await this.#etag(key)) === made;
+    if (made === etag || (await this.#etag(key)) !== made) return false;
+    const uploads = await Promise.all(Array.from({ length: racers }, () => this.#upload('complete-none')));
+    return wonByOne(await Promise.allSettled(uploads.map((finish) => finish(absent)))) !== undefined;
   }
 
   /** A body in the form that large ones are sent in is the same when it is read back. */
@@ -155,7 +179,8 @@ export class S3Probe {
     throw new UfsError('io', 'the answer to PUT lacks an ETag', { backend: this.#parts.place.uri, key });
   }
 
-  async #upload(key: string, condition: WriteCondition): Promise<string> {
+  /** An upload of one part; what it returns completes it. */
+  async #upload(key: string): Promise<(condition: WriteCondition) => Promise<string>> {
     const { multipart } = this.#parts;
     const name = this.#name(key);
     const { uploadId } = await multipart.create(name, { ...plain, signal: this.#signal });
@@ -163,8 +188,10 @@ export class S3Probe {
     const part = await multipart.putPart(name, uploadId, 1, bodyOf(Buffer.from('part')), {
       signal: this.#signal,
     });
-    const made = await multipart.completeUnasked(name, uploadId, [part], { condition, signal: this.#signal });
-    return made.etag;
+    return async (condition) => {
+      const options = { condition, signal: this.#signal };
+      return (await multipart.completeUnasked(name, uploadId, [part], options)).etag;
+    };
   }
 
   async #proves(ability: () => Promise<boolean>): Promise<boolean> {
@@ -216,6 +243,17 @@ export class S3Probe {
     }
     for (const name of this.#keys) await this.#parts.writer.delete(name);
   }
+}
+
+/** Undefined unless one of them succeeded and all others were refused; throws what is no refusal. */
+function wonByOne<Result>(
+  results: readonly PromiseSettledResult<Result>[],
+): PromiseFulfilledResult<Result> | undefined {
+  const winners = results.filter((result) => result.status === 'fulfilled');
+  for (const result of results) {
+    if (result.status === 'rejected' && !isRefusal(result.reason)) throw result.reason;
+  }
+  return winners.length === 1 ? winners[0] : undefined;
 }
 
 function isRefusal(error: unknown): boolean {
