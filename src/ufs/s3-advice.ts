@@ -51,7 +51,7 @@ export function adviceOn(
   if (!(error instanceof UfsError)) throw error;
   const { code, message } = error;
   if (/region is missing/i.test(message)) return 'no region is known: give --region';
-  if (/expected '?.*closing tag|unexpected token|invalid xml|deserialization/i.test(message)) {
+  if (code === 'NoS3Answer' || /deserialization error/i.test(message)) {
     return `what answers at ${endpoint ?? 'AWS'} is no S3: check host and port of the endpoint (${message})`;
   }
   const known = code !== undefined && Object.hasOwn(advice, code) ? advice[code] : undefined;

@@ -135,6 +135,12 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
   });
 }
 
+/** What gave such an answer is no S3 server: what it says of success or of emptiness counts for nothing. */
+export function noS3Answer(operation: string, lacks: string, backend: string, key?: string): UfsError {
+  const message = `${operation}: the answer lacks ${lacks}, so that it is not one of an S3 server`;
+  return new UfsError('unavailable', message, { backend, key, code: 'NoS3Answer', retryable: false });
+}
+
 /** True only where nothing can have changed. An error inside a 200 came after the work had begun. */
 function isRetryable(kind: UfsErrorKind, code: string | undefined, failure: Failure): boolean {
   if (kind !== 'throttled' && kind !== 'unavailable') return false;

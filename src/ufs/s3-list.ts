@@ -11,6 +11,7 @@ import type { ListEntry, ListOptions, ListPage, ListUploadsOptions, ListUploadsP
 import { UfsError } from './errors.ts';
 import { commonPrefixOf } from './grouping.ts';
 import type { S3Connection } from './s3-connection.ts';
+import { noS3Answer } from './s3-errors.ts';
 import { emptyEtag, namedStorageClass, plainEtag } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
 
@@ -69,6 +70,7 @@ export class S3Lister {
         }),
       { operation: 'ListObjectsV2', key: prefix, signal },
     );
+    this.#checkAnswer('ListObjectsV2', output.IsTruncated);
     return output;
   }
 
@@ -143,6 +145,7 @@ export class S3Lister {
         }),
       { operation: 'ListMultipartUploads', key: prefix, signal },
     );
+    this.#checkAnswer('ListMultipartUploads', output.IsTruncated ?? output.Bucket);
     return output;
   }
 
@@ -187,6 +190,10 @@ export class S3Lister {
         throw this.#error('the backend lists a key that is not percent-encoded', text, cause);
       }
     };
+  }
+
+  #checkAnswer(operation: string, sign: unknown): void {
+    if (sign === undefined) throw noS3Answer(operation, 'IsTruncated', this.#place.uri);
   }
 
   #error(message: string, key: string, cause?: unknown): UfsError {

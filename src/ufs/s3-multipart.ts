@@ -27,6 +27,7 @@ import type {
 } from './backend.ts';
 import { UfsError } from './errors.ts';
 import type { S3Connection } from './s3-connection.ts';
+import { noS3Answer } from './s3-errors.ts';
 import {
   checksumHeader,
   checksumsOf,
@@ -79,7 +80,7 @@ export class S3Multipart {
         },
       },
     );
-    if (!output.UploadId) throw this.#error('io', 'the backend names no upload', key);
+    if (!output.UploadId) throw noS3Answer('CreateMultipartUpload', 'an upload id', this.#place.uri, key);
     this.#remember(output.UploadId, checksumAlgorithm);
     return uploadInfoOf(key, output.UploadId, this.#answeredMs(headers), options);
   }
@@ -101,10 +102,11 @@ export class S3Multipart {
       body,
       algorithm ? { algorithm } : {},
     );
+    if (!output.ETag) throw noS3Answer('UploadPart', 'an ETag', this.#place.uri, key);
     return {
       partNumber,
       sizeBytes: body.sizeBytes,
-      etag: plainEtag(output.ETag ?? ''),
+      etag: plainEtag(output.ETag),
       lastModifiedMs: this.#answeredMs(headers),
       checksums: checksumsOf(headers),
     };
@@ -177,7 +179,7 @@ export class S3Multipart {
       { operation: 'CompleteMultipartUpload', key, signal, headers: sent },
     );
     this.#algorithms.delete(uploadId);
-    return this.#writer.written(key, etagHeaders(output.ETag, headers), {
+    return this.#writer.written('CompleteMultipartUpload', key, etagHeaders(output.ETag, headers), {
       headers: {},
       userMetadata: {},
       sizeBytes: expectedSizeBytes ?? 0,
@@ -241,6 +243,9 @@ export class S3Multipart {
         }),
       { operation: 'ListParts', key, signal },
     );
+    if (output.IsTruncated === undefined && output.UploadId === undefined) {
+      throw noS3Answer('ListParts', 'IsTruncated', this.#place.uri, key);
+    }
     return output;
   }
 
@@ -273,12 +278,7 @@ export class S3Multipart {
     return Number.isNaN(answeredMs) ? this.#connection.clock.nowMs() : answeredMs;
   }
 
-  #error(
-    kind: 'io' | 'invalid-part' | 'no-such-upload' | 'bad-digest',
-    text: string,
-    key: string,
-    cause?: unknown,
-  ) {
+  #error(kind: 'invalid-part' | 'no-such-upload' | 'bad-digest', text: string, key: string, cause?: unknown) {
     return new UfsError(kind, text, { backend: this.#place.uri, key, cause });
   }
 }

@@ -13,7 +13,7 @@ type Steps = AsyncGenerator<ReachStep, void, undefined>;
 
 /** The way to a bucket: credentials, name, connection, TLS, signature, and the bucket itself. */
 export async function* reachS3(parts: S3Parts, { signal }: CallOptions): Steps {
-  const { connection, place, settings } = parts;
+  const { connection, place, lister, settings } = parts;
   const list = () => new ListObjectsV2Command({ Bucket: place.bucket, Prefix: place.prefix, MaxKeys: 1 });
   let destination: Destination;
   try {
@@ -32,7 +32,7 @@ export async function* reachS3(parts: S3Parts, { signal }: CallOptions): Steps {
   }
   if (failure) return;
   try {
-    await connection.read(list, { operation: 'ListObjectsV2', signal });
+    await lister.list({ prefix: '', limit: 1, signal });
   } catch (error) {
     const signature = error instanceof UfsError && isAboutSignature(error.code);
     if (!signature && isAnswer(error)) yield ok('signature', 'the storage accepts the signature');

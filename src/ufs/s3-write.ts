@@ -5,6 +5,7 @@ import type { CallOptions, CopyOptions, PutOptions, WriteCondition } from './bac
 import { UfsError } from './errors.ts';
 import { BodySender, chunkedEncoding, type Payload, type SendOptions } from './s3-body.ts';
 import { type Answer, type Call, noting, type S3Command, type S3Connection } from './s3-connection.ts';
+import { noS3Answer } from './s3-errors.ts';
 import { parseGeneration } from './s3-generation.ts';
 import {
   checksumsOf,
@@ -45,7 +46,7 @@ export class S3Writer {
     checkSignal(options.signal, this.#place.uri, key);
     if (options.condition) await this.#refuseEarly(key, options.condition, options.signal);
     const { headers } = await this.putUnasked(key, body, options);
-    return this.written(key, headers, { ...aboutOf(options), sizeBytes: body.sizeBytes });
+    return this.written('PutObject', key, headers, { ...aboutOf(options), sizeBytes: body.sizeBytes });
   }
 
   /** The request alone: nothing is asked of the backend before or after it. */
@@ -135,7 +136,8 @@ export class S3Writer {
     if (source.generation !== options.sourceGeneration) throw this.#moved(sourceKey);
     await options.beforeCommit?.();
     const answer = await this.copyUnasked(sourceKey, source, key, options);
-    return this.written(key, etagHeaders(answer.output.CopyObjectResult?.ETag, answer.headers), {
+    const { CopyObjectResult: result } = answer.output;
+    return this.written('CopyObject', key, etagHeaders(result?.ETag, answer.headers), {
       ...aboutOf(options.replace ?? source),
       sizeBytes: source.sizeBytes,
     });
@@ -171,11 +173,13 @@ export class S3Writer {
   }
 
   /**
-   * The metadata of what was just written. The write has succeeded, so nothing that happens here makes it fail: where the
-   * backend cannot be asked, or has a later version already, the answer names a generation that nothing is read by.
+   * The metadata of what was just written. The write has succeeded, if its answer has an ETag, so nothing else that happens
+   * here makes it fail: where the backend cannot be asked, or has a later version already, the answer names a generation that
+   * nothing is read by.
    */
-  async written(key: string, headers: WireHeaders, about: Written): Promise<ObjectMeta> {
-    const etag = plainEtag(headers.etag ?? '');
+  async written(operation: string, key: string, headers: WireHeaders, about: Written): Promise<ObjectMeta> {
+    if (!headers.etag) throw noS3Answer(operation, 'an ETag', this.#place.uri, key);
+    const etag = plainEtag(headers.etag);
     const versionId = headers['x-amz-version-id'];
     try {
       const meta = await this.#reader.headOnce(key);

@@ -40,6 +40,12 @@ export type Fault =
   | { readonly kind: 'length'; readonly announcedBytes: number }
   /** The answer has other headers. */
   | { readonly kind: 'headers'; readonly change: Readonly<Record<string, string | undefined>> }
+  /** The answer has another body, in chunks without a length. */
+  | {
+      readonly kind: 'body';
+      readonly status?: number;
+      readonly body: Buffer;
+    }
   /** No answer comes, ever; the server never sees it. */
   | { readonly kind: 'hang' };
 
@@ -169,6 +175,12 @@ export class FaultProxy {
       return void res.writeHead(fault.status, { 'content-type': 'application/xml' }).end(fault.body);
     }
     const headers: Record<string, string | string[] | undefined> = { ...answer.headers };
+    if (fault?.kind === 'body') {
+      answer.resume();
+      delete headers['content-length'];
+      res.writeHead(fault.status ?? answer.statusCode ?? 200, headers as Record<string, string>);
+      return void res.end(fault.body);
+    }
     if (fault?.kind === 'length') headers['content-length'] = String(fault.announcedBytes);
     if (fault?.kind === 'headers') Object.assign(headers, fault.change);
     for (const name of Object.keys(headers)) if (headers[name] === undefined) delete headers[name];
@@ -183,7 +195,8 @@ export class FaultProxy {
       if (piece.length > 0 && !res.write(piece))
         await new Promise((resolve) => res.once('drain', resolve).once('close', resolve));
       if (limit === undefined || passed < limit) continue;
-      if (fault?.kind === 'stall') return;
+      // Leaving the loop ends the answer, and so the stillness.
+      if (fault?.kind === 'stall') await new Promise((resolve) => res.once('close', resolve));
       break;
     }
     if (fault?.kind === 'cut' || fault?.kind === 'length') {

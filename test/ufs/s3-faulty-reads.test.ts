@@ -1,0 +1,200 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { kindOf, listAll, plain, put, readAll } from '../contracts/backend.ts';
+import type { Fault } from '../support/fault-proxy.ts';
+import { someBytes, TestBody } from '../support/upload-body.ts';
+import { type S3UnderTest, startS3 } from './s3-under-test.ts';
+
+const tuning = { idleTimeoutMs: 300, retry: { attempts: 3, baseMs: 5, capMs: 10 } };
+const slowDown = '<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>';
+const busy: Fault = { kind: 'refuse', status: 503, body: slowDown };
+const bytes = someBytes(400_000);
+
+let s3: S3UnderTest;
+beforeEach(async () => {
+  s3 = await startS3({ tuning });
+});
+afterEach(() => s3.close());
+
+/** What a read gave before it ended, and how it ended. */
+async function readTill(end: Promise<unknown> | undefined = undefined, signal?: AbortSignal) {
+  const meta = await s3.storage.head('under/k').then(() => s3.open().head('k'));
+  await end;
+  const chunks: Buffer[] = [];
+  const outcome = await (async () => {
+    const options = { signal };
+    for await (const chunk of s3.backend.read('k', meta, { start: 0, end: meta.sizeBytes }, options)) {
+      chunks.push(chunk);
+    }
+    return 'whole';
+  })().catch((error) => error.kind ?? error);
+  return { outcome, got: Buffer.concat(chunks) };
+}
+
+async function expectPrefix({ outcome, got }: { outcome: unknown; got: Buffer }, kind: string) {
+  expect(outcome).toBe(kind);
+  expect(got.length).toBeLessThan(bytes.length);
+  expect(got.equals(bytes.subarray(0, got.length))).toBe(true);
+}
+
+test('reads and lists that meet SlowDown are repeated, up to the last attempt', async () => {
+  await put(s3.backend, 'k', bytes);
+  for (const [method, call] of [
+    ['HEAD', () => s3.backend.head('k')],
+    ['GET', () => listAll(s3.backend)],
+  ] as const) {
+    s3.proxy.strike(method, '', busy, 2);
+    const before = s3.proxy.count(method);
+    await call();
+    expect(s3.proxy.count(method) - before).toBe(3);
+    s3.proxy.strike(method, '', busy);
+    expect(await kindOf(call())).toBe('throttled');
+    expect(s3.proxy.count(method) - before).toBe(6);
+  }
+});
+
+test('a read that fails before its first byte is repeated, and only then', async () => {
+  await put(s3.backend, 'k', bytes);
+  for (const fault of [busy, { kind: 'lose' }, { kind: 'cut', afterBytes: 0 }] as const) {
+    s3.proxy.strike('GET', '/k', fault, 2);
+    expect((await readTill()).outcome).toBe('whole');
+  }
+  s3.proxy.strike('GET', '/k', { kind: 'cut', afterBytes: 100_000 }, 1);
+  const gets = s3.proxy.count('GET');
+  await expectPrefix(await readTill(), 'unavailable');
+  expect(s3.proxy.count('GET') - gets).toBe(1);
+});
+
+test('an answer of another length than its object is no whole answer', async () => {
+  await put(s3.backend, 'k', bytes);
+  for (const announcedBytes of [0, 399_999, 400_001]) {
+    s3.proxy.strike('GET', '/k', { kind: 'length', announcedBytes });
+    const { outcome, got } = await readTill();
+    expect(['io', 'unavailable']).toContain(outcome);
+    expect(got.length).toBe(0);
+  }
+});
+
+test('an answer without a length that ends early is no whole answer', async () => {
+  await put(s3.backend, 'k', bytes);
+  const meta = await s3.backend.head('k');
+  s3.proxy.strike('GET', '/k', { kind: 'body', body: bytes.subarray(0, 300_000) });
+  expect(await kindOf(readAll(s3.backend, 'k', meta))).toBe('io');
+  expect(s3.proxy.faults).toBeGreaterThan(0);
+});
+
+test('an object that changes between HEAD and GET has moved, and no byte of it is given', async () => {
+  await put(s3.backend, 'k', bytes);
+  const change = () => s3.storage.put('under/k', new TestBody(someBytes(400_000, 2)), plain);
+  s3.proxy.strike('GET', '/k', { kind: 'before', run: change }, 1);
+  expect(await readTill()).toEqual({ outcome: 'moved', got: Buffer.alloc(0) });
+  s3.proxy.strike('GET', '/k', { kind: 'before', run: () => s3.storage.delete('under/k') }, 1);
+  expect(await readTill()).toEqual({ outcome: 'moved', got: Buffer.alloc(0) });
+});
+
+test('a server that ignores If-Match is found out by its own headers', async () => {
+  await put(s3.backend, 'k', bytes);
+  for (const change of [
+    { etag: '"00000000000000000000000000000000"' },
+    { etag: undefined },
+    { 'last-modified': 'Thu, 01 Jan 2015 00:00:00 GMT' },
+    { 'x-amz-version-id': 'another' },
+  ]) {
+    s3.proxy.strike('GET', '/k', { kind: 'headers', change });
+    expect(await readTill()).toEqual({ outcome: 'moved', got: Buffer.alloc(0) });
+  }
+});
+
+test('a server that sends another range than it was asked for is not believed', async () => {
+  await put(s3.backend, 'k', bytes);
+  const meta = await s3.backend.head('k');
+  const read = (start: number, end: number) => kindOf(readAll(s3.backend, 'k', meta, { start, end }));
+  for (const range of ['bytes 11-20/400000', 'bytes 10-19/400001', 'bytes 10-19/*', undefined]) {
+    s3.proxy.strike('GET', '/k', { kind: 'headers', change: { 'content-range': range } });
+    expect([range, await read(10, 20)]).toEqual([range, 'io']);
+  }
+  s3.proxy.strike('GET', '/k', { kind: 'body', status: 200, body: bytes.subarray(0, 10) });
+  expect(await read(10, 20)).toBe('io');
+});
+
+test('a backend that stands still is given up in time, and its connection with it', async () => {
+  await put(s3.backend, 'k', bytes);
+  s3.proxy.strike('HEAD', '', { kind: 'hang' });
+  expect(await kindOf(s3.backend.head('k'))).toBe('timeout');
+  expect(s3.proxy.count('HEAD')).toBeGreaterThan(3);
+  s3.proxy.strike('GET', '/k', { kind: 'stall', afterBytes: 100_000 });
+  await expectPrefix(await readTill(), 'timeout');
+  await s3.proxy.until(() => s3.proxy.seen.every((one) => one.outcome !== 'open'));
+});
+
+test('a reader that takes its time is no backend that stands still', async () => {
+  const large = someBytes(3_000_000);
+  const meta = await put(s3.backend, 'large', large);
+  const chunks: Buffer[] = [];
+  for await (const chunk of s3.backend.read('large', meta, { start: 0, end: large.length })) {
+    if (chunks.length === 1) await new Promise((resolve) => setTimeout(resolve, 500));
+    chunks.push(chunk);
+  }
+  expect(Buffer.concat(chunks).equals(large)).toBe(true);
+});
+
+test('a reader that stops or is cancelled takes the connection below with it', async () => {
+  const large = someBytes(20_000_000);
+  const meta = await put(s3.backend, 'large', large);
+  const ends = () => s3.proxy.seen.filter((one) => one.method === 'GET').map((one) => one.outcome);
+  for await (const _ of s3.backend.read('large', meta, { start: 0, end: large.length })) break;
+  await s3.proxy.until(() => ends()[0] === 'gone');
+  const cancel = new AbortController();
+  const cancelled = (async () => {
+    const { signal } = cancel;
+    for await (const _ of s3.backend.read('large', meta, { start: 0, end: large.length }, { signal }))
+      cancel.abort();
+  })();
+  expect(await kindOf(cancelled)).toBe('cancelled');
+  await s3.proxy.until(() => ends()[1] === 'gone');
+  s3.proxy.strike('HEAD', '', { kind: 'hang' });
+  const asking = new AbortController();
+  const head = kindOf(s3.backend.head('large', { signal: asking.signal }));
+  await s3.proxy.until(() => s3.proxy.faults === 1);
+  asking.abort();
+  expect(await head).toBe('cancelled');
+  await s3.proxy.until(() => s3.proxy.seen.at(-1)?.outcome === 'gone');
+});
+
+test('calls wait for their turn, as many as may and as long as may, and then are refused', async () => {
+  await put(s3.backend, 'k', 'x');
+  const narrow = s3.open({
+    tuning: {
+      ...tuning,
+      idleTimeoutMs: 5_000,
+      initialConcurrency: 1,
+      maxConcurrency: 1,
+      minConcurrency: 1,
+      maxQueued: 1,
+      maxWaitMs: 100,
+    },
+  });
+  s3.proxy.strike('HEAD', '', { kind: 'delay', ms: 400 });
+  const calls = [1, 2, 3].map(() =>
+    narrow.head('k').then(
+      () => 'answered',
+      (error) => [error.kind, error.message],
+    ),
+  );
+  expect(await Promise.all(calls)).toEqual([
+    'answered',
+    ['throttled', 'no call was free for 100 ms'],
+    ['throttled', '1 calls wait for this backend already'],
+  ]);
+  s3.proxy.rule = () => undefined;
+  await narrow.head('k');
+});
+
+test('an answer that is no S3 answer is an error and not a state of the object', async () => {
+  for (const body of ['<html>hello</html>', '{}', '', '<ListBucketResult>']) {
+    s3.proxy.strike('GET', 'list-type', { kind: 'refuse', status: 200, body });
+    expect([body, await s3.backend.list({ prefix: '', limit: 5 }).catch((error) => error.kind)]).toEqual([
+      body,
+      'unavailable',
+    ]);
+  }
+});
