@@ -34,9 +34,11 @@ export interface Answer<Output> {
   readonly headers: WireHeaders;
 }
 
+/** What is known of an answer, or of why there is none. */
 interface Seen {
   status?: number;
   headers?: WireHeaders;
+  systemCode?: string | undefined;
 }
 
 export interface Destination {
@@ -147,7 +149,7 @@ export class S3Connection {
       const output = await orAborted(sent, deadline.signal);
       return { output, status: seen.status as number, headers: seen.headers as WireHeaders };
     } catch (error) {
-      throw this.fault(error, call, deadline, seen.status, about.mayHaveChanged());
+      throw this.fault(error, call, deadline, seen, about.mayHaveChanged());
     }
   }
 
@@ -156,7 +158,7 @@ export class S3Connection {
     error: unknown,
     { key, operation, signal }: Call,
     deadline: Deadline,
-    status: number | undefined,
+    { status, systemCode }: Seen,
     mayHaveChanged: boolean,
   ): UfsError {
     const backend = this.uri;
@@ -170,7 +172,7 @@ export class S3Connection {
     if (deadline.cause === 'timeout') {
       return new UfsError('timeout', `${operation}: the backend did not go on in time`, { backend, key });
     }
-    return toUfsError(error, { backend, key, operation, status, mayHaveChanged });
+    return toUfsError(error, { backend, key, operation, status, systemCode, mayHaveChanged });
   }
 
   /** Middleware for this one command: headers in, the request's signature and the answer's headers out. */
@@ -205,7 +207,13 @@ export class S3Connection {
     }
     add(
       (next) => async (args: never) => {
-        const result: { response: { statusCode: number; headers: WireHeaders } } = await next(args);
+        const result: { response: { statusCode: number; headers: WireHeaders } } = await next(args).catch(
+          (error) => {
+            // The SDK may wrap the fault, which hides what the system says of it.
+            seen.systemCode = (error as { code?: string }).code;
+            throw error;
+          },
+        );
         seen.status = result.response.statusCode;
         seen.headers = result.response.headers;
         return result;

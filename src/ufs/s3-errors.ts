@@ -8,6 +8,8 @@ export interface Failure {
   readonly operation: string;
   /** The status on the wire; undefined where no answer came. S3 may say 200 and put an error into the body. */
   readonly status: number | undefined;
+  /** The system's word for a fault of the network, such as ECONNREFUSED. */
+  readonly systemCode?: string | undefined;
   /** True of a request that changes something and may have done so. */
   readonly mayHaveChanged: boolean;
 }
@@ -120,7 +122,8 @@ const unreached: ReadonlySet<string> = new Set([
 /** The SDK's error as one of the backend's. Nothing of the SDK's own objects is kept, since they hold requests and headers. */
 export function toUfsError(error: unknown, failure: Failure): UfsError {
   if (error instanceof UfsError) return error;
-  const { name = '', message = '', code, requestId } = describe(error);
+  const { name = '', message = '', code: foundCode, requestId } = describe(error);
+  const code = failure.systemCode ?? foundCode;
   const status = failure.status;
   const known = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
   const kind = known ?? (status === undefined || status < 300 ? 'unavailable' : kindOfStatus(status));

@@ -138,7 +138,7 @@ export class S3Reader {
       }
       if (leftBytes > 0) throw this.#error('io', `${leftBytes} bytes of the answer did not come`, key);
     } catch (error) {
-      throw movedIfGone(this.#connection.fault(error, call, deadline, undefined, false), this.#place.uri);
+      throw movedIfGone(this.#connection.fault(error, call, deadline, {}, false), this.#place.uri);
     } finally {
       deadline.end();
       // An answer that was read to its end has given its connection back already.
