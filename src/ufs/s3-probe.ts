@@ -96,7 +96,9 @@ export class S3Probe {
   }
 
   async #oneWins(key: string, condition: WriteCondition): Promise<boolean> {
-    const puts = Array.from({ length: racers }, (_, i) => this.#put(key, `racer ${i}`, condition));
+    // No two bodies are the same: the ETag that a racer asks for must not come back by another's win.
+    const bodyOfRacer = (index: number) => `racer ${index} with ${JSON.stringify(condition)}`;
+    const puts = Array.from({ length: racers }, (_, i) => this.#put(key, bodyOfRacer(i), condition));
     const winner = wonByOne(await Promise.allSettled(puts));
     return winner !== undefined && (await this.#etag(key)) === winner.value;
   }

@@ -48,6 +48,7 @@ function isAnswer(error: unknown): boolean {
   return (
     error instanceof UfsError &&
     error.code !== undefined &&
+    error.code !== 'NoS3Answer' &&
     error.kind !== 'timeout' &&
     !/^E[A-Z]+$/.test(error.code)
   );

@@ -1,0 +1,141 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/common/clock.ts';
+import type { UploadBody } from '../../src/common/object-meta.ts';
+import { systemRandom } from '../../src/common/random.ts';
+import type { CompleteOptions, CompletePart, CopyOptions, PutOptions } from '../../src/ufs/backend.ts';
+import { UfsError } from '../../src/ufs/errors.ts';
+import { MemoryBackend } from '../../src/ufs/memory.ts';
+import { kindOf, listAll, plain, put } from '../contracts/backend.ts';
+import { TestBody } from '../support/upload-body.ts';
+import { everything, type S3UnderTest, startS3 } from './s3-under-test.ts';
+
+/** Storage that does not do everything that S3 does. */
+class SloppyStorage extends MemoryBackend {
+  ignored: ReadonlySet<string> = new Set();
+  /** Puts whose condition is looked at first and forgotten then, as long as their bodies take. */
+  looksFirst = false;
+  failing: UfsError | undefined;
+
+  constructor() {
+    super(systemClock, systemRandom, { minPartSizeBytes: 5 });
+  }
+
+  override async put(key: string, body: UploadBody, options: PutOptions) {
+    if (this.failing) throw this.failing;
+    if (!this.looksFirst || !options.condition) return super.put(key, body, this.#without('put', options));
+    const probe = {
+      ...plain,
+      condition: options.condition,
+      beforeCommit: async () => Promise.reject(new Looked()),
+    };
+    await super.put(key, new TestBody(''), probe).catch((error) => {
+      if (!(error instanceof Looked)) throw error;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return super.put(key, body, { ...options, condition: undefined });
+  }
+
+  override delete(key: string, options: Parameters<MemoryBackend['delete']>[1] = {}) {
+    return super.delete(key, this.#without('delete', options));
+  }
+
+  override copy(sourceKey: string, key: string, options: CopyOptions) {
+    return super.copy(sourceKey, key, this.#without('copy', options));
+  }
+
+  override completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly CompletePart[],
+    options: CompleteOptions = {},
+  ) {
+    return super.completeUpload(key, uploadId, parts, this.#without('complete', options));
+  }
+
+  #without<Options extends { condition?: unknown }>(operation: string, options: Options): Options {
+    return this.ignored.has(operation) ? { ...options, condition: undefined } : options;
+  }
+}
+
+class Looked extends Error {}
+
+let s3: S3UnderTest | undefined;
+afterEach(() => s3?.close());
+
+async function start(change: (storage: SloppyStorage) => void = () => {}): Promise<S3UnderTest> {
+  const storage = new SloppyStorage();
+  change(storage);
+  s3 = await startS3({}, storage);
+  return s3;
+}
+
+test('a backend that does everything is seen to do it, and nothing is left there', async () => {
+  const { backend } = await start();
+  await put(backend, 'mine', 'x');
+  expect(await backend.probe('.try')).toEqual(everything);
+  expect(await listAll(backend)).toEqual(['mine']);
+  expect((await backend.listUploads({ prefix: '', limit: 10 })).entries).toEqual([]);
+});
+
+test.each([
+  ['put', 'conditionalPut'],
+  ['delete', 'conditionalDelete'],
+  ['copy', 'conditionalCopy'],
+  ['complete', 'conditionalComplete'],
+] as const)('conditions of %s that are not looked at are found out', async (operation, ability) => {
+  const { backend } = await start((storage) => {
+    storage.ignored = new Set([operation]);
+  });
+  expect(await backend.probe('.try')).toEqual({ ...everything, [ability]: false });
+  expect(await listAll(backend)).toEqual([]);
+});
+
+test('a server that looks first and writes later is found out by several writers at once', async () => {
+  const { backend } = await start((storage) => {
+    storage.looksFirst = true;
+  });
+  expect(await backend.probe('.try')).toEqual({ ...everything, conditionalPut: false });
+});
+
+test('a server that keeps the coding of a streamed body with the object is sent none', async () => {
+  const { backend, proxy } = await start();
+  proxy.rule = ({ method, url }) =>
+    method === 'HEAD' && url.includes('/stream')
+      ? { kind: 'headers', change: { 'content-length': '20900', 'content-encoding': 'aws-chunked' } }
+      : undefined;
+  expect(await backend.probe('.try')).toEqual({
+    ...everything,
+    checksumTrailers: false,
+    signedChunks: false,
+  });
+  expect(proxy.faults).toBeGreaterThan(0);
+});
+
+test('a server that is too busy or cannot be written to is not judged', async () => {
+  for (const kind of ['throttled', 'no-space'] as const) {
+    const { backend, close } = await start((storage) => {
+      storage.failing = new UfsError(kind, 'no', { backend: 'test:' });
+    });
+    expect(await kindOf(backend.probe('.try'))).toBe('throttled');
+    await close();
+    s3 = undefined;
+  }
+});
+
+test('what a backend was not seen to do is refused, whatever it would do', async () => {
+  const { open } = await start();
+  const { unprobed } = await import('../../src/ufs/s3-settings.ts');
+  const cautious = open({ abilities: unprobed });
+  const condition = { ifNoneMatch: '*' } as const;
+  const { generation } = await put(cautious, 'k', 'x');
+  const { uploadId } = await cautious.createUpload('up', plain);
+  for (const call of [
+    () => put(cautious, 'new', 'x', { condition }),
+    () => cautious.delete('k', { condition: { ifMatch: '*' } }),
+    () => cautious.copy('k', 'new', { sourceGeneration: generation, condition }),
+    () => cautious.completeUpload('up', uploadId, [], { condition }),
+  ]) {
+    expect(await kindOf(call())).toBe('not-implemented');
+  }
+  expect(await listAll(cautious)).toEqual(['k']);
+});
