@@ -70,7 +70,7 @@ export interface NewObject {
 export interface UploadBody extends AsyncIterable<Buffer> {
   readonly sizeBytes: number;
   /** The checksum that the client sends or will send behind the body, known before the iteration begins. */
-  readonly announcedChecksum?: ChecksumAlgorithm | undefined;
+  readonly announcedChecksum: ChecksumAlgorithm | undefined;
   /** Asks, before the iteration begins, that this digest be computed as the bytes pass. */
   need(name: DigestName): void;
   /** The digest, once the iteration has ended. Only of a digest that was asked for, or that the client sent. */

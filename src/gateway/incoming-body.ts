@@ -3,7 +3,7 @@ import type { Authenticated } from '../auth/authenticate.ts';
 import { payloadSpec } from '../auth/payload-spec.ts';
 import { RequestBody } from '../auth/upload-body.ts';
 import { assert } from '../common/assert.ts';
-import type { Checksums, DigestName, UploadBody } from '../common/object-meta.ts';
+import type { ChecksumAlgorithm, Checksums, DigestName, UploadBody } from '../common/object-meta.ts';
 
 /** The largest single PUT or part (S3 User Guide, "Multipart upload limits"). */
 const maximumUploadBytes = 5 * 1024 ** 3;
@@ -110,6 +110,10 @@ class AwaitedBody implements UploadBody {
     this.sizeBytes = body.sizeBytes;
     this.#body = body;
     this.#events = events;
+  }
+
+  get announcedChecksum(): ChecksumAlgorithm | undefined {
+    return this.#body.announcedChecksum;
   }
 
   need(name: DigestName): void {

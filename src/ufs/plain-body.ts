@@ -1,5 +1,11 @@
 import { createDigest, type Digest } from '../common/checksums.ts';
-import type { Checksums, DigestName, UploadBody } from '../common/object-meta.ts';
+import {
+  type ChecksumAlgorithm,
+  type Checksums,
+  checksumAlgorithms,
+  type DigestName,
+  type UploadBody,
+} from '../common/object-meta.ts';
 import { UfsError } from './errors.ts';
 
 /** A body out of bytes that need no checking against a client's words, such as those of an object that is copied. */
@@ -12,6 +18,11 @@ export class PlainBody implements UploadBody {
   constructor(source: AsyncIterable<Buffer>, sizeBytes: number) {
     this.source = source;
     this.sizeBytes = sizeBytes;
+  }
+
+  /** The checksum that was asked for: nobody sends one, and whoever asks wants it kept. */
+  get announcedChecksum(): ChecksumAlgorithm | undefined {
+    return checksumAlgorithms.find((name) => this.digests.has(name));
   }
 
   need(name: DigestName): void {

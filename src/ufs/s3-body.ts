@@ -45,6 +45,7 @@ export interface SentBody {
 export class BodySender {
   readonly #body: UploadBody;
   readonly #options: SendOptions;
+  readonly #algorithm: ChecksumAlgorithm | undefined;
   #deadline: Deadline | undefined;
   #stream: Readable | undefined;
   #seed: ChunkSeed | undefined;
@@ -55,6 +56,7 @@ export class BodySender {
     this.#body = body;
     this.#options = options;
     if (options.algorithm) body.need(options.algorithm);
+    this.#algorithm = options.algorithm ?? body.announcedChecksum;
   }
 
   /** Whether the backend may have the whole body. Before that no failure can have left anything visible. */
@@ -115,7 +117,7 @@ export class BodySender {
 
   #checksums() {
     const sent = this.#body.sentChecksums();
-    const { algorithm } = this.#options;
+    const algorithm = this.#algorithm;
     if (!algorithm || sent[algorithm] !== undefined) return sent;
     return { [algorithm]: this.#body.digest(algorithm).toString('base64') };
   }
@@ -123,9 +125,7 @@ export class BodySender {
   #streamed(): SentBody {
     const { secure, checksumTrailers, signedChunks } = this.#options;
     const { sizeBytes } = this.#body;
-    const algorithm = checksumTrailers
-      ? (this.#options.algorithm ?? this.#body.announcedChecksum)
-      : undefined;
+    const algorithm = checksumTrailers ? this.#algorithm : undefined;
     const signed = !secure && signedChunks;
     if (!signed && !algorithm) {
       const headers = { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
