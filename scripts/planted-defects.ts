@@ -1,4 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
+import { plantedS3Defects } from './planted-s3-defects.ts';
+
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */
 export interface PlantedDefect {
   readonly name: string;
@@ -150,4 +152,5 @@ export const plantedDefects: readonly PlantedDefect[] = [
     wrong: '\\0',
     foundBy: ['test/worker'],
   },
+  ...plantedS3Defects,
 ];

@@ -102,6 +102,10 @@ test('a server that ignores If-Match is found out by its own headers', async () 
     s3.proxy.strike('GET', '/k', { kind: 'headers', change });
     expect(await readTill()).toEqual({ outcome: 'moved', got: Buffer.alloc(0) });
   }
+  // What it sends in vain is not awaited: the connection is closed.
+  const meta = await put(s3.backend, 'k', someBytes(20_000_000));
+  expect(await kindOf(readAll(s3.backend, 'k', meta))).toBe('moved');
+  await s3.proxy.until(() => s3.proxy.seen.at(-1)?.outcome === 'gone');
 });
 
 test('a server that sends another range than it was asked for is not believed', async () => {

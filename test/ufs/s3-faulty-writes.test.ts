@@ -5,7 +5,7 @@ import { UfsError } from '../../src/ufs/errors.ts';
 import { getAll, kindOf, listAll, plain, put } from '../contracts/backend.ts';
 import type { Fault } from '../support/fault-proxy.ts';
 import { someBytes, TestBody } from '../support/upload-body.ts';
-import { type S3UnderTest, startS3 } from './s3-under-test.ts';
+import { everything, type S3UnderTest, startS3 } from './s3-under-test.ts';
 
 const tuning = { idleTimeoutMs: 300, commitTimeoutMs: 300, retry: { attempts: 3, baseMs: 5, capMs: 10 } };
 const errorOf = (code: string) => `<Error><Code>${code}</Code><Message>no</Message></Error>`;
@@ -97,18 +97,23 @@ describe('a body', () => {
     },
   );
 
-  test('is held back until what must hold before the commit holds', async () => {
-    let before: number | undefined;
-    const beforeCommit = async () => {
-      // Whatever is on its way has time to arrive.
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      before = s3.proxy.seen[0]?.bodyBytes;
-      expect(await kindOf(s3.storage.head('under/k'))).toBe('not-found');
-    };
-    await put(s3.backend, 'k', someBytes(600_000), { beforeCommit });
-    expect(before).toBeGreaterThan(300_000);
-    expect(before).toBeLessThan(lengthOf(0));
-  });
+  test.each([true, false])(
+    'is held back until what must hold before the commit holds (in chunks: %p)',
+    async (signedChunks) => {
+      let before: number | undefined;
+      const beforeCommit = async () => {
+        // Whatever is on its way has time to arrive.
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        before = s3.proxy.seen[0]?.bodyBytes;
+        expect(await kindOf(s3.storage.head('under/k'))).toBe('not-found');
+      };
+      const backend = s3.open({ abilities: { ...everything, signedChunks } });
+      await put(backend, 'k', someBytes(600_000), { beforeCommit });
+      expect(before).toBeGreaterThan(300_000);
+      expect(before).toBeLessThan(lengthOf(0));
+      expect(lengthOf(0) > 600_000).toBe(signedChunks);
+    },
+  );
 
   test('that is too short or too long makes nothing', async () => {
     for (const sizeBytes of sizes) {
@@ -155,7 +160,7 @@ describe('a body', () => {
   });
 
   test('goes in one plain piece to a backend that takes neither chunks nor trailers', async () => {
-    const abilities = { ...(await s3.backend.probe('.p')), checksumTrailers: false, signedChunks: false };
+    const abilities = { ...everything, checksumTrailers: false, signedChunks: false };
     const bytes = someBytes(600_000);
     const sent = { CRC32: digestOf('CRC32', bytes).toString('base64') };
     const plainly = s3.open({ abilities });

@@ -5,6 +5,7 @@ import { systemRandom } from '../../src/common/random.ts';
 import type { CompleteOptions, CompletePart, CopyOptions, PutOptions } from '../../src/ufs/backend.ts';
 import { UfsError } from '../../src/ufs/errors.ts';
 import { MemoryBackend } from '../../src/ufs/memory.ts';
+import { checkCondition } from '../../src/ufs/write-rules.ts';
 import { kindOf, listAll, plain, put } from '../contracts/backend.ts';
 import { TestBody } from '../support/upload-body.ts';
 import { everything, type S3UnderTest, startS3 } from './s3-under-test.ts';
@@ -35,7 +36,12 @@ class SloppyStorage extends MemoryBackend {
     return super.put(key, body, { ...options, condition: undefined });
   }
 
-  override delete(key: string, options: Parameters<MemoryBackend['delete']>[1] = {}) {
+  override async delete(key: string, options: Parameters<MemoryBackend['delete']>[1] = {}) {
+    if (this.looksFirst && options.condition) {
+      checkCondition(options.condition, await this.head(key), this.uri, key);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return super.delete(key);
+    }
     return super.delete(key, this.#without('delete', options));
   }
 
@@ -94,7 +100,11 @@ test('a server that looks first and writes later is found out by several writers
   const { backend } = await start((storage) => {
     storage.looksFirst = true;
   });
-  expect(await backend.probe('.try')).toEqual({ ...everything, conditionalPut: false });
+  expect(await backend.probe('.try')).toEqual({
+    ...everything,
+    conditionalPut: false,
+    conditionalDelete: false,
+  });
 });
 
 test('a server that keeps the coding of a streamed body with the object is sent none', async () => {
