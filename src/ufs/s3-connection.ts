@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
@@ -11,48 +9,20 @@ import { Deadline } from './s3-deadline.ts';
 import { toUfsError } from './s3-errors.ts';
 import type { WireHeaders } from './s3-headers.ts';
 import type { S3Tuning } from './s3-settings.ts';
-
-/** A command of the SDK, known by the output it ends with. */
-export interface S3Command<Output> {
-  readonly middlewareStack: { add(middleware: never, options: never): void };
-  // Never called here: it is what tells the compiler the output of a command.
-  resolveMiddleware(...args: never): (...args: never) => Promise<{ output: Output }>;
-}
-
-export interface Call {
-  /** The S3 operation, for messages. */
-  readonly operation: string;
-  readonly key?: string;
-  readonly signal?: AbortSignal;
-  /** Headers that are sent as they are, over what the SDK makes of the command. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
+import {
+  type Call,
+  type Destination,
+  instrument,
+  type S3Command,
+  type Seen,
+  stopBeforeSending,
+  type WireRequest,
+} from './s3-wire.ts';
 
 export interface Answer<Output> {
   readonly output: Output;
   readonly status: number;
   readonly headers: WireHeaders;
-}
-
-/** What is known of an answer, or of why there is none. */
-interface Seen {
-  status?: number;
-  headers?: WireHeaders;
-  systemCode?: string | undefined;
-}
-
-export interface Destination {
-  readonly protocol: string;
-  readonly hostname: string;
-  readonly port: number;
-}
-
-interface WireRequest {
-  protocol?: string;
-  hostname?: string;
-  port?: number;
-  headers: Record<string, string>;
-  body?: unknown;
 }
 
 /** Sends commands: with deadlines, under the mount's limits, and with every fault as a `UfsError`. */
@@ -143,7 +113,8 @@ export class S3Connection {
     about: { readonly mayHaveChanged: () => boolean; readonly seed?: (seed: ChunkSeed) => void },
   ): Promise<Answer<Output>> {
     const seen: Seen = {};
-    this.#instrument(command, call, seen, about.seed);
+    const { seed } = about;
+    instrument(command, call, seen, seed && (async (request) => seed(await this.#seedOf(request))));
     try {
       const sent = this.#client.send(command as never, { abortSignal: deadline.signal }) as Promise<Output>;
       const output = await orAborted(sent, deadline.signal);
@@ -175,63 +146,14 @@ export class S3Connection {
     return toUfsError(error, { backend, key, operation, status, systemCode, mayHaveChanged });
   }
 
-  /** Middleware for this one command: headers in, the request's signature and the answer's headers out. */
-  #instrument(
-    command: S3Command<unknown>,
-    call: Call,
-    seen: Seen,
-    seed: ((seed: ChunkSeed) => void) | undefined,
-  ): void {
-    const add = command.middlewareStack.add.bind(command.middlewareStack) as (
-      middleware: (next: (args: never) => Promise<never>) => (args: never) => Promise<unknown>,
-      options: object,
-    ) => void;
-    add(
-      (next) => async (args: { request: WireRequest }) => {
-        const { request } = args;
-        Object.assign(request.headers, call.headers);
-        request.headers['x-amz-content-sha256'] ??= hashOf(request.body);
-        keepDisposition(request);
-        return next(args as never);
-      },
-      { step: 'build', priority: 'low', name: 'wireHeaders' },
-    );
-    if (seed) {
-      add(
-        (next) => async (args: { request: WireRequest }) => {
-          seed(await this.#seedOf(args.request));
-          return next(args as never);
-        },
-        { step: 'finalizeRequest', priority: 'low', name: 'chunkSeed' },
-      );
-    }
-    add(
-      (next) => async (args: never) => {
-        const result: { response: { statusCode: number; headers: WireHeaders } } = await next(args).catch(
-          (error) => {
-            // The SDK may wrap the fault, which hides what the system says of it.
-            seen.systemCode = (error as { code?: string }).code;
-            throw error;
-          },
-        );
-        seen.status = result.response.statusCode;
-        seen.headers = result.response.headers;
-        return result;
-      },
-      { step: 'deserialize', priority: 'low', name: 'seenAnswer' },
-    );
-  }
-
   /** Where a command would go, and whose key would sign it; nothing is sent. Rejects with `UfsError`. */
   async destination(command: S3Command<unknown>): Promise<Destination> {
-    let found: WireRequest | undefined;
     const stop = new Error('nothing is sent');
-    const middleware = () => async (args: { request: WireRequest }) => {
-      found = args.request;
+    let found: WireRequest | undefined;
+    stopBeforeSending(command, (request) => {
+      found = request;
       throw stop;
-    };
-    const add = command.middlewareStack.add.bind(command.middlewareStack) as (...args: unknown[]) => void;
-    add(middleware, { step: 'build', priority: 'high', name: 'destination' });
+    });
     try {
       await this.#client.send(command as never);
     } catch (error) {
@@ -278,20 +200,6 @@ export class S3Connection {
   }
 }
 
-/**
- * Node decodes a Content-Disposition once more where it knows a Content-Length by then, which would change bytes beyond ASCII
- * (nodejs/node, lib/_http_outgoing.js, processHeader). So the length comes last, and the body as a stream.
- */
-function keepDisposition(request: WireRequest): void {
-  const { headers } = request;
-  if (!/[\x80-\xff]/.test(headers['content-disposition'] ?? '')) return;
-  const length = headers['content-length'];
-  if (length === undefined) return;
-  delete headers['content-length'];
-  headers['content-length'] = length;
-  if (Buffer.isBuffer(request.body)) request.body = Readable.from([request.body], { objectMode: false });
-}
-
 /** The SDK does not listen to the signal while it looks for credentials. */
 async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   const aborted = Promise.withResolvers<never>();
@@ -313,10 +221,4 @@ export async function noting<Result>(permit: Permit, attempt: () => Promise<Resu
     if (error instanceof UfsError && error.kind === 'throttled') permit.throttled();
     throw error;
   }
-}
-
-function hashOf(body: unknown): string {
-  const hash = createHash('sha256');
-  if (typeof body === 'string' || body instanceof Uint8Array) hash.update(body);
-  return hash.digest('hex');
 }

@@ -7,7 +7,7 @@ import { UfsError } from './errors.ts';
 import type { S3Parts } from './s3.ts';
 import { adviceOn, isAboutSignature } from './s3-advice.ts';
 import { trust } from './s3-client.ts';
-import type { Destination } from './s3-connection.ts';
+import type { Destination } from './s3-wire.ts';
 
 type Steps = AsyncGenerator<ReachStep, void, undefined>;
 

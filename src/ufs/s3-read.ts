@@ -5,10 +5,11 @@ import type { ObjectMeta } from '../common/object-meta.ts';
 import type { CallOptions, PartPlace } from './backend.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { retried } from './retry.ts';
-import { type Answer, type Call, noting, type S3Connection } from './s3-connection.ts';
+import { type Answer, noting, type S3Connection } from './s3-connection.ts';
 import { parseGeneration, type Version } from './s3-generation.ts';
 import { parseContentRange, parseLength, parseMeta, versionOf, type WireHeaders } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
+import type { Call } from './s3-wire.ts';
 
 const maxChunkBytes = 1_048_576;
 

@@ -4,7 +4,7 @@ import type { Random } from '../common/random.ts';
 import type { CallOptions, CopyOptions, PutOptions, WriteCondition } from './backend.ts';
 import { UfsError } from './errors.ts';
 import { BodySender, chunkedEncoding, type Payload, type SendOptions } from './s3-body.ts';
-import { type Answer, type Call, noting, type S3Command, type S3Connection } from './s3-connection.ts';
+import { type Answer, noting, type S3Connection } from './s3-connection.ts';
 import { noS3Answer } from './s3-errors.ts';
 import { parseGeneration } from './s3-generation.ts';
 import {
@@ -16,6 +16,7 @@ import {
 } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
 import type { S3Reader } from './s3-read.ts';
+import type { Call, S3Command } from './s3-wire.ts';
 import { checkCondition, checkSignal, isEmpty } from './write-rules.ts';
 
 export type BodyForm = Pick<SendOptions, 'secure' | 'checksumTrailers' | 'signedChunks' | 'inlineBodyBytes'>;

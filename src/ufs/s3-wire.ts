@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { WireHeaders } from './s3-headers.ts';
+
+/** A command of the SDK, known by the output it ends with. */
+export interface S3Command<Output> {
+  readonly middlewareStack: { add(middleware: never, options: never): void };
+  // Never called here: it is what tells the compiler the output of a command.
+  resolveMiddleware(...args: never): (...args: never) => Promise<{ output: Output }>;
+}
+
+export interface Call {
+  /** The S3 operation, for messages. */
+  readonly operation: string;
+  readonly key?: string;
+  readonly signal?: AbortSignal;
+  /** Headers that are sent as they are, over what the SDK makes of the command. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What is known of an answer, or of why there is none. */
+export interface Seen {
+  status?: number;
+  headers?: WireHeaders;
+  systemCode?: string | undefined;
+}
+
+export interface Destination {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port: number;
+}
+
+export interface WireRequest {
+  protocol?: string;
+  hostname?: string;
+  port?: number;
+  headers: Record<string, string>;
+  body?: unknown;
+}
+
+/**
+ * Middleware for this one command: headers in, the answer's status and headers out. `signed` is called with the request once
+ * it is signed.
+ */
+export function instrument(
+  command: S3Command<unknown>,
+  call: Call,
+  seen: Seen,
+  signed: ((request: WireRequest) => Promise<void>) | undefined,
+): void {
+  const add = adderOf(command);
+  add(
+    (next) => async (args: { request: WireRequest }) => {
+      const { request } = args;
+      Object.assign(request.headers, call.headers);
+      request.headers['x-amz-content-sha256'] ??= hashOf(request.body);
+      keepDisposition(request);
+      return next(args as never);
+    },
+    { step: 'build', priority: 'low', name: 'wireHeaders' },
+  );
+  if (signed) {
+    add(
+      (next) => async (args: { request: WireRequest }) => {
+        await signed(args.request);
+        return next(args as never);
+      },
+      { step: 'finalizeRequest', priority: 'low', name: 'chunkSeed' },
+    );
+  }
+  add(
+    (next) => async (args: never) => {
+      const result: { response: { statusCode: number; headers: WireHeaders } } = await next(args).catch(
+        (error) => {
+          // The SDK may wrap the fault, which hides what the system says of it.
+          seen.systemCode = (error as { code?: string }).code;
+          throw error;
+        },
+      );
+      seen.status = result.response.statusCode;
+      seen.headers = result.response.headers;
+      return result;
+    },
+    { step: 'deserialize', priority: 'low', name: 'seenAnswer' },
+  );
+}
+
+/** Calls `stop`, which throws, with the command's request before it is signed or sent. */
+export function stopBeforeSending(command: S3Command<unknown>, stop: (request: WireRequest) => never): void {
+  adderOf(command)(() => async (args: { request: WireRequest }) => stop(args.request), {
+    step: 'build',
+    priority: 'high',
+    name: 'destination',
+  });
+}
+
+function adderOf(command: S3Command<unknown>) {
+  return command.middlewareStack.add.bind(command.middlewareStack) as (
+    middleware: (next: (args: never) => Promise<never>) => (args: never) => Promise<unknown>,
+    options: object,
+  ) => void;
+}
+
+/**
+ * Node decodes a Content-Disposition once more where it knows a Content-Length by then, which would change bytes beyond ASCII
+ * (nodejs/node, lib/_http_outgoing.js, processHeader). So the length comes last, and the body as a stream.
+ */
+function keepDisposition(request: WireRequest): void {
+  const { headers } = request;
+  if (!/[\x80-\xff]/.test(headers['content-disposition'] ?? '')) return;
+  const length = headers['content-length'];
+  if (length === undefined) return;
+  delete headers['content-length'];
+  headers['content-length'] = length;
+  if (Buffer.isBuffer(request.body)) request.body = Readable.from([request.body], { objectMode: false });
+}
+
+function hashOf(body: unknown): string {
+  const hash = createHash('sha256');
+  if (typeof body === 'string' || body instanceof Uint8Array) hash.update(body);
+  return hash.digest('hex');
+}
