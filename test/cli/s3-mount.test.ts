@@ -16,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startNode } from '../../src/cli/node.ts';
 import { run } from '../../src/cli/run.ts';
 import type { RunningNode } from '../../src/cli/running-node.ts';
-import { resolveSettings } from '../../src/cli/settings.ts';
+import { describeSettings, resolveSettings } from '../../src/cli/settings.ts';
 import { silentLog } from '../../src/common/log.ts';
 import { credentials } from '../gateway/memory-node.ts';
 import { someBytes } from '../support/upload-body.ts';
@@ -202,6 +202,33 @@ describe('a bucket of another S3', () => {
     }
     await expect(get('parts', { PartNumber: 3 })).rejects.toMatchObject({ name: 'InvalidPartNumber' });
   });
+});
+
+test('certificates that cannot be read keep a node from starting, and a proxy is not shown', async () => {
+  const load = (environment: Record<string, string>) =>
+    resolveSettings({
+      flags: new Map(),
+      environment: { FOREBAY_DATA: join(folder, 'other'), ...environment },
+    });
+  for (const [path, words] of [
+    [join(folder, 'none.pem'), /ENOENT/],
+    [import.meta.filename, /holds no certificate in PEM form/],
+  ] as const) {
+    const { settings } = load({
+      FOREBAY_BACKEND_CA_FILE: path,
+      FOREBAY_S3_PORT: '0',
+      FOREBAY_ADMIN_PORT: '0',
+    });
+    const started = startNode(settings, { root, encryptionKey: Buffer.alloc(32, 7) }, silentLog());
+    await expect(started).rejects.toThrow(words);
+  }
+  const proxied = load({
+    FOREBAY_BACKEND_PROXY: 'http://me:word@proxy:3128',
+    FOREBAY_BACKEND_NO_PROXY: 'a,.b',
+  });
+  expect(proxied.settings['backend.noProxy']).toEqual(['a', '.b']);
+  expect(JSON.stringify(describeSettings(proxied))).not.toContain('word');
+  expect(() => load({ FOREBAY_BACKEND_PROXY: 'socks://proxy' })).toThrow(/http:\/\/proxy/);
 });
 
 describe('with freshness always', () => {
