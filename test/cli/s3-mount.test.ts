@@ -23,6 +23,7 @@ import { someBytes } from '../support/upload-body.ts';
 import { type S3UnderTest, startS3 } from '../ufs/s3-under-test.ts';
 
 const root = { accessKeyId: 'AKIDROOTOFTHENODE', secretAccessKey: 'secret-of-the-node' };
+const quiet = { log: silentLog(), droppedLines: () => 0 };
 const Bucket = 'front';
 
 let folder: string;
@@ -35,7 +36,7 @@ beforeAll(async () => {
   below = await startS3();
   const environment = { FOREBAY_DATA: folder, FOREBAY_S3_PORT: '0', FOREBAY_ADMIN_PORT: '0' };
   const { settings } = resolveSettings({ flags: new Map(), environment });
-  node = await startNode(settings, { root, encryptionKey: Buffer.alloc(32, 7) }, silentLog());
+  node = await startNode(settings, { root, encryptionKey: Buffer.alloc(32, 7) }, quiet);
   client = new S3Client({
     endpoint: node.s3Url,
     region: 'us-east-1',
@@ -219,7 +220,7 @@ test('certificates that cannot be read keep a node from starting, and a proxy is
       FOREBAY_S3_PORT: '0',
       FOREBAY_ADMIN_PORT: '0',
     });
-    const started = startNode(settings, { root, encryptionKey: Buffer.alloc(32, 7) }, silentLog());
+    const started = startNode(settings, { root, encryptionKey: Buffer.alloc(32, 7) }, quiet);
     await expect(started).rejects.toThrow(words);
   }
   const proxied = load({
