@@ -113,7 +113,9 @@ async function build(
   const ownFolders = { data: dataFolder, root: rootUri.startsWith('file:') ? pathOf(rootUri) : undefined };
   const apart = Object.values(ownFolders).filter((folder) => folder !== undefined);
   const network = await networkOf(settings);
-  const parts = { fs: new NodeFileSystem(), clock, random, log, ownFolders: apart, network };
+  const uploadLimits = { maxCount: settings['limits.uploads'], maxIdleMs: settings['limits.uploadAge'] };
+  const fs = new NodeFileSystem();
+  const parts = { fs, clock, random, log, uploadLimits, ownFolders: apart, network };
   const backends = opened.add(await openBackends(rootUri, parts, metrics, mounts), (part) => part.close());
   const pages = opened.add(await openPages(settings, dataFolder, metrics, log), (part) => part.close());
   const forget = followMounts(mounts, backends, pages);

@@ -121,6 +121,16 @@ export const settingsTable = {
   'limits.fills': setting(integerKind('N', 1, 100_000), 256, 'Pages being filled at once'),
   'limits.queuedFills': setting(integerKind('N', 1, 1_000_000), 1024, 'Fills that may wait for their turn'),
   'limits.fillMemory': setting(sizeKind(MiB, TiB), 48 * MiB, 'Memory for pages being filled'),
+  'limits.uploads': setting(
+    integerKind('N', 1, 1_000_000),
+    10_000,
+    'Multipart uploads under way in the root mount, and in each file:// mount',
+  ),
+  'limits.uploadAge': setting(
+    durationKind(0, 365 * 86_400_000),
+    7 * 86_400_000,
+    'A multipart upload that nothing was done with for so long is removed (0s: never)',
+  ),
   'backend.caFile': optional(
     pathKind,
     'Certificates (PEM) that are trusted beside the usual ones when mounts reach their storage',

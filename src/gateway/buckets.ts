@@ -2,6 +2,8 @@ import type { BucketRecord } from '../mounts/mount.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { BucketName } from '../s3api/names.ts';
 import type { BucketInfo, Identity } from '../s3api/service.ts';
+import { mapBounded } from '../ufs/bounded.ts';
+import { UfsError } from '../ufs/errors.ts';
 import type { PageStore } from '../worker/page-store.ts';
 import type { BucketGate } from './bucket-gate.ts';
 import { toS3Error } from './error-map.ts';
@@ -105,12 +107,18 @@ export class Buckets {
     const backend = (await this.#namespace.locate(bucket, '')).backend;
     for (;;) {
       const page = await backend.listUploads({ prefix: `${bucket}/`, limit: 100 });
-      for (const entry of page.entries) {
-        if (entry.kind === 'upload') await backend.abortUpload(entry.upload.key, entry.upload.uploadId);
-      }
+      await mapBounded(page.entries, 16, async (entry) => {
+        if (entry.kind !== 'upload') return;
+        await backend.abortUpload(entry.upload.key, entry.upload.uploadId).catch(ignoreEnded);
+      });
       if (!page.truncated) return;
     }
   }
+}
+
+/** Its client aborted it at the same moment, or nothing was done with it for too long. */
+function ignoreEnded(error: unknown): void {
+  if (!(error instanceof UfsError) || error.kind !== 'no-such-upload') throw error;
 }
 
 function toInfo(record: BucketRecord): BucketInfo {

@@ -6,13 +6,14 @@ import { compareUtf8 } from '../common/utf8-order.ts';
 import type {
   CompleteOptions,
   CompletePart,
+  ListedPrefix,
   ListUploadsOptions,
   ListUploadsPage,
   UploadedPart,
   UploadInfo,
 } from './backend.ts';
 import { UfsError } from './errors.ts';
-import { commonPrefixOf } from './grouping.ts';
+import { commonPrefixOf, lowerBound } from './grouping.ts';
 
 /** S3's least size of every part but the last (Amazon S3 multipart upload limits), bytes. */
 export const minPartSizeBytes = 5 * 1024 * 1024;
@@ -159,18 +160,28 @@ export function pageParts<Part extends UploadedPart>(
 
 /** One page of the uploads that are under way; see `ListUploadsOptions`. */
 export function pageUploads(uploads: readonly UploadInfo[], options: ListUploadsOptions): ListUploadsPage {
-  const { prefix, delimiter, keyMarker, uploadIdMarker, limit } = options;
-  const isAfter = (upload: UploadInfo) => {
+  const order = (a: UploadInfo, b: UploadInfo) =>
+    compareUtf8(a.key, b.key) || (a.uploadId < b.uploadId ? -1 : 1);
+  return pageSortedUploads([...uploads].sort(order), options);
+}
+
+/** The same of uploads that are in order of key and id already; looks at no more of them than it needs. */
+export function pageSortedUploads<Upload extends Pick<UploadInfo, 'key' | 'uploadId'>>(
+  sorted: readonly Upload[],
+  { prefix, delimiter, keyMarker, uploadIdMarker, limit }: Omit<ListUploadsOptions, 'signal'>,
+): { entries: ({ kind: 'upload'; upload: Upload } | ListedPrefix)[]; truncated: boolean } {
+  const isAfter = (upload: Upload) => {
     if (keyMarker === undefined) return true;
     const order = compareUtf8(upload.key, keyMarker);
     return order > 0 || (order === 0 && uploadIdMarker !== undefined && upload.uploadId > uploadIdMarker);
   };
-  const sorted = uploads
-    .filter((upload) => upload.key.startsWith(prefix))
-    .sort((a, b) => compareUtf8(a.key, b.key) || (a.uploadId < b.uploadId ? -1 : 1));
-  const entries: ListUploadsPage['entries'][number][] = [];
+  const entries: ({ kind: 'upload'; upload: Upload } | ListedPrefix)[] = [];
   let lastPrefix: string | undefined;
-  for (const upload of sorted) {
+  const from = keyMarker !== undefined && compareUtf8(keyMarker, prefix) > 0 ? keyMarker : prefix;
+  const first = lowerBound(sorted.length, (index) => compareUtf8((sorted[index] as Upload).key, from) < 0);
+  for (let index = first; index < sorted.length; index++) {
+    const upload = sorted[index] as Upload;
+    if (!upload.key.startsWith(prefix)) break;
     const folded = commonPrefixOf(upload.key, prefix, delimiter);
     if (folded === undefined) {
       if (!isAfter(upload)) continue;

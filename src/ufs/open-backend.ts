@@ -10,6 +10,7 @@ import { openRootBackend } from './root.ts';
 import { openS3Backend } from './s3.ts';
 import type { S3BackendSettings } from './s3-settings.ts';
 import { openTreeBackend } from './tree.ts';
+import type { UploadLimits } from './upload-expiry.ts';
 
 export interface BackendDescription {
   /** `file:///absolute/path`, `s3://bucket/prefix/`, or `memory:` where allowed. */
@@ -23,6 +24,8 @@ export interface BackendDescription {
   readonly abilities?: ProbedAbilities;
   /** True for the root mount: Forebay's own layout, made where there is nothing yet. Otherwise an existing tree as it is. */
   readonly root?: boolean;
+  /** Nothing of what lies there is changed by itself. */
+  readonly readOnly?: boolean;
   /** For tests and trials: `memory:` keeps objects only as long as the process lives. */
   readonly allowMemory?: boolean;
   /** The mount's own secret, for the schemes that sign their requests; a file system needs none. */
@@ -36,6 +39,8 @@ export interface BackendDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Of the multipart uploads of each backend; see `UploadLimits`. */
+  readonly uploadLimits?: UploadLimits;
   /** Forebay's own folders, absolute: a tree that overlaps with one is refused. */
   readonly ownFolders?: readonly string[];
   /** How storage in the network is reached; nothing of it for a direct way with the usual certificates. */
@@ -47,16 +52,22 @@ export interface BackendDependencies {
  * path that is not there, or is no root).
  */
 export async function openBackend(
-  { fs, clock, random, log, ownFolders, network }: BackendDependencies,
+  { fs, clock, random, log, uploadLimits, ownFolders, network }: BackendDependencies,
   description: BackendDescription,
 ): Promise<Backend> {
-  const { uri, root = false, allowMemory = false, minPartSizeBytes } = description;
+  const { uri, root = false, readOnly = false, allowMemory = false, minPartSizeBytes } = description;
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase();
   if (scheme === 'file') {
     const path = pathOf(uri);
     return root
-      ? openRootBackend(fs, clock, random, log, { path, minPartSizeBytes })
-      : openTreeBackend(fs, clock, random, { path, minPartSizeBytes, apartFrom: ownFolders });
+      ? openRootBackend(fs, clock, random, log, { path, minPartSizeBytes, uploadLimits })
+      : openTreeBackend(fs, clock, random, {
+          path,
+          minPartSizeBytes,
+          uploadLimits: readOnly ? undefined : uploadLimits,
+          apartFrom: ownFolders,
+          onFault: (error) => log.warn({ err: error, uri }, 'idle uploads could not be removed'),
+        });
   }
   if (scheme === 's3' && !root) {
     return openS3Backend(clock, random, { ...network, ...s3Settings(description) });

@@ -1,5 +1,5 @@
 import type { ObjectMeta } from '../common/object-meta.ts';
-import type { CompleteOptions, CompletePart } from './backend.ts';
+import type { CompleteOptions, CompletePart, UploadInfo } from './backend.ts';
 import { digestFiles } from './body-file.ts';
 import type { FileSystem } from './file-system.ts';
 import { planCompletion } from './multipart-rules.ts';
@@ -8,6 +8,8 @@ import type { RootObjects } from './root-objects.ts';
 import type { RootPaths } from './root-paths.ts';
 import { DamagedRecordError, metaOf, type StoredPart } from './root-record.ts';
 import type { RootPart, RootUploads } from './root-uploads.ts';
+
+export type UploadFate = 'open' | 'object' | 'unknown';
 
 /**
  * Completes uploads without copying a byte: the record that makes the object visible names the upload, whose directory is then moved
@@ -70,12 +72,22 @@ export class RootCompletion {
 
   /** Brings those completions to their end that were committed by a process that was killed then. */
   async finishCommitted(): Promise<void> {
-    for (const { key, uploadId } of await this.uploads.list()) {
+    for (const upload of await this.uploads.all()) await this.finishIfCommitted(upload);
+  }
+
+  /**
+   * What became of an upload that still lies among those under way: it is an object's already where its completion broke off behind the
+   * commit, and is brought to its end then; unknown where the key's record is damaged, which may be that completion's. The caller has the
+   * upload to itself.
+   */
+  finishIfCommitted({ key, uploadId }: Pick<UploadInfo, 'key' | 'uploadId'>): Promise<UploadFate> {
+    return this.commits.exclusively(key, async () => {
       const record = await this.commits.present(key, { parts: true });
-      // A damaged record may be this completion's: the upload stays then, and can be completed again.
-      if (record instanceof DamagedRecordError || record?.current.uploadId !== uploadId) continue;
+      if (record instanceof DamagedRecordError) return 'unknown';
+      if (record?.current.uploadId !== uploadId) return 'open';
       await this.uploads.finish(uploadId, new Set(record.parts?.map((part) => part.file)));
-    }
+      return 'object';
+    });
   }
 }
 

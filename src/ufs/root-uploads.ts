@@ -2,7 +2,15 @@ import { join } from 'node:path';
 import type { Clock } from '../common/clock.ts';
 import type { UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
-import type { CallOptions, CreateUploadOptions, UploadedPart, UploadInfo } from './backend.ts';
+import type {
+  CallOptions,
+  CreateUploadOptions,
+  ListedPrefix,
+  ListUploadsOptions,
+  ListUploadsPage,
+  UploadedPart,
+  UploadInfo,
+} from './backend.ts';
 import { writeBody } from './body-file.ts';
 import { mapBounded } from './bounded.ts';
 import { UfsError } from './errors.ts';
@@ -18,12 +26,20 @@ import {
 import { KeyLock } from './key-lock.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootPaths } from './root-paths.ts';
+import { type IndexedUpload, UploadIndex } from './upload-index.ts';
 import { uploadInfoOf } from './upload-info.ts';
 import { checkSignal, keptChecksums } from './write-rules.ts';
 
 /** A part as its small JSON file (`<number>.json`) describes it; `file` is the name of its bytes beside it. */
 export interface RootPart extends UploadedPart {
   readonly file: string;
+}
+
+export interface UploadSettings {
+  /** Uploads under way at once. */
+  readonly maxCount: number;
+  /** Whether other processes may make and end uploads there too. */
+  readonly shared: boolean;
 }
 
 const infoName = 'upload.json';
@@ -40,7 +56,11 @@ export class RootUploads {
   private readonly random: Random;
   private readonly paths: RootPaths;
   private readonly bodies: RootBodies;
+  private readonly settings: UploadSettings;
+  private readonly index: UploadIndex;
   private readonly lock = new KeyLock();
+  /** Being made at the moment. */
+  private beginning = 0;
 
   constructor(
     uri: string,
@@ -49,6 +69,7 @@ export class RootUploads {
     random: Random,
     paths: RootPaths,
     bodies: RootBodies,
+    settings: UploadSettings,
   ) {
     this.uri = uri;
     this.fs = fs;
@@ -56,9 +77,24 @@ export class RootUploads {
     this.random = random;
     this.paths = paths;
     this.bodies = bodies;
+    this.settings = settings;
+    const directory = { names: () => this.ids(), read: (id: string) => this.readInfo(paths.upload(id)) };
+    this.index = new UploadIndex(directory, settings.shared);
   }
 
+  /** throttled, if too many are under way. */
   async create(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
+    await this.takeRoom(key);
+    try {
+      const info = await this.make(key, options);
+      this.index.add(info);
+      return info;
+    } finally {
+      this.beginning--;
+    }
+  }
+
+  private async make(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
     const info = uploadInfoOf(key, this.random.uuid(), this.clock.nowMs(), options);
     const tmp = join(this.paths.tmp, info.uploadId);
     await this.fs.makeDirectory(tmp);
@@ -78,21 +114,65 @@ export class RootUploads {
   /** no-such-upload, also for an upload of another key. */
   async get(key: string, uploadId: string): Promise<UploadInfo> {
     const info = isUploadId(uploadId) ? await this.readInfo(this.paths.upload(uploadId)) : undefined;
-    if (info?.key !== key) {
-      throw new UfsError('no-such-upload', 'there is no such upload', { backend: this.uri, key });
-    }
+    if (info?.key !== key) throw this.noSuchUpload(key);
     return info;
   }
 
-  /** Of a directory of an upload, under way or completed; undefined if there is none. */
-  async readInfo(directory: string): Promise<UploadInfo | undefined> {
-    return (await this.readJson(join(directory, infoName))) as UploadInfo | undefined;
+  private noSuchUpload(key: string): UfsError {
+    return new UfsError('no-such-upload', 'there is no such upload', { backend: this.uri, key });
   }
 
-  async list(): Promise<UploadInfo[]> {
-    const ids = await this.ids();
-    const infos = await mapBounded(ids, 16, (id) => this.readInfo(this.paths.upload(id)));
-    return infos.filter((info) => info !== undefined);
+  /** Of a directory of an upload, under way or completed; undefined if there is none, or it does not say what it is. */
+  async readInfo(directory: string): Promise<UploadInfo | undefined> {
+    try {
+      return (await this.readJson(join(directory, infoName))) as UploadInfo | undefined;
+    } catch (error) {
+      if (error instanceof DamagedFileError) return undefined;
+      throw error;
+    }
+  }
+
+  async list(options: ListUploadsOptions): Promise<ListUploadsPage> {
+    await this.index.look();
+    const entries: ListUploadsPage['entries'][number][] = [];
+    let from: ListUploadsOptions = options;
+    for (;;) {
+      const page = this.index.page({ ...from, limit: options.limit - entries.length });
+      const read = await mapBounded(page.entries, 16, (entry) => this.listed(entry));
+      // An upload that has ended since leaves room for another.
+      for (const entry of read) if (entry) entries.push(entry);
+      const last = page.entries.at(-1);
+      if (!page.truncated || !last || entries.length === options.limit) {
+        return { entries, truncated: page.truncated };
+      }
+      const keyMarker = last.kind === 'prefix' ? last.key : last.upload.key;
+      const uploadIdMarker = last.kind === 'prefix' ? undefined : last.upload.uploadId;
+      from = { ...options, keyMarker, uploadIdMarker };
+    }
+  }
+
+  /** All that are under way. */
+  async all(): Promise<readonly IndexedUpload[]> {
+    await this.index.look();
+    return this.index.all();
+  }
+
+  private async listed(entry: { kind: 'upload'; upload: IndexedUpload } | ListedPrefix) {
+    if (entry.kind === 'prefix') return entry;
+    const upload = await this.readInfo(this.paths.upload(entry.upload.uploadId));
+    return upload && { kind: 'upload' as const, upload };
+  }
+
+  /** Counts one more that is beginning, if there is room for it. */
+  private async takeRoom(key: string): Promise<void> {
+    const isFull = () => this.index.count + this.beginning >= this.settings.maxCount;
+    // Others may have ended some of those that are known.
+    if (isFull() || !this.index.isLoaded) await this.index.look();
+    if (isFull()) {
+      const message = `${this.settings.maxCount} uploads are under way: complete or abort some`;
+      throw new UfsError('throttled', message, { backend: this.uri, key });
+    }
+    this.beginning++;
   }
 
   /** Of all uploads under way; none where there is no directory for them yet. */
@@ -135,19 +215,62 @@ export class RootUploads {
   }
 
   async parts(uploadId: string): Promise<Map<number, RootPart>> {
-    const directory = this.paths.upload(uploadId);
-    const names = (await this.fs.readDirectory(directory)).filter((name) => /^\d+\.json$/.test(name));
-    const parts = await mapBounded(names, 16, (name) => this.readJson(join(directory, name)));
-    return new Map(
-      (parts as (RootPart | undefined)[]).flatMap((part) => (part ? [[part.partNumber, part]] : [])),
-    );
+    return new Map((await this.readParts(uploadId, await this.partNumbers(uploadId))).map(byNumber));
   }
 
-  async abort(key: string, uploadId: string): Promise<void> {
+  /** Parts in order of number; reads no others. */
+  async pageParts(
+    uploadId: string,
+    { afterPartNumber = 0, limit }: { readonly afterPartNumber?: number; readonly limit: number },
+  ): Promise<{ parts: readonly UploadedPart[]; truncated: boolean }> {
+    const numbers = (await this.partNumbers(uploadId)).filter((number) => number > afterPartNumber);
+    const parts = await this.readParts(uploadId, numbers.sort((a, b) => a - b).slice(0, limit));
+    return { parts: parts.map(withoutFile), truncated: numbers.length > limit };
+  }
+
+  private async partNumbers(uploadId: string): Promise<number[]> {
+    const names = await this.fs.readDirectory(this.paths.upload(uploadId));
+    return names.filter((name) => /^\d+\.json$/.test(name)).map((name) => Number.parseInt(name, 10));
+  }
+
+  private async readParts(uploadId: string, numbers: readonly number[]): Promise<RootPart[]> {
+    const directory = this.paths.upload(uploadId);
+    const parts = await mapBounded(numbers, 16, (number) => this.readJson(join(directory, `${number}.json`)));
+    return (parts as (RootPart | undefined)[]).filter((part) => part !== undefined);
+  }
+
+  /**
+   * `isObject` is asked, while nothing changes the upload, whether it was completed after all; then there is nothing to abort.
+   */
+  async abort(
+    key: string,
+    uploadId: string,
+    isObject: (upload: UploadInfo) => Promise<boolean> = async () => false,
+  ): Promise<void> {
     await this.exclusively(uploadId, async () => {
-      await this.get(key, uploadId);
-      await this.bodies.removeUploadDirectory(this.paths.upload(uploadId), true);
+      if (await isObject(await this.get(key, uploadId))) throw this.noSuchUpload(key);
+      await this.remove(uploadId, true);
     });
+  }
+
+  /** Takes an upload away with all its parts; `synced` for good at once. The caller has the upload to itself. */
+  async remove(uploadId: string, synced: boolean): Promise<void> {
+    await this.bodies.removeUploadDirectory(this.paths.upload(uploadId), synced);
+    this.index.remove(uploadId);
+  }
+
+  /** Removes the uploads that nothing was done with for `idleMs`; not those of which `isObject` says that they are objects. */
+  async removeIdle(idleMs: number, isObject: (upload: UploadInfo) => Promise<boolean>): Promise<void> {
+    const beforeMs = this.clock.nowMs() - idleMs;
+    await this.index.look();
+    for (const { key, uploadId } of this.index.begunBefore(beforeMs)) {
+      await this.exclusively(uploadId, async () => {
+        // Its directory changes with each part.
+        const { mtimeNs } = await this.fs.status(this.paths.upload(uploadId));
+        if (Number(mtimeNs / 1_000_000n) >= beforeMs) return;
+        if (!(await isObject(await this.get(key, uploadId)))) await this.remove(uploadId, true);
+      }).catch(ignoreEnded);
+    }
   }
 
   /** Runs `work` while nothing changes the upload. */
@@ -163,6 +286,7 @@ export class RootUploads {
     const from = this.paths.upload(uploadId);
     const to = this.paths.object(uploadId);
     await this.fs.rename(from, to);
+    this.index.remove(uploadId);
     await this.fs.syncDirectory(this.paths.objects);
     await this.fs.syncDirectory(this.paths.uploads);
     await this.tidy(to, files);
@@ -180,7 +304,7 @@ export class RootUploads {
   async removeOrphans(uploadId: string): Promise<void> {
     await this.exclusively(uploadId, async () => {
       if (!(await this.readInfo(this.paths.upload(uploadId)))) {
-        return this.bodies.removeUploadDirectory(this.paths.upload(uploadId), true);
+        return this.remove(uploadId, true);
       }
       const files = new Set([...(await this.parts(uploadId)).values()].map((part) => part.file));
       const directory = this.paths.upload(uploadId);
@@ -211,11 +335,27 @@ export class RootUploads {
       return JSON.parse(bytes.toString());
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-      if (error instanceof SyntaxError)
-        throw new FileSystemError('EIO', `${path} is damaged`, { cause: error });
+      if (error instanceof SyntaxError) throw new DamagedFileError(path, error);
       throw error;
     }
   }
+}
+
+class DamagedFileError extends FileSystemError {
+  override name = 'DamagedFileError';
+  constructor(path: string, cause: unknown) {
+    super('EIO', `${path} is damaged`, { cause });
+  }
+}
+
+/** Somebody completed or aborted it in the meantime. */
+function ignoreEnded(error: unknown): void {
+  const hasEnded = error instanceof UfsError && error.kind === 'no-such-upload';
+  if (!hasEnded && !isErrno(error, 'ENOENT')) throw error;
+}
+
+function byNumber(part: RootPart): [number, RootPart] {
+  return [part.partNumber, part];
 }
 
 /** An id is used as a name, so nothing but a UUID is one. */

@@ -26,7 +26,7 @@ import { DamagedRecords } from './damaged-records.ts';
 import { DirectoryKeeper } from './directory-keeper.ts';
 import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
 import { pinOf } from './held-versions.ts';
-import { minPartSizeBytes, pageParts, pageUploads } from './multipart-rules.ts';
+import { minPartSizeBytes } from './multipart-rules.ts';
 import { RootBodies } from './root-bodies.ts';
 import { RootCommits } from './root-commits.ts';
 import { RootCompletion } from './root-completion.ts';
@@ -35,8 +35,9 @@ import { closeRoot, prepareRoot } from './root-layout.ts';
 import { RootObjects } from './root-objects.ts';
 import { RootPaths } from './root-paths.ts';
 import { RootSweep } from './root-sweep.ts';
-import { RootUploads, withoutFile } from './root-uploads.ts';
+import { RootUploads } from './root-uploads.ts';
 import { RootVersions } from './root-versions.ts';
+import { defaultUploadLimits, UploadExpiry, type UploadLimits } from './upload-expiry.ts';
 import { checkSignal } from './write-rules.ts';
 
 export interface RootBackendSettings {
@@ -44,6 +45,8 @@ export interface RootBackendSettings {
   readonly path: string;
   /** Least size of a part that is not the last; S3's 5 MiB by default. */
   readonly minPartSizeBytes?: number;
+  /** Of multipart uploads; 10,000 under way, for ever, by default. */
+  readonly uploadLimits?: UploadLimits;
   /** How fast the sweep after an unclean stop goes through the directories; 5,000 entries a second by default. */
   readonly sweepEntriesPerSecond?: number;
 }
@@ -95,6 +98,8 @@ export class RootBackend implements Backend {
   private readonly objects: RootObjects;
   private readonly uploads: RootUploads;
   private readonly completion: RootCompletion;
+  private readonly limits: UploadLimits;
+  private readonly expiry: UploadExpiry;
   private readonly sweep: RootSweep;
   private readonly damaged: DamagedRecords;
   /** Settles with whether nothing is left to be swept. */
@@ -115,6 +120,7 @@ export class RootBackend implements Backend {
     this.fs = fs;
     this.paths = paths;
     this.unlock = unlock;
+    const limits = settings.uploadLimits ?? defaultUploadLimits;
     const folders = new RootFolders(fs);
     const keeper = new DirectoryKeeper(fs, paths.root, (parent) => folders.changed(parent));
     this.bodies = new RootBodies(fs, random, paths);
@@ -133,10 +139,23 @@ export class RootBackend implements Backend {
       this.versions,
       this.damaged,
     );
-    this.uploads = new RootUploads(uri, fs, clock, random, paths, this.bodies);
+    this.uploads = new RootUploads(uri, fs, clock, random, paths, this.bodies, {
+      maxCount: limits.maxCount,
+      shared: false,
+    });
     this.completion = new RootCompletion(uri, fs, paths, this.objects, this.uploads, commits, {
       minPartSizeBytes: settings.minPartSizeBytes ?? minPartSizeBytes,
     });
+    this.limits = limits;
+    this.expiry = new UploadExpiry(
+      clock,
+      () =>
+        this.uploads.removeIdle(limits.maxIdleMs, async (upload) => {
+          const fate = await this.completion.finishIfCommitted(upload);
+          return fate !== 'open';
+        }),
+      (error) => log.warn({ err: error, uri }, 'idle uploads could not be removed'),
+    );
     this.sweep = new RootSweep(fs, clock, log, paths, this.bodies, commits, this.uploads, keeper, {
       entriesPerSecond: settings.sweepEntriesPerSecond ?? 5_000,
     });
@@ -146,6 +165,7 @@ export class RootBackend implements Backend {
   async recover(unclean: boolean): Promise<void> {
     await this.completion.finishCommitted();
     if (unclean) this.swept = this.sweep.run();
+    this.expiry.start(this.limits);
   }
 
   /** Resolves when the sweep after an unclean stop is over: with true if nothing is left behind. */
@@ -211,8 +231,7 @@ export class RootBackend implements Backend {
   ): Promise<{ upload: UploadInfo; parts: readonly UploadedPart[]; truncated: boolean }> {
     return this.run(key, options, async () => {
       const upload = await this.uploads.get(key, uploadId);
-      const { parts, truncated } = pageParts((await this.uploads.parts(uploadId)).values(), options);
-      return { upload, parts: parts.map(withoutFile), truncated };
+      return { upload, ...(await this.uploads.pageParts(uploadId, options)) };
     });
   }
 
@@ -226,15 +245,22 @@ export class RootBackend implements Backend {
   }
 
   abortUpload(key: string, uploadId: string, options: CallOptions = {}): Promise<void> {
-    return this.run(key, options, () => this.uploads.abort(key, uploadId));
+    return this.run(key, options, () =>
+      this.uploads.abort(
+        key,
+        uploadId,
+        async (upload) => (await this.completion.finishIfCommitted(upload)) === 'object',
+      ),
+    );
   }
 
   listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
-    return this.run(undefined, options, async () => pageUploads(await this.uploads.list(), options));
+    return this.run(undefined, options, () => this.uploads.list(options));
   }
 
   async close(): Promise<void> {
     this.sweep.stop();
+    await this.expiry.stop();
     await this.activity.idle();
     const clean = (await this.swept) && !this.damaged.leftBodies && !this.bodies.hasDoomed;
     try {

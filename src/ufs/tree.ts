@@ -28,23 +28,28 @@ import { UfsError } from './errors.ts';
 import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
 import { foldersOverlap } from './folder-overlap.ts';
 import { pinOf } from './held-versions.ts';
-import { minPartSizeBytes, objectParts, pageParts, pageUploads, planCompletion } from './multipart-rules.ts';
+import { minPartSizeBytes, objectParts, planCompletion } from './multipart-rules.ts';
 import { PlainBody } from './plain-body.ts';
 import { RootBodies } from './root-bodies.ts';
 import { RootPaths } from './root-paths.ts';
-import { RootUploads, withoutFile } from './root-uploads.ts';
+import { RootUploads } from './root-uploads.ts';
 import { TreeFiles } from './tree-files.ts';
 import { requireTreeKey } from './tree-keys.ts';
 import { TreeOwnDirectories } from './tree-own-directories.ts';
 import { TreeReads } from './tree-reads.ts';
 import { TreeRecords } from './tree-records.ts';
 import { TreeWrites } from './tree-writes.ts';
+import { defaultUploadLimits, UploadExpiry, type UploadLimits } from './upload-expiry.ts';
 import { VersionClock } from './version-clock.ts';
 import { checkSignal, isEmpty } from './write-rules.ts';
 
 export interface TreeBackendSettings {
   /** Absolute path of an existing directory. */
   readonly path: string;
+  /** Of multipart uploads; 10,000 under way, for ever, by default. A tree that is not to be written keeps its uploads for ever. */
+  readonly uploadLimits?: UploadLimits;
+  /** Hears of faults of work in the background, which goes on. */
+  readonly onFault?: (error: unknown) => void;
   /** Folders that it may not overlap with, whichever way links lead when it is opened. */
   readonly apartFrom?: readonly string[];
   /** Least size of a part that is not the last; S3's 5 MiB by default. */
@@ -107,7 +112,7 @@ export class TreeBackend implements Backend {
   private readonly reads: TreeReads;
   private readonly writes: TreeWrites;
   private readonly uploads: RootUploads;
-  private readonly bodies: RootBodies;
+  private readonly expiry: UploadExpiry;
   private readonly minPartSizeBytes: number;
 
   /** `root` is resolved. `localDev`: the device whose times come from this machine's clock, if it is one. */
@@ -124,6 +129,7 @@ export class TreeBackend implements Backend {
     this.fs = fs;
     this.paths = new RootPaths(root, random.uuid());
     this.minPartSizeBytes = settings.minPartSizeBytes ?? minPartSizeBytes;
+    const limits = settings.uploadLimits ?? defaultUploadLimits;
     const meta = join(this.paths.own, 'meta');
     this.own = new TreeOwnDirectories(uri, fs, clock, this.paths, meta);
     const files = new TreeFiles(uri, fs, new VersionClock(clock, localDev), root);
@@ -133,8 +139,17 @@ export class TreeBackend implements Backend {
     const records = new TreeRecords(fs, random, this.paths, keeper, meta);
     this.reads = new TreeReads(uri, fs, files, records);
     this.writes = new TreeWrites(uri, fs, clock, random, this.paths, files, records, this.reads);
-    this.bodies = new RootBodies(fs, random, this.paths);
-    this.uploads = new RootUploads(uri, fs, clock, random, this.paths, this.bodies);
+    const bodies = new RootBodies(fs, random, this.paths);
+    this.uploads = new RootUploads(uri, fs, clock, random, this.paths, bodies, {
+      maxCount: limits.maxCount,
+      shared: true,
+    });
+    this.expiry = new UploadExpiry(
+      clock,
+      () => this.removeIdle(limits.maxIdleMs),
+      settings.onFault ?? (() => {}),
+    );
+    this.expiry.start(limits);
   }
 
   head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {
@@ -227,8 +242,7 @@ export class TreeBackend implements Backend {
     return this.run(key, options, async () => {
       await this.own.check();
       const upload = await this.uploads.get(key, uploadId);
-      const { parts, truncated } = pageParts((await this.uploads.parts(uploadId)).values(), options);
-      return { upload, parts: parts.map(withoutFile), truncated };
+      return { upload, ...(await this.uploads.pageParts(uploadId, options)) };
     });
   }
 
@@ -250,13 +264,22 @@ export class TreeBackend implements Backend {
   listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
     return this.run(undefined, options, async () => {
       await this.own.check();
-      return pageUploads(await this.uploads.list(), options);
+      return this.uploads.list(options);
     });
   }
 
   async close(): Promise<void> {
+    await this.expiry.stop();
     await this.activity.idle();
     await this.own.close();
+  }
+
+  private removeIdle(idleMs: number): Promise<void> {
+    return this.run(undefined, {}, async () => {
+      await this.own.check();
+      // A file of its own was made of a completed one, so removing the upload does no harm to it.
+      await this.uploads.removeIdle(idleMs, async () => false);
+    });
   }
 
   private async complete(
@@ -269,7 +292,7 @@ export class TreeBackend implements Backend {
     const present = await this.reads.find(key);
     if (present?.uploadId !== undefined && present.uploadId === uploadId) {
       // The process that made the object may have been killed before it took the upload away.
-      await this.bodies.removeUploadDirectory(directory).catch(() => {});
+      await this.uploads.remove(uploadId, false).catch(() => {});
       return present.meta;
     }
     const upload = await this.uploads.get(key, uploadId);
@@ -289,7 +312,7 @@ export class TreeBackend implements Backend {
       ...(checksums ? { checksums, checksumType } : {}),
     };
     const meta = await this.writes.store(key, body, upload, options, () => facts);
-    await this.bodies.removeUploadDirectory(directory, true);
+    await this.uploads.remove(uploadId, true);
     return meta;
   }
 
