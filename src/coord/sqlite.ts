@@ -122,7 +122,7 @@ function attempt<T>(doing: 'open' | 'read' | 'write' | 'close', work: () => T): 
  * class for the whole process, whichever copy of the package was loaded first.
  */
 function sqliteCode(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined;
 }
 
