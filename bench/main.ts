@@ -1,42 +1,30 @@
 /**
- * Server CPU per request, with req/s and latencies beside it, of Forebay and its peers in one run.
+ * Server CPU per request, with req/s and latencies beside it, of Forebay, nginx and the storage behind Forebay, in one run. Forebay
+ * serves `s3://` mounts; the storage is a second node, over its own root mount, asked directly.
  *
  *   npm run bench -- [--json FILE] [--seconds N] [--only NAME] [--rounds N]
  */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { bodyOf, type Case, cases, keyOf } from './lib/cases.ts';
+import type { LoadJob, LoadResult } from './lib/load-client.ts';
 import { treeCpuSeconds } from './lib/process-cpu.ts';
-import { credentials, type Server, startForebay, startNginx } from './lib/servers.ts';
+import { addMount, credentials, type Server, startForebay, startNginx } from './lib/servers.ts';
 
 const run = promisify(execFile);
 
-interface Case {
-  readonly name: string;
-  readonly sizeBytes: number;
-  readonly keys: number;
-  readonly connections: number;
-}
-
-interface Row {
+interface Row extends Omit<LoadResult, 'requests' | 'seconds' | 'bytes'> {
   readonly case: string;
   readonly server: string;
   readonly cpuMicrosPerRequest: number;
   readonly requestsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly failures: number;
+  readonly mebibytesPerSecond: number;
 }
-
-const cases: readonly Case[] = [
-  { name: 'get-4k-hot', sizeBytes: 4096, keys: 1000, connections: 16 },
-  { name: 'get-1m-hot', sizeBytes: 1024 * 1024, keys: 16, connections: 4 },
-  { name: 'get-64m-hot', sizeBytes: 64 * 1024 * 1024, keys: 2, connections: 2 },
-];
 
 const { values } = parseArgs({
   options: {
@@ -57,46 +45,57 @@ if (!(seconds > 0) || !Number.isInteger(rounds) || rounds < 1 || chosen.length =
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'forebay-bench-'));
+const loadBefore = loadavg()[0] ?? 0;
 const rows: Row[] = [];
+const servers: Server[] = [];
 try {
-  const forebay = await startForebay(folder);
+  const storage = await started(startForebay('storage itself', join(folder, 'storage')));
+  const forebay = await started(startForebay('forebay', join(folder, 'forebay')));
   const nginx = await startNginx(folder);
-  try {
-    for (const one of chosen) {
-      const paths = await store(one, forebay.port);
-      for (const server of [forebay, nginx]) if (server) rows.push(await measure(one, server, paths));
-    }
-  } finally {
-    await forebay.stop();
-    await nginx?.stop();
+  if (nginx) servers.push(nginx);
+  for (const one of chosen) {
+    await store(one, storage);
+    await addMount(forebay, one.name, storage);
+    for (const server of [forebay, storage]) rows.push(await measure(one, server));
+    if (nginx && (one.kind === 'get' || one.kind === 'range')) rows.push(await measure(one, nginx));
   }
 } finally {
+  for (const server of servers.reverse()) await server.stop();
   await rm(folder, { recursive: true, force: true });
 }
 await report();
 
-/** Puts the case's objects where every server finds them under the same paths. */
-async function store(one: Case, port: number): Promise<readonly string[]> {
+async function started<One extends Server>(starting: Promise<One>): Promise<One> {
+  const server = await starting;
+  servers.push(server);
+  return server;
+}
+
+/** Puts the case's objects where each server finds them under the same paths. */
+async function store(one: Case, { port }: Server): Promise<void> {
   const endpoint = `http://127.0.0.1:${port}`;
   const client = new S3Client({ endpoint, region: 'us-east-1', credentials, forcePathStyle: true });
   await client.send(new CreateBucketCommand({ Bucket: one.name }));
-  await mkdir(join(folder, 'www', one.name), { recursive: true });
-  const paths: string[] = [];
+  const www = join(folder, 'www', one.name);
+  await mkdir(www, { recursive: true });
   for (let i = 0; i < one.keys; i++) {
-    const key = `object-${String(i).padStart(5, '0')}`;
-    const body = Buffer.alloc(one.sizeBytes, `${key} `);
-    await client.send(new PutObjectCommand({ Bucket: one.name, Key: key, Body: body }));
-    await writeFile(join(folder, 'www', one.name, key), body);
-    paths.push(`/${one.name}/${key}`);
+    const Body = bodyOf(one, i);
+    await client.send(new PutObjectCommand({ Bucket: one.name, Key: keyOf(i), Body }));
+    if (one.kind === 'get' || one.kind === 'range') await writeFile(join(www, keyOf(i)), Body);
   }
   client.destroy();
-  return paths;
 }
 
-async function measure(one: Case, server: Server, paths: readonly string[]): Promise<Row> {
-  await load(one, server, paths, 2);
+/** Misses take a part of the keys in each round, everything else takes all of them, warmed up before. */
+async function measure(one: Case, server: Server): Promise<Row> {
+  const isMiss = one.kind === 'miss';
+  const perRound = Math.floor(one.keys / rounds);
+  if (!isMiss) await warmUp(one, server);
   const results: Awaited<ReturnType<typeof load>>[] = [];
-  for (let round = 0; round < rounds; round++) results.push(await load(one, server, paths, seconds));
+  for (let round = 0; round < rounds; round++) {
+    const firstKey = isMiss ? round * perRound : 0;
+    results.push(await load(one, server, firstKey, isMiss ? firstKey + perRound : one.keys, seconds));
+  }
   const median = (pick: (result: (typeof results)[number]) => number) =>
     results.map(pick).sort((a, b) => a - b)[Math.floor(results.length / 2)] ?? 0;
   return {
@@ -104,33 +103,37 @@ async function measure(one: Case, server: Server, paths: readonly string[]): Pro
     server: server.name,
     cpuMicrosPerRequest: median((result) => (result.cpuSeconds * 1e6) / result.requests),
     requestsPerSecond: median((result) => result.requests / result.seconds),
+    mebibytesPerSecond: median((result) => result.bytes / result.seconds / 2 ** 20),
     p50Ms: median((result) => result.p50Ms),
     p99Ms: median((result) => result.p99Ms),
+    firstByteP50Ms: median((result) => result.firstByteP50Ms),
     failures: results.reduce((sum, result) => sum + result.failures, 0),
   };
 }
 
-async function load(one: Case, server: Server, paths: readonly string[], forSeconds: number) {
-  const job = {
-    host: '127.0.0.1',
+/** Every key once, then some time for the code to become hot. */
+async function warmUp(one: Case, server: Server): Promise<void> {
+  if (one.kind === 'get' || one.kind === 'range') {
+    await load({ ...one, kind: 'miss' }, server, 0, one.keys, 0);
+  }
+  await load(one, server, 0, one.keys, 2);
+}
+
+async function load(one: Case, server: Server, firstKey: number, lastKey: number, forSeconds: number) {
+  const signing = server.name.startsWith('nginx') ? undefined : credentials;
+  const job: LoadJob = {
     port: server.port,
+    case: one,
     seconds: forSeconds,
-    connections: one.connections,
-    paths,
-    credentials: server.name === 'forebay' ? credentials : undefined,
+    firstKey,
+    lastKey,
+    credentials: signing,
   };
   const client = fileURLToPath(new URL('lib/load-client.ts', import.meta.url));
   const before = treeCpuSeconds(server.process.pid ?? 0);
   const { stdout } = await run(process.execPath, [client, JSON.stringify(job)], { maxBuffer: 1 << 20 });
   const cpuSeconds = treeCpuSeconds(server.process.pid ?? 0) - before;
-  const seen = JSON.parse(stdout) as {
-    requests: number;
-    failures: number;
-    seconds: number;
-    p50Ms: number;
-    p99Ms: number;
-  };
-  return { ...seen, cpuSeconds };
+  return { ...(JSON.parse(stdout) as LoadResult), cpuSeconds };
 }
 
 async function report(): Promise<void> {
@@ -138,13 +141,18 @@ async function report(): Promise<void> {
     stdout: 'unknown',
   }));
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
-  console.log(`commit ${commit.trim()}, ${machine}, median of ${rounds} × ${seconds} s`);
+  const before = loadBefore.toFixed(1);
+  console.log(
+    `commit ${commit.trim()}, ${machine}, load before ${before}, median of ${rounds} × ${seconds} s (misses: of ${rounds} parts)`,
+  );
   console.table(
     rows.map((row) => ({
       case: row.case,
       server: row.server,
       'CPU µs/request': row.cpuMicrosPerRequest.toFixed(1),
       'req/s': row.requestsPerSecond.toFixed(0),
+      'MiB/s': row.mebibytesPerSecond.toFixed(0),
+      'first byte p50 ms': row.firstByteP50Ms.toFixed(2),
       'p50 ms': row.p50Ms.toFixed(2),
       'p99 ms': row.p99Ms.toFixed(2),
       failures: row.failures,
@@ -153,6 +161,6 @@ async function report(): Promise<void> {
   if (values.json)
     await writeFile(
       values.json,
-      `${JSON.stringify({ commit: commit.trim(), machine, seconds, rounds, rows }, null, 2)}\n`,
+      `${JSON.stringify({ commit: commit.trim(), machine, loadBefore, seconds, rounds, rows }, null, 2)}\n`,
     );
 }

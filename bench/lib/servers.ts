@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import aws4 from 'aws4';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -19,6 +21,41 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+export interface Node extends Server {
+  readonly adminPort: number;
+}
+
+/** Mounts the storage's bucket under the same name, with metadata that is good for an hour. */
+export async function addMount(node: Node, bucket: string, storage: Server): Promise<void> {
+  const host = `127.0.0.1:${node.adminPort}`;
+  const body = JSON.stringify({
+    target: bucket,
+    uri: `s3://${bucket}`,
+    endpoint: `http://127.0.0.1:${storage.port}`,
+    region: 'us-east-1',
+    pathStyle: true,
+    freshness: 'lease:1h',
+    accessKeyId: credentials.accessKeyId,
+    secretAccessKey: credentials.secretAccessKey,
+  });
+  const headers = {
+    'content-type': 'application/json',
+    'x-amz-content-sha256': createHash('sha256').update(body).digest('hex'),
+  };
+  const signing = {
+    service: 'forebay',
+    region: 'us-east-1',
+    method: 'POST',
+    path: '/v1/mounts',
+    host,
+    body,
+    headers,
+  };
+  const signed = aws4.sign(signing, credentials).headers as Record<string, string>;
+  const answer = await fetch(`http://${host}/v1/mounts`, { method: 'POST', body, headers: signed });
+  if (!answer.ok) throw new Error(`the mount of ${bucket} failed: ${answer.status} ${await answer.text()}`);
+}
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const probe = createServer();
@@ -29,7 +66,11 @@ export async function freePort(): Promise<number> {
 }
 
 /** A node of this checkout on its default settings, with `folder` as its data. */
-export async function startForebay(folder: string, extra: Record<string, string> = {}): Promise<Server> {
+export async function startForebay(
+  name: string,
+  folder: string,
+  extra: Record<string, string> = {},
+): Promise<Node> {
   const [port, adminPort] = [await freePort(), await freePort()];
   const child = spawn(
     process.execPath,
@@ -37,7 +78,7 @@ export async function startForebay(folder: string, extra: Record<string, string>
     {
       env: {
         PATH: process.env.PATH ?? '',
-        FOREBAY_DATA: join(folder, 'data'),
+        FOREBAY_DATA: folder,
         FOREBAY_S3_PORT: String(port),
         FOREBAY_ADMIN_PORT: String(adminPort),
         FOREBAY_ROOT_ACCESS_KEY_ID: credentials.accessKeyId,
@@ -48,7 +89,7 @@ export async function startForebay(folder: string, extra: Record<string, string>
     },
   );
   await untilAnswers(`http://127.0.0.1:${adminPort}/readyz`, child);
-  return { name: 'forebay', port, process: child, stop: () => stop(child) };
+  return { name, port, adminPort, process: child, stop: () => stop(child) };
 }
 
 /** nginx serving `folder/www` as static files, one worker, access log on; undefined where nginx is not installed. */
