@@ -55,6 +55,13 @@ export const plantedDefects: readonly PlantedDefect[] = [
     foundBy: bodies,
   },
   {
+    name: 'an absolute target names a bucket that was not signed',
+    file: 'src/s3api/path.ts',
+    right: 'if (absolute && absolute[1] !== hostHeader) {',
+    wrong: "if (absolute && absolute[1] === '') {",
+    foundBy: ['test/s3api/path'],
+  },
+  {
     name: 'a disabled key still signs',
     file: 'src/auth/authenticate.ts',
     right: 'if (!credential || credential.disabled) {',
