@@ -7,7 +7,6 @@ import { UfsError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { MemoryBackend } from './memory.ts';
 import { openRootBackend } from './root.ts';
-import { openS3Backend } from './s3.ts';
 import type { S3BackendSettings } from './s3-settings.ts';
 import { openTreeBackend } from './tree.ts';
 import type { UploadLimits } from './upload-expiry.ts';
@@ -70,6 +69,8 @@ export async function openBackend(
         });
   }
   if (scheme === 's3' && !root) {
+    // Loaded only where there is such a mount: the SDK takes some 20 MiB.
+    const { openS3Backend } = await import('./s3.ts');
     return openS3Backend(clock, random, { ...network, ...s3Settings(description) });
   }
   if (scheme === 'memory' && allowMemory) return new MemoryBackend(clock, random, { uri, minPartSizeBytes });
