@@ -69,7 +69,7 @@ export async function openBackend(
         });
   }
   if (scheme === 's3' && !root) {
-    // Loaded only where there is such a mount: the SDK takes some 20 MiB.
+    // Loaded only where there is such a mount: the SDK takes some 13 MiB.
     const { openS3Backend } = await import('./s3.ts');
     return openS3Backend(clock, random, { ...network, ...s3Settings(description) });
   }
