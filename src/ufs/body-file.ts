@@ -22,7 +22,7 @@ export async function writeBody(
       let position = 0;
       for await (const chunk of body) {
         check();
-        await file.write(chunk, position);
+        await file.write([chunk], position);
         position += chunk.length;
       }
       check();

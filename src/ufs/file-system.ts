@@ -19,8 +19,8 @@ export interface FileStatus {
 export interface OpenFile {
   /** Fills `buffer` from byte `position` on; gives how many bytes there were, fewer than asked only at the file's end. */
   read(buffer: Buffer, position: number): Promise<number>;
-  /** Writes all of `bytes` at byte `position`. */
-  write(bytes: Buffer, position: number): Promise<void>;
+  /** Writes all of the pieces, one behind the other, from byte `position` on. */
+  write(pieces: readonly Buffer[], position: number): Promise<void>;
   status(): Promise<FileStatus>;
   /** The path of what is really open, links resolved; undefined where the system cannot tell. */
   resolvedPath(): Promise<string | undefined>;
@@ -145,7 +145,7 @@ export async function writeDurably(fs: FileSystem, path: string, pieces: readonl
     try {
       let position = 0;
       for (const piece of pieces) {
-        if (piece.length > 0) await file.write(piece, position);
+        if (piece.length > 0) await file.write([piece], position);
         position += piece.length;
       }
       await file.sync();

@@ -142,9 +142,14 @@ class NodeFile implements OpenFile {
     return done;
   }
 
-  async write(bytes: Buffer, position: number): Promise<void> {
-    let done = 0;
-    while (done < bytes.length) done += await writeOnce(this.fd, bytes, done, position + done);
+  async write(pieces: readonly Buffer[], position: number): Promise<void> {
+    let at = position;
+    let left = pieces.filter((piece) => piece.length > 0);
+    while (left.length > 0) {
+      const count = await writeOnce(this.fd, left, at);
+      at += count;
+      left = behind(left, count);
+    }
   }
 
   async status(): Promise<FileStatus> {
@@ -176,12 +181,23 @@ function readOnce(fd: number, buffer: Buffer, offset: number, position: number):
   });
 }
 
-function writeOnce(fd: number, bytes: Buffer, offset: number, position: number): Promise<number> {
+function writeOnce(fd: number, pieces: readonly Buffer[], position: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    fs.write(fd, bytes, offset, bytes.length - offset, position, (error, count) =>
+    fs.writev(fd, pieces, position, (error, count) =>
       error ? reject(toFileSystemError(error)) : resolve(count),
     );
   });
+}
+
+/** What is left of the pieces when their first `count` bytes are taken away. */
+function behind(pieces: readonly Buffer[], count: number): Buffer[] {
+  let skip = count;
+  const left: Buffer[] = [];
+  for (const piece of pieces) {
+    if (skip < piece.length) left.push(skip === 0 ? piece : piece.subarray(skip));
+    skip = Math.max(0, skip - piece.length);
+  }
+  return left;
 }
 
 async function wrap<T>(work: Promise<T>, path?: string): Promise<T> {

@@ -8,7 +8,7 @@ import { NodeFileSystem } from '../ufs/node-file-system.ts';
 import { CachePolicy } from './cache-policy.ts';
 import { DiskState } from './disk-state.ts';
 import { PageFileError, PageFiles } from './page-files.ts';
-import { encodeHeader, pageFileName } from './page-format.ts';
+import { encodeHeader, pageFileName, totalBytes } from './page-format.ts';
 import { PageIndex, type PageRow } from './page-index.ts';
 import { reconcile } from './page-reconcile.ts';
 import type { PageKey, PageStore } from './page-store.ts';
@@ -159,16 +159,17 @@ export class DiskPageStore implements PageStore {
     return page?.ready ? page.pageBytes : undefined;
   }
 
-  async write(key: PageKey, bytes: Buffer): Promise<void> {
+  async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
     const name = pageFileName(key);
     if (this.closed || !this.state.isUp || this.policy.get(name)) return;
     if (this.busy.size >= this.settings.maxPendingWrites) return;
-    const header = encodeHeader(key, bytes);
-    const fileBytes = header.length + bytes.length;
+    const header = encodeHeader(key, pieces);
+    const pageBytes = totalBytes(pieces);
+    const fileBytes = header.length + pageBytes;
     if (!this.policy.fits(fileBytes)) return;
     const { incarnation, path, generation } = key;
-    const row: PageRow = { name, incarnation, path, generation, pageBytes: bytes.length, fileBytes };
-    const placing = this.place(row, [header, bytes]);
+    const row: PageRow = { name, incarnation, path, generation, pageBytes, fileBytes };
+    const placing = this.place(row, [header, ...pieces]);
     this.placing.add(placing);
     await this.tracked(placing.finally(() => this.placing.delete(placing)));
   }

@@ -1,5 +1,6 @@
 import type { Metrics } from '../common/metrics.ts';
 import { CachePolicy } from './cache-policy.ts';
+import { totalBytes } from './page-format.ts';
 import { pageName } from './page-key.ts';
 import type { PageKey, PageStore } from './page-store.ts';
 import { PathNames } from './path-names.ts';
@@ -67,17 +68,20 @@ export class MemoryPageStore implements PageStore {
     return this.policy.get(pageName(key)) !== undefined;
   }
 
-  async write(key: PageKey, bytes: Buffer): Promise<void> {
-    this.keep(key, bytes);
+  async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
+    this.keep(key, ...pieces);
   }
 
   /** As `write`, without a promise. */
-  keep(key: PageKey, bytes: Buffer): void {
-    const costBytes = bytes.length + overheadBytes + key.path.length;
-    if (bytes.length > this.settings.maxPageBytes || !this.policy.fits(costBytes)) return;
+  keep(key: PageKey, ...pieces: readonly Buffer[]): void {
+    const length = totalBytes(pieces);
+    const costBytes = length + overheadBytes + key.path.length;
+    if (length > this.settings.maxPageBytes || !this.policy.fits(costBytes)) return;
     const name = pageName(key);
     if (this.policy.get(name)) return;
-    const page: HeldPage = { name, key, bytes: withoutSlab(bytes), lastEnd: -1 };
+    const [first = Buffer.alloc(0), ...more] = pieces;
+    const bytes = withoutSlab(more.length === 0 ? first : Buffer.concat(pieces, length));
+    const page: HeldPage = { name, key, bytes, lastEnd: -1 };
     const evicted = this.policy.admit(name, costBytes, page);
     this.paths.add(key.incarnation, key.path, name);
     this.pageBytes += bytes.length;

@@ -219,11 +219,7 @@ export class PageFiles {
   private async writeFile(path: string, pieces: readonly Buffer[]): Promise<void> {
     const file = await this.fs.createFile(path);
     try {
-      let position = 0;
-      for (const piece of pieces) {
-        if (piece.length > 0) await file.write(piece, position);
-        position += piece.length;
-      }
+      await file.write(pieces, 0);
     } finally {
       await file.close();
     }

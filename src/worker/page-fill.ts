@@ -162,9 +162,7 @@ export class PageFills {
     }
     this.writeCount++;
     try {
-      const [first] = flight.chunks;
-      const bytes = flight.chunks.length === 1 && first ? first : Buffer.concat(flight.chunks);
-      await this.store.write(flight.key, bytes);
+      await this.store.write(flight.key, ...flight.chunks);
     } finally {
       this.writeCount--;
       this.writeQueue.shift()?.();

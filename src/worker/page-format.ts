@@ -31,24 +31,48 @@ export function pageFileName(key: PageKey): string {
   return hash('sha256', pageName(key), 'hex').slice(0, 32);
 }
 
-export function encodeHeader(key: PageKey, bytes: Buffer): Buffer {
+export function totalBytes(pieces: readonly Buffer[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+export function encodeHeader(key: PageKey, pieces: readonly Buffer[]): Buffer {
+  const pageBytes = totalBytes(pieces);
   const keyText = Buffer.from(
     JSON.stringify([key.incarnation, key.path, key.generation, key.pageSizeBytes, key.pageIndex]),
   );
-  const blockCount = Math.ceil(bytes.length / blockBytes);
+  const blockCount = Math.ceil(pageBytes / blockBytes);
   const header = Buffer.allocUnsafe(fixedBytes + keyText.length + 4 * blockCount + 4);
   magic.copy(header);
   header.writeUInt32LE(header.length, 4);
   header.writeUInt32LE(blockBytes, 8);
-  header.writeUInt32LE(bytes.length, 12);
+  header.writeUInt32LE(pageBytes, 12);
   header.writeUInt32LE(keyText.length, 16);
   keyText.copy(header, fixedBytes);
-  for (let block = 0; block < blockCount; block++) {
-    const checksum = crc32(bytes.subarray(block * blockBytes, (block + 1) * blockBytes));
-    header.writeUInt32LE(checksum, fixedBytes + keyText.length + 4 * block);
-  }
+  let at = fixedBytes + keyText.length;
+  for (const checksum of blockChecksums(pieces)) at = header.writeUInt32LE(checksum, at);
   header.writeUInt32LE(crc32(header.subarray(0, -4)), header.length - 4);
   return header;
+}
+
+/** A CRC-32 for each block of the bytes, whose pieces may end anywhere. */
+function blockChecksums(pieces: readonly Buffer[]): number[] {
+  const checksums: number[] = [];
+  let checksum = 0;
+  let left = blockBytes;
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      const part = piece.subarray(at, at + left);
+      checksum = crc32(part, checksum);
+      at += part.length;
+      left -= part.length;
+      if (left > 0) continue;
+      checksums.push(checksum);
+      checksum = 0;
+      left = blockBytes;
+    }
+  }
+  if (left < blockBytes) checksums.push(checksum);
+  return checksums;
 }
 
 /** The header's length as the first bytes of a file say it; undefined if this is no page file. */

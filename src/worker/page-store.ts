@@ -24,8 +24,8 @@ export interface PageStore {
   readNow(key: PageKey, start: number, end: number): Buffer | undefined;
   /** Whether the page is probably there; no medium is touched. */
   has(key: PageKey): boolean;
-  /** Keeps a whole page if it is admitted; makes room by evicting. `bytes` is not changed by anyone afterwards. */
-  write(key: PageKey, bytes: Buffer): Promise<void>;
+  /** Keeps a whole page, given in pieces, if it is admitted; makes room by evicting. Nobody changes the bytes afterwards. */
+  write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void>;
   /** Forgets every page of a path, or only those of other generations than `keepGeneration`. */
   remove(incarnation: string, path: string, keepGeneration?: string): Promise<void>;
   /** Forgets every page of a mount's incarnation. */

@@ -50,9 +50,9 @@ export class TieredPageStore implements PageStore {
     return this.memory.has(key) || this.disk.has(key);
   }
 
-  async write(key: PageKey, bytes: Buffer): Promise<void> {
-    this.memory.keep(key, bytes);
-    await this.disk.write(key, bytes);
+  async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
+    this.memory.keep(key, ...pieces);
+    await this.disk.write(key, ...pieces);
   }
 
   async remove(incarnation: string, path: string, keepGeneration?: string): Promise<void> {

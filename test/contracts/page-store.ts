@@ -36,6 +36,18 @@ export function pageStoreContract(name: string, open: () => Promise<PageStoreUnd
     });
     afterEach(() => underTest.close());
 
+    test('gives back a page that came in pieces, whatever their lengths', async () => {
+      const bytes = pageBytes(200_001);
+      const pieces: Buffer[] = [];
+      for (let at = 0, length = 1; at < bytes.length; at += length, length = (length * 7 + 3) % 70_000) {
+        pieces.push(bytes.subarray(at, at + length));
+      }
+      expect(pieces.length).toBeGreaterThan(3);
+      await store.write(pageKey(), Buffer.alloc(0), ...pieces);
+      expect(await store.read(pageKey(), 0, bytes.length)).toEqual(bytes);
+      expect(await store.read(pageKey(), 65_500, 65_600)).toEqual(bytes.subarray(65_500, 65_600));
+    });
+
     test('gives back any range of a page as it was written', async () => {
       const bytes = pageBytes(10_000);
       await store.write(pageKey(), bytes);

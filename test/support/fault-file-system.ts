@@ -198,7 +198,8 @@ class FaultFile implements OpenFile {
     return this.node.data.copy(buffer, 0, position);
   }
 
-  async write(bytes: Buffer, position: number): Promise<void> {
+  async write(pieces: readonly Buffer[], position: number): Promise<void> {
+    const bytes = Buffer.concat(pieces);
     await this.fs.change();
     const data = Buffer.alloc(Math.max(this.node.data.length, position + bytes.length));
     this.node.data.copy(data);

@@ -49,9 +49,9 @@ export class FaultyFileSystem extends NodeFileSystem {
         await this.before('read', path);
         return file.read(buffer, position);
       },
-      write: async (bytes, position) => {
+      write: async (pieces, position) => {
         await this.before('write', path);
-        return file.write(bytes, position);
+        return file.write(pieces, position);
       },
       status: () => file.status(),
       resolvedPath: () => file.resolvedPath(),
