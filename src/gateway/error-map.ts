@@ -1,16 +1,37 @@
 import { unreachable } from '../common/assert.ts';
 import { CoordError } from '../coord/store.ts';
 import { S3Error } from '../s3api/errors.ts';
+import { validatedHeader, validatedText } from '../s3api/headers.ts';
 import { UfsError } from '../ufs/errors.ts';
-import { WorkerError } from '../worker/reader.ts';
+import { AbsentError, WorkerError } from '../worker/reader.ts';
 
 /** The one translation of a fault inside into the error an S3 client gets. The cause is kept for the log, never sent. */
 export function toS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
   if (error instanceof UfsError) return fromUfsError(error);
-  if (error instanceof WorkerError) return new S3Error('SlowDown', { cause: error });
+  if (error instanceof AbsentError) return absent(error);
+  if (error instanceof WorkerError) return fromWorkerError(error);
   if (error instanceof CoordError) return fromCoordError(error);
   return new S3Error('InternalError', { cause: error });
+}
+
+function absent(cause: AbsentError): S3Error {
+  return new S3Error('NoSuchKey', {
+    headers: { [validatedHeader]: validatedText(cause.validatedMs) },
+    cause,
+  });
+}
+
+function fromWorkerError(cause: WorkerError): S3Error {
+  switch (cause.kind) {
+    case 'overloaded':
+    case 'closed':
+      return new S3Error('SlowDown', { cause });
+    case 'not-cached':
+      return new S3Error('GatewayTimeout', { cause });
+    default:
+      return unreachable(cause.kind);
+  }
 }
 
 /** Nothing was changed, and a later try may go well, unless the store itself is damaged. */

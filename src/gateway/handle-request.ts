@@ -6,6 +6,7 @@ import type { Metrics } from '../common/metrics.ts';
 import type { Random } from '../common/random.ts';
 import type { Route, S3Request, S3Response } from '../s3api/call.ts';
 import { errorResponse, S3Error } from '../s3api/errors.ts';
+import { validatedHeader } from '../s3api/headers.ts';
 import { parseTarget } from '../s3api/path.ts';
 import { matchRoute } from '../s3api/router.ts';
 import type { ObjectService } from '../s3api/service.ts';
@@ -25,6 +26,9 @@ export interface PipelineSettings {
   /** Requests being worked on at once; over it `503 SlowDown`. */
   readonly maxInFlight: number;
 }
+
+/** Codes of status 5xx that tell of no fault. */
+const asExpected: ReadonlySet<string> = new Set(['SlowDown', 'NotImplemented', 'GatewayTimeout']);
 
 /** What is known of a request as it goes through the pipeline, for its answer, its metric and its log line. */
 interface Progress {
@@ -165,7 +169,7 @@ export class RequestPipeline implements RequestTaker {
   #logFault(requestId: string, error: S3Error): void {
     const { code, cause, status } = error;
     if (status < 500) return;
-    const level = code === 'SlowDown' || code === 'NotImplemented' ? 'debug' : 'error';
+    const level = asExpected.has(code) ? 'debug' : 'error';
     this.#log[level]({ requestId, code, err: cause }, 'a request failed');
   }
 
@@ -191,6 +195,7 @@ export class RequestPipeline implements RequestTaker {
       code,
       user: progress.userName,
       cache: res.getHeader('x-forebay-cache'),
+      validated: res.getHeader(validatedHeader),
       bytes: res.getHeader('content-length'),
       received: progress.body.receivedBytes || undefined,
       ms: Math.round(durationMs * 1000) / 1000,

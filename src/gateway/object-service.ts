@@ -14,6 +14,7 @@ import type {
   CompleteInput,
   CopyInput,
   CopyPartInput,
+  FoundVersion,
   Identity,
   ListInput,
   ObjectService,
@@ -25,7 +26,7 @@ import type {
 } from '../s3api/service.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
-import type { MetadataSource, RangeReader } from '../worker/reader.ts';
+import { type MetadataSource, type Missing, type RangeReader, WorkerError } from '../worker/reader.ts';
 import type { BucketGate } from './bucket-gate.ts';
 import type { Buckets } from './buckets.ts';
 import { toS3Error } from './error-map.ts';
@@ -102,7 +103,7 @@ export class GatewayObjectService implements ObjectService {
 
   async getObject<Selection extends { readonly range?: ByteRange }>(
     ref: ObjectRef,
-    select: (meta: ObjectMeta, part?: PartPlace) => Selection,
+    select: (found: FoundVersion, part?: PartPlace) => Selection,
     options: ReadOptions = {},
   ): Promise<ReadObject<Selection>> {
     try {
@@ -112,8 +113,8 @@ export class GatewayObjectService implements ObjectService {
         const found = await this.#lookUp(place, attempt === 1 ? options : { ...options, revalidate: true });
         try {
           const asked = this.#findPart(place, found.meta, options);
-          const selection = select(found.meta, asked && (await asked));
-          const read = await this.#open(place, found.meta, selection.range, options.signal);
+          const selection = select(found, asked && (await asked));
+          const read = await this.#open(place, found.meta, selection.range, options);
           return { ...read, ...found, selection, owner: this.#settings.workerId };
         } catch (error) {
           this.#startAgain(place, error, attempt);
@@ -259,7 +260,7 @@ export class GatewayObjectService implements ObjectService {
   }
 
   async #lookUp(place: Place, options: ReadOptions) {
-    const known = options.revalidate ? undefined : this.#metadata.peek(place);
+    const known = options.revalidate ? undefined : this.#metadata.peek(place, options.maxAgeMs);
     return known ?? this.#metadata.get(place, options);
   }
 
@@ -267,13 +268,13 @@ export class GatewayObjectService implements ObjectService {
   #findPart(
     { backend, path }: Place,
     meta: ObjectMeta,
-    { partNumber, signal }: ReadOptions,
+    { partNumber, signal, onlyIfCached }: ReadOptions,
   ): Promise<PartPlace> | undefined {
     if (partNumber === undefined || meta.parts || !backend.findPart) return undefined;
     const count = partsClaimed(meta);
-    return count > 1 && partNumber <= count
-      ? backend.findPart(path, meta, partNumber, { signal })
-      : undefined;
+    if (count === 1 || partNumber > count) return undefined;
+    if (onlyIfCached) throw new WorkerError('not-cached', 'the storage alone knows where its parts lie');
+    return backend.findPart(path, meta, partNumber, { signal });
   }
 
   /** The version was replaced between its metadata and what was asked of it: the answer starts again with the newer one. */
@@ -282,10 +283,11 @@ export class GatewayObjectService implements ObjectService {
     this.#metadata.invalidate(place);
   }
 
-  async #open(place: Place, meta: ObjectMeta, range: ByteRange | undefined, signal: AbortSignal | undefined) {
+  async #open(place: Place, meta: ObjectMeta, range: ByteRange | undefined, options: ReadOptions) {
     if (!range) return { body: undefined, cache: 'hit' as const };
     if (range.end === range.start) return { body: Buffer.alloc(0), cache: 'hit' as const };
-    return this.#reader.open({ ...place, meta, pageSizeBytes: this.#settings.pageSizeBytes }, range, signal);
+    const target = { ...place, meta, pageSizeBytes: this.#settings.pageSizeBytes };
+    return this.#reader.open(target, range, options.signal, missingPages(options));
   }
 
   /**
@@ -334,6 +336,11 @@ function newObject(from: NewObject): NewObject {
   return { headers: from.headers, userMetadata: from.userMetadata, storageClass: from.storageClass };
 }
 
+function missingPages({ onlyIfCached, noStore }: ReadOptions): Missing {
+  if (onlyIfCached) return 'refuse';
+  return noStore ? 'bypass' : 'fill';
+}
+
 function isMoved(error: unknown): boolean {
   return error instanceof UfsError && error.kind === 'moved';
 }
@@ -342,7 +349,8 @@ function isMoved(error: unknown): boolean {
 function inBucket(error: unknown, ref: ObjectRef): S3Error {
   const mapped = toS3Error(error);
   if (mapped.code !== 'NoSuchKey' || mapped.extra.Key !== undefined) return mapped;
-  return new S3Error('NoSuchKey', { extra: { Key: ref.key }, cause: mapped.cause });
+  const { headers, cause } = mapped;
+  return new S3Error('NoSuchKey', { extra: { Key: ref.key }, headers, cause });
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}

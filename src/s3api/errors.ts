@@ -34,6 +34,18 @@ export class S3Error extends Error {
     this.extra = details.extra ?? {};
     this.headers = status === 503 ? { 'retry-after': 1, ...details.headers } : (details.headers ?? {});
   }
+
+  /** The same error with headers more. */
+  withHeaders(headers: Readonly<Record<string, string | number>>): S3Error {
+    const { message, resource, extra, cause } = this;
+    return new S3Error(this.code, {
+      message,
+      resource,
+      extra,
+      cause,
+      headers: { ...this.headers, ...headers },
+    });
+  }
 }
 
 /** `InvalidArgument` as S3 words it: which argument, and what its value was. */

@@ -174,6 +174,13 @@ export function objectHeaders(meta: ObjectMeta): AnswerHeaders {
   return headers;
 }
 
+/** Names when what an answer tells of an object was last known to be the backend's state: RFC 3339, UTC, milliseconds. */
+export const validatedHeader = 'x-forebay-validated';
+
+export function validatedText(validatedMs: number): string {
+  return new Date(validatedMs).toISOString();
+}
+
 export function quoted(etag: string): string {
   return `"${etag}"`;
 }

@@ -1,14 +1,22 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
+import { type CacheDirectives, parseCacheControl } from './cache-control.ts';
 import type { S3Request } from './call.ts';
 import { addChecksumHeaders } from './checksums.ts';
 import { checkReadConditions, rangeApplies } from './conditions.ts';
 import { notImplemented, S3Error } from './errors.ts';
-import { type AnswerHeaders, objectHeaders, parseOverrides, versionHeaders } from './headers.ts';
+import {
+  type AnswerHeaders,
+  objectHeaders,
+  parseOverrides,
+  validatedHeader,
+  validatedText,
+  versionHeaders,
+} from './headers.ts';
 import { contentRange, parseRange } from './range.ts';
 import { refuseOnRead } from './refused-headers.ts';
 import { parameter, parsePartNumber, refuseOtherVersions } from './request.ts';
-import type { PartPlace } from './service.ts';
+import type { FoundVersion, PartPlace } from './service.ts';
 
 /** What a GET or HEAD asks for, as far as it can be known before the object is. */
 export interface ReadRequest {
@@ -16,8 +24,8 @@ export interface ReadRequest {
   readonly partNumber?: number;
   readonly overrides: AnswerHeaders;
   readonly wantsChecksums: boolean;
-  /** The client does not accept what a cache knows without asking again (RFC 9111, 5.2.1). */
-  readonly revalidate: boolean;
+  /** How much of a cache the client accepts. */
+  readonly cache: CacheDirectives;
 }
 
 /** What the answer is for one version of the object. */
@@ -44,20 +52,32 @@ export function parseReadRequest(request: S3Request): ReadRequest {
     partNumber: rawPartNumber === undefined ? undefined : parsePartNumber(rawPartNumber),
     overrides: parseOverrides(query),
     wantsChecksums: headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED',
-    revalidate: /\b(?:no-cache|max-age=0)\b/i.test(headers['cache-control'] ?? ''),
+    cache: parseCacheControl(headers['cache-control']),
   };
 }
 
 /**
  * Decides conditions, part and range against one version, in the order of RFC 9110, 13.2.2. `asked` is the wanted part's
- * place, of an object whose metadata does not tell it.
+ * place, of an object whose metadata does not tell it. Every answer, errors among them, says when the version was last known to be
+ * the present one (`validatedMs`).
  * NotModified, PreconditionFailed, InvalidRange, InvalidPartNumber.
  */
 export function selectRepresentation(
   wanted: ReadRequest,
-  meta: ObjectMeta,
+  { meta, validatedMs }: FoundVersion,
   asked?: PartPlace,
 ): Representation {
+  try {
+    const representation = select(wanted, meta, asked);
+    representation.headers[validatedHeader] = validatedText(validatedMs);
+    return representation;
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error;
+    throw error.withHeaders({ [validatedHeader]: validatedText(validatedMs) });
+  }
+}
+
+function select(wanted: ReadRequest, meta: ObjectMeta, asked: PartPlace | undefined): Representation {
   checkReadConditions(wanted.headers, meta, () => notModifiedHeaders(meta));
   const headers = objectHeaders(meta);
   const whole = { start: 0, end: meta.sizeBytes };

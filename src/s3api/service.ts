@@ -25,8 +25,7 @@ export interface BucketInfo {
 /** Where the bytes of an answer came from: `hit` only if no backend byte was read. */
 export type CacheStatus = 'hit' | 'miss' | 'partial' | 'bypass';
 
-export interface ReadObject<Selection> {
-  readonly meta: ObjectMeta;
+export interface ReadObject<Selection> extends FoundVersion {
   /** What `select` returned for this version. */
   readonly selection: Selection;
   /**
@@ -37,8 +36,6 @@ export interface ReadObject<Selection> {
   readonly cache: CacheStatus;
   /** The worker that served it. */
   readonly owner: string;
-  /** When the metadata was last known to be the backend's (ms since the Unix epoch). */
-  readonly validatedMs: number;
 }
 
 /** A part's bytes within its object, and how many parts there are. */
@@ -47,13 +44,25 @@ export interface PartPlace {
   readonly count: number;
 }
 
-/** How much of the cache a reader accepts (`Cache-Control` of the request). */
+/** A version of an object, and when it was last known to be the present one (ms since the Unix epoch). */
+export interface FoundVersion {
+  readonly meta: ObjectMeta;
+  readonly validatedMs: number;
+}
+
+/** How a reader wants an object read, and how much of the cache it accepts (`Cache-Control` of the request). */
 export interface ReadOptions {
   readonly signal?: AbortSignal;
   /** Asks where this part lies, if the object is made of several and its metadata does not tell their sizes. */
   readonly partNumber?: number;
   /** Ask the backend before cached metadata is used. */
   readonly revalidate?: boolean;
+  /** Cached metadata counts only if it was validated less than so long ago. */
+  readonly maxAgeMs?: number;
+  /** What is asked of the backend is not kept. What the cache has is used all the same. */
+  readonly noStore?: boolean;
+  /** GatewayTimeout rather than ask the backend for anything. */
+  readonly onlyIfCached?: boolean;
 }
 
 export type WriteCondition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' };
@@ -153,15 +162,15 @@ export interface ObjectService {
   headObject(
     ref: ObjectRef,
     options?: ReadOptions,
-  ): Promise<{ meta: ObjectMeta; part?: PartPlace; owner: string; validatedMs: number }>;
+  ): Promise<FoundVersion & { readonly part?: PartPlace; readonly owner: string }>;
   /**
-   * One version of an object: calls `select` with its metadata, and the part that was asked for (again, with newer metadata,
-   * if the version moved before the first byte) and opens the range it names. What `select` throws is passed on; an empty
+   * One version of an object: calls `select` with it, and the part that was asked for (again, with a newer one, if the
+   * version moved before the first byte) and opens the range it names. What `select` throws is passed on; an empty
    * range has an empty body.
    */
   getObject<Selection extends { readonly range?: ByteRange }>(
     ref: ObjectRef,
-    select: (meta: ObjectMeta, part?: PartPlace) => Selection,
+    select: (found: FoundVersion, part?: PartPlace) => Selection,
     options?: ReadOptions,
   ): Promise<ReadObject<Selection>>;
   putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;

@@ -4,8 +4,15 @@ import type { Mutants } from '../common/mutants.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { abortable } from './abortable.ts';
-import { type KnownMeta, MetadataEntries, mayKeep } from './metadata-entries.ts';
-import type { MetadataSource, MetadataTarget } from './reader.ts';
+import { MetadataEntries, mayKeep } from './metadata-entries.ts';
+import {
+  AbsentError,
+  type KnownMeta,
+  type LookUpOptions,
+  type MetadataSource,
+  type MetadataTarget,
+  WorkerError,
+} from './reader.ts';
 
 export interface MetadataCacheSettings {
   /** Memory for metadata, bytes, estimated. */
@@ -21,6 +28,8 @@ interface HeadFlight {
   /** The key's epoch when the question was sent; undefined until then. */
   epoch: number | undefined;
   waiters: number;
+  /** Whether one of those who asked lets the answer be kept. */
+  mayKeep: boolean;
   readonly abort: AbortController;
 }
 
@@ -70,24 +79,24 @@ export class MetadataCache implements MetadataSource {
     return { entries: this.entries.count, bytes: this.entries.bytes, keysInFlight: this.states.size };
   }
 
-  peek(target: MetadataTarget): KnownMeta | undefined {
-    const known = this.entries.usable(nameOf(target), target);
-    if (known === undefined || known === 'absent') return undefined;
+  peek(target: MetadataTarget, maxAgeMs?: number): KnownMeta | undefined {
+    const known = this.entries.usable(nameOf(target), target, maxAgeMs);
+    if (!known?.meta) return undefined;
     this.hits.inc();
     return known;
   }
 
-  async get(
-    target: MetadataTarget,
-    options: { readonly revalidate?: boolean; readonly signal?: AbortSignal } = {},
-  ): Promise<KnownMeta> {
+  async get(target: MetadataTarget, options: LookUpOptions = {}): Promise<KnownMeta> {
     const name = nameOf(target);
-    const validating = options.revalidate || !mayKeep(target);
-    const known = validating ? undefined : this.entries.usable(name, target);
+    const { revalidate, maxAgeMs } = options;
+    const known = revalidate ? undefined : this.entries.usable(name, target, maxAgeMs);
     if (known) this.hits.inc();
-    if (known === 'absent') throw notFound(target);
-    if (known) return known;
-    return this.ask(name, target, validating, options.signal);
+    if (known?.meta) return known;
+    if (known) throw new AbsentError(target, known.validatedMs);
+    if (options.onlyIfCached) throw new WorkerError('not-cached', 'its metadata is not known');
+    // A question that is under way may be older than its answer is allowed to be.
+    const validating = revalidate || maxAgeMs !== undefined || !mayKeep(target);
+    return this.ask(name, target, validating, options);
   }
 
   async write<T extends ObjectMeta | undefined>(
@@ -136,13 +145,14 @@ export class MetadataCache implements MetadataSource {
     name: string,
     target: MetadataTarget,
     validating: boolean,
-    signal: AbortSignal | undefined,
+    { signal, noStore }: LookUpOptions,
   ): Promise<KnownMeta> {
     const state = this.hold(name);
     const joined = this.joinable(state, validating);
     (joined ? this.coalesced : this.misses).inc();
     const flight = joined ?? this.launch(name, target, state);
     flight.waiters++;
+    if (!noStore) flight.mayKeep = true;
     try {
       return await abortable(flight.answer, signal);
     } catch (error) {
@@ -170,6 +180,7 @@ export class MetadataCache implements MetadataSource {
       answer: answered.promise,
       epoch: undefined,
       waiters: 0,
+      mayKeep: false,
       abort: new AbortController(),
     };
     // Every waiter may have gone by the time it fails.
@@ -216,16 +227,19 @@ export class MetadataCache implements MetadataSource {
       const meta = await target.backend.head(target.path, { signal: flight.abort.signal });
       if (isCurrent()) {
         this.onVersion(target, meta.generation);
-        return this.entries.install(name, target, meta, sent);
+        if (flight.mayKeep) return this.entries.install(name, target, meta, sent);
+        this.entries.contradict(name, meta);
       }
       return { meta, validatedMs: sent.wallMs };
     } catch (error) {
       const isAbsent = error instanceof UfsError && error.kind === 'not-found';
-      if (isAbsent && isCurrent()) {
+      if (!isAbsent) throw error;
+      if (isCurrent()) {
         this.onVersion(target, undefined);
-        this.entries.installAbsent(name, target, sent);
+        if (flight.mayKeep) this.entries.installAbsent(name, target, sent);
+        else this.entries.contradict(name, undefined);
       }
-      throw error;
+      throw new AbsentError(target, sent.wallMs, error);
     } finally {
       if (state.running === flight) state.running = undefined;
       this.release(name, state);
@@ -250,13 +264,6 @@ export class MetadataCache implements MetadataSource {
 
 function nameOf(target: MetadataTarget): string {
   return `${target.incarnation}\0${target.path}`;
-}
-
-function notFound(target: MetadataTarget): UfsError {
-  return new UfsError('not-found', 'the object is known not to exist', {
-    backend: target.backend.uri,
-    key: target.path,
-  });
 }
 
 function cancelled(target: MetadataTarget, cause: unknown): UfsError {

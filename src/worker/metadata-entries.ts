@@ -1,7 +1,7 @@
 import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import { CachePolicy } from './cache-policy.ts';
-import type { MetadataTarget } from './reader.ts';
+import type { KnownMeta, MetadataTarget } from './reader.ts';
 
 /** When something was known to be the backend's state, on both clocks. */
 export interface Moment {
@@ -9,13 +9,14 @@ export interface Moment {
   readonly monotonicMs: number;
 }
 
-export interface KnownMeta {
-  readonly meta: ObjectMeta;
+/** That there is no object. */
+export interface KnownAbsence {
+  readonly meta: undefined;
   readonly validatedMs: number;
 }
 
 interface Entry {
-  readonly known: KnownMeta | 'absent';
+  readonly known: KnownMeta | KnownAbsence;
   readonly moment: Moment;
 }
 
@@ -45,10 +46,14 @@ export class MetadataEntries {
     return { wallMs: this.clock.nowMs(), monotonicMs: this.clock.monotonicMs() };
   }
 
-  /** What may be used now without asking the backend. */
-  usable(name: string, target: MetadataTarget): KnownMeta | 'absent' | undefined {
+  /** What may be used now without asking the backend, by a reader to whom nothing older than `maxAgeMs` is of use. */
+  usable(
+    name: string,
+    target: MetadataTarget,
+    maxAgeMs = Number.POSITIVE_INFINITY,
+  ): KnownMeta | KnownAbsence | undefined {
     const entry = this.policy.get(name);
-    if (!entry || !this.isUsable(entry, target)) return undefined;
+    if (!entry || !this.isUsable(entry, target, maxAgeMs)) return undefined;
     this.policy.touch(name);
     return entry.known;
   }
@@ -70,8 +75,13 @@ export class MetadataEntries {
     this.policy.remove(name);
     // An exclusive backend answers for itself at no cost, and nothing here would be told when a key appears.
     if (!target.backend.capabilities.exclusive && mayKeep(target)) {
-      this.keep(name, { known: 'absent', moment }, 0);
+      this.keep(name, { known: { meta: undefined, validatedMs: moment.wallMs }, moment }, 0);
     }
+  }
+
+  /** The backend was seen to have this (undefined: nothing), by one who leaves nothing here. What says otherwise goes. */
+  contradict(name: string, meta: ObjectMeta | undefined): void {
+    if (this.policy.get(name)?.known.meta?.generation !== meta?.generation) this.policy.remove(name);
   }
 
   remove(name: string): void {
@@ -88,12 +98,9 @@ export class MetadataEntries {
     return held !== undefined && held.moment.monotonicMs > moment.monotonicMs;
   }
 
-  private isUsable(entry: Entry, target: MetadataTarget): boolean {
-    if (target.backend.capabilities.exclusive) return true;
-    const { freshness } = target;
-    if (freshness.kind === 'always') return false;
-    const limitMs = freshness.kind === 'lease' ? freshness.ms : Number.POSITIVE_INFINITY;
-    return this.ageMs(entry) < (entry.known === 'absent' ? Math.min(limitMs, maxAbsentMs) : limitMs);
+  private isUsable(entry: Entry, target: MetadataTarget, maxAgeMs: number): boolean {
+    const limitMs = Math.min(limitOf(target), entry.known.meta ? maxAgeMs : Math.min(maxAgeMs, maxAbsentMs));
+    return limitMs === Number.POSITIVE_INFINITY || this.ageMs(entry) < limitMs;
   }
 
   /** By whichever clock says more: one stands still while the machine sleeps, the other may be set back. */
@@ -103,9 +110,15 @@ export class MetadataEntries {
   }
 }
 
+/** How old what is known of this mount's objects may be. */
+function limitOf({ backend, freshness }: MetadataTarget): number {
+  if (backend.capabilities.exclusive || freshness.kind === 'immutable') return Number.POSITIVE_INFINITY;
+  return freshness.kind === 'lease' ? freshness.ms : 0;
+}
+
 /** True if metadata of this mount can ever be used without asking again. */
 export function mayKeep(target: MetadataTarget): boolean {
-  return target.backend.capabilities.exclusive || target.freshness.kind !== 'always';
+  return limitOf(target) > 0;
 }
 
 function sizeOf(meta: ObjectMeta): number {

@@ -11,7 +11,7 @@ import type { PageFlight } from './page-flight.ts';
 import { pageKeyOf, pageName } from './page-key.ts';
 import type { PageKey, PageStore } from './page-store.ts';
 import { RangeStream, type RangeStreamParts } from './range-stream.ts';
-import type { PageRead, RangeReader, ReadTarget } from './reader.ts';
+import { type Missing, type PageRead, type RangeReader, type ReadTarget, WorkerError } from './reader.ts';
 import { ServedBytes } from './served-bytes.ts';
 
 export interface PageReaderSettings {
@@ -83,17 +83,36 @@ export class PageReader implements RangeReader {
     return this.fills.usage;
   }
 
-  open(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
+  open(
+    target: ReadTarget,
+    range: ByteRange,
+    signal?: AbortSignal,
+    missing: Missing = 'fill',
+  ): Promise<PageRead> {
     if (!target.meta.generationSettled && !this.settings.mutants?.keepUnsettledPages) {
-      return this.openBypass(target, range, signal);
+      return this.openPast(target, range, signal, missing);
     }
     const lengthBytes = rangeLength(range);
     if (lengthBytes <= target.pageSizeBytes) {
       const now = this.piecesNow(cut(target, range));
       if (now) return Promise.resolve(this.answer('hit', now, 0));
     }
+    // A page that goes, or is found damaged, after this look is filled all the same.
+    if (missing !== 'fill' && this.statusOf(target, range) !== 'hit') {
+      return this.openPast(target, range, signal, missing);
+    }
     if (lengthBytes <= this.settings.wholeBytes) return this.openWhole(target, range, signal);
     return this.openStream(target, range, signal);
+  }
+
+  private async openPast(
+    target: ReadTarget,
+    range: ByteRange,
+    signal: AbortSignal | undefined,
+    missing: Missing,
+  ): Promise<PageRead> {
+    if (missing === 'refuse') throw new WorkerError('not-cached', 'not all of its pages are here');
+    return this.openBypass(target, range, signal);
   }
 
   /**

@@ -2,6 +2,7 @@ import type { ByteRange } from '../common/byte-range.ts';
 import type { Freshness } from '../common/freshness.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Backend } from '../ufs/backend.ts';
+import { UfsError } from '../ufs/errors.ts';
 
 /** An object version to read through the cache. */
 export interface ReadTarget {
@@ -28,8 +29,26 @@ export interface RangeReader {
    * A range of one page or less is a whole, checked Buffer; a longer one streams while it fills. `range` is not empty and lies
    * within the object. Rejects with `UfsError` (`moved` before the first byte: the caller starts again with newer metadata),
    * or with `WorkerError` kind `overloaded`. Aborting the signal ends this reader only, not a fill that others wait for.
+   *
+   * `missing` says what becomes of a range that the store does not hold whole: `fill` (the default) keeps what it reads, `bypass` keeps
+   * nothing of it, `refuse` rejects with `WorkerError` kind `not-cached`.
    */
-  open(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead>;
+  open(target: ReadTarget, range: ByteRange, signal?: AbortSignal, missing?: Missing): Promise<PageRead>;
+}
+
+export type Missing = 'fill' | 'bypass' | 'refuse';
+
+/** What a reader accepts of what is known already. */
+export interface LookUpOptions {
+  readonly signal?: AbortSignal;
+  /** Nothing counts that was not asked of the backend after this call came. */
+  readonly revalidate?: boolean;
+  /** What is known must be younger than this. */
+  readonly maxAgeMs?: number;
+  /** The backend's answer is not kept. */
+  readonly noStore?: boolean;
+  /** Rejects with `WorkerError` kind `not-cached` rather than ask the backend. */
+  readonly onlyIfCached?: boolean;
 }
 
 /**
@@ -37,13 +56,10 @@ export interface RangeReader {
  * write overtook).
  */
 export interface MetadataSource {
-  /** Cached or asked of the backend. Rejects with `UfsError` (not-found …). */
-  get(
-    target: MetadataTarget,
-    options?: { readonly revalidate?: boolean; readonly signal?: AbortSignal },
-  ): Promise<{ readonly meta: ObjectMeta; readonly validatedMs: number }>;
-  /** Without waiting: undefined unless valid metadata is at hand. For the hot path. */
-  peek(target: MetadataTarget): { readonly meta: ObjectMeta; readonly validatedMs: number } | undefined;
+  /** Cached or asked of the backend. Rejects with `UfsError`; where there is no object, that is an `AbsentError`. */
+  get(target: MetadataTarget, options?: LookUpOptions): Promise<KnownMeta>;
+  /** Without waiting: undefined unless valid metadata, younger than `maxAgeMs`, is at hand. For the hot path. */
+  peek(target: MetadataTarget, maxAgeMs?: number): KnownMeta | undefined;
   /**
    * Runs a change of the object: the key is not cached from before `change` starts until after it has ended, and nothing that
    * was asked of the backend meanwhile is kept. The change's result, if it is metadata and no other change overlapped, is installed.
@@ -61,10 +77,28 @@ export interface MetadataTarget {
   readonly freshness: Freshness;
 }
 
+export interface KnownMeta {
+  readonly meta: ObjectMeta;
+  /** When it was last known to be the backend's state: when the question was sent (ms since the Unix epoch). */
+  readonly validatedMs: number;
+}
+
+/** There is no object, as of a time. */
+export class AbsentError extends UfsError {
+  /** As in `KnownMeta`. */
+  readonly validatedMs: number;
+  constructor(target: MetadataTarget, validatedMs: number, cause?: unknown) {
+    super('not-found', 'there is no such object', { backend: target.backend.uri, key: target.path, cause });
+    this.validatedMs = validatedMs;
+  }
+}
+
+export type WorkerErrorKind = 'overloaded' | 'closed' | 'not-cached';
+
 export class WorkerError extends Error {
   override name = 'WorkerError';
-  readonly kind: 'overloaded' | 'closed';
-  constructor(kind: 'overloaded' | 'closed', message: string) {
+  readonly kind: WorkerErrorKind;
+  constructor(kind: WorkerErrorKind, message: string) {
     super(message);
     this.kind = kind;
   }

@@ -7,8 +7,8 @@ export async function getObject({ request, service, signal }: Call): Promise<S3R
   const wanted = parseReadRequest(request);
   const { selection, body, cache, owner } = await service.getObject(
     objectOf(request),
-    (meta, part) => selectRepresentation(wanted, meta, part),
-    { signal, revalidate: wanted.revalidate, partNumber: wanted.partNumber },
+    (found, part) => selectRepresentation(wanted, found, part),
+    { ...wanted.cache, signal, partNumber: wanted.partNumber },
   );
   const { status, headers } = selection;
   headers['x-forebay-cache'] = cache;

@@ -5,12 +5,12 @@ import { objectOf } from '../request.ts';
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
 export async function headObject({ request, service, signal }: Call): Promise<S3Response> {
   const wanted = parseReadRequest(request);
-  const { meta, part, owner } = await service.headObject(objectOf(request), {
+  const found = await service.headObject(objectOf(request), {
+    ...wanted.cache,
     signal,
-    revalidate: wanted.revalidate,
     partNumber: wanted.partNumber,
   });
-  const { status, headers } = selectRepresentation(wanted, meta, part);
-  headers['x-forebay-owner'] = owner;
+  const { status, headers } = selectRepresentation(wanted, found, found.part);
+  headers['x-forebay-owner'] = found.owner;
   return { status, headers };
 }

@@ -6,6 +6,7 @@ import { send } from '../support/send.ts';
 
 const md5OfDigits = '"781e5e245d69b566979b86e28d23f2c7"';
 const lastModified = 'Fri, 02 Jan 2026 03:04:05 GMT';
+const validated = '2026-01-02T03:04:05.678Z';
 
 let service: MapObjectService;
 
@@ -36,6 +37,7 @@ describe('GetObject', () => {
       'x-amz-meta-color': 'blue',
       'x-forebay-cache': 'hit',
       'x-forebay-owner': 'here',
+      'x-forebay-validated': validated,
     });
   });
 
@@ -105,7 +107,20 @@ describe('GetObject', () => {
       etag: md5OfDigits,
       'last-modified': lastModified,
       'cache-control': 'max-age=9',
+      'x-forebay-validated': validated,
     });
+  });
+
+  test('what a version does not meet says when it was known to be the present one, like what it does', async () => {
+    for (const [status, headers] of [
+      [412, { 'if-match': '"x"' }],
+      [416, { range: 'bytes=10-' }],
+      [206, { range: 'bytes=1-2' }],
+    ] as const) {
+      for (const answer of [await get('/abc/digits', headers), await head('/abc/digits', headers)]) {
+        expect([answer.status, answer.headers['x-forebay-validated']]).toEqual([status, validated]);
+      }
+    }
   });
 
   test.each([
@@ -126,17 +141,13 @@ describe('GetObject', () => {
     expect(headers).toMatchObject({ 'content-type': 'a/b', 'cache-control': '' });
   });
 
-  test.each([
-    ['no-cache', true],
-    ['max-age=0', true],
-    ['no-transform, No-Cache', true],
-    ['max-age=05', false],
-    ['public', false],
-    [undefined, false],
-  ])('with Cache-Control %s asks the backend first: %s', async (value, revalidate) => {
-    await get('/abc/digits', value === undefined ? {} : { 'cache-control': value });
-    await head('/abc/digits', value === undefined ? {} : { 'cache-control': value });
-    expect(service.readOptions.map((options) => options.revalidate)).toEqual([revalidate, revalidate]);
+  test('hands on what Cache-Control allows of a cache', async () => {
+    const headers = { 'cache-control': 'no-cache, no-store, only-if-cached' };
+    await get('/abc/digits', headers);
+    await head('/abc/digits', headers);
+    await get('/abc/digits', { 'cache-control': 'max-age=7' });
+    const strict = { revalidate: true, noStore: true, onlyIfCached: true };
+    expect(service.readOptions).toMatchObject([strict, strict, { revalidate: false, maxAgeMs: 7000 }]);
   });
 
   test('knows the one version that there is', async () => {

@@ -8,6 +8,7 @@ import type {
   CompleteInput,
   CopyInput,
   CopyPartInput,
+  FoundVersion,
   Identity,
   ListInput,
   ListItem,
@@ -86,12 +87,12 @@ export class MapObjectService implements ObjectService {
 
   async getObject<Selection extends { readonly range?: { start: number; end: number } }>(
     ref: ObjectRef,
-    select: (meta: ObjectMeta) => Selection,
+    select: (found: FoundVersion) => Selection,
     options: ReadOptions = {},
   ) {
     this.readOptions.push(options);
     const { meta, bytes } = this.#object(ref);
-    const selection = select(meta);
+    const selection = select({ meta, validatedMs: this.nowMs });
     const { range } = selection;
     const body = range && bytes.subarray(range.start, range.end);
     return { meta, selection, body, cache: 'hit' as const, owner: 'here', validatedMs: this.nowMs };
