@@ -56,6 +56,7 @@ export interface GatewayUnderTest {
 export async function startGateway(
   root: Backend,
   mounts: readonly { mount: Mount; backend: Backend }[] = [],
+  { pageSizeBytes = 4 * 1024 * 1024 }: { readonly pageSizeBytes?: number } = {},
 ): Promise<GatewayUnderTest> {
   const metrics = new Metrics();
   const buckets = new MemoryBucketRecords();
@@ -78,7 +79,7 @@ export async function startGateway(
     gate,
     new MetadataCache(systemClock, metrics, defaultMetadataCacheSettings),
     new PageReader(systemClock, metrics, pages, defaultPageReaderSettings),
-    { workerId: randomUUID(), pageSizeBytes: 4 * 1024 * 1024 },
+    { workerId: randomUUID(), pageSizeBytes },
   );
   const identity = { userName: 'root', policy: 'admin', accessKeyId: credentials.accessKeyId } as const;
   const source = {
