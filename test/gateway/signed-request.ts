@@ -11,6 +11,7 @@ export interface SentRequest {
   readonly unsigned?: Readonly<Record<string, string>>;
   /** Signed in the query; then no other header than `host` is signed. */
   readonly presigned?: boolean;
+  readonly body?: Buffer;
 }
 
 export interface HttpAnswer {
@@ -19,9 +20,9 @@ export interface HttpAnswer {
   readonly body: Buffer;
 }
 
-/** One request to a gateway on this machine, signed by aws4. */
+/** One request to a gateway on this machine, signed by aws4. If the answer is cut off, the error's `partial` is what came of it. */
 export async function sendSigned(port: number, sent: SentRequest): Promise<HttpAnswer> {
-  const { method = 'GET', target, headers = {}, unsigned = {}, presigned = false } = sent;
+  const { method = 'GET', target, headers = {}, unsigned = {}, presigned = false, body } = sent;
   const host = `127.0.0.1:${port}`;
   const separator = target.includes('?') ? '&' : '?';
   const signed = sign(
@@ -32,6 +33,7 @@ export async function sendSigned(port: number, sent: SentRequest): Promise<HttpA
       path: presigned ? `${target}${separator}X-Amz-Expires=300` : target,
       headers: presigned ? { host } : { host, ...headers },
       signQuery: presigned,
+      body,
     },
     credentials,
   );
@@ -40,13 +42,13 @@ export async function sendSigned(port: number, sent: SentRequest): Promise<HttpA
     const req = request({ host: '127.0.0.1', port, method, path: signed.path, headers: all }, (res) => {
       const chunks: Buffer[] = [];
       res.on('data', (chunk: Buffer) => chunks.push(chunk));
-      res.on('error', reject);
+      res.on('error', (error) => reject(Object.assign(error, { partial: Buffer.concat(chunks) })));
       res.on('end', () => {
         const answered = res.headers as Record<string, string | undefined>;
         resolve({ status: res.statusCode ?? 0, headers: answered, body: Buffer.concat(chunks) });
       });
     });
     req.on('error', reject);
-    req.end();
+    req.end(body);
   });
 }

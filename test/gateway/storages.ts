@@ -45,8 +45,9 @@ async function openFiles(): Promise<Storage> {
 
 /** A second gateway of the same kind, with a proxy before it. */
 async function openS3(): Promise<Storage> {
-  const { backend, open, proxy, close } = await startS3();
-  return { mounted: open(), outside: backend, proxy, close };
+  const retry = { attempts: 2, baseMs: 5, capMs: 10 };
+  const { open, proxy, gateway, close } = await startS3({ tuning: { retry } });
+  return { mounted: open(), outside: open({ endpoint: `http://127.0.0.1:${gateway.port}` }), proxy, close };
 }
 
 export const storages: Readonly<Record<'memory' | 'file' | 's3', () => Promise<Storage>>> = {

@@ -1,0 +1,34 @@
+import { expect, test } from '@jest/globals';
+import { FreshnessCampaign } from './freshness-campaign.ts';
+import { storages } from './storages.ts';
+
+test.each([
+  ['always', { kind: 'always' }],
+  ['lease:200ms', { kind: 'lease', ms: 200 }],
+  ['immutable', { kind: 'immutable' }],
+] as const)(
+  'over s3:// with freshness %s readers see what was there when it may have been',
+  async (_name, freshness) => {
+    const storage = await storages.s3();
+    const seed = Date.now() % 1_000_000;
+    try {
+      const { violations, counts } = await new FreshnessCampaign(storage, {
+        freshness,
+        seed,
+        seconds: 4,
+      }).run();
+      expect({ seed, violations: violations.slice(0, 5) }).toEqual({ seed, violations: [] });
+      // What was never seen was not tried.
+      for (const kind of ['present', 'absent', 'lists', 'miss', 'hit', '500 InternalError']) {
+        expect([kind, (counts[kind] ?? 0) > 5]).toEqual([kind, true]);
+      }
+      // Each fill asks for one version, whatever is there by then.
+      const fills =
+        storage.proxy?.seen.filter(({ method, url }) => method === 'GET' && !url.includes('list-type')) ?? [];
+      expect(fills.length).toBeGreaterThan(10);
+      for (const { headers } of fills) expect(headers['if-match']).toMatch(/^"[0-9a-f]{32}"$/);
+    } finally {
+      await storage.close();
+    }
+  },
+);
