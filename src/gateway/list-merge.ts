@@ -28,6 +28,10 @@ export async function listMerged(sources: readonly ListSource[], options: ListOp
   const cursors = relevant.map((source) => new SourceCursor(source, options));
   const entries: ListEntry[] = [];
   for (;;) {
+    // A full page of a source ends with the word that more follows: it need not be asked what.
+    if (entries.length === options.limit && cursors.some((cursor) => cursor.surelyGoesOn)) {
+      return { entries, truncated: true };
+    }
     const next = await smallest(cursors);
     if (!next) return { entries, truncated: false };
     if (entries.length === options.limit) return { entries, truncated: true };
@@ -66,6 +70,7 @@ class SourceCursor {
   #position = 0;
   #after: string | undefined;
   #exhausted = false;
+  #hasLoaded = false;
   #lastFold: string | undefined;
 
   constructor(source: ListSource, options: ListOptions) {
@@ -84,6 +89,13 @@ class SourceCursor {
 
   advance(): void {
     this.#position++;
+  }
+
+  /** True if another entry is known to follow, whatever it is. */
+  get surelyGoesOn(): boolean {
+    if (this.#position < this.#buffer.length) return true;
+    const isPlain = this.#source.hidden.length === 0 && !this.#foldsHere && this.#foldsInto === undefined;
+    return isPlain && this.#hasLoaded && !this.#exhausted;
   }
 
   async #load(): Promise<void> {
@@ -107,6 +119,7 @@ class SourceCursor {
       limit,
     );
     this.#exhausted = !page.truncated;
+    this.#hasLoaded = true;
     for (const entry of page.entries) {
       this.#after = entry.key;
       const fold = this.#foldsHere ? foldOf(entry.key, this.#options) : undefined;

@@ -58,8 +58,8 @@ export interface CallOptions {
 export interface PutOptions extends CallOptions, NewObject {
   readonly condition?: WriteCondition;
   /**
-   * Runs after the last byte was checked and written and before the object becomes visible; a rejection gives the
-   * upload up and is passed on.
+   * Runs after the last byte was checked and written and before the object becomes visible, once for each attempt to make it
+   * so; a rejection gives the upload up and is passed on.
    */
   readonly beforeCommit?: () => Promise<void>;
 }

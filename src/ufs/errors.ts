@@ -35,11 +35,23 @@ export class UfsError extends Error {
   readonly code: string | undefined;
   /** True if the same call may succeed later, and surely had no effect now. */
   readonly retryable: boolean;
+  /**
+   * Of a failed change: nobody knows whether it took effect, or still will. Of any other error: what it tells may still be changed
+   * by such a change, so that it is not to be remembered.
+   */
+  readonly unresolved: boolean;
 
   constructor(
     kind: UfsErrorKind,
     message: string,
-    details: { backend: string; key?: string; code?: string; retryable?: boolean; cause?: unknown },
+    details: {
+      backend: string;
+      key?: string;
+      code?: string;
+      retryable?: boolean;
+      unresolved?: boolean;
+      cause?: unknown;
+    },
   ) {
     super(message, { cause: details.cause });
     this.kind = kind;
@@ -47,5 +59,6 @@ export class UfsError extends Error {
     this.key = details.key;
     this.code = details.code;
     this.retryable = details.retryable ?? (kind === 'throttled' || kind === 'unavailable');
+    this.unresolved = details.unresolved ?? false;
   }
 }

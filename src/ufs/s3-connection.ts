@@ -137,11 +137,13 @@ export class S3Connection {
       return new UfsError('cancelled', `${operation}: the call was cancelled`, {
         backend,
         key,
+        unresolved: mayHaveChanged,
         cause: signal?.reason,
       });
     }
     if (deadline.cause === 'timeout') {
-      return new UfsError('timeout', `${operation}: the backend did not go on in time`, { backend, key });
+      const details = { backend, key, unresolved: mayHaveChanged };
+      return new UfsError('timeout', `${operation}: the backend did not go on in time`, details);
     }
     return toUfsError(error, { backend, key, operation, status, systemCode, mayHaveChanged });
   }

@@ -134,14 +134,22 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
     key: failure.key,
     code: name === 'Error' || name === '' ? code : name,
     retryable: isRetryable(kind, code, failure),
+    unresolved: failure.mayHaveChanged && isUndecided(kind, code, failure),
     cause: new Error(text),
   });
 }
 
 /** What gave such an answer is no S3 server: what it says of success or of emptiness counts for nothing. */
-export function noS3Answer(operation: string, lacks: string, backend: string, key?: string): UfsError {
+export function noS3Answer(
+  operation: string,
+  lacks: string,
+  backend: string,
+  key?: string,
+  unresolved = false,
+): UfsError {
   const message = `${operation}: the answer lacks ${lacks}, so that it is not one of an S3 server`;
-  return new UfsError('unavailable', message, { backend, key, code: 'NoS3Answer', retryable: false });
+  const details = { backend, key, code: 'NoS3Answer', retryable: false, unresolved };
+  return new UfsError('unavailable', message, details);
 }
 
 /** True only where nothing can have changed. An error inside a 200 came after the work had begun. */
@@ -150,6 +158,13 @@ function isRetryable(kind: UfsErrorKind, code: string | undefined, failure: Fail
   if (!failure.mayHaveChanged) return true;
   if (failure.status === undefined) return code !== undefined && unreached.has(code);
   return kind === 'throttled' && failure.status >= 400;
+}
+
+/** Whether a change may have been made, or be made yet: the backend did not say that it refused it. */
+function isUndecided(kind: UfsErrorKind, code: string | undefined, { status }: Failure): boolean {
+  if (status === undefined) return code === undefined || !unreached.has(code);
+  if (status < 300) return true;
+  return status >= 500 && kind !== 'throttled' && kind !== 'not-implemented' && kind !== 'no-space';
 }
 
 function describe(error: unknown): { name?: string; message?: string; code?: string; requestId?: string } {

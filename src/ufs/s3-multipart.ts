@@ -39,6 +39,7 @@ import {
 } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
 import type { S3Reader } from './s3-read.ts';
+import type { S3Replacer } from './s3-replace.ts';
 import { etagHeaders, type S3Writer } from './s3-write.ts';
 import { uploadInfoOf } from './upload-info.ts';
 import { checkSignal } from './write-rules.ts';
@@ -55,13 +56,21 @@ export class S3Multipart {
   readonly #place: S3Place;
   readonly #reader: S3Reader;
   readonly #writer: S3Writer;
+  readonly #replacer: S3Replacer;
   readonly #algorithms = new Map<string, ChecksumAlgorithm | undefined>();
 
-  constructor(connection: S3Connection, place: S3Place, reader: S3Reader, writer: S3Writer) {
+  constructor(
+    connection: S3Connection,
+    place: S3Place,
+    reader: S3Reader,
+    writer: S3Writer,
+    replacer: S3Replacer,
+  ) {
     this.#connection = connection;
     this.#place = place;
     this.#reader = reader;
     this.#writer = writer;
+    this.#replacer = replacer;
   }
 
   async create(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
@@ -146,9 +155,15 @@ export class S3Multipart {
       await this.#listParts(key, uploadId, { limit: 1, signal: options.signal });
       throw this.#error('invalid-part', 'a Complete names at least one part', key);
     }
-    await options.beforeCommit?.();
+    const { condition, signal } = options;
     try {
-      return await this.completeUnasked(key, uploadId, parts, options);
+      return await this.#replacer.replace(
+        { key, ability: 'conditionalComplete', condition, signal, repeatable: true },
+        async (expected) => {
+          await options.beforeCommit?.();
+          return this.completeUnasked(key, uploadId, parts, { ...options, condition: expected });
+        },
+      );
     } catch (error) {
       if (!(error instanceof UfsError)) throw error;
       const found = await this.#resolve(key, uploadId, parts, error);

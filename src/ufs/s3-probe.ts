@@ -107,7 +107,7 @@ export class S3Probe {
     const key = 'delete';
     const etag = await this.#put(key);
     const remove = (condition: WriteCondition) =>
-      this.#parts.writer.delete(this.#name(key), { condition, signal: this.#signal });
+      this.#parts.writer.deleteUnasked(this.#name(key), { condition, signal: this.#signal });
     if (!(await this.#isRefused(() => remove(wrong))) || (await this.#etag(key)) !== etag) return false;
     const removals = Array.from({ length: racers }, () => remove({ ifMatch: etag }));
     const results = await Promise.allSettled(removals);

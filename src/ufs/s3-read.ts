@@ -9,6 +9,7 @@ import { type Answer, noting, type S3Connection } from './s3-connection.ts';
 import { parseGeneration, type Version } from './s3-generation.ts';
 import { parseContentRange, parseLength, parseMeta, versionOf, type WireHeaders } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
+import type { UnresolvedChanges } from './s3-unresolved.ts';
 import type { Call } from './s3-wire.ts';
 
 const maxChunkBytes = 1_048_576;
@@ -24,20 +25,32 @@ interface Wanted {
 export class S3Reader {
   readonly #connection: S3Connection;
   readonly #place: S3Place;
+  readonly #unresolved: UnresolvedChanges;
 
-  constructor(connection: S3Connection, place: S3Place) {
+  constructor(connection: S3Connection, place: S3Place, unresolved: UnresolvedChanges) {
     this.#connection = connection;
     this.#place = place;
+    this.#unresolved = unresolved;
   }
 
   async head(key: string, { signal }: CallOptions = {}): Promise<ObjectMeta> {
     this.#place.checkHeld(key, 'not-found');
-    const { headers } = await this.#connection.read(() => this.#headCommand(key), {
-      operation: 'HeadObject',
-      key,
-      signal,
-    });
-    return this.#metaOf(key, headers);
+    try {
+      const command = () => this.#headCommand(key);
+      const { headers } = await this.#connection.read(command, { operation: 'HeadObject', key, signal });
+      return this.#metaOf(key, headers);
+    } catch (error) {
+      if (!(error instanceof UfsError) || error.kind !== 'not-found') throw error;
+      if (!this.#unresolved.mayStillChange(key, 'absent')) throw error;
+      const details = {
+        backend: this.#place.uri,
+        key,
+        code: error.code,
+        unresolved: true,
+        cause: error.cause,
+      };
+      throw new UfsError('not-found', error.message, details);
+    }
   }
 
   /** The present version, asked for once: for the answer to a write that has succeeded and must not wait for long. */
@@ -173,7 +186,9 @@ export class S3Reader {
   #metaOf(key: string, headers: WireHeaders): ObjectMeta {
     const meta = parseMeta(headers);
     if (!meta) throw this.#error('io', 'the answer to HEAD lacks Content-Length, ETag or Last-Modified', key);
-    return meta;
+    // While a change that was lost may still come, what is there now is not to be kept.
+    const mayStillChange = this.#unresolved.mayStillChange(key, { etag: meta.etag });
+    return mayStillChange ? { ...meta, generationSettled: false } : meta;
   }
 
   #bodyOf(key: string, { output }: Answer<GetObjectCommandOutput>): Readable {

@@ -57,6 +57,8 @@ export interface S3Tuning {
   readonly maxConcurrency: number;
   readonly maxQueued: number;
   readonly maxWaitMs: number;
+  /** How long after a change failed without an answer it may still take effect. */
+  readonly settlingMs: number;
   /** A body of so many bytes at most is sent in one piece. */
   readonly inlineBodyBytes: number;
   readonly retry: RetrySettings;
@@ -74,6 +76,7 @@ export const defaultS3Tuning: S3Tuning = {
   maxConcurrency: 256,
   maxQueued: 1_000,
   maxWaitMs: 15_000,
+  settlingMs: 30_000,
   inlineBodyBytes: 256 * 1024,
   retry: { attempts: 4, baseMs: 100, capMs: 5_000 },
 };

@@ -3,7 +3,7 @@ import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../co
 import type { Random } from '../common/random.ts';
 import type { CallOptions, CopyOptions, PutOptions, WriteCondition } from './backend.ts';
 import { UfsError } from './errors.ts';
-import { BodySender, chunkedEncoding, type Payload, type SendOptions } from './s3-body.ts';
+import { BodySender, chunkedEncoding, type Payload, type SendOptions, type SentBody } from './s3-body.ts';
 import { type Answer, noting, type S3Connection } from './s3-connection.ts';
 import { noS3Answer } from './s3-errors.ts';
 import { parseGeneration } from './s3-generation.ts';
@@ -16,10 +16,13 @@ import {
 } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
 import type { S3Reader } from './s3-read.ts';
+import type { S3Replacer } from './s3-replace.ts';
 import type { Call, S3Command } from './s3-wire.ts';
 import { checkCondition, checkSignal, isEmpty } from './write-rules.ts';
 
 export type BodyForm = Pick<SendOptions, 'secure' | 'checksumTrailers' | 'signedChunks' | 'inlineBodyBytes'>;
+
+type BodyOptions = Pick<SendOptions, 'beforeCommit' | 'algorithm'>;
 
 /** What was written, in words of the one who wrote it: for where the backend cannot be asked afterwards. */
 interface Written extends NewObject {
@@ -32,13 +35,22 @@ export class S3Writer {
   readonly #connection: S3Connection;
   readonly #place: S3Place;
   readonly #reader: S3Reader;
+  readonly #replacer: S3Replacer;
   readonly #form: BodyForm;
 
-  constructor(random: Random, connection: S3Connection, place: S3Place, reader: S3Reader, form: BodyForm) {
+  constructor(
+    random: Random,
+    connection: S3Connection,
+    place: S3Place,
+    reader: S3Reader,
+    replacer: S3Replacer,
+    form: BodyForm,
+  ) {
     this.#random = random;
     this.#connection = connection;
     this.#place = place;
     this.#reader = reader;
+    this.#replacer = replacer;
     this.#form = form;
   }
 
@@ -46,24 +58,43 @@ export class S3Writer {
     this.#place.checkHeld(key, 'invalid-key');
     checkSignal(options.signal, this.#place.uri, key);
     if (options.condition) await this.#refuseEarly(key, options.condition, options.signal);
-    const { headers } = await this.putUnasked(key, body, options);
-    return this.written('PutObject', key, headers, { ...aboutOf(options), sizeBytes: body.sizeBytes });
+    const { signal, condition } = options;
+    const sender = this.#senderOf(key, body, options);
+    // A small body is gathered before it is the mount's turn, so that slow clients do not hold the others up.
+    const sent = await sender.prepare();
+    const repeatable = Buffer.isBuffer(sent.payload);
+    try {
+      return await this.#replacer.replace(
+        { key, ability: 'conditionalPut', condition, signal, repeatable },
+        async (expected) => {
+          const about = { ...newObjectHeaders(options), ...conditionHeaders(expected) };
+          const call = { operation: 'PutObject', key, signal, headers: about };
+          const { headers } = await this.#sendPrepared(call, this.#putCommand(key), sender, sent);
+          const { sizeBytes } = body;
+          return this.written('PutObject', key, headers, { ...aboutOf(options), sizeBytes });
+        },
+      );
+    } finally {
+      sender.end();
+    }
   }
 
-  /** The request alone: nothing is asked of the backend before or after it. */
+  /** The request alone: nothing is asked of the backend before or after it, and nothing is remembered. */
   putUnasked(
     key: string,
     body: UploadBody,
     options: PutOptions,
     algorithm?: ChecksumAlgorithm,
   ): Promise<Answer<{ ETag?: string }>> {
-    const command = (payload: { Body: Payload; ContentLength: number }) =>
-      new PutObjectCommand({ Bucket: this.#place.bucket, Key: this.#place.pathOf(key), ...payload });
+    const { signal, beforeCommit } = options;
     const headers = { ...newObjectHeaders(options), ...conditionHeaders(options.condition) };
-    return this.sendBody({ operation: 'PutObject', key, signal: options.signal, headers }, command, body, {
-      beforeCommit: options.beforeCommit,
-      algorithm,
-    });
+    const call = { operation: 'PutObject', key, signal, headers };
+    return this.sendBody(call, this.#putCommand(key), body, { beforeCommit, algorithm });
+  }
+
+  #putCommand(key: string) {
+    return (payload: { Body: Payload; ContentLength: number }) =>
+      new PutObjectCommand({ Bucket: this.#place.bucket, Key: this.#place.pathOf(key), ...payload });
   }
 
   /**
@@ -74,22 +105,25 @@ export class S3Writer {
     call: Call & { readonly key: string },
     command: (payload: { Body: Payload; ContentLength: number }) => S3Command<Output>,
     body: UploadBody,
-    options: Pick<PutOptions, 'beforeCommit'> & {
-      readonly algorithm?: ChecksumAlgorithm;
-    },
+    options: BodyOptions,
   ): Promise<Answer<Output>> {
-    const { tuning, writes } = this.#connection;
-    const sender = new BodySender(body, {
-      backend: this.#place.uri,
-      key: call.key,
-      signal: call.signal,
-      ...this.#form,
-      commitTimeoutMs: tuning.commitTimeoutMs,
-      ...options,
-    });
-    // A small body is gathered before it is the mount's turn, so that slow clients do not hold the others up.
-    const { payload, contentLength, headers } = await sender.prepare();
-    return this.#connection.under(writes, call, async (permit) => {
+    const sender = this.#senderOf(call.key, body, { signal: call.signal, ...options });
+    return this.#sendPrepared(call, command, sender, await sender.prepare());
+  }
+
+  #senderOf(key: string, body: UploadBody, { signal, beforeCommit, algorithm }: BodyOptions & CallOptions) {
+    const { commitTimeoutMs } = this.#connection.tuning;
+    const about = { backend: this.#place.uri, key, signal, commitTimeoutMs, beforeCommit, algorithm };
+    return new BodySender(body, { ...this.#form, ...about });
+  }
+
+  #sendPrepared<Output>(
+    call: Call & { readonly key: string },
+    command: (payload: { Body: Payload; ContentLength: number }) => S3Command<Output>,
+    sender: BodySender,
+    { payload, contentLength, headers }: SentBody,
+  ): Promise<Answer<Output>> {
+    return this.#connection.under(this.#connection.writes, call, async (permit) => {
       const deadline = this.#connection.deadline(call.signal);
       try {
         await sender.start(deadline);
@@ -120,9 +154,13 @@ export class S3Writer {
     checkSignal(signal, this.#place.uri, key);
     try {
       this.#place.checkHeld(key, 'not-found');
-      await this.#connection.write(
-        new DeleteObjectCommand({ Bucket: this.#place.bucket, Key: this.#place.pathOf(key) }),
-        { operation: 'DeleteObject', key, signal, headers: conditionHeaders(condition) },
+      await this.#replacer.replace(
+        { key, ability: 'conditionalDelete', condition, signal, repeatable: true },
+        // What is not there is not sent for: it would be gone before a late request came.
+        async (expected) => {
+          if (expected && 'ifNoneMatch' in expected) return;
+          await this.deleteUnasked(key, { signal, condition: expected });
+        },
       );
     } catch (error) {
       // Some servers say that there was nothing; without a condition that is what was wanted.
@@ -130,18 +168,31 @@ export class S3Writer {
     }
   }
 
+  async deleteUnasked(
+    key: string,
+    { signal, condition }: CallOptions & { readonly condition?: WriteCondition } = {},
+  ): Promise<void> {
+    await this.#connection.write(
+      new DeleteObjectCommand({ Bucket: this.#place.bucket, Key: this.#place.pathOf(key) }),
+      { operation: 'DeleteObject', key, signal, headers: conditionHeaders(condition) },
+    );
+  }
+
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
     const { signal } = options;
     this.#place.checkHeld(key, 'invalid-key');
     const source = await this.#reader.head(sourceKey, { signal });
     if (source.generation !== options.sourceGeneration) throw this.#moved(sourceKey);
-    await options.beforeCommit?.();
-    const answer = await this.copyUnasked(sourceKey, source, key, options);
-    const { CopyObjectResult: result } = answer.output;
-    return this.written('CopyObject', key, etagHeaders(result?.ETag, answer.headers), {
-      ...aboutOf(options.replace ?? source),
-      sizeBytes: source.sizeBytes,
-    });
+    const { sizeBytes } = source;
+    return this.#replacer.replace(
+      { key, ability: 'conditionalCopy', condition: options.condition, signal, repeatable: true },
+      async (condition) => {
+        await options.beforeCommit?.();
+        const { output, headers } = await this.copyUnasked(sourceKey, source, key, { ...options, condition });
+        const all = etagHeaders(output.CopyObjectResult?.ETag, headers);
+        return this.written('CopyObject', key, all, { ...aboutOf(options.replace ?? source), sizeBytes });
+      },
+    );
   }
 
   async copyUnasked(sourceKey: string, source: ObjectMeta, key: string, options: CopyOptions) {
@@ -179,7 +230,7 @@ export class S3Writer {
    * nothing is read by.
    */
   async written(operation: string, key: string, headers: WireHeaders, about: Written): Promise<ObjectMeta> {
-    if (!headers.etag) throw noS3Answer(operation, 'an ETag', this.#place.uri, key);
+    if (!headers.etag) throw noS3Answer(operation, 'an ETag', this.#place.uri, key, true);
     const etag = plainEtag(headers.etag);
     const versionId = headers['x-amz-version-id'];
     try {

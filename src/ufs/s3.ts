@@ -31,7 +31,9 @@ import { S3Place } from './s3-place.ts';
 import { S3Probe } from './s3-probe.ts';
 import { reachS3 } from './s3-reach.ts';
 import { S3Reader } from './s3-read.ts';
+import { S3Replacer } from './s3-replace.ts';
 import { defaultS3Tuning, type S3BackendSettings, unprobed } from './s3-settings.ts';
+import { UnresolvedChanges } from './s3-unresolved.ts';
 import { type BodyForm, S3Writer } from './s3-write.ts';
 
 type ConditionalAbility = Exclude<keyof ProbedAbilities, 'checksumTrailers' | 'signedChunks'>;
@@ -57,18 +59,21 @@ export function openS3Backend(clock: Clock, random: Random, settings: S3BackendS
   const place = new S3Place(settings.uri);
   const tuning = { ...defaultS3Tuning, ...settings.tuning };
   const connection = new S3Connection(clock, random, createS3Client(settings, tuning), settings.uri, tuning);
-  const reader = new S3Reader(connection, place);
+  const { settlingMs, maxWaitMs } = tuning;
+  const unresolved = new UnresolvedChanges(clock, { backend: settings.uri, settlingMs, maxWaitMs });
+  const reader = new S3Reader(connection, place, unresolved);
   const { abilities = unprobed } = settings;
+  const replacer = new S3Replacer(settings.uri, reader, unresolved, abilities);
   const { checksumTrailers, signedChunks } = abilities;
   const secure = !/^http:/i.test(settings.endpoint ?? '');
   const { inlineBodyBytes } = tuning;
   const writerOf = (form: Partial<BodyForm>) => {
     const usual = { secure, checksumTrailers, signedChunks, inlineBodyBytes };
-    return new S3Writer(random, connection, place, reader, { ...usual, ...form });
+    return new S3Writer(random, connection, place, reader, replacer, { ...usual, ...form });
   };
   const writer = writerOf({});
   const lister = new S3Lister(connection, place);
-  const multipart = new S3Multipart(connection, place, reader, writer);
+  const multipart = new S3Multipart(connection, place, reader, writer, replacer);
   return new S3Backend(
     { settings, connection, place, reader, writer, writerOf, lister, multipart },
     abilities,

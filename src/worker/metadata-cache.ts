@@ -236,7 +236,7 @@ export class MetadataCache implements MetadataSource {
       if (!isAbsent) throw error;
       if (isCurrent()) {
         this.onVersion(target, undefined);
-        if (flight.mayKeep) this.entries.installAbsent(name, target, sent);
+        if (flight.mayKeep && !error.unresolved) this.entries.installAbsent(name, target, sent);
         else this.entries.contradict(name, undefined);
       }
       throw new AbsentError(target, sent.wallMs, error);

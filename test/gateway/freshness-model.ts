@@ -26,7 +26,7 @@ export interface Sight {
 }
 
 /** For what clocks leave away. */
-const slackMs = 2;
+const slackMs = 3;
 
 /** What was at the storage when, by the one who put it there: each key is changed by one writer, one change after the other. */
 export class StorageHistory {

@@ -32,6 +32,8 @@ export type Fault =
   | { readonly kind: 'replace'; readonly status: number; readonly body: string }
   /** Done by the server; the connection is closed in place of an answer. */
   | { readonly kind: 'lose' }
+  /** The connection is closed when the request is here whole; the server gets it once `until` is over, and answers `landed`. */
+  | { readonly kind: 'late'; readonly until: Promise<unknown>; readonly landed: (status: number) => void }
   /** The answer's body ends after so many bytes and the connection with it. */
   | { readonly kind: 'cut'; readonly afterBytes: number }
   /** The answer's body stands still after so many bytes. */
@@ -123,6 +125,7 @@ export class FaultProxy {
     const fault = this.rule(request);
     if (fault) this.faults++;
     if (fault?.kind === 'hang') return void req.resume();
+    if (fault?.kind === 'late') return this.#land(req, res, request, fault);
     if (fault?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.ms));
     if (fault?.kind === 'before') await fault.run();
     if (fault?.kind === 'refuse') return this.#refuse(req, res, fault);
@@ -138,6 +141,26 @@ export class FaultProxy {
     const send = () => res.writeHead(status, { 'content-type': 'application/xml' }).end(body);
     if (req.complete) send();
     else req.once('end', send);
+  }
+
+  async #land(
+    req: IncomingMessage,
+    res: ServerResponse,
+    request: SeenRequest,
+    { until, landed }: Extract<Fault, { kind: 'late' }>,
+  ): Promise<void> {
+    const pieces: Buffer[] = [];
+    for await (const piece of req) pieces.push(piece as Buffer);
+    request.outcome = 'cut';
+    res.destroy();
+    await until;
+    const { method, url: path, headers } = req;
+    const about = { host: '127.0.0.1', port: this.#targetPort, method, path, headers, agent: false };
+    const upstream = httpRequest(about, (answer) => {
+      answer.resume().on('end', () => landed(answer.statusCode ?? 0));
+    });
+    upstream.on('error', () => landed(0));
+    upstream.end(Buffer.concat(pieces));
   }
 
   #forward(req: IncomingMessage, res: ServerResponse, request: SeenRequest, fault: Fault | undefined): void {
