@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
+import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
 
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */
@@ -160,4 +161,5 @@ export const plantedDefects: readonly PlantedDefect[] = [
     foundBy: ['test/worker'],
   },
   ...plantedS3Defects,
+  ...plantedFreshnessDefects,
 ];

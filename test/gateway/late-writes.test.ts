@@ -26,13 +26,13 @@ afterAll(async () => {
   await below.close();
 });
 
-async function write(bucket: string, text: string): Promise<number> {
-  const sent = { method: 'PUT', target: `/${bucket}/${bucket}-key`, body: Buffer.from(text) };
+async function write(bucket: string, text: string, key = 'key'): Promise<number> {
+  const sent = { method: 'PUT', target: `/${bucket}/${bucket}-${key}`, body: Buffer.from(text) };
   return (await sendSigned(gateway.port, sent)).status;
 }
 
-async function read(bucket: string) {
-  const { status, headers, body } = await sendSigned(gateway.port, { target: `/${bucket}/${bucket}-key` });
+async function read(bucket: string, key = 'key') {
+  const { status, headers, body } = await sendSigned(gateway.port, { target: `/${bucket}/${bucket}-${key}` });
   return [status === 200 ? body.toString() : status, headers['x-forebay-cache']];
 }
 
@@ -75,4 +75,14 @@ test('without compare-and-set it is seen at once if it lands, and what is writte
   expect(await repeated).toBe(200);
   expect((await read('plain'))[0]).toBe('three');
   expect(await read('plain')).toEqual(['three', 'hit']);
+});
+
+test('a new object that lands late is seen at once, although it was seen not to be there', async () => {
+  for (const bucket of ['sets', 'plain']) {
+    const land = keepBack();
+    expect(await write(bucket, 'late', 'new-key')).toBe(503);
+    expect((await read(bucket, 'new-key'))[0]).toBe(404);
+    expect(await land()).toBe(200);
+    expect((await read(bucket, 'new-key'))[0]).toBe('late');
+  }
 });

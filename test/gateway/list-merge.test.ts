@@ -78,3 +78,24 @@ test('lists over nested mounts show each visible key once, whatever the page siz
     { numRuns: 300 },
   );
 });
+
+test('a page that a source fills by itself asks it once', async () => {
+  const backend = new MemoryBackend(systemClock, systemRandom);
+  const names = Array.from({ length: 2_500 }, (_, i) => `key-${String(i).padStart(4, '0')}`);
+  for (const name of names)
+    await backend.put(name, new PlainBody(oneByte(), 1), { headers: {}, userMetadata: {} });
+  let asked = 0;
+  const list: ListSource['backend']['list'] = (options) => {
+    asked++;
+    return backend.list(options);
+  };
+  const source = { backend: { list }, bucketPrefix: '', pathPrefix: '', hidden: [] };
+  const found: string[] = [];
+  let pages = 0;
+  for (let truncated = true; truncated; pages++) {
+    const page = await listMerged([source], { prefix: '', after: found.at(-1), limit: 1_000 });
+    found.push(...page.entries.map((entry) => entry.key));
+    truncated = page.truncated;
+  }
+  expect([found, pages, asked]).toEqual([names, 3, 3]);
+});
