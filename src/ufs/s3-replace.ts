@@ -1,5 +1,5 @@
 import type { ProbedAbilities, WriteCondition } from './backend.ts';
-import { UfsError, type UfsErrorKind } from './errors.ts';
+import { UfsError } from './errors.ts';
 import { KeyLock } from './key-lock.ts';
 import type { S3Reader } from './s3-read.ts';
 import type { Replaced, UnresolvedChanges } from './s3-unresolved.ts';
@@ -17,9 +17,6 @@ export interface Replacement {
 
 /** Somebody else may change the key again and again. */
 const attempts = 5;
-/** That another change came first. */
-const overtaken: ReadonlySet<UfsErrorKind> = new Set(['precondition-failed', 'conflict', 'not-found']);
-
 /**
  * Runs changes so that none that got lost on its way undoes a later one (consistency rule 4). Where the backend compares and
  * sets, each carries the version that it replaces, also where the client asked for no condition; once that version is gone a
@@ -69,8 +66,7 @@ export class S3Replacer {
       try {
         return await this.#noting(key, conditionOf(present) ?? condition, send);
       } catch (error) {
-        const again = error instanceof UfsError && present !== 'anything' && overtaken.has(error.kind);
-        if (!again) throw error;
+        if (!(error instanceof UfsError) || !isOvertaken(error, present)) throw error;
         if (!repeatable || attempt === attempts) throw this.#alwaysLate(key, error);
       }
     }
@@ -108,6 +104,14 @@ export class S3Replacer {
     const message = 'the key was changed by others at the same time';
     return new UfsError('throttled', message, { backend: this.#uri, key, cause });
   }
+}
+
+/** Whether another change came first: what was to be replaced is not there any more. */
+function isOvertaken({ kind }: UfsError, expected: Replaced): boolean {
+  if (expected === 'anything') return false;
+  return (
+    kind === 'precondition-failed' || kind === 'conflict' || (kind === 'not-found' && expected !== 'absent')
+  );
 }
 
 function isAnyVersion(condition: WriteCondition): boolean {

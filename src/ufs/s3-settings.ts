@@ -59,6 +59,8 @@ export interface S3Tuning {
   readonly maxWaitMs: number;
   /** How long after a change failed without an answer it may still take effect. */
   readonly settlingMs: number;
+  /** How long a later change of its key waits for that; beyond it, the change is refused. */
+  readonly maxHoldMs: number;
   /** A body of so many bytes at most is sent in one piece. */
   readonly inlineBodyBytes: number;
   readonly retry: RetrySettings;
@@ -77,6 +79,7 @@ export const defaultS3Tuning: S3Tuning = {
   maxQueued: 1_000,
   maxWaitMs: 15_000,
   settlingMs: 30_000,
+  maxHoldMs: 30_000,
   inlineBodyBytes: 256 * 1024,
   retry: { attempts: 4, baseMs: 100, capMs: 5_000 },
 };

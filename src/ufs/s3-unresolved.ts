@@ -9,7 +9,7 @@ export interface UnresolvedSettings {
   /** How long after it failed a change may still take effect. */
   readonly settlingMs: number;
   /** The longest that a later change waits for it; beyond that it is refused. */
-  readonly maxWaitMs: number;
+  readonly maxHoldMs: number;
 }
 
 /** Beyond so many, the oldest counts for every key. */
@@ -54,11 +54,11 @@ export class UnresolvedChanges {
    * if that takes too long, `cancelled`.
    */
   async settled(key: string, signal: AbortSignal | undefined): Promise<void> {
-    const { backend, maxWaitMs } = this.#settings;
+    const { backend, maxHoldMs } = this.#settings;
     for (;;) {
       const leftMs = this.#leftMs(key, 'anything');
       if (leftMs <= 0) return;
-      if (leftMs > maxWaitMs) {
+      if (leftMs > maxHoldMs) {
         const message = 'an earlier change of this key got no answer and may still take effect';
         throw new UfsError('throttled', message, { backend, key });
       }

@@ -217,8 +217,9 @@ export class S3Writer {
     try {
       return await this.#connection.write(command, { operation: 'CopyObject', key, signal, headers });
     } catch (error) {
-      // 412 stands for the source's condition and for the destination's.
-      if (!(error instanceof UfsError) || error.kind !== 'precondition-failed') throw error;
+      // 412 and 404 stand for the source's condition and for the destination's.
+      if (!(error instanceof UfsError) || !['precondition-failed', 'not-found'].includes(error.kind))
+        throw error;
       if (!condition || (await this.#hasMoved(sourceKey, source))) throw this.#moved(sourceKey);
       throw error;
     }

@@ -59,8 +59,8 @@ export function openS3Backend(clock: Clock, random: Random, settings: S3BackendS
   const place = new S3Place(settings.uri);
   const tuning = { ...defaultS3Tuning, ...settings.tuning };
   const connection = new S3Connection(clock, random, createS3Client(settings, tuning), settings.uri, tuning);
-  const { settlingMs, maxWaitMs } = tuning;
-  const unresolved = new UnresolvedChanges(clock, { backend: settings.uri, settlingMs, maxWaitMs });
+  const { settlingMs, maxHoldMs } = tuning;
+  const unresolved = new UnresolvedChanges(clock, { backend: settings.uri, settlingMs, maxHoldMs });
   const reader = new S3Reader(connection, place, unresolved);
   const { abilities = unprobed } = settings;
   const replacer = new S3Replacer(settings.uri, reader, unresolved, abilities);

@@ -34,6 +34,9 @@ function keepBack(method: string, text: string): { land(): Promise<number> } {
   };
 }
 
+/** Past the proxy. */
+const direct = () => ({ endpoint: `http://127.0.0.1:${s3.gateway.port}` });
+
 const sizes = [1_000, 600_000];
 
 describe('where the backend compares and sets', () => {
@@ -120,6 +123,16 @@ describe('where the backend compares and sets', () => {
     expect(texts).toContain((await getAll(s3.backend, 'k')).toString());
   });
 
+  test('a copy whose source goes meanwhile has moved, and is not tried again', async () => {
+    const { generation } = await put(s3.backend, 'source', 'x');
+    await put(s3.backend, 'k', 'y');
+    s3.proxy.strike('PUT', '/k', { kind: 'before', run: () => s3.open(direct()).delete('source') });
+    const before = s3.proxy.count('PUT', '/k');
+    expect(await kindOf(s3.backend.copy('source', 'k', { sourceGeneration: generation }))).toBe('moved');
+    expect(s3.proxy.count('PUT', '/k')).toBe(before + 1);
+    expect((await getAll(s3.backend, 'k')).toString()).toBe('y');
+  });
+
   test('there is nothing to send for what is not there', async () => {
     await s3.backend.delete('none');
     expect([s3.proxy.count('HEAD'), s3.proxy.count('DELETE')]).toEqual([1, 0]);
@@ -148,11 +161,11 @@ describe('where it does not', () => {
   });
 
   test('a later change is refused where the wait would be long, and ends with its caller', async () => {
-    const waiting = { ...tuning, settlingMs: 60_000, maxWaitMs: 100_000 };
+    const waiting = { ...tuning, settlingMs: 60_000, maxHoldMs: 100_000 };
     const patient = s3.open({ abilities: nothing, tuning: waiting });
     const impatient = s3.open({
       abilities: nothing,
-      tuning: { ...tuning, settlingMs: 60_000, maxWaitMs: 50 },
+      tuning: { ...tuning, settlingMs: 60_000, maxHoldMs: 50 },
     });
     for (const backend of [patient, impatient]) {
       s3.proxy.strike('DELETE', '/k', { kind: 'lose' }, 1);
