@@ -231,7 +231,12 @@ describe.each(Object.entries(storages))(
         const sent = typeof one.request === 'function' ? one.request(meta as ObjectMeta) : one.request;
         const ask = () => sendSigned(gateway.port, { ...sent, method, target: `/bucket/${key}${query}` });
         const cold = await ask();
-        const hot = await ask();
+        let hot = await ask();
+        // The end of a page may still be coming when the last byte that was asked for has gone out.
+        for (let waits = 0; hot.headers['x-forebay-cache'] === 'partial' && waits < 50; waits++) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          hot = await ask();
+        }
         expect(comparable(hot)).toEqual(comparable(cold));
         expect(cold.status).toBe(status);
         if (bytes && method === 'GET') {

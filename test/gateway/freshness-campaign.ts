@@ -174,15 +174,11 @@ export class FreshnessCampaign {
   }
 
   async #look(method: string, key: string, start: number, headers: Record<string, string>): Promise<Look> {
-    const answer = await this.#send(method, key, headers).catch(
-      (error: Error & { partial?: Buffer }) => error,
-    );
-    if (answer instanceof Error) {
-      // What came before the end is of one version all the same.
-      const torn =
-        answer.partial && answer.partial.length > 2 * blockBytes && versionOf(answer.partial, start);
-      return { seen: { error: typeof torn === 'string' ? torn : `cut: ${answer.message}` } };
-    }
+    const answer = await this.#send(method, key, headers).catch(({ message, partial }) => ({
+      message,
+      partial,
+    }));
+    if (!('status' in answer)) return { seen: { error: cutShort(answer, start) } };
     const { status, body } = answer;
     const validated = answer.headers['x-forebay-validated'];
     const validatedWallMs = validated === undefined ? undefined : Date.parse(validated);
@@ -252,6 +248,12 @@ export class FreshnessCampaign {
   ): Promise<HttpAnswer> {
     return sendSigned(this.#gateway?.port ?? 0, { method, target, headers, body });
   }
+}
+
+/** What came before the end of an answer that was cut off is of one version all the same. */
+function cutShort({ message, partial }: { message: string; partial?: Buffer }, start: number): string {
+  const torn = partial && partial.length > 2 * blockBytes ? versionOf(partial, start) : undefined;
+  return typeof torn === 'string' ? `torn: ${torn}` : `cut: ${message}`;
 }
 
 /** How far the wall clock, which may be slewed all the time, is now ahead of the one that times the campaign. */

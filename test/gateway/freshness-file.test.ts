@@ -15,7 +15,7 @@ test.each([
       const { violations, counts } = await new FreshnessCampaign(storage, {
         freshness,
         seed,
-        seconds: 4,
+        seconds: 2.5,
       }).run();
       expect({ seed, violations: violations.slice(0, 5) }).toEqual({ seed, violations: [] });
       for (const kind of ['present', 'absent', 'lists', 'miss', 'hit', 'bypass']) {
