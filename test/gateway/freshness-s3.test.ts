@@ -2,6 +2,8 @@ import { expect, test } from '@jest/globals';
 import { FreshnessCampaign } from './freshness-campaign.ts';
 import { storages } from './storages.ts';
 
+const kinds = ['present', 'absent', 'lists', 'miss', 'hit', '500 InternalError'];
+
 test.each([
   ['always', { kind: 'always' }],
   ['lease:200ms', { kind: 'lease', ms: 200 }],
@@ -16,10 +18,11 @@ test.each([
         freshness,
         seed,
         seconds: 2.5,
+        kinds,
       }).run();
       expect({ seed, violations: violations.slice(0, 5) }).toEqual({ seed, violations: [] });
       // What was never seen was not tried.
-      for (const kind of ['present', 'absent', 'lists', 'miss', 'hit', '500 InternalError']) {
+      for (const kind of kinds) {
         expect([kind, (counts[kind] ?? 0) > 5]).toEqual([kind, true]);
       }
       // Each fill asks for one version, whatever is there by then.
