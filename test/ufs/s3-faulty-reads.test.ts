@@ -4,7 +4,7 @@ import type { Fault } from '../support/fault-proxy.ts';
 import { someBytes, TestBody } from '../support/upload-body.ts';
 import { type S3UnderTest, startS3 } from './s3-under-test.ts';
 
-const tuning = { idleTimeoutMs: 300, retry: { attempts: 3, baseMs: 5, capMs: 10 } };
+const tuning = { idleTimeoutMs: 1000, retry: { attempts: 3, baseMs: 5, capMs: 10 } };
 const slowDown = '<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>';
 const busy: Fault = { kind: 'refuse', status: 503, body: slowDown };
 const bytes = someBytes(400_000);
@@ -135,7 +135,7 @@ test('a reader that takes its time is no backend that stands still', async () =>
   const meta = await put(s3.backend, 'large', large);
   const chunks: Buffer[] = [];
   for await (const chunk of s3.backend.read('large', meta, { start: 0, end: large.length })) {
-    if (chunks.length === 1) await new Promise((resolve) => setTimeout(resolve, 500));
+    if (chunks.length === 1) await new Promise((resolve) => setTimeout(resolve, 1_600));
     chunks.push(chunk);
   }
   expect(Buffer.concat(chunks).equals(large)).toBe(true);

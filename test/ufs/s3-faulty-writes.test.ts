@@ -7,7 +7,7 @@ import type { Fault } from '../support/fault-proxy.ts';
 import { someBytes, TestBody } from '../support/upload-body.ts';
 import { everything, type S3UnderTest, startS3 } from './s3-under-test.ts';
 
-const tuning = { idleTimeoutMs: 300, commitTimeoutMs: 300, retry: { attempts: 3, baseMs: 5, capMs: 10 } };
+const tuning = { idleTimeoutMs: 1200, commitTimeoutMs: 1200, retry: { attempts: 3, baseMs: 5, capMs: 10 } };
 const errorOf = (code: string) => `<Error><Code>${code}</Code><Message>no</Message></Error>`;
 const busy: Fault = { kind: 'refuse', status: 503, body: errorOf('SlowDown') };
 const errorIn200 = { status: 200, body: `  \n${errorOf('InternalError')}` };
@@ -131,7 +131,7 @@ describe('a body', () => {
 
   test('whose client is slow does not time out', async () => {
     const beforeChunk = async (index: number) => {
-      if (index === 3) await new Promise((resolve) => setTimeout(resolve, 600));
+      if (index === 3) await new Promise((resolve) => setTimeout(resolve, 2_000));
     };
     const bytes = someBytes(600_000);
     await put(s3.backend, 'k', bytes, { beforeChunk });
@@ -142,7 +142,7 @@ describe('a body', () => {
     // So much that no buffer on the way holds it.
     s3.proxy.strike('PUT', '/k', {
       kind: 'before',
-      run: () => new Promise((resolve) => setTimeout(resolve, 1_000)),
+      run: () => new Promise((resolve) => setTimeout(resolve, 3_000)),
     });
     expect(await kindOf(put(s3.backend, 'k', Buffer.alloc(30_000_000)))).toBe('timeout');
     await s3.proxy.until(() => puts()[0]?.outcome === 'gone');
