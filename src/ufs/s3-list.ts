@@ -13,6 +13,7 @@ import { commonPrefixOf } from './grouping.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { noS3Answer } from './s3-errors.ts';
 import { emptyEtag, namedStorageClass, plainEtag } from './s3-headers.ts';
+import { ListProgress } from './s3-list-progress.ts';
 import type { S3Place } from './s3-place.ts';
 
 /** S3 gives so many entries a request at most (S3 API Reference, ListObjectsV2). */
@@ -39,14 +40,16 @@ export class S3Lister {
       (compareUtf8(key, after) > 0 && (folded === undefined || !key.startsWith(folded)));
     const entries: ListEntry[] = [];
     let token: string | undefined;
+    const progress = new ListProgress(this.#place.uri, 'ListObjectsV2', prefix);
     // Asking for one more tells whether another follows, also of a server whose IsTruncated is not to be relied on.
     const wanted = Math.min(limit + 1, maxEntries);
     for (;;) {
       const output = await this.#listPage(options, folded ?? after, token, wanted);
-      entries.push(...this.#entriesOf(output).filter((entry) => isAfter(entry.key)));
+      const found = this.#entriesOf(output);
+      entries.push(...found.filter((entry) => isAfter(entry.key)));
       if (entries.length > limit) return { entries: entries.slice(0, limit), truncated: true };
-      token = output.IsTruncated ? output.NextContinuationToken : undefined;
-      if (token === undefined) return { entries, truncated: false };
+      if (!output.IsTruncated) return { entries, truncated: false };
+      token = progress.next(output.NextContinuationToken, found.length, found.at(-1)?.key);
       if (entries.length === limit && wanted <= limit) return { entries, truncated: true };
     }
   }
@@ -113,16 +116,21 @@ export class S3Lister {
     const { limit } = options;
     const entries: UploadsEntry[] = [];
     let { keyMarker, uploadIdMarker } = options;
+    const begin = keyMarker && markOf(keyMarker, uploadIdMarker);
+    const progress = new ListProgress(this.#place.uri, 'ListMultipartUploads', options.prefix, begin);
     for (;;) {
       const wanted = Math.min(limit + 1 - entries.length, maxEntries);
       const output = await this.#uploadsPage(options, keyMarker, uploadIdMarker, wanted);
       const decode = this.#decoder(output.EncodingType);
-      entries.push(...this.#uploadsOf(output, decode));
+      const found = this.#uploadsOf(output, decode);
+      entries.push(...found);
       if (entries.length > limit) return { entries: entries.slice(0, limit), truncated: true };
-      if (!output.IsTruncated || output.NextKeyMarker === undefined) return { entries, truncated: false };
+      if (!output.IsTruncated) return { entries, truncated: false };
       if (entries.length === limit) return { entries, truncated: true };
-      keyMarker = this.#place.keyOf(decode(output.NextKeyMarker));
+      const next = output.NextKeyMarker && this.#place.keyOf(decode(output.NextKeyMarker));
       uploadIdMarker = output.NextUploadIdMarker || undefined;
+      progress.next(next && markOf(next, uploadIdMarker), found.length);
+      keyMarker = next;
     }
   }
 
@@ -199,4 +207,9 @@ export class S3Lister {
   #error(message: string, key: string, cause?: unknown): UfsError {
     return new UfsError('io', message, { backend: this.#place.uri, key, cause });
   }
+}
+
+/** One text for both markers of a list of uploads. */
+function markOf(keyMarker: string, uploadIdMarker: string | undefined): string {
+  return `${keyMarker}\n${uploadIdMarker ?? ''}`;
 }
