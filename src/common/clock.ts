@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /** Time as a dependency, so that tests can hold it still. */
 export interface Clock {
   /** Wall-clock time, milliseconds since the Unix epoch. May jump. */
@@ -13,7 +11,18 @@ export interface Clock {
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  sleep: async (ms, signal) => {
-    await delay(ms, undefined, { signal, ref: false });
-  },
+  // node:timers/promises makes an error with a stack for each sleep that is cut short, which requests end with.
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const cut = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', cut);
+        resolve();
+      }, ms).unref();
+      signal?.addEventListener('abort', cut, { once: true });
+    }),
 };

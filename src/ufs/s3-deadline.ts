@@ -9,7 +9,9 @@ export class Deadline {
   #idleMs: number;
   readonly #caller: AbortSignal | undefined;
   readonly #request = new AbortController();
-  readonly #over = new AbortController();
+  /** Ends the sleep of the watcher, with a reason that costs nothing to make. */
+  #waking = new AbortController();
+  #ended = false;
   #cause: 'timeout' | 'cancelled' | 'stopped' | undefined;
   #lastMs: number;
   #paused = false;
@@ -40,8 +42,11 @@ export class Deadline {
 
   /** From now on the backend may take this long. */
   allow(idleMs: number): void {
+    const sooner = idleMs < this.#idleMs;
     this.#idleMs = idleMs;
     this.touch();
+    // The watcher sleeps as long as it was allowed before.
+    if (sooner) this.#wake();
   }
 
   /** It is not the backend's turn: its client is slow to send or to take. */
@@ -61,7 +66,8 @@ export class Deadline {
 
   /** The request is over; nothing is watched any more. */
   end(): void {
-    this.#over.abort();
+    this.#ended = true;
+    this.#wake();
     this.#caller?.removeEventListener('abort', this.#onCaller);
   }
 
@@ -72,15 +78,20 @@ export class Deadline {
     this.#request.abort();
   }
 
+  #wake(): void {
+    const waking = this.#waking;
+    if (!this.#ended) this.#waking = new AbortController();
+    waking.abort('woken');
+  }
+
   async #watch(): Promise<void> {
-    for (;;) {
+    while (!this.#ended) {
       const leftMs = this.#paused ? this.#idleMs : this.#lastMs + this.#idleMs - this.#clock.monotonicMs();
       if (leftMs <= 0) return this.#abort('timeout');
       try {
-        await this.#clock.sleep(leftMs, this.#over.signal);
+        await this.#clock.sleep(leftMs, this.#waking.signal);
       } catch {
-        // The request is over.
-        return;
+        // Woken: the request is over, or what it is allowed has changed.
       }
     }
   }

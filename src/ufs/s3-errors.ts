@@ -81,7 +81,7 @@ const kinds: Readonly<Record<string, UfsErrorKind>> = {
 };
 
 /** Answers without a code that is known: HEAD has no body, and what stands between may answer for itself. */
-function kindOfStatus(status: number): UfsErrorKind {
+function kindOfStatus(status: number, { mayHaveChanged }: Failure): UfsErrorKind {
   switch (status) {
     case 401:
     case 403:
@@ -102,7 +102,8 @@ function kindOfStatus(status: number): UfsErrorKind {
       return 'moved';
     case 429:
     case 503:
-      return 'throttled';
+      // Without S3's word it may be a proxy that says so, of a change that the storage behind it has made.
+      return mayHaveChanged ? 'unavailable' : 'throttled';
     case 507:
       return 'no-space';
     default:
@@ -126,7 +127,8 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
   const code = failure.systemCode ?? foundCode;
   const status = failure.status;
   const known = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
-  const kind = known ?? (status === undefined || status < 300 ? 'unavailable' : kindOfStatus(status));
+  const kind =
+    known ?? (status === undefined || status < 300 ? 'unavailable' : kindOfStatus(status, failure));
   const parts = [status, name === 'Error' ? code : name, message, requestId && `request ${requestId}`];
   const text = parts.filter((part) => part !== undefined && part !== '').join(' ');
   return new UfsError(kind, `${failure.operation}: ${text}`, {
@@ -164,6 +166,7 @@ function isRetryable(kind: UfsErrorKind, code: string | undefined, failure: Fail
 function isUndecided(kind: UfsErrorKind, code: string | undefined, { status }: Failure): boolean {
   if (status === undefined) return code === undefined || !unreached.has(code);
   if (status < 300) return true;
+  if (status === 429 && kind === 'unavailable') return true;
   return status >= 500 && kind !== 'throttled' && kind !== 'not-implemented' && kind !== 'no-space';
 }
 

@@ -56,17 +56,19 @@ export class S3Reader {
   /** The present version, asked for once: for the answer to a write that has succeeded and must not wait for long. */
   async headOnce(key: string): Promise<ObjectMeta> {
     const call: Call = { operation: 'HeadObject', key };
-    return this.#connection.under(this.#connection.reads, call, async () => {
-      const deadline = this.#connection.deadline(undefined);
-      deadline.allow(this.#connection.tuning.afterWriteTimeoutMs);
-      try {
+    // Waiting for the mount's turn counts too.
+    const deadline = this.#connection.deadline(undefined);
+    deadline.allow(this.#connection.tuning.afterWriteTimeoutMs);
+    const { reads } = this.#connection;
+    try {
+      return await this.#connection.under(reads, { signal: deadline.signal }, async () => {
         const command = this.#headCommand(key);
         const about = { mayHaveChanged: () => false };
         return this.#metaOf(key, (await this.#connection.exchange(command, call, deadline, about)).headers);
-      } finally {
-        deadline.end();
-      }
-    });
+      });
+    } finally {
+      deadline.end();
+    }
   }
 
   /** Where a part lies, by the range that HEAD with a part's number answers with (S3 API Reference, HeadObject). */

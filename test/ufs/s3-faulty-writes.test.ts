@@ -246,3 +246,45 @@ test('a write whose metadata cannot be asked for afterwards has succeeded, and n
   expect((await s3.backend.head('k')).etag).toBe(meta.etag);
   expect((await getAll(s3.backend, 'k')).equals(bytes)).toBe(true);
 });
+
+test('a write is answered in time if what is asked after it hangs, or waits for its turn', async () => {
+  const tuned = { tuning: { ...tuning, idleTimeoutMs: 20_000, afterWriteTimeoutMs: 200 } };
+  let heads = 0;
+  s3.proxy.rule = ({ method }) => (method === 'HEAD' && heads++ > 0 ? { kind: 'hang' } : undefined);
+  const startMs = performance.now();
+  expect(await put(s3.open(tuned), 'k', 'x')).toMatchObject({ generationSettled: false });
+  expect(performance.now() - startMs).toBeLessThan(2_000);
+  s3.proxy.rule = () => undefined;
+  const one = s3.open({
+    tuning: { ...tuned.tuning, initialConcurrency: 1, minConcurrency: 1, maxConcurrency: 1 },
+  });
+  const meta = await put(one, 'large', someBytes(2_000_000));
+  let pieces: AsyncIterator<Buffer> | undefined;
+  const beforeCommit = async () => {
+    pieces = one.read('large', meta, { start: 0, end: meta.sizeBytes })[Symbol.asyncIterator]();
+    await pieces.next();
+  };
+  const secondMs = performance.now();
+  expect(await put(one, 'k', 'y', { beforeCommit })).toMatchObject({ generationSettled: false });
+  expect(performance.now() - secondMs).toBeLessThan(2_000);
+  await pieces?.return?.();
+});
+
+describe('a refusal that is not in the words of S3', () => {
+  const envoy = 'upstream connect error or disconnect/reset before headers';
+
+  test.each([429, 503])('with %d may stand for a change that was made', async (status) => {
+    s3.proxy.strike('PUT', '/k', { kind: 'replace', status, body: envoy });
+    const error = await put(s3.backend, 'k', 'x').catch((reason) => reason);
+    expect(error).toMatchObject({ kind: 'unavailable', retryable: false, unresolved: true });
+    expect((await getAll(s3.backend, 'k')).toString()).toBe('x');
+    expect(s3.proxy.count('PUT')).toBe(1);
+  });
+
+  test('of a Complete that was made is looked behind', async () => {
+    const { uploadId, parts } = await upload('k');
+    s3.proxy.strike('POST', 'uploadId', { kind: 'replace', status: 503, body: envoy }, 1);
+    expect(await s3.backend.completeUpload('k', uploadId, parts)).toEqual(await s3.backend.head('k'));
+    expect(s3.proxy.faults).toBe(1);
+  });
+});
