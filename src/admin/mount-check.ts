@@ -188,6 +188,7 @@ const meanings: Partial<Readonly<Record<UfsErrorKind, string>>> = {
   'not-found': 'it does not exist',
   denied: "the storage refuses the mount's credentials or rights",
   'read-only': 'the storage can only be read',
+  refused: 'the storage refuses this',
   'no-space': 'the storage is full',
   unavailable: 'the storage cannot be reached',
   timeout: 'the storage did not answer in time',

@@ -51,6 +51,20 @@ function fromCoordError(cause: CoordError): S3Error {
   }
 }
 
+/** What a storage may say of a request that is the client's to mend. Other words of it could be about the gateway's own requests. */
+const handedOn = [
+  'EntityTooLarge',
+  'InvalidEncryptionAlgorithmError',
+  'InvalidObjectState',
+  'InvalidRedirectLocation',
+  'InvalidStorageClass',
+  'MetadataTooLarge',
+] as const;
+
+function isHandedOn(code: string): code is (typeof handedOn)[number] {
+  return handedOn.some((one) => one === code);
+}
+
 function fromUfsError(cause: UfsError): S3Error {
   switch (cause.kind) {
     case 'not-found':
@@ -101,8 +115,13 @@ function fromUfsError(cause: UfsError): S3Error {
         cause,
       });
     case 'denied':
-      return new S3Error('InternalError', {
+      // Not the client's own rights, but the client's to know: another try will go the same way.
+      return new S3Error(cause.code === 'AccessDenied' ? 'AccessDenied' : 'InternalError', {
         message: 'The storage behind this bucket refused the credentials of its mount.',
+        cause,
+      });
+    case 'refused':
+      return new S3Error(cause.code !== undefined && isHandedOn(cause.code) ? cause.code : 'InternalError', {
         cause,
       });
     case 'io':

@@ -115,6 +115,7 @@ export const errorCodes = {
     409,
     'The conditional request cannot succeed due to a conflicting operation against this resource.',
   ],
+  InvalidObjectState: [403, "The operation is not valid for the object's storage class"],
   NoSuchBucket: [404, 'The specified bucket does not exist'],
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchUpload: [

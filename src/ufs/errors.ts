@@ -18,6 +18,8 @@ export type UfsErrorKind =
   | 'read-only'
   /** The backend refused the mount's own credentials or rights. Never cached, never shown as the client's fault. */
   | 'denied'
+  /** The backend will not do this as it was asked for, now or later; `code` says why. */
+  | 'refused'
   | 'no-space'
   | 'throttled'
   | 'unavailable'

@@ -47,12 +47,15 @@ const kinds: Readonly<Record<string, UfsErrorKind>> = {
   CredentialsProviderError: 'denied',
   ExpiredToken: 'denied',
   InvalidAccessKeyId: 'denied',
-  InvalidObjectState: 'denied',
   InvalidToken: 'denied',
   RequestTimeTooSkewed: 'denied',
   SignatureDoesNotMatch: 'denied',
   TokenRefreshRequired: 'denied',
   UnauthorizedAccess: 'denied',
+  EntityTooLarge: 'refused',
+  InvalidObjectState: 'refused',
+  InvalidStorageClass: 'refused',
+  MetadataTooLarge: 'refused',
   QuotaExceeded: 'no-space',
   XAmzQuotaExceeded: 'no-space',
   XMinioAdminBucketQuotaExceeded: 'no-space',
@@ -107,7 +110,7 @@ function kindOfStatus(status: number, { mayHaveChanged }: Failure): UfsErrorKind
     case 507:
       return 'no-space';
     default:
-      return status >= 500 || (status >= 300 && status < 400) ? 'unavailable' : 'io';
+      return status >= 400 && status < 500 ? 'refused' : 'unavailable';
   }
 }
 
@@ -134,11 +137,17 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
   return new UfsError(kind, `${failure.operation}: ${text}`, {
     backend: failure.backend,
     key: failure.key,
-    code: name === 'Error' || name === '' ? code : name,
+    code: codeOf(name, code, failure),
     retryable: isRetryable(kind, code, failure),
     unresolved: failure.mayHaveChanged && isUndecided(kind, code, failure),
     cause: new Error(text),
   });
+}
+
+/** HEAD has no body to tell S3's code in; of 403 it is nearly always this one. */
+function codeOf(name: string, code: string | undefined, { operation, status }: Failure): string | undefined {
+  if (status === 403 && operation.startsWith('Head') && !Object.hasOwn(kinds, name)) return 'AccessDenied';
+  return name === 'Error' || name === '' ? code : name;
 }
 
 /** What gave such an answer is no S3 server: what it says of success or of emptiness counts for nothing. */

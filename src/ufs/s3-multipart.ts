@@ -168,7 +168,7 @@ export class S3Multipart {
       if (!(error instanceof UfsError)) throw error;
       const found = await this.#resolve(key, uploadId, parts, error);
       if (found) return found;
-      const sizeIsWrong = error.kind === 'io' && /mp-object-size/i.test(error.message);
+      const sizeIsWrong = error.kind === 'refused' && /mp-object-size/i.test(error.message);
       throw sizeIsWrong ? this.#error('bad-digest', error.message, key, error) : error;
     }
   }
