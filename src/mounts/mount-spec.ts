@@ -66,7 +66,8 @@ export function parseMountRequest(request: MountRequest): MountSpec {
     region: request.region,
     accessKeyId: request.accessKeyId,
     secretAccessKey: request.secretAccessKey,
-    pathStyle: request.pathStyle ?? false,
+    // Storage other than AWS's own seldom has a name for each bucket.
+    pathStyle: request.pathStyle ?? request.endpoint !== undefined,
     readOnly: request.readOnly ?? false,
     writeMode: parseWriteMode(request.writeMode ?? 'through'),
     freshness: request.freshness === undefined ? undefined : parseFreshness(request.freshness),

@@ -1,7 +1,9 @@
 import type { Backend } from '../ufs/backend.ts';
+import { UfsError } from '../ufs/errors.ts';
 import type { Mount } from './mount.ts';
+import { MountError } from './mount-error.ts';
 
-/** Opens the backend of a mount. Rejects with `UfsError`. */
+/** Opens the backend of a mount. Rejects with `UfsError`, or with `MountError` where the mount itself is at fault. */
 export type OpenMount = (mount: Mount) => Promise<Backend>;
 
 /** The open backends, one per mount incarnation, opened when first used. */
@@ -21,7 +23,7 @@ export class MountedBackends {
     this.#open = open;
   }
 
-  /** The backend at once if it is open already. A failure to open is not remembered. */
+  /** The backend at once if it is open already. A failure to open, always a `UfsError`, is not remembered. */
   get(mount: Mount | 'root'): Backend | Promise<Backend> {
     if (mount === 'root') return this.root;
     return this.#opened.get(mount.incarnation) ?? this.#opening.get(mount.incarnation) ?? this.#start(mount);
@@ -50,7 +52,7 @@ export class MountedBackends {
   }
 
   async #start(mount: Mount): Promise<Backend> {
-    const opening = this.#open(mount);
+    const opening = this.#openOrSay(mount);
     this.#opening.set(mount.incarnation, opening);
     try {
       const backend = await opening;
@@ -60,6 +62,17 @@ export class MountedBackends {
       return backend;
     } finally {
       this.#opening.delete(mount.incarnation);
+    }
+  }
+
+  /** A mount that cannot be opened as it is stored is storage that cannot be reached. */
+  async #openOrSay(mount: Mount): Promise<Backend> {
+    try {
+      return await this.#open(mount);
+    } catch (error) {
+      if (!(error instanceof MountError)) throw error;
+      const details = { backend: mount.uri, retryable: false, cause: error };
+      throw new UfsError('unavailable', error.message, details);
     }
   }
 

@@ -23,7 +23,7 @@ const advice: Readonly<Record<string, string>> = {
   AccessDenied: `the storage knows the key, but gives it no right to do this: allow ${rights}`,
   AllAccessDisabled: 'the storage has shut the bucket',
   NoSuchBucket:
-    'the storage has no bucket of this name: check the URI, and --path-style if the bucket goes into the path',
+    'the storage has no bucket of this name: check the URI, and with --path-style or --virtual-host whether the bucket goes into the path or the host name',
   CredentialsProviderError:
     'no credentials were found: give --access-key-id and the secret, or let the AWS SDK find some (environment, ~/.aws, web identity, instance)',
   SlowDown: 'the storage asks for fewer requests: try again later',

@@ -1,7 +1,7 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { rootCertificates } from 'node:tls';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { S3BackendSettings, S3Tuning } from './s3-settings.ts';
 
@@ -31,6 +31,8 @@ export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
     logger: quiet,
+    // A mount lies where it says: AWS_ENDPOINT_URL and a profile's endpoint_url are for other programs.
+    ignoreConfiguredEndpointUrls: true,
     forcePathStyle: pathStyle ?? endpoint !== undefined,
     sha256: WireSha256,
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -49,9 +51,13 @@ export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S
   });
 }
 
-/** Options of a TLS connection: a custom CA stands beside the usual ones. */
-export function trust({ caPem }: Pick<S3BackendSettings, 'caPem'>): { ca?: string[] } {
-  return caPem === undefined ? {} : { ca: [...rootCertificates, caPem] };
+/**
+ * Options of TLS connections: a custom CA stands beside the usual ones. To be made once for all connections, since it reads
+ * every certificate, which takes milliseconds.
+ */
+export function trust({ caPem }: Pick<S3BackendSettings, 'caPem'>): { secureContext?: SecureContext } {
+  if (caPem === undefined) return {};
+  return { secureContext: createSecureContext({ ca: [...getCACertificates('default'), caPem] }) };
 }
 
 /** What the SDK would log is in the errors already; by itself it writes to the console. */

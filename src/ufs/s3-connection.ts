@@ -149,7 +149,7 @@ export class S3Connection {
   }
 
   /** Where a command would go, and whose key would sign it; nothing is sent. Rejects with `UfsError`. */
-  async destination(command: S3Command<unknown>): Promise<Destination> {
+  async destination(command: S3Command<unknown>, signal?: AbortSignal): Promise<Destination> {
     const stop = new Error('nothing is sent');
     let found: WireRequest | undefined;
     stopBeforeSending(command, (request) => {
@@ -157,24 +157,28 @@ export class S3Connection {
       throw stop;
     });
     try {
-      await this.#client.send(command as never);
+      await orAborted(this.#client.send(command as never), signal);
     } catch (error) {
-      if (error !== stop) throw this.#unsent(error);
+      if (error !== stop) throw this.#unsent(error, signal);
     }
     const { protocol = '', hostname = '', port } = found ?? {};
     return { protocol, hostname, port: port ?? (protocol === 'https:' ? 443 : 80) };
   }
 
   /** The id of the key that signs. Rejects with `UfsError` where there is none. */
-  async accessKeyId(): Promise<string> {
+  async accessKeyId(signal?: AbortSignal): Promise<string> {
     try {
-      return (await this.#client.config.credentials()).accessKeyId;
+      return (await orAborted(this.#client.config.credentials(), signal)).accessKeyId;
     } catch (error) {
-      throw this.#unsent(error);
+      throw this.#unsent(error, signal);
     }
   }
 
-  #unsent(error: unknown): UfsError {
+  #unsent(error: unknown, signal: AbortSignal | undefined): UfsError {
+    if (signal?.aborted) {
+      const message = 'the search for credentials took too long';
+      return new UfsError('timeout', message, { backend: this.uri, cause: error });
+    }
     const about = { key: undefined, operation: 'before a request', status: undefined, mayHaveChanged: false };
     return toUfsError(error, { backend: this.uri, ...about });
   }
@@ -203,7 +207,8 @@ export class S3Connection {
 }
 
 /** The SDK does not listen to the signal while it looks for credentials. */
-async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+export async function orAborted<Result>(work: Promise<Result>, signal?: AbortSignal): Promise<Result> {
+  if (!signal) return work;
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(signal.reason);
   if (signal.aborted) abort();

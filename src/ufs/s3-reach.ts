@@ -4,9 +4,12 @@ import { connect as connectTls } from 'node:tls';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { CallOptions, ReachStep } from './backend.ts';
 import { UfsError } from './errors.ts';
+import { usesProxy } from './proxy-bypass.ts';
 import type { S3Parts } from './s3.ts';
 import { adviceOn, isAboutSignature } from './s3-advice.ts';
 import { trust } from './s3-client.ts';
+import { orAborted } from './s3-connection.ts';
+import type { S3BackendSettings } from './s3-settings.ts';
 import type { Destination } from './s3-wire.ts';
 
 type Steps = AsyncGenerator<ReachStep, void, undefined>;
@@ -17,10 +20,10 @@ export async function* reachS3(parts: S3Parts, { signal }: CallOptions): Steps {
   const list = () => new ListObjectsV2Command({ Bucket: place.bucket, Prefix: place.prefix, MaxKeys: 1 });
   let destination: Destination;
   try {
-    const id = await connection.accessKeyId();
+    const id = await connection.accessKeyId(signal);
     const origin = settings.credentials ? 'given with the mount' : 'found by the search of the AWS SDK';
     yield ok('credentials', `the access key ${id}, ${origin}`);
-    destination = await connection.destination(list());
+    destination = await connection.destination(list(), signal);
   } catch (error) {
     yield failed('credentials', adviceOn(error, settings));
     return;
@@ -60,18 +63,19 @@ async function* reachHost(
   signal: AbortSignal | undefined,
 ): Steps {
   // Through a proxy only the proxy itself is reached from here.
-  const proxy = settings.proxyUrl === undefined ? undefined : new URL(settings.proxyUrl);
-  const host = (proxy?.hostname ?? destination.hostname).replace(/^\[|\]$/g, '');
+  const proxy = proxyOf(settings, destination);
+  const host = bare(proxy?.hostname ?? destination.hostname);
   const port = proxy ? Number(proxy.port || 80) : destination.port;
   const whose = proxy ? 'the proxy ' : '';
   if (!isIP(host)) {
     try {
-      const addresses = await lookup(host, { all: true });
+      const addresses = await orAborted(lookup(host, { all: true }), signal);
       yield ok('resolve', `${whose}${host} is ${addresses.map(({ address }) => address).join(', ')}`);
     } catch (error) {
-      const virtual = !settings.pathStyle && settings.endpoint !== undefined && !proxy;
+      const virtual = settings.pathStyle === false && settings.endpoint !== undefined && !proxy;
       const hint = virtual ? ', or give --path-style if the bucket does not go into the host name' : '';
-      yield failed('resolve', `the name ${host} has no address (${codeOf(error)}): check --endpoint${hint}`);
+      const code = signal?.aborted ? 'no answer in time' : codeOf(error);
+      yield failed('resolve', `the name ${host} has no address (${code}): check --endpoint${hint}`);
       return;
     }
   }
@@ -95,6 +99,16 @@ async function* reachHost(
   } catch (error) {
     yield failed('tls', tlsAdvice(host, codeOf(error), (error as Error).message));
   }
+}
+
+function proxyOf({ proxyUrl, noProxy }: S3BackendSettings, to: Destination): URL | undefined {
+  if (proxyUrl === undefined || !usesProxy(bare(to.hostname), to.port, noProxy)) return undefined;
+  return new URL(proxyUrl);
+}
+
+/** Of an IPv6 address without the brackets that it has in URLs. */
+function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '');
 }
 
 function tlsAdvice(host: string, code: string, message: string): string {

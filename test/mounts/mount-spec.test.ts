@@ -83,3 +83,12 @@ describe('a mount as an operator writes it', () => {
     expect(formatFreshness(parseFreshness(text))).toBe(text);
   });
 });
+
+test('the bucket goes into the path where an endpoint is given, unless it is said otherwise', () => {
+  const uri = 's3://under/';
+  const endpoint = 'http://minio:9000';
+  expect(parse({ uri }).pathStyle).toBe(false);
+  expect(parse({ uri, pathStyle: true }).pathStyle).toBe(true);
+  expect(parse({ uri, endpoint }).pathStyle).toBe(true);
+  expect(parse({ uri, endpoint, pathStyle: false }).pathStyle).toBe(false);
+});

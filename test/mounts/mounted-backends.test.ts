@@ -5,8 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
+import { MountError } from '../../src/mounts/mount-error.ts';
 import { MountedBackends } from '../../src/mounts/mounted-backends.ts';
 import type { Backend } from '../../src/ufs/backend.ts';
+import { UfsError } from '../../src/ufs/errors.ts';
 import { MemoryBackend } from '../../src/ufs/memory.ts';
 import { NodeFileSystem } from '../../src/ufs/node-file-system.ts';
 import { openTreeBackend } from '../../src/ufs/tree.ts';
@@ -77,4 +79,18 @@ test('an upload that is under way when the backend of its mount is closed comes 
   expect((await getAll(again, 'k')).equals(bytes)).toBe(true);
   expect(await readdir(join(path, '.forebay/tmp'))).toEqual([]);
   await rm(path, { recursive: true });
+});
+
+test('a mount whose secret cannot be opened is storage that cannot be reached', async () => {
+  const backends = new MountedBackends(newBackend(), async () => {
+    throw new MountError('invalid', 'the secret was sealed with another encryption key');
+  });
+  const error = await Promise.resolve(backends.get(mount)).catch((reason) => reason);
+  expect(error).toBeInstanceOf(UfsError);
+  expect(error).toMatchObject({
+    kind: 'unavailable',
+    retryable: false,
+    message: expect.stringContaining('another encryption key'),
+  });
+  await backends.close();
 });

@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, request as httpRequest, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server as NetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { S3BackendSettings } from '../../src/ufs/s3-settings.ts';
 import { pairs } from '../common/tls-pairs.ts';
@@ -73,7 +75,11 @@ describe('the way to a bucket', () => {
       [unknownKey, 'signature', /does not know the access key id/],
       [{ uri: 's3://nothing/' }, 'bucket', /has no bucket of this name/],
       [{ region: 'eu-west-7' }, 'signature', /give the bucket’s with --region/],
-      [{ endpoint: 'http://no.such.host.invalid' }, 'resolve', /check --endpoint, or give --path-style/],
+      [
+        { endpoint: 'http://no.such.host.invalid', pathStyle: false },
+        'resolve',
+        /check --endpoint, or give --path-style/,
+      ],
       [
         { endpoint: 'http://no.such.host.invalid', pathStyle: true },
         'resolve',
@@ -156,6 +162,41 @@ test('a proxy carries every request, encrypted ones in a tunnel, but not to host
   await put(s3.open({ endpoint, proxyUrl, noProxy: 'other,127.0.0.1' }), 'k', 'z');
   expect(carried).toHaveLength(4);
   expect((await reach({ endpoint, proxyUrl })).join('\n')).toContain('connect ok: the proxy 127.0.0.1 port');
+  // What is told of the way is the way that requests take.
+  const { port } = new URL(endpoint);
+  const near = [`127.0.0.1:${port}`, '*', ' 127.0.0.1 ', '127.0.0.0-127.0.0.9'];
+  const far = ['127.0.0.1:1', '0.0.1', '*.0.0.2', '127.0.0.2-127.0.0.9', '127.0.0.9-127.0.0.0', ','];
+  for (const noProxy of [...near, '.0.0.1', '*.0.0.1', ...far]) {
+    carried.length = 0;
+    const steps = (await reach({ endpoint, proxyUrl, noProxy })).join('\n');
+    expect(steps).toContain('bucket ok');
+    expect([noProxy, steps.includes('the proxy')]).toEqual([noProxy, carried.length > 0]);
+    if (near.includes(noProxy)) expect(carried).toEqual([]);
+    if (far.includes(noProxy)) expect(carried).not.toEqual([]);
+  }
+});
+
+test('the usual certificates, and those that the environment adds, are trusted beside one’s own authority', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'forebay-ca-'));
+  await writeFile(join(folder, 'extra.pem'), pairs.first.cert);
+  const port = await tlsFront();
+  const module = JSON.stringify(new URL('../../src/ufs/s3-client.ts', import.meta.url).href);
+  const script = `
+    import { connect } from 'node:tls';
+    import { trust } from ${module};
+    const options = trust({ caPem: ${JSON.stringify(pairs.second.cert)} });
+    const socket = connect({ host: '127.0.0.1', port: ${port}, ...options });
+    socket.on('secureConnect', () => { console.log('trusted', Object.keys(options).join()); socket.destroy(); });
+    socket.on('error', (error) => console.log(error.code));`;
+  const run = (extra: object) =>
+    promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      env: { ...process.env, NODE_OPTIONS: '', ...extra },
+    });
+  expect((await run({ NODE_EXTRA_CA_CERTS: join(folder, 'extra.pem') })).stdout).toBe(
+    'trusted secureContext\n',
+  );
+  expect((await run({})).stdout).not.toContain('trusted');
+  await rm(folder, { recursive: true });
 });
 
 describe('credentials that the SDK finds', () => {
@@ -218,6 +259,35 @@ describe('credentials that the SDK finds', () => {
     expect((await reach(found))[0]).toMatch(/^credentials ok/);
     expect(s3.proxy.seen.at(-1)?.headers['x-amz-security-token']).toBe('a-web-session');
     await rm(folder, { recursive: true });
+  });
+
+  test('not in time: it says so', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'forebay-aws-'));
+    await writeFile(join(folder, 'config'), '[default]\ncredential_process = sleep 1\nregion = us-east-1\n');
+    process.env.AWS_CONFIG_FILE = join(folder, 'config');
+    process.env.AWS_SHARED_CREDENTIALS_FILE = '/nowhere/credentials';
+    const startMs = performance.now();
+    const steps = [];
+    for await (const step of s3.open(found).reach({ signal: AbortSignal.timeout(200) })) steps.push(step);
+    expect(steps).toEqual([
+      { name: 'credentials', result: 'failed', detail: 'the search for credentials took too long' },
+    ]);
+    expect(performance.now() - startMs).toBeLessThan(900);
+    await rm(folder, { recursive: true });
+  });
+
+  test('go where the mount says, whatever endpoint is configured beside them', async () => {
+    const strangers: string[] = [];
+    const port = await listening(
+      createHttpServer((req, res) => res.end(String(strangers.push(req.url ?? '')))),
+    );
+    process.env.AWS_ENDPOINT_URL = `http://127.0.0.1:${port}`;
+    process.env.AWS_ENDPOINT_URL_S3 = `http://127.0.0.1:${port}`;
+    // A name that is nowhere: what counts is that it is asked for.
+    const settings = { uri: 's3://under/', endpoint: undefined, region: 'no-such-region' };
+    const said = (await reach(settings)).join('\n');
+    expect(said).toContain('under.s3.no-such-region.amazonaws.com');
+    expect(strangers).toEqual([]);
   });
 
   test('nowhere: it says so', async () => {

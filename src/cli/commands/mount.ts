@@ -1,4 +1,5 @@
 import type { Command, Invocation } from '../command.ts';
+import { CommandError } from '../errors.ts';
 import { readSecretOption, secretOptions } from '../secret-option.ts';
 import { columns } from '../text.ts';
 import { callAdmin, show } from './shared.ts';
@@ -31,7 +32,11 @@ export const mountCommands: readonly Command[] = [
       { flag: '--region', placeholder: 'NAME', meaning: 'Region of the storage' },
       { flag: '--access-key-id', placeholder: 'ID', meaning: 'Access key for the storage' },
       ...secretOptions,
-      { flag: '--path-style', meaning: 'The bucket goes into the path, not into the host name' },
+      {
+        flag: '--path-style',
+        meaning: 'The bucket goes into the path, not into the host name (default with --endpoint)',
+      },
+      { flag: '--virtual-host', meaning: 'The bucket goes into the host name, also with --endpoint' },
       { flag: '--read-only', meaning: 'Nothing is written there' },
       {
         flag: '--write-mode',
@@ -55,7 +60,7 @@ export const mountCommands: readonly Command[] = [
         region: options.get('--region'),
         accessKeyId: options.get('--access-key-id'),
         secretAccessKey: await readSecretOption(invocation),
-        pathStyle: options.has('--path-style') || undefined,
+        pathStyle: pathStyleOf(invocation),
         readOnly: options.has('--read-only') || undefined,
         writeMode: options.get('--write-mode'),
         freshness: options.get('--freshness'),
@@ -122,4 +127,14 @@ export const mountCommands: readonly Command[] = [
 
 function mountPath(invocation: Invocation): string {
   return `/v1/mounts/${encodeURIComponent(invocation.arguments['BUCKET[/PREFIX]'] ?? '')}`;
+}
+
+/** Undefined where the storage's place decides. */
+function pathStyleOf({ options }: Invocation): boolean | undefined {
+  const virtual = options.has('--virtual-host');
+  if (virtual && options.has('--path-style')) {
+    throw new CommandError('--path-style and --virtual-host mean the opposite: give one of them');
+  }
+  if (virtual) return false;
+  return options.has('--path-style') || undefined;
 }
