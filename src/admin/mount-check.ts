@@ -1,6 +1,6 @@
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
-import type { Backend, ListedObject, ProbedAbilities, ReachStep } from '../ufs/backend.ts';
+import type { Backend, ListedObject, ProbedAbilities, ProbeOptions, ReachStep } from '../ufs/backend.ts';
 import { UfsError, type UfsErrorKind } from '../ufs/errors.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
 
@@ -12,6 +12,8 @@ export interface CheckStep {
   readonly ms: number;
 }
 
+/** A probe makes many calls, some dozens of them one after the other; less than clients of the admin port wait for its answer. */
+const probeTimeoutMs = 45_000;
 const sampleBytes = 4096;
 /** Keys that begin so are of no object but those that are tried with. */
 const checkKeyPrefix = '.forebay-check-';
@@ -121,7 +123,7 @@ export class MountCheck {
 
   private async conditions(backend: Backend, key: string, writable: boolean): Promise<[true, string]> {
     if (!backend.probe || !writable) throw new Skipped('nothing could be written and deleted');
-    const found = await backend.probe(key, { signal: this.signal() });
+    const found = await backend.probe(key, probeOptions(this.timeoutMs));
     const same = conditionNames.every(([name]) => found[name] === backend.capabilities[name]);
     const advice = same
       ? ''
@@ -134,23 +136,29 @@ export class MountCheck {
   }
 }
 
-/** The storage's abilities, once it was reached, listed and, unless it is read-only, written to. Kinds: any of the backend's. */
+/**
+ * The storage's abilities, once it was reached, listed and, unless it is read-only, written to. `timeoutMs` is for each call.
+ * Kinds: any of the backend's.
+ */
 export async function tryStorage(
   random: Random,
   backend: Backend,
   readOnly: boolean,
   timeoutMs: number,
 ): Promise<ProbedAbilities | undefined> {
-  const signal = AbortSignal.timeout(timeoutMs);
   if (backend.reach) {
-    for await (const { name, result, detail } of backend.reach({ signal })) {
+    for await (const { name, result, detail } of backend.reach({ signal: AbortSignal.timeout(timeoutMs) })) {
       if (result === 'failed')
         throw new UfsError('unavailable', `${name}: ${detail}`, { backend: backend.uri });
     }
   }
-  await backend.list({ prefix: '', limit: 1, signal });
+  await backend.list({ prefix: '', limit: 1, signal: AbortSignal.timeout(timeoutMs) });
   if (readOnly || !backend.probe) return undefined;
-  return backend.probe(`${checkKeyPrefix}${random.uuid()}`, { signal });
+  return backend.probe(`${checkKeyPrefix}${random.uuid()}`, probeOptions(timeoutMs));
+}
+
+function probeOptions(callTimeoutMs: number): ProbeOptions {
+  return { callTimeoutMs, signal: AbortSignal.timeout(probeTimeoutMs) };
 }
 
 const conditionNames = [

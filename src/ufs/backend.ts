@@ -64,6 +64,11 @@ export interface PutOptions extends CallOptions, NewObject {
   readonly beforeCommit?: () => Promise<void>;
 }
 
+export interface ProbeOptions extends CallOptions {
+  /** How long each call of the probe may take; `signal` is for the whole. */
+  readonly callTimeoutMs?: number;
+}
+
 export interface ListOptions extends CallOptions {
   readonly prefix: string;
   /** Any non-empty string. Keys that contain it after the prefix are folded into common prefixes. */
@@ -261,7 +266,7 @@ export interface Backend {
    * Tries what the storage decides by itself, with objects whose keys begin with `key` and that are removed again. Absent
    * where nothing depends on what the storage behind is. Kinds: those of put and delete.
    */
-  probe?(key: string, options?: CallOptions): Promise<ProbedAbilities>;
+  probe?(key: string, options?: ProbeOptions): Promise<ProbedAbilities>;
 
   /** Frees what the backend holds open, once the changes under way have ended. No call is made after it. */
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 import type { ObjectMeta } from '../common/object-meta.ts';
-import type { CallOptions, ProbedAbilities, WriteCondition } from './backend.ts';
+import type { ProbedAbilities, ProbeOptions, WriteCondition } from './backend.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { PlainBody } from './plain-body.ts';
 import type { S3Parts } from './s3.ts';
@@ -26,14 +26,17 @@ const refusals: ReadonlySet<UfsErrorKind> = new Set(['precondition-failed', 'con
 export class S3Probe {
   readonly #parts: S3Parts;
   readonly #key: string;
-  readonly #signal: AbortSignal | undefined;
+  readonly #options: ProbeOptions;
   readonly #keys = new Set<string>();
   readonly #uploads = new Map<string, string>();
+  /** Of the calls that were answered. */
+  #callCount = 0;
+  #totalMs = 0;
 
-  constructor(parts: S3Parts, key: string, { signal }: CallOptions) {
+  constructor(parts: S3Parts, key: string, options: ProbeOptions) {
     this.#parts = parts;
     this.#key = key;
-    this.#signal = signal;
+    this.#options = options;
   }
 
   /** Rejects with `UfsError` if nothing can be written at all, if the backend is too busy, or if it cannot be cleared up. */
@@ -41,14 +44,7 @@ export class S3Probe {
     let abilities: ProbedAbilities;
     try {
       await this.#put('plain');
-      abilities = {
-        conditionalPut: await this.#proves(() => this.#conditionalPut()),
-        conditionalDelete: await this.#proves(() => this.#conditionalDelete()),
-        conditionalCopy: await this.#proves(() => this.#conditionalCopy()),
-        conditionalComplete: await this.#proves(() => this.#conditionalComplete()),
-        checksumTrailers: await this.#proves(() => this.#takesStream({ signedChunks: true, trailer: true })),
-        signedChunks: await this.#proves(() => this.#takesStream({ signedChunks: true, trailer: false })),
-      };
+      abilities = await this.#proofs();
     } catch (error) {
       // The first error tells more than what follows from it.
       await this.#clear().catch(() => {});
@@ -56,6 +52,53 @@ export class S3Probe {
     }
     await this.#clear();
     return abilities;
+  }
+
+  /** Side by side, for storage that is far away; each has keys of its own. */
+  async #proofs(): Promise<ProbedAbilities> {
+    const [put, remove, copy, complete, trailers, chunks] = await allDone([
+      this.#proves(() => this.#conditionalPut()),
+      this.#proves(() => this.#conditionalDelete()),
+      this.#proves(() => this.#conditionalCopy()),
+      this.#proves(() => this.#conditionalComplete()),
+      this.#proves(() => this.#takesStream('stream-trailer', true)),
+      this.#proves(() => this.#takesStream('stream', false)),
+    ]);
+    return {
+      conditionalPut: put === true,
+      conditionalDelete: remove === true,
+      conditionalCopy: copy === true,
+      conditionalComplete: complete === true,
+      checksumTrailers: trailers === true,
+      signedChunks: chunks === true,
+    };
+  }
+
+  /** One call, which is given up when it takes too long. */
+  async #ask<Result>(call: (signal: AbortSignal | undefined) => Promise<Result>): Promise<Result> {
+    const { signal, callTimeoutMs } = this.#options;
+    return this.#timed(call, anySignal(signal, callTimeoutMs));
+  }
+
+  async #timed<Result>(
+    call: (signal: AbortSignal | undefined) => Promise<Result>,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> {
+    const { clock } = this.#parts.connection;
+    const startMs = clock.monotonicMs();
+    const tookMs = () => clock.monotonicMs() - startMs;
+    try {
+      const result = await call(signal);
+      this.#callCount++;
+      this.#totalMs += tookMs();
+      return result;
+    } catch (error) {
+      if (!(error instanceof UfsError) || (error.kind !== 'timeout' && error.kind !== 'cancelled'))
+        throw error;
+      const meanMs = Math.round((this.#totalMs + tookMs()) / (this.#callCount + 1));
+      const message = `the storage is slow: ${meanMs} ms a call`;
+      throw new UfsError('timeout', message, { backend: this.#parts.place.uri, cause: error });
+    }
   }
 
   async #conditionalPut(): Promise<boolean> {
@@ -81,8 +124,11 @@ export class S3Probe {
     const beforeCommit = async () => {
       winner = await this.#put(key, 'the winner');
     };
-    const options = { ...plain, condition: absent, beforeCommit, signal: this.#signal };
-    const slow = () => writer.putUnasked(this.#name(key), bodyOf(Buffer.alloc(streamedBytes)), options);
+    const body = () => bodyOf(Buffer.alloc(streamedBytes));
+    const slow = () =>
+      this.#ask((signal) =>
+        writer.putUnasked(this.#name(key), body(), { ...plain, condition: absent, beforeCommit, signal }),
+      );
     return (await this.#isRefused(slow)) && winner !== undefined && (await this.#etag(key)) === winner;
   }
 
@@ -107,7 +153,7 @@ export class S3Probe {
     const key = 'delete';
     const etag = await this.#put(key);
     const remove = (condition: WriteCondition) =>
-      this.#parts.writer.deleteUnasked(this.#name(key), { condition, signal: this.#signal });
+      this.#ask((signal) => this.#parts.writer.deleteUnasked(this.#name(key), { condition, signal }));
     if (!(await this.#isRefused(() => remove(wrong))) || (await this.#etag(key)) !== etag) return false;
     const removals = Array.from({ length: racers }, () => remove({ ifMatch: etag }));
     const results = await Promise.allSettled(removals);
@@ -120,10 +166,11 @@ export class S3Probe {
     const source = await this.#head('copy-source');
     const etag = await this.#put(key, 'target');
     if (!source) return false;
-    const copy = (condition: WriteCondition, to = key) => {
-      const options = { condition, sourceGeneration: source.generation, signal: this.#signal };
-      return this.#parts.writer.copyUnasked(this.#name('copy-source'), source, this.#name(to), options);
-    };
+    const copy = (condition: WriteCondition, to = key) =>
+      this.#ask((signal) => {
+        const options = { condition, sourceGeneration: source.generation, signal };
+        return this.#parts.writer.copyUnasked(this.#name('copy-source'), source, this.#name(to), options);
+      });
     if (!(await this.#isRefused(() => copy(absent))) || !(await this.#isRefused(() => copy(wrong))))
       return false;
     if ((await this.#etag(key)) !== etag) return false;
@@ -147,35 +194,37 @@ export class S3Probe {
   }
 
   /** A body in the form that large ones are sent in is the same when it is read back. */
-  async #takesStream(form: { signedChunks: boolean; trailer: boolean }): Promise<boolean> {
-    const key = this.#name('stream');
+  async #takesStream(key: string, trailer: boolean): Promise<boolean> {
     const bytes = Buffer.alloc(streamedBytes, 'forebay ');
     const writer = this.#parts.writerOf({
       signedChunks: true,
-      checksumTrailers: form.trailer,
+      checksumTrailers: trailer,
       inlineBodyBytes: 0,
     });
-    await writer.putUnasked(
-      key,
-      bodyOf(bytes),
-      { ...plain, signal: this.#signal },
-      form.trailer ? 'CRC32' : undefined,
+    const algorithm = trailer ? 'CRC32' : undefined;
+    await this.#ask((signal) =>
+      writer.putUnasked(this.#name(key), bodyOf(bytes), { ...plain, signal }, algorithm),
     );
-    const meta = await this.#head('stream');
+    const meta = await this.#head(key);
     if (meta?.sizeBytes !== bytes.length || meta.headers.contentEncoding !== undefined) return false;
+    return (await this.#ask((signal) => this.#bytes(key, meta, signal))).equals(bytes);
+  }
+
+  async #bytes(key: string, meta: ObjectMeta, signal: AbortSignal | undefined): Promise<Buffer> {
     const chunks: Buffer[] = [];
     const whole = { start: 0, end: meta.sizeBytes };
-    for await (const chunk of this.#parts.reader.read(key, meta, whole, { signal: this.#signal }))
+    for await (const chunk of this.#parts.reader.read(this.#name(key), meta, whole, { signal }))
       chunks.push(chunk);
-    return Buffer.concat(chunks).equals(bytes);
+    return Buffer.concat(chunks);
   }
 
   async #put(key: string, text = 'tried by forebay', condition?: WriteCondition): Promise<string> {
-    const options = { ...plain, condition, signal: this.#signal };
-    const { output } = await this.#parts.writer.putUnasked(
-      this.#name(key),
-      bodyOf(Buffer.from(text)),
-      options,
+    const { output } = await this.#ask((signal) =>
+      this.#parts.writer.putUnasked(this.#name(key), bodyOf(Buffer.from(text)), {
+        ...plain,
+        condition,
+        signal,
+      }),
     );
     if (output.ETag) return output.ETag.replaceAll('"', '');
     throw new UfsError('io', 'the answer to PUT lacks an ETag', { backend: this.#parts.place.uri, key });
@@ -185,14 +234,16 @@ export class S3Probe {
   async #upload(key: string): Promise<(condition: WriteCondition) => Promise<string>> {
     const { multipart } = this.#parts;
     const name = this.#name(key);
-    const { uploadId } = await multipart.create(name, { ...plain, signal: this.#signal });
+    const { uploadId } = await this.#ask((signal) => multipart.create(name, { ...plain, signal }));
     this.#uploads.set(uploadId, name);
-    const part = await multipart.putPart(name, uploadId, 1, bodyOf(Buffer.from('part')), {
-      signal: this.#signal,
-    });
+    const part = await this.#ask((signal) =>
+      multipart.putPart(name, uploadId, 1, bodyOf(Buffer.from('part')), { signal }),
+    );
     return async (condition) => {
-      const options = { condition, signal: this.#signal };
-      return (await multipart.completeUnasked(name, uploadId, [part], options)).etag;
+      const made = await this.#ask((signal) =>
+        multipart.completeUnasked(name, uploadId, [part], { condition, signal }),
+      );
+      return made.etag;
     };
   }
 
@@ -217,7 +268,7 @@ export class S3Probe {
 
   async #head(key: string): Promise<ObjectMeta | undefined> {
     try {
-      return await this.#parts.reader.head(this.#name(key), { signal: this.#signal });
+      return await this.#ask((signal) => this.#parts.reader.head(this.#name(key), { signal }));
     } catch (error) {
       if (error instanceof UfsError && error.kind === 'not-found') return undefined;
       throw error;
@@ -234,17 +285,38 @@ export class S3Probe {
     return name;
   }
 
+  /** Also after the probe was given up. */
   async #clear(): Promise<void> {
-    for (const [uploadId, name] of this.#uploads) {
-      try {
-        await this.#parts.multipart.abort(name, uploadId);
-      } catch (error) {
-        // An upload that was completed is no more.
-        if (!(error instanceof UfsError) || error.kind !== 'no-such-upload') throw error;
-      }
-    }
-    for (const name of this.#keys) await this.#parts.writer.delete(name);
+    const { callTimeoutMs } = this.#options;
+    const alone = <Result>(call: (signal: AbortSignal | undefined) => Promise<Result>) =>
+      this.#timed(call, anySignal(undefined, callTimeoutMs));
+    await allDone(
+      [...this.#uploads].map(([uploadId, name]) =>
+        alone((signal) => this.#parts.multipart.abort(name, uploadId, { signal })).catch((error) => {
+          // An upload that was completed is no more.
+          if (!(error instanceof UfsError) || error.kind !== 'no-such-upload') throw error;
+        }),
+      ),
+    );
+    await allDone(
+      [...this.#keys].map((name) => alone((signal) => this.#parts.writer.delete(name, { signal }))),
+    );
   }
+}
+
+/** The results once all of them are there; rejects, once none is under way any more, with the first error. */
+async function allDone<Result>(work: readonly Promise<Result>[]): Promise<Result[]> {
+  const results = await Promise.allSettled(work);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+function anySignal(signal: AbortSignal | undefined, timeoutMs: number | undefined): AbortSignal | undefined {
+  if (timeoutMs === undefined) return signal;
+  const timeout = AbortSignal.timeout(timeoutMs);
+  return signal ? AbortSignal.any([signal, timeout]) : timeout;
 }
 
 /** Undefined unless one of them succeeded and all others were refused; throws what is no refusal. */

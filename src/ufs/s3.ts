@@ -16,6 +16,7 @@ import type {
   ListUploadsPage,
   PartPlace,
   ProbedAbilities,
+  ProbeOptions,
   PutOptions,
   ReachStep,
   UploadedPart,
@@ -178,7 +179,7 @@ export class S3Backend implements Backend {
     return this.parts.reader.findPart(key, meta, partNumber, options);
   }
 
-  probe(key: string, options: CallOptions = {}): Promise<ProbedAbilities> {
+  probe(key: string, options: ProbeOptions = {}): Promise<ProbedAbilities> {
     return new S3Probe(this.parts, key, options).run();
   }
 

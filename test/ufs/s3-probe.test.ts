@@ -149,3 +149,28 @@ test('what a backend was not seen to do is refused, whatever it would do', async
   }
   expect(await listAll(cautious)).toEqual(['k']);
 });
+
+test('storage that is far away is probed side by side', async () => {
+  const { backend, proxy } = await start();
+  proxy.rule = () => ({ kind: 'delay', ms: 50 });
+  const startMs = performance.now();
+  expect(await backend.probe('.try', { callTimeoutMs: 2_000 })).toEqual(everything);
+  // One after the other the calls, more than two hundred, would take ten seconds and more.
+  expect(performance.now() - startMs).toBeLessThan(6_000);
+  expect(proxy.seen.length).toBeGreaterThan(100);
+  expect(await listAll(backend)).toEqual([]);
+});
+
+test('storage that is too slow is told to be slow, and nothing is left there', async () => {
+  const { backend, proxy } = await start();
+  let calls = 0;
+  proxy.rule = ({ method }) => (method === 'HEAD' && calls++ === 3 ? { kind: 'hang' } : undefined);
+  const probe = backend.probe('.try', { callTimeoutMs: 300 });
+  await expect(probe).rejects.toMatchObject({
+    kind: 'timeout',
+    message: expect.stringMatching(/^the storage is slow: \d+ ms a call$/),
+  });
+  expect(proxy.faults).toBe(1);
+  expect(await listAll(backend)).toEqual([]);
+  expect((await backend.listUploads({ prefix: '', limit: 10 })).entries).toEqual([]);
+});
