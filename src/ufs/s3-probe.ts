@@ -3,6 +3,7 @@ import type { ProbedAbilities, ProbeOptions, WriteCondition } from './backend.ts
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { PlainBody } from './plain-body.ts';
 import type { S3Parts } from './s3.ts';
+import { allDone, ProbeCalls } from './s3-probe-calls.ts';
 
 const plain = { headers: {}, userMetadata: {} };
 const absent = { ifNoneMatch: '*' } as const;
@@ -26,17 +27,14 @@ const refusals: ReadonlySet<UfsErrorKind> = new Set(['precondition-failed', 'con
 export class S3Probe {
   readonly #parts: S3Parts;
   readonly #key: string;
-  readonly #options: ProbeOptions;
+  readonly #calls: ProbeCalls;
   readonly #keys = new Set<string>();
   readonly #uploads = new Map<string, string>();
-  /** Of the calls that were answered. */
-  #callCount = 0;
-  #totalMs = 0;
 
   constructor(parts: S3Parts, key: string, options: ProbeOptions) {
     this.#parts = parts;
     this.#key = key;
-    this.#options = options;
+    this.#calls = new ProbeCalls(parts.connection.clock, parts.place.uri, options);
   }
 
   /** Rejects with `UfsError` if nothing can be written at all, if the backend is too busy, or if it cannot be cleared up. */
@@ -74,33 +72,6 @@ export class S3Probe {
     };
   }
 
-  /** One call, which is given up when it takes too long. */
-  async #ask<Result>(call: (signal: AbortSignal | undefined) => Promise<Result>): Promise<Result> {
-    const { signal, callTimeoutMs } = this.#options;
-    return this.#timed(call, anySignal(signal, callTimeoutMs));
-  }
-
-  async #timed<Result>(
-    call: (signal: AbortSignal | undefined) => Promise<Result>,
-    signal: AbortSignal | undefined,
-  ): Promise<Result> {
-    const { clock } = this.#parts.connection;
-    const startMs = clock.monotonicMs();
-    const tookMs = () => clock.monotonicMs() - startMs;
-    try {
-      const result = await call(signal);
-      this.#callCount++;
-      this.#totalMs += tookMs();
-      return result;
-    } catch (error) {
-      if (!(error instanceof UfsError) || (error.kind !== 'timeout' && error.kind !== 'cancelled'))
-        throw error;
-      const meanMs = Math.round((this.#totalMs + tookMs()) / (this.#callCount + 1));
-      const message = `the storage is slow: ${meanMs} ms a call`;
-      throw new UfsError('timeout', message, { backend: this.#parts.place.uri, cause: error });
-    }
-  }
-
   async #conditionalPut(): Promise<boolean> {
     const key = 'put';
     const first = await this.#put(key, 'one', absent);
@@ -126,7 +97,7 @@ export class S3Probe {
     };
     const body = () => bodyOf(Buffer.alloc(streamedBytes));
     const slow = () =>
-      this.#ask((signal) =>
+      this.#calls.ask((signal) =>
         writer.putUnasked(this.#name(key), body(), { ...plain, condition: absent, beforeCommit, signal }),
       );
     return (await this.#isRefused(slow)) && winner !== undefined && (await this.#etag(key)) === winner;
@@ -153,7 +124,7 @@ export class S3Probe {
     const key = 'delete';
     const etag = await this.#put(key);
     const remove = (condition: WriteCondition) =>
-      this.#ask((signal) => this.#parts.writer.deleteUnasked(this.#name(key), { condition, signal }));
+      this.#calls.ask((signal) => this.#parts.writer.deleteUnasked(this.#name(key), { condition, signal }));
     if (!(await this.#isRefused(() => remove(wrong))) || (await this.#etag(key)) !== etag) return false;
     const removals = Array.from({ length: racers }, () => remove({ ifMatch: etag }));
     const results = await Promise.allSettled(removals);
@@ -167,7 +138,7 @@ export class S3Probe {
     const etag = await this.#put(key, 'target');
     if (!source) return false;
     const copy = (condition: WriteCondition, to = key) =>
-      this.#ask((signal) => {
+      this.#calls.ask((signal) => {
         const options = { condition, sourceGeneration: source.generation, signal };
         return this.#parts.writer.copyUnasked(this.#name('copy-source'), source, this.#name(to), options);
       });
@@ -202,12 +173,12 @@ export class S3Probe {
       inlineBodyBytes: 0,
     });
     const algorithm = trailer ? 'CRC32' : undefined;
-    await this.#ask((signal) =>
+    await this.#calls.ask((signal) =>
       writer.putUnasked(this.#name(key), bodyOf(bytes), { ...plain, signal }, algorithm),
     );
     const meta = await this.#head(key);
     if (meta?.sizeBytes !== bytes.length || meta.headers.contentEncoding !== undefined) return false;
-    return (await this.#ask((signal) => this.#bytes(key, meta, signal))).equals(bytes);
+    return (await this.#calls.ask((signal) => this.#bytes(key, meta, signal))).equals(bytes);
   }
 
   async #bytes(key: string, meta: ObjectMeta, signal: AbortSignal | undefined): Promise<Buffer> {
@@ -219,7 +190,7 @@ export class S3Probe {
   }
 
   async #put(key: string, text = 'tried by forebay', condition?: WriteCondition): Promise<string> {
-    const { output } = await this.#ask((signal) =>
+    const { output } = await this.#calls.ask((signal) =>
       this.#parts.writer.putUnasked(this.#name(key), bodyOf(Buffer.from(text)), {
         ...plain,
         condition,
@@ -234,13 +205,13 @@ export class S3Probe {
   async #upload(key: string): Promise<(condition: WriteCondition) => Promise<string>> {
     const { multipart } = this.#parts;
     const name = this.#name(key);
-    const { uploadId } = await this.#ask((signal) => multipart.create(name, { ...plain, signal }));
+    const { uploadId } = await this.#calls.ask((signal) => multipart.create(name, { ...plain, signal }));
     this.#uploads.set(uploadId, name);
-    const part = await this.#ask((signal) =>
+    const part = await this.#calls.ask((signal) =>
       multipart.putPart(name, uploadId, 1, bodyOf(Buffer.from('part')), { signal }),
     );
     return async (condition) => {
-      const made = await this.#ask((signal) =>
+      const made = await this.#calls.ask((signal) =>
         multipart.completeUnasked(name, uploadId, [part], { condition, signal }),
       );
       return made.etag;
@@ -251,7 +222,7 @@ export class S3Probe {
     try {
       return await ability();
     } catch (error) {
-      if (!(error instanceof UfsError) || inconclusive.has(error.kind)) throw error;
+      if (!(error instanceof UfsError) || inconclusive.has(error.kind) || isOfProxy(error)) throw error;
       return false;
     }
   }
@@ -268,7 +239,7 @@ export class S3Probe {
 
   async #head(key: string): Promise<ObjectMeta | undefined> {
     try {
-      return await this.#ask((signal) => this.#parts.reader.head(this.#name(key), { signal }));
+      return await this.#calls.ask((signal) => this.#parts.reader.head(this.#name(key), { signal }));
     } catch (error) {
       if (error instanceof UfsError && error.kind === 'not-found') return undefined;
       throw error;
@@ -287,36 +258,22 @@ export class S3Probe {
 
   /** Also after the probe was given up. */
   async #clear(): Promise<void> {
-    const { callTimeoutMs } = this.#options;
-    const alone = <Result>(call: (signal: AbortSignal | undefined) => Promise<Result>) =>
-      this.#timed(call, anySignal(undefined, callTimeoutMs));
     await allDone(
       [...this.#uploads].map(([uploadId, name]) =>
-        alone((signal) => this.#parts.multipart.abort(name, uploadId, { signal })).catch((error) => {
-          // An upload that was completed is no more.
-          if (!(error instanceof UfsError) || error.kind !== 'no-such-upload') throw error;
-        }),
+        this.#calls
+          .clear((signal) => this.#parts.multipart.abort(name, uploadId, { signal }))
+          .catch((error) => {
+            // An upload that was completed is no more.
+            if (!(error instanceof UfsError) || error.kind !== 'no-such-upload') throw error;
+          }),
       ),
     );
     await allDone(
-      [...this.#keys].map((name) => alone((signal) => this.#parts.writer.delete(name, { signal }))),
+      [...this.#keys].map((name) =>
+        this.#calls.clear((signal) => this.#parts.writer.delete(name, { signal })),
+      ),
     );
   }
-}
-
-/** The results once all of them are there; rejects, once none is under way any more, with the first error. */
-async function allDone<Result>(work: readonly Promise<Result>[]): Promise<Result[]> {
-  const results = await Promise.allSettled(work);
-  return results.map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
-}
-
-function anySignal(signal: AbortSignal | undefined, timeoutMs: number | undefined): AbortSignal | undefined {
-  if (timeoutMs === undefined) return signal;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  return signal ? AbortSignal.any([signal, timeout]) : timeout;
 }
 
 /** Undefined unless one of them succeeded and all others were refused; throws what is no refusal. */
@@ -328,6 +285,11 @@ function wonByOne<Result>(
     if (result.status === 'rejected' && !isRefusal(result.reason)) throw result.reason;
   }
   return winners.length === 1 ? winners[0] : undefined;
+}
+
+/** A failure that is told in no words of S3, nor of the network: what stands between may have said it. */
+function isOfProxy({ kind, code }: UfsError): boolean {
+  return kind === 'unavailable' && (code === undefined || code === 'Unknown');
 }
 
 function isRefusal(error: unknown): boolean {

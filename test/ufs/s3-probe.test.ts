@@ -132,6 +132,16 @@ test('a server that is too busy or cannot be written to is not judged', async ()
   }
 });
 
+test('what a proxy says in place of the storage is no proof', async () => {
+  const { backend, proxy } = await start();
+  for (const body of ['', 'upstream connect error']) {
+    proxy.strike('PUT', '/put-none', { kind: 'refuse', status: 503, body }, 1);
+    expect(await kindOf(backend.probe('.try'))).toBe('unavailable');
+    expect(await listAll(backend)).toEqual([]);
+  }
+  expect(proxy.faults).toBe(2);
+});
+
 test('what a backend was not seen to do is refused, whatever it would do', async () => {
   const { open } = await start();
   const { unprobed } = await import('../../src/ufs/s3-settings.ts');
