@@ -16,7 +16,7 @@ export type UfsErrorKind =
   | 'bad-digest'
   | 'not-implemented'
   | 'read-only'
-  /** The backend refused the mount's own credentials or rights. Never cached, never shown as the client's fault. */
+  /** The backend refused the mount's own credentials or rights. Never cached; clients are told whose rights they are. */
   | 'denied'
   /** The backend will not do this as it was asked for, now or later; `code` says why. */
   | 'refused'

@@ -109,6 +109,15 @@ describe('a bucket of another S3', () => {
     expect([wrong.exitCode, wrong.said]).toEqual([1, expect.stringContaining('check the secret')]);
     const none = await forebay(mountAt('none', '', 's3://no-such-bucket/'));
     expect([none.exitCode, none.said]).toEqual([1, expect.stringContaining('has no bucket of this name')]);
+    const both = await forebay(`${mountAt('both')} --virtual-host`);
+    expect([both.exitCode, both.said]).toEqual([1, expect.stringContaining('mean the opposite')]);
+    const named = mountAt('host').replace(/127[.0-9:]+/, 'no.such.host.invalid');
+    expect((await forebay(named)).said).toContain('the name no.such.host.invalid has no address');
+    const inHost = await forebay(named.replace('--path-style', '--virtual-host'));
+    expect(inHost.said).toContain('the name under.no.such.host.invalid has no address');
+    expect((await forebay(named.replace('--path-style', ''))).said).toContain(
+      'the name no.such.host.invalid',
+    );
     expect((await forebay('mount list --json')).said).toBe('[]');
     expect(wrong.said + none.said).not.toContain(credentials.secretAccessKey);
   });

@@ -194,7 +194,7 @@ export class FreshnessCampaign {
     if (status === 404) return { seen: { state: 'absent' }, validatedWallMs };
     if (status !== 200 && status !== 206) {
       return {
-        seen: { error: `${status} ${/<Code>(.*)<\/Code>/.exec(body.toString())?.[1] ?? 'InternalError'}` },
+        seen: { error: `${status} ${/<Code>(.*)<\/Code>/.exec(body.toString())?.[1] ?? codeOfHead(status)}` },
       };
     }
     const cache = answer.headers['x-forebay-cache'];
@@ -278,4 +278,9 @@ function wallOffsetMs(): number {
 function leaseOf(freshness: Freshness): number {
   if (freshness.kind === 'always') return 0;
   return freshness.kind === 'lease' ? freshness.ms : Number.POSITIVE_INFINITY;
+}
+
+/** HEAD is answered without a body. */
+function codeOfHead(status: number): string {
+  return status === 403 ? 'AccessDenied' : 'InternalError';
 }

@@ -81,7 +81,9 @@ export class StorageHistory {
     const { seen, startMs, endMs } = sight;
     if ('error' in seen) {
       const failing = this.#outages.some(({ fromMs, toMs }) => fromMs <= endMs && toMs >= startMs);
-      const known = failing ? /^(500 InternalError|503 |cut)/ : /^(503 ServiceUnavailable|cut)/;
+      const known = failing
+        ? /^(500 InternalError|403 AccessDenied|503 |cut)/
+        : /^(503 ServiceUnavailable|cut)/;
       return known.test(seen.error) ? undefined : `the answer was ${seen.error}`;
     }
     const state = 'etag' in seen ? this.#etags.get(seen.etag) : seen.state;

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { FreshnessCampaign } from './freshness-campaign.ts';
 import { storages } from './storages.ts';
 
-const kinds = ['present', 'absent', 'lists', 'miss', 'hit', '500 InternalError'];
+const kinds = ['present', 'absent', 'lists', 'miss', 'hit', '403 AccessDenied'];
 
 test.each([
   ['always', { kind: 'always' }],
