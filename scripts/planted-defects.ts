@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
+import { plantedAdmissionDefects } from './planted-admission-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
 
@@ -162,4 +163,5 @@ export const plantedDefects: readonly PlantedDefect[] = [
   },
   ...plantedS3Defects,
   ...plantedFreshnessDefects,
+  ...plantedAdmissionDefects,
 ];
