@@ -2,6 +2,7 @@
 import { plantedAdmissionDefects } from './planted-admission-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
+import { plantedThreadDefects } from './planted-thread-defects.ts';
 
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */
 export interface PlantedDefect {
@@ -164,4 +165,5 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedS3Defects,
   ...plantedFreshnessDefects,
   ...plantedAdmissionDefects,
+  ...plantedThreadDefects,
 ];

@@ -233,6 +233,7 @@ async function openPages(
     capacityBytes: settings['cache.memory'],
     // Without a disk there is no other place for large pages.
     maxPageBytes: settings['cache.disk'] === 0 ? settings['page.size'] : memoryPageBytes,
+    hashSeed: random.bytes(4).readInt32LE(),
   });
   if (settings['cache.disk'] === 0) return memory;
   const disk = await DiskPageStore.open(clock, metrics, log, {

@@ -22,6 +22,20 @@ export async function writeResponse(
   response: S3Response,
   unreadBodies: UnreadBodies,
 ): Promise<WriteOutcome> {
+  if (!response.giveBack) return write(incoming, res, response, unreadBodies);
+  try {
+    return await write(incoming, res, response, unreadBodies);
+  } finally {
+    response.giveBack();
+  }
+}
+
+async function write(
+  incoming: IncomingBody,
+  res: ServerResponse,
+  response: S3Response,
+  unreadBodies: UnreadBodies,
+): Promise<WriteOutcome> {
   if (res.destroyed) {
     await giveUp(response);
     return { kind: 'client-gone' };
@@ -35,7 +49,8 @@ export async function writeResponse(
       bytes === undefined ? withoutBody(response) : { 'content-length': bytes.length, ...response.headers };
     res.writeHead(response.status, headers as Record<string, string | number>);
     if (unread) {
-      unreadBodies.answerAndDrain(incoming, res, bytes);
+      // Nobody follows these bytes to the network, so they must not be lent ones.
+      unreadBodies.answerAndDrain(incoming, res, response.giveBack && bytes ? Buffer.from(bytes) : bytes);
       return { kind: 'sent' };
     }
     res.end(bytes);

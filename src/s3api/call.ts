@@ -49,6 +49,8 @@ export interface S3Response {
   readonly headers: Readonly<Record<string, string | number>>;
   /** A string is sent as UTF-8. With an iterable, `content-length` must be among the headers. */
   readonly body?: string | Buffer | AsyncIterable<Buffer>;
+  /** To be called, if it is there, once the body is sent or nobody will send it. */
+  readonly giveBack?: () => void;
 }
 
 export type Operation = (call: Call) => Promise<S3Response>;

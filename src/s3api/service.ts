@@ -30,9 +30,12 @@ export interface ReadObject<Selection> extends FoundVersion {
   readonly selection: Selection;
   /**
    * The selected bytes: a Buffer if they are at hand and whole, an iterable otherwise, which rejects rather than end short.
-   * A Buffer must not be changed. Undefined if the selection has no range.
+   * A Buffer must not be changed; a chunk of an iterable is the caller's until it asks for the next one. Undefined if the selection has
+   * no range.
    */
   readonly body: Buffer | AsyncIterable<Buffer> | undefined;
+  /** Where the Buffer is lent: to be called once nobody reads it any more. */
+  readonly giveBack?: () => void;
   readonly cache: CacheStatus;
   /** The worker that served it. */
   readonly owner: string;

@@ -1,52 +1,56 @@
 import type { Metrics } from '../common/metrics.ts';
-import { CachePolicy } from './cache-policy.ts';
+import type { Loans } from './loans.ts';
 import { totalBytes } from './page-format.ts';
 import { pageName } from './page-key.ts';
 import type { PageKey, PageStore } from './page-store.ts';
-import { PathNames } from './path-names.ts';
+import { SharedCache } from './shared-cache.ts';
+import { createSharedCacheMemory, type SharedCacheMemory } from './shared-cache-memory.ts';
+import { SharedPageReader } from './shared-page-reader.ts';
 
 export interface MemoryPageStoreSettings {
-  /** Bytes of pages and their overhead. */
+  /** Bytes of pages and their names. */
   readonly capacityBytes: number;
   /** Larger pages are not kept. */
   readonly maxPageBytes: number;
+  /** Threads that read the pages, this one among them; 1 by default. */
+  readonly threadCount?: number;
+  /** A number that nobody outside knows. */
+  readonly hashSeed?: number;
 }
 
-interface HeldPage {
-  readonly name: string;
-  readonly key: PageKey;
-  readonly bytes: Buffer;
-  /** Where the last read ended: a read that goes on from there is no new use of the page. */
-  lastEnd: number;
-}
-
-/** What a page costs beside its bytes: map slots, queue node, names. Measured on Node 26 at about this much. */
-const overheadBytes = 512;
+const usualPageBytes = 2048;
 
 /**
- * Pages in memory. What enters was checked where it came from (a fill, or a disk tier that compares checksums), so it is not
- * checked again.
+ * Pages in memory that other threads read too (`SharedPageReader`). What enters was checked where it came from (a fill, or a disk
+ * tier that compares checksums), so it is not checked again.
  */
 export class MemoryPageStore implements PageStore {
+  /** For the other threads' readers. */
+  readonly shared: SharedCacheMemory;
   private readonly metrics: Metrics;
   private readonly settings: MemoryPageStoreSettings;
-  private readonly policy: CachePolicy<HeldPage>;
-  private readonly paths = new PathNames();
-  private pageBytes = 0;
+  private readonly cache: SharedCache;
+  private readonly reader: SharedPageReader;
 
   constructor(metrics: Metrics, settings: MemoryPageStoreSettings) {
+    const { capacityBytes, maxPageBytes, threadCount = 1, hashSeed = 0 } = settings;
     this.metrics = metrics;
     this.settings = settings;
-    this.policy = new CachePolicy({
-      capacityBytes: settings.capacityBytes,
-      maxEntries: Number.POSITIVE_INFINITY,
+    this.shared = createSharedCacheMemory({
+      capacityBytes,
+      maxValueBytes: maxPageBytes,
+      usualValueBytes: usualPageBytes,
+      threadCount,
+      seed: hashSeed,
     });
+    this.cache = new SharedCache(this.shared, maxPageBytes);
+    this.reader = new SharedPageReader(this.shared, this.cache.view);
   }
 
   get usage() {
     return {
-      pages: this.policy.count,
-      bytes: this.pageBytes,
+      pages: this.cache.count,
+      bytes: this.cache.valueBytes,
       capacityBytes: this.settings.capacityBytes,
     };
   }
@@ -55,17 +59,12 @@ export class MemoryPageStore implements PageStore {
     return this.readNow(key, start, end);
   }
 
-  readNow(key: PageKey, start: number, end: number): Buffer | undefined {
-    const name = pageName(key);
-    const page = this.policy.get(name);
-    if (!page || end > page.bytes.length) return undefined;
-    if (start !== page.lastEnd) this.policy.touch(name);
-    page.lastEnd = end === page.bytes.length ? -1 : end;
-    return start === 0 && end === page.bytes.length ? page.bytes : page.bytes.subarray(start, end);
+  readNow(key: PageKey, start: number, end: number, loans?: Loans): Buffer | undefined {
+    return this.reader.readNow(key, start, end, loans);
   }
 
   has(key: PageKey): boolean {
-    return this.policy.get(pageName(key)) !== undefined;
+    return this.cache.has(pageName(key));
   }
 
   async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
@@ -74,54 +73,60 @@ export class MemoryPageStore implements PageStore {
 
   /** As `write`, without a promise. */
   keep(key: PageKey, ...pieces: readonly Buffer[]): void {
-    const length = totalBytes(pieces);
-    const costBytes = length + overheadBytes + key.path.length;
-    if (length > this.settings.maxPageBytes || !this.policy.fits(costBytes)) return;
     const name = pageName(key);
-    if (this.policy.get(name)) return;
-    const [first = Buffer.alloc(0), ...more] = pieces;
-    const bytes = withoutSlab(more.length === 0 ? first : Buffer.concat(pieces, length));
-    const page: HeldPage = { name, key, bytes, lastEnd: -1 };
-    const evicted = this.policy.admit(name, costBytes, page);
-    this.paths.add(key.incarnation, key.path, name);
-    this.pageBytes += bytes.length;
-    for (const dropped of evicted) this.dropped(dropped);
-    if (evicted.length > 0) this.metrics.pageEvictions.inc({ tier: 'memory' }, evicted.length);
-    this.metrics.cacheBytes.set({ tier: 'memory' }, this.pageBytes);
+    if (this.cache.has(name)) return;
+    const evictedBefore = this.cache.evictions;
+    this.cache.put(name, groupOf(key.incarnation, key.path), pieces, totalBytes(pieces));
+    const evicted = this.cache.evictions - evictedBefore;
+    if (evicted > 0) this.metrics.pageEvictions.inc({ tier: 'memory' }, evicted);
+    this.measure();
   }
 
   async remove(incarnation: string, path: string, keepGeneration?: string): Promise<void> {
-    for (const name of this.paths.of(incarnation, path)) {
-      if (this.policy.get(name)?.key.generation !== keepGeneration) this.forget(name);
-    }
+    this.cache.removeGroup(groupOf(incarnation, path), (name) => {
+      const parts = partsOf(name);
+      return parts.incarnation === incarnation && parts.path === path && parts.generation !== keepGeneration;
+    });
+    this.measure();
   }
 
   async removeIncarnation(incarnation: string): Promise<void> {
-    for (const page of [...this.policy.values()]) {
-      if (page.key.incarnation === incarnation) this.forget(page.name);
-    }
+    this.cache.removeAll((name) => partsOf(name).incarnation === incarnation);
+    this.measure();
+  }
+
+  /** Gives up what a thread that ended without a word had borrowed. */
+  forgetThread(thread: number): void {
+    this.cache.forgetThread(thread);
   }
 
   async close(): Promise<void> {
-    for (const page of [...this.policy.values()]) this.forget(page.name);
+    this.cache.removeAll(() => true);
+    this.measure();
   }
 
-  private forget(name: string): void {
-    const page = this.policy.remove(name);
-    if (page) this.dropped(page);
-    this.metrics.cacheBytes.set({ tier: 'memory' }, this.pageBytes);
-  }
-
-  private dropped(page: HeldPage): void {
-    this.paths.remove(page.key.incarnation, page.key.path, page.name);
-    this.pageBytes -= page.bytes.length;
+  private measure(): void {
+    this.metrics.cacheBytes.set({ tier: 'memory' }, this.cache.valueBytes);
   }
 }
 
-/** A small Buffer that is a window on a large one would keep all of it alive. */
-function withoutSlab(bytes: Buffer): Buffer {
-  if (bytes.buffer.byteLength <= bytes.length + overheadBytes) return bytes;
-  const own = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(own);
-  return own;
+/** A number for all pages of a path. */
+function groupOf(incarnation: string, path: string): number {
+  let group = 0;
+  for (let i = 0; i < incarnation.length; i++) group = Math.imul(group, 31) + incarnation.charCodeAt(i);
+  for (let i = 0; i < path.length; i++) group = Math.imul(group, 31) + path.charCodeAt(i);
+  return Math.imul(group, 0x9e3779b1 | 0) >>> 8;
+}
+
+/** The inverse of `pageName`. */
+function partsOf(name: string): { incarnation: string; generation: string; path: string } {
+  const afterIncarnation = name.indexOf('\0');
+  const afterSize = name.indexOf('\0', afterIncarnation + 1);
+  const afterIndex = name.indexOf('\0', afterSize + 1);
+  const afterGeneration = name.indexOf('\0', afterIndex + 1);
+  return {
+    incarnation: name.slice(0, afterIncarnation),
+    generation: name.slice(afterIndex + 1, afterGeneration),
+    path: name.slice(afterGeneration + 1),
+  };
 }

@@ -6,6 +6,7 @@ import { abortable } from './abortable.ts';
 import { afterFirstChunk, readBackend, readBackendWhole } from './bypass-read.ts';
 import { DeadPages, type VersionedPath } from './dead-pages.ts';
 import { cancelled } from './fill-run.ts';
+import { Loans } from './loans.ts';
 import { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
 import { pageKeyOf, pageName } from './page-key.ts';
@@ -94,8 +95,8 @@ export class PageReader implements RangeReader {
     }
     const lengthBytes = rangeLength(range);
     if (lengthBytes <= target.pageSizeBytes) {
-      const now = this.piecesNow(cut(target, range));
-      if (now) return Promise.resolve(this.answer('hit', now, 0));
+      const now = this.openNow(target, range);
+      if (now) return Promise.resolve(now);
     }
     // A page that goes, or is found damaged, after this look is filled all the same.
     if (missing !== 'fill' && this.statusOf(target, range) !== 'hit') {
@@ -103,6 +104,13 @@ export class PageReader implements RangeReader {
     }
     if (lengthBytes <= this.settings.wholeBytes) return this.openWhole(target, range, signal);
     return this.openStream(target, range, signal);
+  }
+
+  private openNow(target: ReadTarget, range: ByteRange): PageRead | undefined {
+    const now = readPagesNow(this.store, target, range);
+    if (!now) return undefined;
+    this.served.count('hit', now.body.length);
+    return { cache: 'hit', ...now };
   }
 
   private async openPast(
@@ -160,16 +168,6 @@ export class PageReader implements RangeReader {
     this.served.count('fill', filledBytes);
     this.served.count('hit', body.length - filledBytes);
     return { cache, body };
-  }
-
-  private piecesNow(pieces: Piece[]): Buffer | undefined {
-    const parts: Buffer[] = [];
-    for (const piece of pieces) {
-      const bytes = this.store.readNow(piece.key, piece.start, piece.end);
-      if (!bytes) return undefined;
-      parts.push(bytes);
-    }
-    return join(parts);
   }
 
   /** The piece, if its page is here: in a fill that is whole, or in the store. */
@@ -246,6 +244,24 @@ export class PageReader implements RangeReader {
       release();
     }
   }
+}
+
+/** The range, if all of its pages can be had at once; of one page it may be lent, of several it is put together. */
+export function readPagesNow(
+  store: Pick<PageStore, 'readNow'>,
+  target: ReadTarget,
+  range: ByteRange,
+): { readonly body: Buffer; readonly giveBack?: () => void } | undefined {
+  const pieces = cut(target, range);
+  const loans = pieces.length === 1 ? new Loans() : undefined;
+  const parts: Buffer[] = [];
+  for (const { key, start, end } of pieces) {
+    const bytes = store.readNow(key, start, end, loans);
+    if (!bytes) return undefined;
+    parts.push(bytes);
+  }
+  const body = join(parts);
+  return !loans || loans.isEmpty ? { body } : { body, giveBack: () => loans.giveBack() };
 }
 
 function neverAborted(): AbortSignal {

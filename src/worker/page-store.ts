@@ -1,3 +1,5 @@
+import type { Loans } from './loans.ts';
+
 /** Names one page of one version: never the same for other bytes. */
 export interface PageKey {
   /** The mount's incarnation UUID. */
@@ -20,8 +22,11 @@ export interface PageStore {
    * A Buffer given out is never written to again.
    */
   read(key: PageKey, start: number, end: number): Promise<Buffer | undefined>;
-  /** As `read`, without waiting: undefined also when only a slower medium has it. For the hot path. */
-  readNow(key: PageKey, start: number, end: number): Buffer | undefined;
+  /**
+   * As `read`, without waiting: undefined also when only a slower medium has it. For the hot path. With `loans` the bytes may be lent:
+   * they are not written to until the loans are given back.
+   */
+  readNow(key: PageKey, start: number, end: number, loans?: Loans): Buffer | undefined;
   /** Whether the page is probably there; no medium is touched. */
   has(key: PageKey): boolean;
   /** Keeps a whole page, given in pieces, if it is admitted; makes room by evicting. Nobody changes the bytes afterwards. */

@@ -5,6 +5,7 @@ import { abortable } from './abortable.ts';
 import { readBackend } from './bypass-read.ts';
 import type { DeadPages } from './dead-pages.ts';
 import { cancelled, type FillRun } from './fill-run.ts';
+import { Loans } from './loans.ts';
 import type { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
 import { pageKeyOf, pageName } from './page-key.ts';
@@ -40,7 +41,11 @@ export class RangeStream {
   private readonly endPage: number;
   private readonly joined = new Map<number, Joined>();
   private run: FillRun | undefined;
-  private ahead: { readonly at: number; readonly bytes: Promise<Buffer | undefined> } | undefined;
+  private ahead:
+    | { readonly at: number; readonly bytes: Promise<Buffer | undefined>; readonly loans: Loans }
+    | undefined;
+  /** What was lent for the slice that the reader has. */
+  private lent: Loans | undefined;
   private retriedPage = -1;
   private closed = false;
   /** The pages of the version stay in the store until it is called. */
@@ -103,6 +108,14 @@ export class RangeStream {
     for (const { flight } of this.joined.values()) flight.leave();
     this.joined.clear();
     this.follow(undefined);
+    // The reader is done, or its connection is: in neither case anybody looks at the bytes again.
+    this.giveBack();
+    this.ahead?.loans.giveBack();
+  }
+
+  private giveBack(): void {
+    this.lent?.giveBack();
+    this.lent = undefined;
   }
 
   private async pin(): Promise<void> {
@@ -184,6 +197,7 @@ export class RangeStream {
     while (at < end) {
       if (this.ahead?.at !== at) this.readAhead(at);
       const bytes = await this.ahead?.bytes;
+      this.lent = this.ahead?.loans;
       this.ahead = undefined;
       this.check();
       if (!bytes) {
@@ -193,6 +207,7 @@ export class RangeStream {
       at += bytes.length;
       if (at < this.range.end && this.parts.store.has(this.key(this.pageAt(at)))) this.readAhead(at);
       yield this.handOut('hit', bytes);
+      this.giveBack();
       this.check();
     }
     return at;
@@ -206,8 +221,10 @@ export class RangeStream {
     const sliceEnd = (Math.floor(start / this.parts.sliceBytes) + 1) * this.parts.sliceBytes;
     const end = Math.min(pageEnd, sliceEnd);
     const key = this.key(page);
-    const now = this.parts.store.readNow(key, start, end);
-    this.ahead = { at, bytes: now ? Promise.resolve(now) : this.parts.store.read(key, start, end) };
+    this.ahead?.loans.giveBack();
+    const loans = new Loans();
+    const now = this.parts.store.readNow(key, start, end, loans);
+    this.ahead = { at, bytes: now ? Promise.resolve(now) : this.parts.store.read(key, start, end), loans };
   }
 
   /** Makes sure that the page after the one being read is on its way, if it has to come from the backend. */

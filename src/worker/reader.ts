@@ -17,7 +17,10 @@ export interface ReadTarget {
 
 export interface PageRead {
   readonly cache: 'hit' | 'miss' | 'partial' | 'bypass';
+  /** Of an iterable, each chunk is the caller's until it asks for the next one. */
   readonly body: Buffer | AsyncIterable<Buffer>;
+  /** Where the Buffer is lent by the cache: to be called once nobody reads it any more. */
+  readonly giveBack?: () => void;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { DiskPageStore } from './disk-page-store.ts';
+import type { Loans } from './loans.ts';
 import type { MemoryPageStore } from './memory-page-store.ts';
 import { pageName } from './page-key.ts';
 import type { PageKey, PageStore } from './page-store.ts';
@@ -42,8 +43,8 @@ export class TieredPageStore implements PageStore {
     return page?.subarray(start, end);
   }
 
-  readNow(key: PageKey, start: number, end: number): Buffer | undefined {
-    return this.memory.readNow(key, start, end);
+  readNow(key: PageKey, start: number, end: number, loans?: Loans): Buffer | undefined {
+    return this.memory.readNow(key, start, end, loans);
   }
 
   has(key: PageKey): boolean {

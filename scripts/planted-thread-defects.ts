@@ -1,0 +1,35 @@
+import type { PlantedDefect } from './planted-defects.ts';
+
+const memory = ['test/worker/shared-cache'];
+
+/** What could break unseen where several threads read what one writes. */
+export const plantedThreadDefects: readonly PlantedDefect[] = [
+  {
+    name: 'a reader of shared memory does not pin what it reads',
+    file: 'src/worker/shared-cache-view.ts',
+    right: 'Atomics.add(this.pins, this.row + segment, 1);',
+    wrong: '',
+    foundBy: memory,
+  },
+  {
+    name: 'a slot of shared memory is not looked at again after the pin',
+    file: 'src/worker/shared-cache-view.ts',
+    right: 'if (!this.isStill(slot, version) || !this.isKey(segment, offset)) {',
+    wrong: 'if (!this.isKey(segment, offset)) {',
+    foundBy: memory,
+  },
+  {
+    name: 'the pins of a thread that died are kept',
+    file: 'src/worker/shared-cache.ts',
+    right: 'Atomics.store(this.pins, thread * row + i, 0)',
+    wrong: 'Atomics.load(this.pins, thread * row + i)',
+    foundBy: memory,
+  },
+  {
+    name: 'a segment is written to while readers hold it',
+    file: 'src/worker/segment-log.ts',
+    right: 'if (this.isPinned(segment)) this.draining.push(segment);',
+    wrong: 'if (segment < 0) this.draining.push(segment);',
+    foundBy: memory,
+  },
+];

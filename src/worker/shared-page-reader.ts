@@ -1,0 +1,76 @@
+import type { Loans } from './loans.ts';
+import { pageName } from './page-key.ts';
+import type { PageKey } from './page-store.ts';
+import type { SharedCacheMemory } from './shared-cache-memory.ts';
+import { SharedCacheView } from './shared-cache-view.ts';
+
+/** Up to here bytes are copied out: a copy costs less than following it to the network. */
+const copiedBytes = 64 * 1024;
+/** Small copies are cut from a slab, since memory for each of its own costs more than the copy. */
+const slabBytes = 64 * 1024;
+const slabbedBytes = 16 * 1024;
+
+/** Pages in shared memory, as one thread reads them. */
+export class SharedPageReader {
+  private readonly view: SharedCacheView;
+  /** Segments that may be lent from at once, so that slow readers leave room for new pages. */
+  private readonly maxLentSegments: number;
+  private readonly lent = new Map<number, number>();
+  private slab = Buffer.alloc(0);
+
+  constructor(memory: SharedCacheMemory, view: SharedCacheView) {
+    this.view = view;
+    this.maxLentSegments = Math.max(1, Math.floor(memory.segmentCount / 2 / memory.threadCount));
+  }
+
+  /** One thread's reader. `thread`: its row of pins; 0 is the writer's. */
+  static of(memory: SharedCacheMemory, thread: number): SharedPageReader {
+    return new SharedPageReader(memory, new SharedCacheView(memory, thread));
+  }
+
+  /**
+   * Bytes `[start, end)` within the page, or undefined if it is not here. They are the caller's own, or, with `loans`, perhaps the
+   * cache's, which stay as they are until the loans are given back.
+   */
+  readNow(key: PageKey, start: number, end: number, loans?: Loans): Buffer | undefined {
+    const { view } = this;
+    if (!view.hold(pageName(key))) return undefined;
+    const { segment, start: valueStart, length } = view;
+    if (end > length) {
+      view.release(segment);
+      return undefined;
+    }
+    view.touch(start, end);
+    const bytes = view.segments[segment] as Buffer;
+    if (loans && end - start > copiedBytes && this.mayLend(segment)) {
+      this.lend(segment, loans);
+      return bytes.subarray(valueStart + start, valueStart + end);
+    }
+    const copy = this.room(end - start);
+    bytes.copy(copy, 0, valueStart + start, valueStart + end);
+    view.release(segment);
+    return copy;
+  }
+
+  private mayLend(segment: number): boolean {
+    return this.lent.has(segment) || this.lent.size < this.maxLentSegments;
+  }
+
+  private lend(segment: number, loans: Loans): void {
+    this.lent.set(segment, (this.lent.get(segment) ?? 0) + 1);
+    loans.add(() => {
+      const others = (this.lent.get(segment) ?? 1) - 1;
+      if (others > 0) this.lent.set(segment, others);
+      else this.lent.delete(segment);
+      this.view.release(segment);
+    });
+  }
+
+  private room(length: number): Buffer {
+    if (length > slabbedBytes) return Buffer.allocUnsafeSlow(length);
+    if (length > this.slab.length) this.slab = Buffer.allocUnsafeSlow(slabBytes);
+    const room = this.slab.subarray(0, length);
+    this.slab = this.slab.subarray(length);
+    return room;
+  }
+}
