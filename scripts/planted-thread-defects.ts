@@ -32,4 +32,18 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
     wrong: 'if (segment < 0) this.draining.push(segment);',
     foundBy: memory,
   },
+  {
+    name: 'metadata is withdrawn from other threads after the change has begun',
+    file: 'src/worker/metadata-entries.ts',
+    right: 'this.shared?.withdraw(name);',
+    wrong: 'setImmediate(() => this.shared?.withdraw(name));',
+    foundBy: ['test/worker/shared-metadata'],
+  },
+  {
+    name: 'metadata that was decoded once is not compared with its slot again',
+    file: 'src/worker/shared-metadata-reader.ts',
+    right: 'if (known && this.view.isStill(known.slot, known.version)) {',
+    wrong: 'if (known) {',
+    foundBy: ['test/worker/shared-metadata'],
+  },
 ];

@@ -13,10 +13,13 @@ import {
   type MetadataTarget,
   WorkerError,
 } from './reader.ts';
+import type { SharedMetadata } from './shared-metadata.ts';
 
 export interface MetadataCacheSettings {
   /** Memory for metadata, bytes, estimated. */
   readonly capacityBytes: number;
+  /** Where other threads see what is known. */
+  readonly shared?: SharedMetadata;
   readonly mutants?: Mutants;
 }
 
@@ -72,7 +75,7 @@ export class MetadataCache implements MetadataSource {
     this.hits = metrics.metadataLookups.labels({ result: 'hit' });
     this.misses = metrics.metadataLookups.labels({ result: 'miss' });
     this.coalesced = metrics.metadataLookups.labels({ result: 'coalesced' });
-    this.entries = new MetadataEntries(clock, settings.capacityBytes);
+    this.entries = new MetadataEntries(clock, settings.capacityBytes, settings.shared);
   }
 
   get usage() {

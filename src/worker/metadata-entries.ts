@@ -1,13 +1,9 @@
 import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import { CachePolicy } from './cache-policy.ts';
+import { ageLimitMs, ageMs, type Moment } from './metadata-age.ts';
 import type { KnownMeta, MetadataTarget } from './reader.ts';
-
-/** When something was known to be the backend's state, on both clocks. */
-export interface Moment {
-  readonly wallMs: number;
-  readonly monotonicMs: number;
-}
+import type { SharedMetadata } from './shared-metadata.ts';
 
 /** That there is no object. */
 export interface KnownAbsence {
@@ -27,10 +23,13 @@ const overheadBytes = 600;
 /** What is known of objects and for how long it may be used. Bounded; it takes no part in who may install. */
 export class MetadataEntries {
   private readonly clock: Clock;
+  private readonly shared: SharedMetadata | undefined;
   private readonly policy: CachePolicy<Entry>;
 
-  constructor(clock: Clock, capacityBytes: number) {
+  /** `shared`: where other threads see what may be used without asking. */
+  constructor(clock: Clock, capacityBytes: number, shared?: SharedMetadata) {
     this.clock = clock;
+    this.shared = shared;
     this.policy = new CachePolicy({ capacityBytes, maxEntries: Number.POSITIVE_INFINITY });
   }
 
@@ -65,14 +64,19 @@ export class MetadataEntries {
   install(name: string, target: MetadataTarget, meta: ObjectMeta, moment: Moment): KnownMeta {
     const known: KnownMeta = { meta, validatedMs: moment.wallMs };
     if (this.isOlder(name, moment)) return known;
-    this.policy.remove(name);
-    if (meta.generationSettled && mayKeep(target)) this.keep(name, { known, moment }, sizeOf(meta));
+    if (meta.generationSettled && mayKeep(target)) {
+      this.policy.remove(name);
+      this.keep(name, { known, moment }, sizeOf(meta));
+      this.shared?.publish(name, known, moment.monotonicMs, target.backend.capabilities.exclusive);
+    } else {
+      this.remove(name);
+    }
     return known;
   }
 
   installAbsent(name: string, target: MetadataTarget, moment: Moment): void {
     if (this.isOlder(name, moment)) return;
-    this.policy.remove(name);
+    this.remove(name);
     // An exclusive backend answers for itself at no cost, and nothing here would be told when a key appears.
     if (!target.backend.capabilities.exclusive && mayKeep(target)) {
       this.keep(name, { known: { meta: undefined, validatedMs: moment.wallMs }, moment }, 0);
@@ -81,11 +85,14 @@ export class MetadataEntries {
 
   /** The backend was seen to have this (undefined: nothing), by one who leaves nothing here. What says otherwise goes. */
   contradict(name: string, meta: ObjectMeta | undefined): void {
-    if (this.policy.get(name)?.known.meta?.generation !== meta?.generation) this.policy.remove(name);
+    const known = this.policy.get(name)?.known;
+    // Other threads may still know what had to make room here.
+    if (!known || known.meta?.generation !== meta?.generation) this.remove(name);
   }
 
   remove(name: string): void {
     this.policy.remove(name);
+    this.shared?.withdraw(name);
   }
 
   private keep(name: string, entry: Entry, sizeBytes: number): void {
@@ -100,20 +107,13 @@ export class MetadataEntries {
 
   private isUsable(entry: Entry, target: MetadataTarget, maxAgeMs: number): boolean {
     const limitMs = Math.min(limitOf(target), entry.known.meta ? maxAgeMs : Math.min(maxAgeMs, maxAbsentMs));
-    return limitMs === Number.POSITIVE_INFINITY || this.ageMs(entry) < limitMs;
-  }
-
-  /** By whichever clock says more: one stands still while the machine sleeps, the other may be set back. */
-  private ageMs(entry: Entry): number {
-    const now = this.now();
-    return Math.max(now.monotonicMs - entry.moment.monotonicMs, now.wallMs - entry.moment.wallMs);
+    return limitMs === Number.POSITIVE_INFINITY || ageMs(entry.moment, this.clock) < limitMs;
   }
 }
 
 /** How old what is known of this mount's objects may be. */
 function limitOf({ backend, freshness }: MetadataTarget): number {
-  if (backend.capabilities.exclusive || freshness.kind === 'immutable') return Number.POSITIVE_INFINITY;
-  return freshness.kind === 'lease' ? freshness.ms : 0;
+  return ageLimitMs(backend.capabilities.exclusive, freshness);
 }
 
 /** True if metadata of this mount can ever be used without asking again. */

@@ -114,7 +114,8 @@ export class SharedCacheView {
     this.slots[at] = end === this.length ? -1 : end;
   }
 
-  private count(slot: number): void {
+  /** Notes a use of the record in the slot. */
+  count(slot: number): void {
     const uses = this.uses[slot] as number;
     if (uses < maxUses) this.uses[slot] = uses + 1;
   }
