@@ -16,7 +16,7 @@ const copy = join(root, '.cache', 'mutant');
 async function copySource(): Promise<void> {
   await rm(copy, { recursive: true, force: true });
   await mkdir(copy, { recursive: true });
-  for (const part of ['src', 'test', 'conformance', 'package.json', 'jest.config.js', 'LICENSE']) {
+  for (const part of ['src', 'test', 'bench', 'conformance', 'package.json', 'jest.config.js', 'LICENSE']) {
     await cp(join(root, part), join(copy, part), { recursive: true });
   }
 }

@@ -37,13 +37,17 @@ const leastSmallShare = 0.1;
 const mostSmallShare = 0.5;
 /** Reads in the small queue that earn a place in the main one. A single one may belong to the fill: a reader's second look. */
 const readsToEnter = 2;
-/** Reads in one turn of the main queue that earn another. With one, half as much again is written for less than half a point of hits. */
+/** Reads in one turn of the main queue that earn another. With one, half as much again is carried for a third of a point of hits. */
 const readsToStay = 2;
 /** How long dropped names are remembered: until so much more has been dropped from the same queue, in parts of the capacity. */
 const smallGhostShare = 0.9;
 const mainGhostShare = 0.5;
-/** A newcomer that comes back too late widens the small queue by its own length; what main lost narrows it by more than that. */
-const narrowing = 2.5;
+/**
+ * A newcomer that comes back too late widens the small queue by so many times its length; what comes back after main dropped it narrows the
+ * queue by more. A steady popularity has about twice as many of the first kind: with a smaller ratio the queue widens for nothing.
+ */
+const widening = 4;
+const narrowing = 10;
 /** Bytes that may be carried within main for each byte that is dropped from it, and ahead of that, in parts of the capacity. */
 const carriedPerDropped = 4;
 const carryAheadShare = 0.1;
@@ -83,7 +87,7 @@ export class S3FifoAdmission implements AdmissionPolicy {
   admit(fingerprint: number, bytes: number): Queue {
     if (this.droppedFromMain.take(fingerprint)) this.widen(-narrowing * bytes);
     if (this.droppedFromSmall.take(fingerprint)) {
-      this.widen(bytes);
+      this.widen(widening * bytes);
       return 'main';
     }
     if (this.filled) return 'small';

@@ -114,11 +114,11 @@ describe('the victim', () => {
   test('is main for longer when newcomers return that were dropped, and for less long when what main dropped returns', () => {
     const policy = policyOf();
     fill(policy);
-    for (let i = 0; i < 20; i++) policy.judge('small', name(i), 100, 0);
-    for (let i = 0; i < 20; i++) policy.admit(name(i), 100);
+    for (let i = 0; i < 5; i++) policy.judge('small', name(i), 100, 0);
+    for (let i = 0; i < 5; i++) policy.admit(name(i), 100);
     expect(shareOf(policy)).toBeCloseTo(0.3, 1);
-    for (let i = 0; i < 10; i++) policy.judge('main', name(i), 100, 0);
-    for (let i = 0; i < 10; i++) policy.admit(name(i), 100);
+    for (let i = 0; i < 3; i++) policy.judge('main', name(i), 100, 0);
+    for (let i = 0; i < 3; i++) policy.admit(name(i), 100);
     expect(shareOf(policy)).toBeCloseTo(0.1, 1);
   });
 
