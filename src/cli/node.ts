@@ -27,7 +27,7 @@ import type { Backend } from '../ufs/backend.ts';
 import { MeteredBackend } from '../ufs/metered.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
 import { type BackendDependencies, openBackend, pathOf } from '../ufs/open-backend.ts';
-import { DiskPageStore } from '../worker/disk-page-store.ts';
+import { type DiskDirectory, DiskPageStore } from '../worker/disk-page-store.ts';
 import { MemoryPageStore } from '../worker/memory-page-store.ts';
 import { defaultMetadataCacheSettings, MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
@@ -110,14 +110,21 @@ async function build(
     part.close(),
   );
   const rootUri = settings.rootMount ?? pathToFileURL(join(dataFolder, 'root')).href;
-  const ownFolders = { data: dataFolder, root: rootUri.startsWith('file:') ? pathOf(rootUri) : undefined };
-  const apart = Object.values(ownFolders).filter((folder) => folder !== undefined);
+  const pageFolders = pageFoldersOf(settings, dataFolder);
+  const ownFolders = {
+    data: dataFolder,
+    root: rootUri.startsWith('file:') ? pathOf(rootUri) : undefined,
+    pages: pageFolders.map(({ path }) => path),
+  };
+  const apart = Object.values(ownFolders)
+    .flat()
+    .filter((folder) => folder !== undefined);
   const network = await networkOf(settings);
   const uploadLimits = { maxCount: settings['limits.uploads'], maxIdleMs: settings['limits.uploadAge'] };
   const fs = new NodeFileSystem();
   const parts = { fs, clock, random, log, uploadLimits, ownFolders: apart, network };
   const backends = opened.add(await openBackends(rootUri, parts, metrics, mounts), (part) => part.close());
-  const pages = opened.add(await openPages(settings, dataFolder, metrics, log), (part) => part.close());
+  const pages = opened.add(await openPages(settings, pageFolders, metrics, log), (part) => part.close());
   const forget = followMounts(mounts, backends, pages);
   opened.add(forget, (stop) => stop());
   readiness.ready('the mounts');
@@ -223,22 +230,34 @@ async function readCertificates(path: string): Promise<string> {
   throw new CommandError(`backend.caFile: ${path} holds no certificate in PEM form`);
 }
 
+/** Where pages lie on disk; nowhere if `cache.disk` is 0. */
+function pageFoldersOf(settings: Settings, dataFolder: string): DiskDirectory[] {
+  const capacityBytes = settings['cache.disk'];
+  if (capacityBytes === 0) return [];
+  const folders = settings['cache.folders']?.map((folder) => ({
+    path: resolve(folder.path),
+    capacityBytes: folder.sizeBytes,
+  }));
+  return folders ?? [{ path: join(dataFolder, 'pages'), capacityBytes }];
+}
+
 async function openPages(
   settings: Settings,
-  dataFolder: string,
+  directories: readonly DiskDirectory[],
   metrics: Metrics,
   log: Log,
 ): Promise<PageStore> {
   const memory = new MemoryPageStore(metrics, {
     capacityBytes: settings['cache.memory'],
     // Without a disk there is no other place for large pages.
-    maxPageBytes: settings['cache.disk'] === 0 ? settings['page.size'] : memoryPageBytes,
+    maxPageBytes: directories.length === 0 ? settings['page.size'] : memoryPageBytes,
     hashSeed: random.bytes(4).readInt32LE(),
   });
-  if (settings['cache.disk'] === 0) return memory;
+  if (directories.length === 0) return memory;
   const disk = await DiskPageStore.open(clock, metrics, log, {
-    path: join(dataFolder, 'pages'),
-    capacityBytes: settings['cache.disk'],
+    directories,
+    minFreeBytes: settings['cache.minFree'],
+    scrubBytesPerSecond: settings['cache.scrub'],
   });
   return new TieredPageStore(memory, disk);
 }

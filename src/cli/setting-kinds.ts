@@ -140,6 +140,40 @@ export function listKind(
   };
 }
 
+/** A folder and how much may be kept in it, in bytes. */
+export interface SizedFolder {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Folders with a size each, `/disk1/pages=500GiB`, parted by commas, or a TOML array of them. No folder is named twice. */
+export function foldersKind(least: number, most: number): Kind<readonly SizedFolder[]> {
+  const mustBe = `folders with a size each, parted by commas, such as /disk1/pages=500GiB,/disk2/pages=1TiB, from ${formatSizeBytes(least)} to ${formatSizeBytes(most)}`;
+  return {
+    placeholder: 'PATH=SIZE,…',
+    parse: (raw) => {
+      const items = typeof raw === 'string' ? raw.split(',') : raw;
+      const folders = Array.isArray(items) ? items.map(sizedFolder) : [undefined];
+      const fit = folders.filter((folder) => folder && folder.sizeBytes >= least && folder.sizeBytes <= most);
+      const paths = new Set(fit.map((folder) => folder?.path));
+      if (folders.length === 0 || folders.length > 64 || paths.size < folders.length) {
+        throw new BadValue(mustBe);
+      }
+      return Object.freeze(fit as SizedFolder[]);
+    },
+    show: (folders) =>
+      folders.map(({ path, sizeBytes }) => `${path}=${formatSizeBytes(sizeBytes)}`).join(','),
+  };
+}
+
+function sizedFolder(item: unknown): SizedFolder | undefined {
+  const [, path = '', size = ''] = typeof item === 'string' ? (/^\s*(.+)=([^=]+)$/.exec(item) ?? []) : [];
+  const sizeBytes = parseSizeBytes(size.trim());
+  return path === '' || path.includes('\0') || sizeBytes === undefined
+    ? undefined
+    : Object.freeze({ path: path.replace(/(?<=.)\/+$/, ''), sizeBytes });
+}
+
 /** RFC 1123, 2.1: letters, digits and hyphens in labels of at most 63. */
 export function isHostName(text: string): boolean {
   return (

@@ -3,6 +3,7 @@ import {
   booleanKind,
   choiceKind,
   durationKind,
+  foldersKind,
   hostKind,
   integerKind,
   isHostName,
@@ -109,7 +110,21 @@ export const settingsTable = {
   'metrics.public': setting(booleanKind, false, 'Serve /metrics to every address without a key'),
   'page.size': setting(sizeKind(64 * KiB, 64 * MiB, 64 * KiB), 4 * MiB, 'Size of a cached page'),
   'cache.memory': setting(sizeKind(0, TiB), 64 * MiB, 'Memory for hot pages'),
-  'cache.disk': setting(sizeKind(0, 1024 * TiB), 10 * GiB, 'Disk for pages, below data'),
+  'cache.disk': setting(sizeKind(0, 1024 * TiB), 10 * GiB, 'Disk for pages, below data (0: none at all)'),
+  'cache.folders': optional(
+    foldersKind(MiB, 1024 * TiB),
+    'Folders for pages, one a disk, instead of the one below data',
+  ),
+  'cache.minFree': setting(
+    sizeKind(0, 1024 * TiB),
+    GiB,
+    'What pages leave free on the file system of their folder; of a small one at most a twentieth',
+  ),
+  'cache.scrub': setting(
+    sizeKind(0, GiB),
+    4 * MiB,
+    'Bytes of pages on disk that are read each second to find damage (0: none)',
+  ),
   'freshness.lease': setting(
     durationKind(0, 86_400_000),
     30_000,

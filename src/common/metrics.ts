@@ -43,13 +43,23 @@ export class Metrics {
   );
   readonly pageStoreErrors = this.counter(
     'forebay_page_store_errors_total',
-    'Pages that could not be read or kept, by reason (checksum, io, missing, no-space, short; index: its rows)',
+    'Pages that could not be read or kept, by reason (checksum, io, missing, no-space, short; index: of a region)',
     ['reason'],
   );
   readonly pageStoreUp = this.gauge(
     'forebay_page_store_up',
     '1 while pages are kept in this folder, 0 while its disk is full or failing and is passed by',
     ['path'],
+  );
+  readonly pageStoreCarriedBytes = this.counter(
+    'forebay_page_store_carried_bytes_total',
+    'Bytes of pages in use that were written forward when their region was given up to make room',
+    [],
+  );
+  readonly pageStoreScrubbedBytes = this.counter(
+    'forebay_page_store_scrubbed_bytes_total',
+    'Bytes of pages that were read in the background to find damage',
+    [],
   );
   readonly pageEvictions = this.counter(
     'forebay_page_evictions_total',

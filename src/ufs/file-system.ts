@@ -63,6 +63,8 @@ export interface FileSystem {
    * process ends; EBUSY if somebody has it. The file is to be used for nothing else.
    */
   lock(path: string): Promise<() => void>;
+  /** What is free for this process on the file system that `path` lies on, and what it holds in all. */
+  space(path: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
   /** Whether the times of files there come from this machine's own clock, and not from a server's. */
   sharesClock(path: string): Promise<boolean>;
 }

@@ -116,6 +116,11 @@ export class NodeFileSystem implements FileSystem {
     return lock.release;
   }
 
+  async space(path: string): Promise<{ freeBytes: number; totalBytes: number }> {
+    const { bavail, blocks, bsize } = await wrap(statfs(path));
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  }
+
   async sharesClock(path: string): Promise<boolean> {
     // The kernel gives the number as a signed word on some machines.
     const { type } = await wrap(statfs(path));

@@ -1,65 +1,83 @@
-import { join } from 'node:path';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
+import { type Random, systemRandom } from '../common/random.ts';
 import type { FileSystem } from '../ufs/file-system.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
-import { CachePolicy } from './cache-policy.ts';
-import { DiskState } from './disk-state.ts';
-import { PageFileError, PageFiles } from './page-files.ts';
-import { encodeHeader, pageFileName, totalBytes } from './page-format.ts';
-import { PageIndex, type PageRow } from './page-index.ts';
-import { reconcile } from './page-reconcile.ts';
+import { removeFormerLayout } from './disk/former-layout.ts';
+import { Incarnations } from './disk/incarnations.ts';
+import { PageBook } from './disk/page-book.ts';
+import { PageDirectory } from './disk/page-directory.ts';
+import { PageFaultError } from './disk/page-fault.ts';
+import { PageHasher } from './disk/page-hash.ts';
+import { maxHeaderBytes, type PagePlace } from './disk/page-table.ts';
+import { PageTableWriter } from './disk/page-table-writer.ts';
+import { type KeepOptions, PageWrite } from './disk/page-write.ts';
+import { keyTextOf } from './disk/record-format.ts';
+import { RecordReader } from './disk/record-reader.ts';
+import { RegionFiles } from './disk/region-files.ts';
+import { Scrubber } from './disk/scrubber.ts';
 import type { PageKey, PageStore } from './page-store.ts';
-import { PathNames } from './path-names.ts';
+
+export interface DiskDirectory {
+  readonly path: string;
+  /** Bytes of all files in it. */
+  readonly capacityBytes: number;
+}
 
 export interface DiskPageStoreSettings {
-  /** The store's own folder. */
-  readonly path: string;
-  /** Bytes of page files, headers included. */
-  readonly capacityBytes: number;
-  /** Page files, and so memory for knowing them; 500,000 by default. */
+  /** Folders that pages lie in: one for each disk. */
+  readonly directories: readonly DiskDirectory[];
+  /** Pages, and so memory for knowing them; by default one for each 2 KiB of capacity. */
   readonly maxPages?: number;
   readonly maxOpenFiles?: number;
   /** Pages being written or waiting for it; beyond, pages are not kept. */
   readonly maxPendingWrites?: number;
-  /** How long nothing is written after the disk was full or failed; then it is tried again, and so on. */
+  /** How long nothing is written to a folder after its disk was full or failed; then it is tried again, and so on. */
   readonly bypassMs?: number;
-  readonly indexCommitMs?: number;
+  /** Length of a region's file; by default a 32nd of the capacity, at most 256 MiB. */
+  readonly regionBytes?: number;
+  /** What is to stay free on a file system; of a small one at most a twentieth. */
+  readonly minFreeBytes?: number;
+  /** Bytes of pages that are read each second to find damage; 0: none. */
+  readonly scrubBytesPerSecond?: number;
   readonly mutants?: Mutants;
 }
 
-/** A page on disk, or on its way there. */
-export interface DiskPage extends PageRow {
-  ready: boolean;
-  /** Where the last read ended: a read that goes on from there is no new use of the page. */
-  lastEnd: number;
-}
+const MiB = 1024 * 1024;
+const maxRegionBytes = 256 * MiB;
+const regionsADirectory = 32;
+const bytesAPage = 2048;
+const leastMaxPages = 4096;
+const mostMaxPages = 2 ** 26;
+/** Entries of the table that are looked at in one go when a mount's pages are swept out of it. */
+const sweptAtOnce = 65_536;
 
 /**
- * Pages as files of one folder, known in memory and in an index. A page file is written beside and renamed into place without
- * waiting for the disk: one that a power loss tore is found out by its checksums and is absent.
+ * Pages in regions, files that are only ever appended to, of one or more directories; which pages there are is known in a table in memory.
+ * A record that a crash tore is found out by its checksums and is absent.
  */
 export class DiskPageStore implements PageStore {
   private readonly metrics: Metrics;
   private readonly log: Log;
   private readonly settings: Required<DiskPageStoreSettings>;
-  private readonly files: PageFiles;
-  private readonly index: PageIndex;
-  private readonly policy: CachePolicy<DiskPage>;
-  private readonly paths = new PathNames();
-  private readonly busy = new Set<Promise<void>>();
-  /** Those of `busy` that write files. */
-  private readonly placing = new Set<Promise<void>>();
-  private readonly state: DiskState;
-  private loaded = false;
+  private readonly fs: FileSystem;
+  private readonly hasher = new PageHasher();
+  private readonly book: PageBook;
+  private readonly files: RegionFiles;
+  private readonly reader: RecordReader;
+  private readonly directories: readonly PageDirectory[];
+  private readonly scrubber: Scrubber;
+  private readonly pending = new Set<PageWrite>();
+  /** Where the last read of an entry ended: a read that goes on from there is no new use of the page. */
+  private readonly lastEnds = new Map<number, number>();
+  private sweeping: Promise<void> | undefined;
+  private cleaning: Promise<unknown> = Promise.resolve();
   private closed = false;
-  /** Resolves when index and files have been compared after the start, or since the disk came back; never rejects. */
-  reconciled: Promise<void> = Promise.resolve();
 
   /**
-   * Serves at once what the index knows, and compares it with the files meanwhile. A folder that cannot be used is no failure: no page
+   * Serves at once what indexes tell, and finds out the rest meanwhile. A folder that cannot be used is no failure: no page of it
    * is there then, and it is tried again every `bypassMs`.
    */
   static async open(
@@ -68,79 +86,103 @@ export class DiskPageStore implements PageStore {
     log: Log,
     settings: DiskPageStoreSettings,
     fs: FileSystem = new NodeFileSystem(),
+    random: Random = systemRandom,
   ): Promise<DiskPageStore> {
-    const all = { ...defaults, ...settings };
-    const files = new PageFiles(fs, {
-      path: all.path,
-      maxOpenFiles: all.maxOpenFiles,
-      skipChecksums: all.mutants.skipPageChecksum ?? false,
+    const store = new DiskPageStore(clock, random, metrics, log, fs, {
+      ...defaultsFor(settings),
+      ...settings,
     });
-    const store = new DiskPageStore(clock, metrics, log, files, all);
-    await store.begin();
+    for (const directory of store.directories) await directory.open();
+    store.begin();
     return store;
   }
 
   private constructor(
     clock: Clock,
+    random: Random,
     metrics: Metrics,
     log: Log,
-    files: PageFiles,
+    fs: FileSystem,
     settings: Required<DiskPageStoreSettings>,
   ) {
     this.metrics = metrics;
     this.log = log;
-    this.files = files;
+    this.fs = fs;
     this.settings = settings;
-    this.index = new PageIndex(
-      clock,
-      log,
-      {
-        path: join(settings.path, 'index.sqlite'),
-        commitMs: settings.indexCommitMs,
-        maxPending: 500,
-        retryMs: settings.bypassMs,
-      },
-      () => this.metrics.pageStoreErrors.inc({ reason: 'index' }),
-    );
-    this.policy = new CachePolicy({ capacityBytes: settings.capacityBytes, maxEntries: settings.maxPages });
-    this.state = new DiskState(
-      clock,
-      metrics,
-      log,
-      { path: settings.path, retryMs: settings.bypassMs },
-      (fault) => this.recover(fault),
-    );
+    const table = new PageTableWriter(settings.maxPages, Math.floor(random.next() * 2 ** 32) | 0);
+    const book = new PageBook(table, new Incarnations(table));
+    this.book = book;
+    const paths = settings.directories.map(({ path }) => path);
+    this.files = new RegionFiles(fs, paths, settings.maxOpenFiles);
+    this.reader = new RecordReader(clock, this.files, settings.mutants);
+    const { files, reader, hasher } = this;
+    const sweep = (entry: number) => this.directoryOf(entry)?.sweep(entry);
+    const parts = { clock, random, metrics, log, fs, book, hasher, files, reader, sweep };
+    this.directories = settings.directories.map(({ path, capacityBytes }, directory) => {
+      const { bypassMs, minFreeBytes } = settings;
+      const regionBytes = Math.min(settings.regionBytes, Math.floor(capacityBytes / regionsADirectory));
+      const unsyncedBytes = 32 * MiB;
+      return new PageDirectory(parts, {
+        directory,
+        path,
+        capacityBytes,
+        regionBytes,
+        minFreeBytes,
+        unsyncedBytes,
+        bypassMs,
+      });
+    });
+    this.scrubber = new Scrubber(clock, metrics, this.directories, book.table, this.reader, {
+      bytesPerSecond: settings.scrubBytesPerSecond,
+      onBad: (place, fault) => this.readFailed(place, fault),
+    });
   }
 
+  /** Bytes of pages that can be read, with their headers; the files may hold more, which is not wanted any more. */
   get usage() {
     return {
-      pages: this.policy.count,
-      bytes: this.policy.usedBytes,
-      capacityBytes: this.settings.capacityBytes,
+      ...this.book.usage,
+      capacityBytes: this.settings.directories.reduce((sum, { capacityBytes }) => sum + capacityBytes, 0),
     };
   }
 
-  /** Page files that are open at the moment. */
-  get openFileCount(): number {
-    return this.files.openCount;
+  /** Bytes of all files. */
+  get usedBytes(): number {
+    return this.directories.reduce((sum, directory) => sum + directory.usedBytes, 0);
   }
 
-  /** False while the disk is passed by. */
+  /** Region files that are open for reading at the moment. */
+  get openFileCount(): number {
+    return this.files.count;
+  }
+
+  /** False while some directory is passed by. */
   get isUp(): boolean {
-    return this.state.isUp;
+    return this.directories.every((directory) => directory.isUp);
+  }
+
+  /** What another thread needs to find pages by itself: a `PageTable` in this memory, beside `RegionFiles` of its own. */
+  get tableMemory(): SharedArrayBuffer {
+    return this.book.table.memory;
+  }
+
+  /** Resolves when nothing is going on that was not asked for: regions without an index have been read, and room been made. */
+  async settled(): Promise<void> {
+    await this.cleaning;
+    await this.sweeping;
+    for (const directory of this.directories) await directory.idle();
   }
 
   async read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {
-    const name = pageFileName(key);
-    const page = this.policy.get(name);
-    if (!page?.ready || end > page.pageBytes || this.closed) return undefined;
-    if (start !== page.lastEnd) this.policy.touch(name);
-    page.lastEnd = end === page.pageBytes ? -1 : end;
+    const place = this.find(key);
+    if (!place || end > place.pageBytes) return undefined;
+    this.touch(place, start, end);
     try {
-      return await this.files.read(name, key, page.fileBytes, start, end);
+      return await this.reader.read(place, keyTextOf(key), start, end);
     } catch (error) {
-      // A page that was given up while it was read is no fault of the disk.
-      if (this.policy.get(name) === page) this.readFailed(page, error);
+      if (!(error instanceof PageFaultError)) throw error;
+      // A page that was given up, or carried elsewhere, while it was read is no fault of the disk.
+      if (this.isStillAt(place)) this.readFailed(place, error);
       return undefined;
     }
   }
@@ -150,207 +192,182 @@ export class DiskPageStore implements PageStore {
   }
 
   has(key: PageKey): boolean {
-    return this.policy.get(pageFileName(key))?.ready ?? false;
+    return this.find(key) !== undefined;
   }
 
   /** The length of a page that is there. */
   pageBytesOf(key: PageKey): number | undefined {
-    const page = this.policy.get(pageFileName(key));
-    return page?.ready ? page.pageBytes : undefined;
+    return this.find(key)?.pageBytes;
   }
 
   async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
-    const name = pageFileName(key);
-    if (this.closed || !this.state.isUp || this.policy.get(name)) return;
-    if (this.busy.size >= this.settings.maxPendingWrites) return;
-    const header = encodeHeader(key, pieces);
-    const pageBytes = totalBytes(pieces);
-    const fileBytes = header.length + pageBytes;
-    if (!this.policy.fits(fileBytes)) return;
-    const { incarnation, path, generation } = key;
-    const row: PageRow = { name, incarnation, path, generation, pageBytes, fileBytes };
-    const placing = this.place(row, [header, ...pieces]);
-    this.placing.add(placing);
-    await this.tracked(placing.finally(() => this.placing.delete(placing)));
+    await this.keep(key, pieces);
   }
 
+  /** As `write`, with what is to be known of the page. */
+  async keep(key: PageKey, pieces: readonly Buffer[], options: KeepOptions = {}): Promise<void> {
+    if (this.closed || this.pending.size >= this.settings.maxPendingWrites) return;
+    const hash = this.hasher.page(key);
+    const directory = this.directoryFor((hash[3] as number) >>> 0);
+    if (!directory || this.book.has(hash)) return;
+    const write = new PageWrite(key, hash, this.hasher.path32(key.incarnation, key.path), pieces, options);
+    if (write.bytes - write.record.header.pageBytes > maxHeaderBytes) return;
+    this.pending.add(write);
+    try {
+      await directory.write(write);
+    } finally {
+      this.pending.delete(write);
+      this.measure();
+    }
+  }
+
+  /** When it resolves, no removed page comes back, not even after a power loss, unless a disk could not be written to. */
   async remove(incarnation: string, path: string, keepGeneration?: string): Promise<void> {
-    const pages = this.paths.of(incarnation, path).map((name) => this.policy.get(name));
-    await this.dropAll(pages.filter((page) => page && page.generation !== keepGeneration) as DiskPage[]);
+    const path32 = this.hasher.path32(incarnation, path);
+    const kept =
+      keepGeneration === undefined ? undefined : this.hasher.version(incarnation, path, keepGeneration);
+    const { table } = this.book;
+    const cancelled = this.cancel(
+      ({ key }) => key.incarnation === incarnation && key.path === path && key.generation !== keepGeneration,
+    );
+    for (const directory of this.directories) directory.pathRemoved(path32, kept);
+    for (const entry of table.entriesOfPath(path32)) {
+      if (!kept || !table.isOfVersion(entry, kept)) this.directoryOf(entry)?.drop(entry);
+    }
+    await Promise.all(cancelled);
+    await this.removalsDurable();
   }
 
+  /** As `remove`. The pages are absent at once; what is kept in memory of them goes in the background. */
   async removeIncarnation(incarnation: string): Promise<void> {
-    const pages = [...this.policy.values()].filter((page) => page.incarnation === incarnation);
-    await this.dropAll(pages);
+    const cancelled = this.cancel(({ key }) => key.incarnation === incarnation);
+    const hadPages = this.book.incarnations.remove(incarnation) || cancelled.length > 0;
+    for (const directory of this.directories) directory.incarnationRemoved(incarnation, hadPages);
+    this.sweep();
+    await Promise.all(cancelled);
+    await this.removalsDurable();
   }
 
-  /** Ends after the writes under way and the comparison; what is known is in the index then. */
+  /** Ends after the writes under way; the next start finds an index of every region then. */
   async close(): Promise<void> {
     this.closed = true;
-    await this.state.close();
-    await this.reconciled;
-    await Promise.all(this.busy);
-    this.files.close();
-    this.index.close();
+    await this.scrubber.close();
+    await this.cleaning;
+    await this.sweeping;
+    for (const directory of this.directories) await directory.close();
+    this.files.closeAll();
   }
 
-  private async begin(): Promise<void> {
-    try {
-      await this.files.prepare();
-    } catch (error) {
-      if (!(error instanceof PageFileError)) throw error;
-      this.metrics.pageStoreErrors.inc({ reason: error.reason });
-      this.state.failed(error);
-      return;
+  /** Has pages dropped that are being written; resolves when they have been. */
+  private cancel(isUnwanted: (write: PageWrite) => boolean): Promise<void>[] {
+    const cancelled = [...this.pending].filter(isUnwanted);
+    for (const write of cancelled) write.cancelled = true;
+    return cancelled.map((write) => write.done);
+  }
+
+  private begin(): void {
+    const { fs, log } = this;
+    this.cleaning = Promise.all(
+      this.settings.directories.map(({ path }) => removeFormerLayout(fs, log, path, () => this.closed)),
+    );
+    this.scrubber.begin();
+    this.measure();
+  }
+
+  private find(key: PageKey): PagePlace | undefined {
+    if (this.closed) return undefined;
+    const place = this.book.table.find(this.hasher.page(key));
+    return place && this.directories[place.directory]?.isReadable ? place : undefined;
+  }
+
+  private touch({ entry, pageBytes }: PagePlace, start: number, end: number): void {
+    if (this.lastEnds.get(entry) !== start) this.book.table.touch(entry);
+    this.lastEnds.delete(entry);
+    if (end === pageBytes) return;
+    this.lastEnds.set(entry, end);
+    if (this.lastEnds.size <= this.settings.maxOpenFiles) return;
+    const [oldest] = this.lastEnds.keys();
+    if (oldest !== undefined) this.lastEnds.delete(oldest);
+  }
+
+  private isStillAt({ entry, directory, region, offset }: PagePlace): boolean {
+    const { table } = this.book;
+    if (table.regionOf(entry) !== region || table.directoryOf(entry) !== directory) return false;
+    return table.placeAt(entry).offset === offset;
+  }
+
+  private readFailed(place: PagePlace, fault: PageFaultError): void {
+    const directory = this.directories[place.directory] as PageDirectory;
+    if (fault.reason !== 'expired') {
+      this.metrics.pageStoreErrors.inc({ reason: fault.reason });
+      const { path } = directory;
+      this.log.warn({ err: fault, path, region: place.region }, 'a page cannot be read and is given up');
     }
-    this.compare(this.load());
+    if (fault.reason === 'missing') directory.regionLost(place.region);
+    else if (fault.lasting) {
+      directory.drop(place.entry);
+      directory.wake();
+    }
+    this.measure();
   }
 
-  /** Makes the folder ready again after `fault`, and finds out what has become of the pages. */
-  private async recover(fault: PageFileError): Promise<void> {
-    await Promise.allSettled(this.placing);
-    await this.files.prepare();
-    if (this.closed) return;
-    if (!this.loaded) return this.compare(this.load());
-    // A full disk loses nothing. After anything else it may be another disk that is here now.
-    if (fault.reason === 'no-space') return;
-    this.files.close();
-    this.index.reopen();
-    this.compare([...this.policy.values()].filter((page) => page.ready));
+  /** The directory that a page goes to, by its hash and the capacities; the next one that is up, if that is not. */
+  private directoryFor(fingerprint: number): PageDirectory | undefined {
+    const up = this.directories.filter((directory) => directory.isUp);
+    const total = up.reduce((sum, { capacityBytes }) => sum + capacityBytes, 0);
+    let at = (fingerprint / 2 ** 32) * total;
+    for (const directory of up) {
+      if (at < directory.capacityBytes) return directory;
+      at -= directory.capacityBytes;
+    }
+    return up[0];
   }
 
-  private compare(pages: readonly DiskPage[]): void {
-    this.reconciled = this.reconciled.then(() => reconcile(this.parts(), pages));
+  private directoryOf(entry: number): PageDirectory | undefined {
+    return this.directories[this.book.table.directoryOf(entry)];
   }
 
-  private load(): DiskPage[] {
-    this.loaded = true;
-    const loaded: DiskPage[] = [];
-    const evicted: DiskPage[] = [];
-    const whole = this.index.load((row) => {
-      const page: DiskPage = { ...row, ready: true, lastEnd: -1 };
-      if (!this.policy.fits(row.fileBytes)) return;
-      evicted.push(...this.policy.restore(row.name, row.fileBytes, page));
-      this.paths.add(row.incarnation, row.path, row.name);
-      loaded.push(page);
+  private async removalsDurable(): Promise<void> {
+    this.measure();
+    const waiting = this.directories.filter((directory) => directory.hasUncommitted);
+    await Promise.all(waiting.map((directory) => directory.removalsDurable()));
+  }
+
+  /** Takes the entries of removed incarnations out of the table, a piece at a time. */
+  private sweep(): void {
+    if (this.sweeping || !this.book.incarnations.needsSweep) return;
+    this.sweeping = this.sweepAll().finally(() => {
+      this.sweeping = undefined;
+      if (!this.closed) this.sweep();
     });
-    if (!whole) for (const page of this.policy.values()) this.index.put(rowOf(page));
-    void this.tracked(this.discardAll(evicted));
-    this.measure();
-    return loaded;
   }
 
-  /** What the comparison of index and files works with. */
-  private parts() {
-    return {
-      files: this.files,
-      log: this.log,
-      isClosed: () => this.closed,
-      known: (name: string) => this.policy.get(name),
-      adopt: async (row: PageRow) => {
-        if (!this.policy.fits(row.fileBytes)) return false;
-        const page: DiskPage = { ...row, ready: true, lastEnd: -1 };
-        const evicted = this.policy.restore(row.name, row.fileBytes, page);
-        this.paths.add(row.incarnation, row.path, row.name);
-        this.index.put(rowOf(page));
-        await this.discardAll(evicted);
-        return true;
-      },
-      forget: (page: DiskPage) => this.forget(page),
-    };
-  }
-
-  private async place(row: PageRow, pieces: readonly Buffer[]): Promise<void> {
-    const page: DiskPage = { ...row, ready: false, lastEnd: -1 };
-    const evicted = this.policy.admit(page.name, page.fileBytes, page);
-    this.paths.add(page.incarnation, page.path, page.name);
-    const isWanted = () => this.policy.get(page.name) === page;
-    try {
-      // Room is made before the new page takes it, so that the folder never holds more than its capacity.
-      await this.discardAll(evicted);
-      await this.files.write(page.name, pieces, isWanted);
-      if (!isWanted()) return;
-      page.ready = true;
-      this.index.put(rowOf(page));
-    } catch (error) {
-      this.forget(page);
-      this.writeFailed(error);
-    }
-    this.measure();
-  }
-
-  private readFailed(page: DiskPage, error: unknown): void {
-    if (!(error instanceof PageFileError)) throw error;
-    this.metrics.pageStoreErrors.inc({ reason: error.reason });
-    this.log.warn({ err: error, page: page.name, path: page.path }, 'a page cannot be read and is given up');
-    if (error.lasting) void this.tracked(this.dropAll([page]));
-  }
-
-  private writeFailed(error: unknown): void {
-    if (!(error instanceof PageFileError)) throw error;
-    this.metrics.pageStoreErrors.inc({ reason: error.reason });
-    if (error.lasting) this.state.failed(error);
-  }
-
-  private async dropAll(pages: readonly DiskPage[]): Promise<void> {
-    for (const page of pages) this.forget(page);
-    this.measure();
-    await this.discardFiles(pages);
-  }
-
-  private async discardAll(evicted: readonly DiskPage[]): Promise<void> {
-    if (evicted.length === 0) return;
-    this.metrics.pageEvictions.inc({ tier: 'disk' }, evicted.length);
-    for (const page of evicted) this.forgetNames(page);
-    await this.discardFiles(evicted);
-  }
-
-  /** Files of pages that are not known any more. One that cannot be removed is met again by the comparison at the next start. */
-  private async discardFiles(pages: readonly DiskPage[]): Promise<void> {
-    for (const page of pages) {
-      try {
-        await this.files.remove(page.name, () => this.policy.get(page.name) === undefined);
-      } catch (error) {
-        if (!(error instanceof PageFileError)) throw error;
-        this.metrics.pageStoreErrors.inc({ reason: error.reason });
+  private async sweepAll(): Promise<void> {
+    const { table } = this.book;
+    for (let entry = 1; entry <= table.lastEntry && !this.closed; entry++) {
+      if (table.regionOf(entry) !== 0 && table.isRemoved(table.incarnationOf(entry))) {
+        this.directoryOf(entry)?.sweep(entry);
       }
+      if (entry % sweptAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-  }
-
-  private forget(page: DiskPage): void {
-    if (this.policy.get(page.name) !== page) return;
-    this.policy.remove(page.name);
-    this.forgetNames(page);
-  }
-
-  private forgetNames(page: DiskPage): void {
-    this.paths.remove(page.incarnation, page.path, page.name);
-    this.index.remove(page.name);
-  }
-
-  private async tracked(work: Promise<void>): Promise<void> {
-    this.busy.add(work);
-    try {
-      await work;
-    } finally {
-      this.busy.delete(work);
-    }
+    for (const directory of this.directories) directory.wake();
   }
 
   private measure(): void {
-    this.metrics.cacheBytes.set({ tier: 'disk' }, this.policy.usedBytes);
+    this.metrics.cacheBytes.set({ tier: 'disk' }, this.book.usage.bytes);
   }
 }
 
-const defaults: Omit<Required<DiskPageStoreSettings>, 'path' | 'capacityBytes'> = {
-  maxPages: 500_000,
-  maxOpenFiles: 256,
-  maxPendingWrites: 64,
-  bypassMs: 30_000,
-  indexCommitMs: 200,
-  mutants: {},
-};
-
-function rowOf({ name, incarnation, path, generation, pageBytes, fileBytes }: PageRow): PageRow {
-  return { name, incarnation, path, generation, pageBytes, fileBytes };
+function defaultsFor(settings: DiskPageStoreSettings): Omit<Required<DiskPageStoreSettings>, 'directories'> {
+  const capacityBytes = settings.directories.reduce((sum, directory) => sum + directory.capacityBytes, 0);
+  return {
+    maxPages: Math.min(mostMaxPages, Math.max(leastMaxPages, Math.ceil(capacityBytes / bytesAPage))),
+    maxOpenFiles: 256,
+    maxPendingWrites: 64,
+    bypassMs: 30_000,
+    regionBytes: maxRegionBytes,
+    minFreeBytes: 1024 * MiB,
+    scrubBytesPerSecond: 0,
+    mutants: {},
+  };
 }

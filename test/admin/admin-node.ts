@@ -83,7 +83,7 @@ export class AdminNode {
       leaseMs: 30_000,
       backends: new MountedBackends(this.backend, () => this.openBackend()),
       tryBackend: () => this.openBackend(),
-      ownFolders: { data: this.dataFolder, root: this.rootFolder },
+      ownFolders: { data: this.dataFolder, root: this.rootFolder, pages: [] },
     });
     return this;
   }

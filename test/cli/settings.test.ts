@@ -107,6 +107,27 @@ describe('where a setting comes from', () => {
     expect(settings['timeout.idle']).toBe(60_000);
   });
 
+  test('folders for pages are given with a size each', () => {
+    const folders = [
+      { path: '/disk1/Pages', sizeBytes: 500 * 1024 ** 3 },
+      { path: 'b=c', sizeBytes: 1024 ** 4 },
+    ];
+    const text = '/disk1/Pages/=500GiB, b=c=1TiB';
+    expect(load({ environment: { FOREBAY_CACHE_FOLDERS: text } }).settings['cache.folders']).toEqual(folders);
+    const toml = '[cache]\nfolders = ["/disk1/Pages=500GiB", "b=c=1TiB"]';
+    expect(load({ toml }).settings['cache.folders']).toEqual(folders);
+    expect(settingsTable['cache.folders'].kind.show(folders)).toBe('/disk1/Pages=500GiB,b=c=1TiB');
+  });
+
+  test.each(['/a', '/a=', '=1GiB', '/a=1KiB', '/a=1GiB,/a=2GiB', '/a=1GiB,', '/a=0'])(
+    'what names no folders with a size is refused: %s',
+    (text) => {
+      expect(() => load({ environment: { FOREBAY_CACHE_FOLDERS: text } })).toThrow(
+        'FOREBAY_CACHE_FOLDERS must be folders with a size each',
+      );
+    },
+  );
+
   test('the result cannot be changed', () => {
     const { settings } = load({});
     expect(() => Object.assign(settings, { region: 'x' })).toThrow(TypeError);

@@ -151,6 +151,11 @@ export class FaultFileSystem implements FileSystem {
     return () => this.locked.delete(path);
   }
 
+  async space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    await this.look();
+    return { freeBytes: 1e12, totalBytes: 1e12 };
+  }
+
   async sharesClock(): Promise<boolean> {
     return true;
   }

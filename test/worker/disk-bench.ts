@@ -1,13 +1,17 @@
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '../../src/common/log.ts';
 import { Metrics } from '../../src/common/metrics.ts';
 import { DiskPageStore, type DiskPageStoreSettings } from '../../src/worker/disk-page-store.ts';
-import { pageFileName } from '../../src/worker/page-format.ts';
-import type { PageKey } from '../../src/worker/page-store.ts';
 import { FaultyFileSystem } from './faulty-file-system.ts';
 import { ManualClock, turn } from './manual-clock.ts';
+
+export interface BenchSettings extends Partial<DiskPageStoreSettings> {
+  /** Of the one directory, where `directories` is not given. */
+  readonly path?: string;
+  readonly capacityBytes?: number;
+}
 
 /** A disk page store in a folder of its own, which can be opened again, or as a copy, at any moment. */
 export class DiskBench {
@@ -27,13 +31,14 @@ export class DiskBench {
     this.path = join(root, 'store');
   }
 
-  async open(settings: Partial<DiskPageStoreSettings> = {}): Promise<DiskPageStore> {
+  async open(settings: BenchSettings = {}): Promise<DiskPageStore> {
     this.metrics = new Metrics();
+    const { path = this.path, capacityBytes = 1_000_000, ...others } = settings;
     const store = await DiskPageStore.open(
       this.clock,
       this.metrics,
       silentLog(),
-      { path: this.path, capacityBytes: 1_000_000, ...settings },
+      { directories: [{ path, capacityBytes }], ...others },
       this.fs,
     );
     this.opened.push(store);
@@ -47,19 +52,31 @@ export class DiskBench {
     return target;
   }
 
-  fileOf(key: PageKey): string {
-    const name = pageFileName(key);
-    return join(this.path, 'pages', name.slice(0, 2), name);
+  /** Paths of the files of regions, `region` or `index`, the oldest first. */
+  async regions(kind: 'region' | 'index' = 'region', path = this.path): Promise<string[]> {
+    const names = await readdir(join(path, 'regions'));
+    return names
+      .filter((name) => name.endsWith(`.${kind}`))
+      .sort()
+      .map((name) => join(path, 'regions', name));
   }
 
-  /** Paths of all page files, and of what is being written. */
-  async files(path = this.path): Promise<string[]> {
-    const found: string[] = [];
-    for (const folder of ['tmp', 'pages']) {
-      const entries = await readdir(join(path, folder), { recursive: true, withFileTypes: true });
-      for (const entry of entries) if (entry.isFile()) found.push(join(entry.parentPath, entry.name));
+  /** The log of removals. */
+  async removalLog(path = this.path): Promise<string> {
+    const names = (await readdir(path)).filter((name) => name.startsWith('removals-'));
+    return join(path, names.sort().at(-1) as string);
+  }
+
+  /** Bytes of all files. */
+  async bytesOnDisk(path = this.path): Promise<number> {
+    let sum = 0;
+    for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      // What is given up at this moment is gone.
+      const status = await stat(join(entry.parentPath, entry.name)).catch(() => undefined);
+      sum += status?.size ?? 0;
     }
-    return found;
+    return sum;
   }
 
   /** Whether the metric says that pages are kept on disk. */
@@ -74,7 +91,7 @@ export class DiskBench {
     await this.clock.pass(30_000);
     // Either it is up, or the next try is planned.
     while (!store.isUp && this.clock.sleeperCount < before) await turn();
-    await store.reconciled;
+    await store.settled();
   }
 
   async errors(reason: string): Promise<number> {

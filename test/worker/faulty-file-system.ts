@@ -1,12 +1,23 @@
 import { type FileSystem, FileSystemError, type OpenFile } from '../../src/ufs/file-system.ts';
 import { NodeFileSystem } from '../../src/ufs/node-file-system.ts';
 
-export type FileOperation = 'open' | 'create' | 'read' | 'write' | 'rename' | 'unlink' | 'list';
+export type FileOperation =
+  | 'open'
+  | 'create'
+  | 'read'
+  | 'write'
+  | 'rename'
+  | 'unlink'
+  | 'list'
+  | 'sync'
+  | 'mkdir';
 
 /** The real file system, where an operation may be made to fail or to wait. */
 export class FaultyFileSystem extends NodeFileSystem {
   /** Called before each operation; an errno name makes it fail. */
   fault: (operation: FileOperation, path: string) => string | Promise<void> | undefined = () => undefined;
+  /** What the file system has free, at most. */
+  freeBytes = Number.POSITIVE_INFINITY;
   openFiles = 0;
   maxOpenFiles = 0;
 
@@ -28,6 +39,16 @@ export class FaultyFileSystem extends NodeFileSystem {
   override async unlink(path: string): Promise<void> {
     await this.before('unlink', path);
     return super.unlink(path);
+  }
+
+  override async makeDirectory(path: string): Promise<void> {
+    await this.before('mkdir', path);
+    return super.makeDirectory(path);
+  }
+
+  override async space(path: string): Promise<{ freeBytes: number; totalBytes: number }> {
+    const { freeBytes, totalBytes } = await super.space(path);
+    return { freeBytes: Math.min(freeBytes, this.freeBytes), totalBytes };
   }
 
   override async readDirectory(path: string): Promise<string[]> {
@@ -55,7 +76,10 @@ export class FaultyFileSystem extends NodeFileSystem {
       },
       status: () => file.status(),
       resolvedPath: () => file.resolvedPath(),
-      sync: () => file.sync(),
+      sync: async () => {
+        await this.before('sync', path);
+        return file.sync();
+      },
       close: () => {
         this.openFiles--;
         return file.close();

@@ -46,7 +46,7 @@ async function campaign(seed: number, mutants: Mutants, store?: PageStore): Prom
   ended = true;
   await turn(5);
   // What is still being written to a disk holds its memory until then.
-  for (let i = 0; i < 500 && bench.reader.usage.bytes > 0; i++) await turn(10);
+  for (let i = 0; i < 5000 && bench.reader.usage.bytes > 0; i++) await turn(10);
   expect(bench.reader.usage).toEqual({ flights: 0, runs: 0, bytes: 0, pages: 0, waiting: 0 });
   expect(bench.faults.openReads).toBe(0);
   expect(bench.clock.sleeperCount).toBe(0);
@@ -58,14 +58,14 @@ async function campaign(seed: number, mutants: Mutants, store?: PageStore): Prom
 async function overDamagedDisk(seed: number, mutants: Mutants): Promise<void> {
   const bench = await DiskBench.make();
   try {
-    const disk = await bench.open({ capacityBytes: 12 * pageSizeBytes, maxOpenFiles: 3, mutants });
+    const disk = await bench.open({ capacityBytes: 30_000 + 12 * pageSizeBytes, maxOpenFiles: 3, mutants });
     const memory = new MemoryPageStore(bench.metrics, { capacityBytes: 10_000, maxPageBytes: 4096 });
     const random = new SeededRandom(seed);
     let ended = false;
     const damage = async () => {
       while (!ended) {
-        for (const path of await bench.files()) {
-          if (random.next() < 0.5 || !path.includes('/pages/')) continue;
+        for (const path of await bench.regions()) {
+          if (random.next() < 0.5) continue;
           await flipBit(path, random).catch(() => undefined); // Evicted meanwhile.
         }
         await turn(3);

@@ -1,7 +1,7 @@
-import type { Clock } from '../common/clock.ts';
-import type { Log } from '../common/log.ts';
-import type { Metrics } from '../common/metrics.ts';
-import { PageFileError } from './page-files.ts';
+import type { Clock } from '../../common/clock.ts';
+import type { Log } from '../../common/log.ts';
+import type { Metrics } from '../../common/metrics.ts';
+import { PageFaultError } from './page-fault.ts';
 
 export interface DiskStateSettings {
   /** The page folder. */
@@ -10,8 +10,8 @@ export interface DiskStateSettings {
   readonly retryMs: number;
 }
 
-/** Makes the disk ready again after `fault`. Rejects with `PageFileError` if it still fails. */
-export type Recover = (fault: PageFileError) => Promise<void>;
+/** Makes the disk ready again after `fault`. Rejects with `PageFaultError` if it still fails. */
+export type Recover = (fault: PageFaultError) => Promise<void>;
 
 /** Whether pages can be kept on a disk at the moment. A disk that failed is tried again, every `retryMs`, until it does well. */
 export class DiskState {
@@ -38,7 +38,7 @@ export class DiskState {
   }
 
   /** From now on the disk is passed by, until it has been made ready again. */
-  failed(fault: PageFileError): void {
+  failed(fault: PageFaultError): void {
     if (!this.up || this.closed.signal.aborted) return;
     this.set(false);
     this.log.warn({ err: fault, path: this.settings.path }, 'pages are not kept on disk for a while');
@@ -51,7 +51,7 @@ export class DiskState {
     await this.retrying;
   }
 
-  private async retry(first: PageFileError): Promise<void> {
+  private async retry(first: PageFaultError): Promise<void> {
     for (let fault = first; await this.pause(); ) {
       try {
         await this.recover(fault);
@@ -59,7 +59,7 @@ export class DiskState {
         this.log.info({ path: this.settings.path }, 'pages are kept on disk again');
         return;
       } catch (error) {
-        if (!(error instanceof PageFileError)) throw error;
+        if (!(error instanceof PageFaultError)) throw error;
         this.metrics.pageStoreErrors.inc({ reason: error.reason });
         // Said again only when something else stands in the way.
         if (error.message !== fault.message) {

@@ -1,0 +1,210 @@
+import type { Clock } from '../../common/clock.ts';
+import type { Metrics } from '../../common/metrics.ts';
+import { type FileSystem, isErrno } from '../../ufs/file-system.ts';
+import type { AdmissionPolicy } from '../admission.ts';
+import type { PageBook } from './page-book.ts';
+import { PageFaultError } from './page-fault.ts';
+import { keyOf } from './record-format.ts';
+import type { RecordReader } from './record-reader.ts';
+import type { RegionFiles } from './region-files.ts';
+import { indexPath, regionPath } from './region-names.ts';
+import { type NewRecord, type RegionWriter, recordBytes } from './region-writer.ts';
+import type { Region, Regions } from './regions.ts';
+import type { RemovalLog } from './removal-log.ts';
+
+export interface EvictionParts {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly fs: FileSystem;
+  readonly book: PageBook;
+  readonly regions: Regions;
+  readonly reader: RecordReader;
+  readonly files: RegionFiles;
+  readonly writer: RegionWriter;
+  readonly log: RemovalLog;
+  readonly policy: AdmissionPolicy;
+  readonly path: string;
+  readonly directory: number;
+  /** True if pinned pages take less than such a part of the capacity. */
+  readonly mayPin: (share: number) => boolean;
+  /** True if the directory has room for so many bytes now. */
+  readonly fits: (bytes: number) => boolean;
+}
+
+interface Carried {
+  readonly entry: number;
+  readonly record: NewRecord;
+}
+
+/** Entries that are judged in one step. */
+const entriesAStep = 4096;
+/** Bytes that are read and written forward in one step. */
+const bytesAStep = 1024 * 1024;
+/** Part of the capacity up to which pinned pages are carried, whatever the policy says. With more it would be hard to make room. */
+const pinnedShare = 1 / 2;
+
+/**
+ * Gives up a region, in steps: says so to the log; judges its pages; reads those that stay and writes them to the main queue; drops the
+ * rest; removes the files. The log need not be durable for that: should the power go, the region may be there again, with nothing
+ * in it that was removed, for whoever removes a page waits for all that the log was told before.
+ */
+export class Eviction {
+  readonly region: Region;
+  private readonly parts: EvictionParts;
+  private readonly mayCarry: boolean;
+  private phase: 'judge' | 'carry' | 'remove' | 'done' = 'judge';
+  private judged = 0;
+  private readonly carried: number[] = [];
+
+  /** Without `mayCarry` the whole region is dropped. */
+  constructor(parts: EvictionParts, region: Region, mayCarry: boolean) {
+    this.parts = parts;
+    this.region = region;
+    this.mayCarry = mayCarry;
+    region.state = 'leaving';
+    parts.log.addRetired(region.id);
+  }
+
+  /** Does a bounded part of the work; true when all is done. After a fault the same step may be tried again. */
+  async step(): Promise<boolean> {
+    if (this.phase === 'judge') this.judge();
+    else if (this.phase === 'carry') await this.carry();
+    else if (this.phase === 'remove') await this.removeFiles();
+    return this.phase === 'done';
+  }
+
+  private judge(): void {
+    const { entries } = this.region;
+    const end = Math.min(this.judged + entriesAStep, entries.length);
+    let dropped = 0;
+    for (; this.judged < end; this.judged++) {
+      const entry = entries.at(this.judged);
+      if (!this.isHere(entry)) continue;
+      if (this.stays(entry)) this.carried.push(entry);
+      else dropped += this.drop(entry);
+    }
+    this.count(dropped);
+    if (this.judged === entries.length) this.phase = this.carried.length > 0 ? 'carry' : 'remove';
+  }
+
+  private stays(entry: number): boolean {
+    const { table } = this.parts.book;
+    if (!this.mayCarry || table.isRemoved(table.incarnationOf(entry))) return false;
+    const { headerBytes, pageBytes, pinned } = table.placeAt(entry);
+    const bytes = headerBytes + pageBytes;
+    const reads = table.readsOf(entry);
+    const isHeld = pinned && this.parts.mayPin(pinnedShare);
+    return (
+      isHeld ||
+      this.parts.policy.judge(this.region.queue, table.fingerprintOf(entry), bytes, reads) === 'carry'
+    );
+  }
+
+  /** Carries as many pages as one step takes. */
+  private async carry(): Promise<void> {
+    const batch: Carried[] = [];
+    let target: Region | undefined;
+    let bytes = 0;
+    for (; this.carried.length > 0 && bytes < bytesAStep; this.carried.pop()) {
+      const entry = this.carried.at(-1) as number;
+      const record = await this.recordOf(entry);
+      if (!record) continue;
+      const length = recordBytes(record);
+      if (!this.parts.fits(bytes + length + this.region.indexBytes)) {
+        // Making room must not need any: the rest is dropped.
+        this.carried.length = 0;
+        break;
+      }
+      target ??= await this.parts.writer.regionFor('main', length);
+      if (!this.parts.writer.accepts(target, bytes, length)) break;
+      batch.push({ entry, record });
+      bytes += length;
+    }
+    if (target) await this.place(target, batch);
+    if (this.carried.length === 0) this.phase = 'remove';
+  }
+
+  private async place(target: Region, batch: readonly Carried[]): Promise<void> {
+    const { book, log, metrics } = this.parts;
+    const wanted = batch.filter(({ entry }) => this.isWanted(entry));
+    if (wanted.length === 0) return;
+    const offsets = await this.parts.writer.append(
+      target,
+      wanted.map(({ record }) => record),
+    );
+    for (const [i, { entry, record }] of wanted.entries()) {
+      const offset = offsets[i] as number;
+      const length = recordBytes(record);
+      metrics.pageStoreCarriedBytes.inc(length);
+      // Removed while it was written: then the copy is removed too.
+      if (!this.isWanted(entry)) log.addDead(target.id, offset);
+      else {
+        book.table.move(entry, target.id, offset);
+        target.entries.push(entry);
+        target.livePages++;
+        this.region.livePages--;
+      }
+    }
+  }
+
+  /** The page's record, read and checked; undefined if it cannot be read, is not wanted any more, or its time is over. */
+  private async recordOf(entry: number): Promise<NewRecord | undefined> {
+    if (!this.isWanted(entry)) return undefined;
+    try {
+      const { header, bytes } = await this.parts.reader.readRecord(this.parts.book.table.placeAt(entry));
+      const { keyText, expirySeconds } = header;
+      const incarnation = keyOf(keyText)?.incarnation;
+      const isOver = expirySeconds > 0 && this.parts.clock.nowMs() >= expirySeconds * 1000;
+      if (incarnation === undefined || isOver) return undefined;
+      return { keyText, incarnation, header, pieces: [bytes] };
+    } catch (error) {
+      if (!(error instanceof PageFaultError)) throw error;
+      this.parts.metrics.pageStoreErrors.inc({ reason: error.reason });
+      return undefined;
+    }
+  }
+
+  private async removeFiles(): Promise<void> {
+    const { fs, files, regions, path, directory } = this.parts;
+    const { region } = this;
+    let dropped = 0;
+    for (let i = 0; i < region.entries.length; i++) {
+      const entry = region.entries.at(i);
+      if (this.isHere(entry)) dropped += this.drop(entry);
+    }
+    this.count(dropped);
+    files.forget(directory, region.id);
+    await unlinkIfThere(fs, indexPath(path, region.id));
+    await unlinkIfThere(fs, regionPath(path, region.id));
+    regions.delete(region);
+    this.phase = 'done';
+  }
+
+  private isHere(entry: number): boolean {
+    const { table } = this.parts.book;
+    return table.regionOf(entry) === this.region.id && table.directoryOf(entry) === this.parts.directory;
+  }
+
+  private isWanted(entry: number): boolean {
+    const { table } = this.parts.book;
+    return this.isHere(entry) && !table.isRemoved(table.incarnationOf(entry));
+  }
+
+  private drop(entry: number): number {
+    this.parts.book.remove(entry);
+    this.region.livePages--;
+    return 1;
+  }
+
+  private count(dropped: number): void {
+    if (dropped > 0) this.parts.metrics.pageEvictions.inc({ tier: 'disk' }, dropped);
+  }
+}
+
+export async function unlinkIfThere(fs: FileSystem, path: string): Promise<void> {
+  try {
+    await fs.unlink(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}

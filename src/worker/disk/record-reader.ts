@@ -1,0 +1,121 @@
+import type { Clock } from '../../common/clock.ts';
+import type { Mutants } from '../../common/mutants.ts';
+import { blocksAreWhole, blocksAround } from '../page-format.ts';
+import { PageFaultError } from './page-fault.ts';
+import type { PagePlace } from './page-table.ts';
+import { decodeRecordHeader, type RecordHeader } from './record-format.ts';
+import type { OpenRegion, RegionFiles } from './region-files.ts';
+
+/** Records up to this size are read whole, in one go. */
+const smallRecordBytes = 128 * 1024;
+/** Headers of larger records that are remembered: such a page is read in several ranges. */
+const rememberedHeaders = 256;
+
+interface Remembered {
+  readonly place: PagePlace;
+  readonly header: RecordHeader;
+}
+
+/** A whole record that was checked. */
+export interface WholeRecord {
+  readonly header: RecordHeader;
+  readonly bytes: Buffer;
+}
+
+/**
+ * Reads pages where the table says they are, and believes nothing: header, key and every block touched are checked. Rejects with
+ * `PageFaultError`. Knows no writer, so that every thread may have one of its own beside the one table.
+ */
+export class RecordReader {
+  private readonly clock: Clock;
+  private readonly files: RegionFiles;
+  private readonly mutants: Mutants;
+  private readonly headers = new Map<number, Remembered>();
+
+  constructor(clock: Clock, files: RegionFiles, mutants: Mutants = {}) {
+    this.clock = clock;
+    this.files = files;
+    this.mutants = mutants;
+  }
+
+  /** Bytes `[start, end)` of the page with this key; undefined if another page lies there, whose hash is the same. */
+  read(place: PagePlace, keyText: Buffer, start: number, end: number): Promise<Buffer | undefined> {
+    return this.files.use(place.directory, place.region, async (open) => {
+      if (place.headerBytes + place.pageBytes <= smallRecordBytes) {
+        const { header, bytes } = await readWhole(open, place);
+        if (!this.isWanted(header, keyText)) return undefined;
+        const blocks = blocksAround(header.pageBytes, start, end);
+        this.check(header, blocks.start, bytes.subarray(blocks.start, blocks.end), end);
+        return bytes.subarray(start, end);
+      }
+      const header = await this.largeHeader(open, place);
+      if (!this.isWanted(header, keyText)) return undefined;
+      const blocks = blocksAround(header.pageBytes, start, end);
+      const bytes = Buffer.allocUnsafeSlow(blocks.end - blocks.start);
+      const count = await open.file.read(bytes, place.offset + header.headerBytes + blocks.start);
+      this.check(header, blocks.start, bytes.subarray(0, count), end);
+      return bytes.subarray(start - blocks.start, end - blocks.start);
+    });
+  }
+
+  /** The record with all of its blocks checked, whatever key it has. */
+  readRecord(place: PagePlace): Promise<WholeRecord> {
+    return this.files.use(place.directory, place.region, async (open) => {
+      const record = await readWhole(open, place);
+      this.check(record.header, 0, record.bytes, record.header.pageBytes);
+      return record;
+    });
+  }
+
+  private isWanted(header: RecordHeader, keyText: Buffer): boolean {
+    if (!header.keyText.equals(keyText)) return false;
+    const { expirySeconds } = header;
+    if (expirySeconds > 0 && this.clock.nowMs() >= expirySeconds * 1000) {
+      throw new PageFaultError('expired', 'the time of a page is over');
+    }
+    return true;
+  }
+
+  private check(header: RecordHeader, blocksStart: number, bytes: Buffer, end: number): void {
+    if (bytes.length < end - blocksStart || end > header.pageBytes) {
+      throw new PageFaultError('short', 'a region is shorter than the header of a record says');
+    }
+    if (!this.mutants.skipPageChecksum && !blocksAreWhole(header.checksums, blocksStart, bytes)) {
+      throw new PageFaultError('checksum', 'a block of a page does not have its checksum');
+    }
+  }
+
+  private async largeHeader(open: OpenRegion, place: PagePlace): Promise<RecordHeader> {
+    const known = this.headers.get(place.entry);
+    if (known && isSamePlace(known.place, place)) return known.header;
+    const start = Buffer.allocUnsafe(place.headerBytes);
+    const count = await open.file.read(start, place.offset);
+    const header = headerOf(open, place, start.subarray(0, count));
+    this.headers.delete(place.entry);
+    this.headers.set(place.entry, { place, header });
+    if (this.headers.size > rememberedHeaders) {
+      const [oldest] = this.headers.keys();
+      if (oldest !== undefined) this.headers.delete(oldest);
+    }
+    return header;
+  }
+}
+
+async function readWhole(open: OpenRegion, place: PagePlace): Promise<WholeRecord> {
+  const all = Buffer.allocUnsafeSlow(place.headerBytes + place.pageBytes);
+  const count = await open.file.read(all, place.offset);
+  const header = headerOf(open, place, all.subarray(0, count));
+  return { header, bytes: all.subarray(header.headerBytes, count) };
+}
+
+function headerOf(open: OpenRegion, place: PagePlace, start: Buffer): RecordHeader {
+  const header = decodeRecordHeader(start, open.header.marker, place.offset);
+  if (!header || header.headerBytes !== place.headerBytes || header.pageBytes !== place.pageBytes) {
+    throw new PageFaultError('checksum', 'the header of a record is damaged, or of another page');
+  }
+  return header;
+}
+
+function isSamePlace(a: PagePlace, b: PagePlace): boolean {
+  return a.directory === b.directory && a.region === b.region && a.offset === b.offset;
+}

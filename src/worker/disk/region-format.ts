@@ -1,0 +1,148 @@
+import { crc32 } from 'node:zlib';
+import type { Queue } from '../admission.ts';
+import type { PageHash } from './page-hash.ts';
+import { metaBits } from './page-table.ts';
+import { markerBytes } from './record-format.ts';
+
+/**
+ * A region's file begins with 64 bytes: 'FBREGION' · version · number · marker (8 bytes) · queue · zeros · CRC-32 of all before.
+ * Records follow, one behind the other. Numbers are little-endian u32.
+ */
+export interface RegionHeader {
+  readonly region: number;
+  readonly marker: Buffer;
+  readonly queue: Queue;
+}
+
+export const regionHeaderBytes = 64;
+const regionMagic = Buffer.from('FBREGION');
+const regionVersion = 1;
+
+export function encodeRegionHeader({ region, marker, queue }: RegionHeader): Buffer {
+  const header = Buffer.alloc(regionHeaderBytes);
+  regionMagic.copy(header);
+  header.writeUInt32LE(regionVersion, 8);
+  header.writeUInt32LE(region, 12);
+  marker.copy(header, 16);
+  header.writeUInt32LE(queue === 'main' ? 1 : 0, 24);
+  header.writeUInt32LE(crc32(header.subarray(0, -4)), regionHeaderBytes - 4);
+  return header;
+}
+
+/** The header of that region; undefined if this is not one, or not whole and unharmed. */
+export function decodeRegionHeader(header: Buffer, region: number): RegionHeader | undefined {
+  if (header.length < regionHeaderBytes || !header.subarray(0, 8).equals(regionMagic)) return undefined;
+  if (crc32(header.subarray(0, regionHeaderBytes - 4)) !== header.readUInt32LE(regionHeaderBytes - 4))
+    return undefined;
+  if (header.readUInt32LE(8) !== regionVersion || header.readUInt32LE(12) !== region) return undefined;
+  const marker = Buffer.from(header.subarray(16, 16 + markerBytes));
+  return { region, marker, queue: header.readUInt32LE(24) === 1 ? 'main' : 'small' };
+}
+
+/** What an index says of one record. */
+export interface IndexRow {
+  readonly hash: PageHash;
+  readonly path32: number;
+  readonly incarnation: string;
+  readonly offset: number;
+  readonly headerBytes: number;
+  readonly pageBytes: number;
+  readonly pinned: boolean;
+}
+
+/**
+ * The index of a region that is not written to any more, in a file beside it: it only saves reading the region's headers at the next
+ * start. Numbers are little-endian u32:
+ *
+ *     'FBINDEX1' · number · marker (8 bytes) · bytes of the region's file · rows · length of the incarnations
+ *     rows of 36 bytes: hash (16) · path's hash · incarnation's place in the list · offset · page length · header length / 8 and pinned
+ *     incarnations (JSON, UTF-8) · CRC-32 of all before
+ */
+export interface RegionIndex {
+  readonly region: number;
+  readonly marker: Buffer;
+  readonly fileBytes: number;
+  readonly rows: readonly IndexRow[];
+}
+
+const indexMagic = Buffer.from('FBINDEX1');
+const indexHeadBytes = 32 + 4;
+export const indexRowBytes = 36;
+
+/** Bytes of an index besides its rows, if the incarnations named in it take so many characters. */
+export function indexOverheadBytes(incarnationBytes: number): number {
+  return indexHeadBytes + 4 + incarnationBytes;
+}
+
+export function encodeRegionIndex({ region, marker, fileBytes, rows }: RegionIndex): Buffer {
+  const places = new Map<string, number>();
+  for (const { incarnation } of rows) {
+    if (!places.has(incarnation)) places.set(incarnation, places.size);
+  }
+  const names = Buffer.from(JSON.stringify([...places.keys()]));
+  const out = Buffer.allocUnsafe(indexHeadBytes + rows.length * indexRowBytes + names.length + 4);
+  indexMagic.copy(out);
+  out.writeUInt32LE(region, 8);
+  marker.copy(out, 12);
+  out.writeUInt32LE(fileBytes, 20);
+  out.writeUInt32LE(rows.length, 24);
+  out.writeUInt32LE(names.length, 28);
+  out.writeUInt32LE(0, 32);
+  let at = indexHeadBytes;
+  for (const row of rows) {
+    for (const word of row.hash) at = out.writeInt32LE(word, at);
+    at = out.writeInt32LE(row.path32, at);
+    at = out.writeUInt32LE(places.get(row.incarnation) as number, at);
+    at = out.writeUInt32LE(row.offset, at);
+    at = out.writeUInt32LE(row.pageBytes, at);
+    at = out.writeUInt32LE((row.headerBytes / 8) | (row.pinned ? metaBits.pinned : 0), at);
+  }
+  names.copy(out, at);
+  out.writeUInt32LE(crc32(out.subarray(0, -4)), out.length - 4);
+  return out;
+}
+
+/** An index as it was read. */
+export interface ReadIndex {
+  readonly rowCount: number;
+  row(number: number): IndexRow;
+}
+
+/** The index of the region with this header and of this length; undefined if it is not whole, unharmed and of just that file. */
+export function decodeRegionIndex(
+  bytes: Buffer,
+  header: RegionHeader,
+  fileBytes: number,
+): ReadIndex | undefined {
+  if (bytes.length < indexHeadBytes + 4 || !bytes.subarray(0, 8).equals(indexMagic)) return undefined;
+  if (crc32(bytes.subarray(0, -4)) !== bytes.readUInt32LE(bytes.length - 4)) return undefined;
+  const { region, marker } = header;
+  const isOfFile =
+    bytes.readUInt32LE(8) === region &&
+    bytes.subarray(12, 12 + markerBytes).equals(marker) &&
+    bytes.readUInt32LE(20) === fileBytes;
+  const rowCount = bytes.readUInt32LE(24);
+  const nameBytes = bytes.readUInt32LE(28);
+  const namesAt = indexHeadBytes + rowCount * indexRowBytes;
+  if (!isOfFile || namesAt + nameBytes + 4 !== bytes.length) return undefined;
+  const incarnations = JSON.parse(bytes.toString('utf8', namesAt, namesAt + nameBytes)) as string[];
+  return { rowCount, row: (number) => rowAt(bytes, indexHeadBytes + number * indexRowBytes, incarnations) };
+}
+
+function rowAt(bytes: Buffer, at: number, incarnations: readonly string[]): IndexRow {
+  const meta = bytes.readUInt32LE(at + 32);
+  return {
+    hash: [
+      bytes.readInt32LE(at),
+      bytes.readInt32LE(at + 4),
+      bytes.readInt32LE(at + 8),
+      bytes.readInt32LE(at + 12),
+    ],
+    path32: bytes.readInt32LE(at + 16),
+    incarnation: incarnations[bytes.readUInt32LE(at + 20)] ?? '',
+    offset: bytes.readUInt32LE(at + 24),
+    pageBytes: bytes.readUInt32LE(at + 28),
+    headerBytes: (meta & metaBits.header) * 8,
+    pinned: (meta & metaBits.pinned) !== 0,
+  };
+}
