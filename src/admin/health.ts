@@ -16,12 +16,12 @@ export function addHealthRoutes(
   server.get('/healthz', { config: { name: 'Health' } }, async () => ({ status: 'ok' }));
   server.get('/readyz', { config: { name: 'Ready' } }, async (_request, reply) => {
     const reason = readiness.reasonNotReady();
-    if (reason === undefined) return { status: 'ready' };
+    if (reason === undefined) return { status: 'ready', ...readiness.details() };
     return reply.status(503).send({ code: 'NotReady', message: reason });
   });
   server.get('/metrics', { config: { name: 'Metrics' } }, async (request, reply) => {
     if (!settings.metricsPublic && !isLoopback(request.raw.socket.remoteAddress)) guard(request);
-    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+    return reply.type(metrics.registry.contentType).send(await metrics.text());
   });
 }
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Readiness } from '../admin/readiness.ts';
+import { Readiness, type ReadinessPart } from '../admin/readiness.ts';
 import { AdminServer } from '../admin/server.ts';
 import { Authenticator } from '../auth/authenticate.ts';
 import { Credentials } from '../auth/credentials.ts';
@@ -16,9 +16,10 @@ import { openSqliteStore } from '../coord/sqlite.ts';
 import { BucketGate } from '../gateway/bucket-gate.ts';
 import { Buckets } from '../gateway/buckets.ts';
 import { RequestPipeline } from '../gateway/handle-request.ts';
+import type { IoThreads } from '../gateway/io-threads.ts';
 import { Namespace } from '../gateway/namespace.ts';
 import { GatewayObjectService } from '../gateway/object-service.ts';
-import { type RequestTaker, S3Server } from '../gateway/server.ts';
+import { ThreadBoard } from '../gateway/thread-board.ts';
 import { warnOfUnknownBuckets } from '../gateway/unknown-buckets.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
@@ -29,12 +30,15 @@ import { NodeFileSystem } from '../ufs/node-file-system.ts';
 import { type BackendDependencies, openBackend, pathOf } from '../ufs/open-backend.ts';
 import { type DiskDirectory, DiskPageStore } from '../worker/disk-page-store.ts';
 import { MemoryPageStore } from '../worker/memory-page-store.ts';
-import { defaultMetadataCacheSettings, MetadataCache } from '../worker/metadata-cache.ts';
+import { MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
+import { SharedMetadata } from '../worker/shared-metadata.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
 import { CommandError } from './errors.ts';
 import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
+import { ioThreadsOf, openOwnDoor, openThreadedDoor, type SharedWithThreads } from './s3-door.ts';
+import { pipelineSettings } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
 
 const rootUser = 'root';
@@ -76,9 +80,10 @@ export async function startNode(
 async function build(
   settings: Settings,
   secrets: NodeSecrets,
-  { log, droppedLines }: NodeLog,
+  nodeLog: NodeLog,
   opened: Opened,
 ): Promise<RunningNode> {
+  const { log, droppedLines } = nodeLog;
   const metrics = new Metrics();
   metrics.showDroppedLines(droppedLines);
   const dataFolder = resolve(settings.data);
@@ -124,7 +129,10 @@ async function build(
   const fs = new NodeFileSystem();
   const parts = { fs, clock, random, log, uploadLimits, ownFolders: apart, network };
   const backends = opened.add(await openBackends(rootUri, parts, metrics, mounts), (part) => part.close());
-  const pages = opened.add(await openPages(settings, pageFolders, metrics, log), (part) => part.close());
+  const shared = shareWithThreads(settings, metrics, pageFolders);
+  const pages = opened.add(await openPages(settings, pageFolders, metrics, log, shared.pages), (part) =>
+    part.close(),
+  );
   const forget = followMounts(mounts, backends, pages);
   opened.add(forget, (stop) => stop());
   readiness.ready('the mounts');
@@ -138,6 +146,7 @@ async function build(
     }),
     (part) => part.close(),
   );
+  const workerId = await loadWorkerId(dataFolder, random);
   const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
     rootUri,
     leaseMs: settings['freshness.lease'],
@@ -147,24 +156,38 @@ async function build(
     namespace,
     new Buckets(mounts.buckets, namespace, gate, pages),
     gate,
-    new MetadataCache(clock, metrics, defaultMetadataCacheSettings, (target, generation) =>
-      reader.heardOfVersion(target, generation),
+    new MetadataCache(
+      clock,
+      metrics,
+      { capacityBytes: settings['cache.metadata'], shared: shared.metadata },
+      (target, generation) => reader.heardOfVersion(target, generation),
     ),
     reader,
-    { workerId: await loadWorkerId(dataFolder, random), pageSizeBytes: settings['page.size'] },
+    { workerId, pageSizeBytes: settings['page.size'] },
   );
   const { region } = settings;
   const signatures = new Authenticator(clock, credentials, { region, service: 's3' });
   const pipeline = new RequestPipeline(clock, random, metrics, log, signatures, mounts.buckets, service, {
-    region,
-    domains: settings.domains,
-    scheme,
-    maxInFlight: settings['limits.requests'],
+    ...pipelineSettings(settings, tls !== undefined),
+    requests: shared.board,
   });
-  const server = opened.add(s3Server(settings, pipeline, tls), (part) =>
-    part.close(settings['timeout.shutdown']),
-  );
-  const s3Port = (await server.listen()).port;
+  const facts = { store, secrets, rootUser, rootUri, workerId, dataFolder };
+  const { board, metadata } = shared;
+  const opening =
+    board && metadata
+      ? openThreadedDoor(
+          settings,
+          clock,
+          random,
+          metrics,
+          nodeLog,
+          pipeline,
+          { ...shared, board, metadata },
+          facts,
+        )
+      : openOwnDoor(settings, pipeline, tls);
+  const door = opened.add(await opening, (part) => part.close(settings['timeout.shutdown']));
+  readiness.watch(() => threadsReadiness(door.threads));
   admin.open({
     clock,
     random,
@@ -179,7 +202,7 @@ async function build(
   readiness.ready('the S3 port');
   searchForUnknownBuckets(mounts, backends, log, opened);
   return {
-    s3Url: urlOf(scheme, settings.host, s3Port),
+    s3Url: urlOf(scheme, settings.host, door.port),
     adminUrl: urlOf(scheme, settings.host, adminPort),
     close: async () => {
       readiness.notReady('the node is going down');
@@ -241,18 +264,49 @@ function pageFoldersOf(settings: Settings, dataFolder: string): DiskDirectory[] 
   return folders ?? [{ path: join(dataFolder, 'pages'), capacityBytes }];
 }
 
+/** Memory for pages, and where several threads listen, what else they share. */
+function shareWithThreads(
+  settings: Settings,
+  metrics: Metrics,
+  pageFolders: readonly DiskDirectory[],
+): Pick<SharedWithThreads, 'pages'> & Partial<SharedWithThreads> {
+  const ioThreads = ioThreadsOf(settings);
+  // The store thread reads too.
+  const threadCount = ioThreads === 1 ? 1 : ioThreads + 1;
+  const hashSeed = random.bytes(4).readInt32LE();
+  const pages = new MemoryPageStore(metrics, {
+    capacityBytes: settings['cache.memory'],
+    // Without a disk there is no other place for large pages.
+    maxPageBytes: pageFolders.length === 0 ? settings['page.size'] : memoryPageBytes,
+    threadCount,
+    hashSeed,
+  });
+  if (ioThreads === 1) return { pages };
+  const capacityBytes = settings['cache.metadata'];
+  return {
+    pages,
+    board: ThreadBoard.create(threadCount),
+    metadata: new SharedMetadata({ capacityBytes, threadCount, hashSeed }),
+  };
+}
+
+/** A node goes on with the threads it has; without any its S3 port is closed. */
+function threadsReadiness(threads: IoThreads | undefined): ReadinessPart {
+  if (!threads) return { details: {} };
+  const { running, count } = threads;
+  const details = { ioThreads: { running, of: count } };
+  return running > 0
+    ? { details }
+    : { details, reasonNotReady: 'no I/O thread runs; they are started again' };
+}
+
 async function openPages(
   settings: Settings,
   directories: readonly DiskDirectory[],
   metrics: Metrics,
   log: Log,
+  memory: MemoryPageStore,
 ): Promise<PageStore> {
-  const memory = new MemoryPageStore(metrics, {
-    capacityBytes: settings['cache.memory'],
-    // Without a disk there is no other place for large pages.
-    maxPageBytes: directories.length === 0 ? settings['page.size'] : memoryPageBytes,
-    hashSeed: random.bytes(4).readInt32LE(),
-  });
   if (directories.length === 0) return memory;
   const disk = await DiskPageStore.open(clock, metrics, log, {
     directories,
@@ -287,18 +341,6 @@ function searchForUnknownBuckets(
   opened.add(warnOfUnknownBuckets(log, backends.root, isKnown, ended.signal), async (search) => {
     ended.abort();
     await search;
-  });
-}
-
-function s3Server(settings: Settings, taker: RequestTaker, tls: TlsDoor | undefined): S3Server {
-  return new S3Server(taker, tls, {
-    host: settings.host,
-    port: settings['s3.port'],
-    maxHeaderBytes: settings['limits.header'],
-    maxConnections: settings['limits.connections'],
-    headersTimeoutMs: settings['timeout.headers'],
-    idleTimeoutMs: settings['timeout.idle'],
-    keepAliveTimeoutMs: settings['timeout.keepAlive'],
   });
 }
 

@@ -17,6 +17,8 @@ export interface NodeSecrets {
 /** Where a node's events go. */
 export interface NodeLog {
   readonly log: Log;
+  /** Takes lines that have the log's form already, `count` of them. */
+  readonly lines: { write(lines: string, count?: number): void };
   /** Lines lost so far. */
   readonly droppedLines: () => number;
 }

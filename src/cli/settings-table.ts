@@ -91,7 +91,10 @@ export const settingsTable = {
   'peer.port': setting(portKind, 9002, 'Port for other nodes; opened only in a cluster'),
   region: setting(regionKind, 'us-east-1', 'Region that clients sign for'),
   domains: setting(domainsKind, noTexts, 'Domains whose first label may name a bucket'),
-  'io.threads': setting(integerKind('N', 1, 256), 1, 'I/O threads at most; this version runs one'),
+  'io.threads': optional(
+    integerKind('N', 1, 256),
+    'Threads that listen on the S3 port (default: 1 on up to two cores, else all but one, at most 4)',
+  ),
   rootMount: optional(uriKind, 'Where buckets made over S3 lie (default: the folder root below data)'),
   'encryption.keyFile': optional(
     pathKind,
@@ -110,6 +113,11 @@ export const settingsTable = {
   'metrics.public': setting(booleanKind, false, 'Serve /metrics to every address without a key'),
   'page.size': setting(sizeKind(64 * KiB, 64 * MiB, 64 * KiB), 4 * MiB, 'Size of a cached page'),
   'cache.memory': setting(sizeKind(0, TiB), 64 * MiB, 'Memory for hot pages'),
+  'cache.metadata': setting(
+    sizeKind(MiB, TiB),
+    32 * MiB,
+    'Memory for what is known of objects; as much again with several I/O threads',
+  ),
   'cache.disk': setting(sizeKind(0, 1024 * TiB), 10 * GiB, 'Disk for pages, below data (0: none at all)'),
   'cache.folders': optional(
     foldersKind(MiB, 1024 * TiB),

@@ -33,10 +33,10 @@ export class LogWriter {
     return this.dropped;
   }
 
-  /** One line, its line feed with it. */
-  write(line: string): void {
+  /** One line, its line feed with it, or `count` of them. */
+  write(line: string, count = 1): void {
     this.batch += line;
-    this.batchLines++;
+    this.batchLines += count;
     if (this.batch.length >= batchCharacters) this.send();
   }
 

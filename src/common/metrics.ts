@@ -1,8 +1,10 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { type MetricValues, mergedText } from './merged-metrics.ts';
 
 /** Every metric of a node, each with a line of meaning. */
 export class Metrics {
   readonly registry = new Registry();
+  private threads: (() => Promise<readonly MetricValues[]>) | undefined;
 
   readonly requests = this.counter(
     'forebay_requests_total',
@@ -82,6 +84,21 @@ export class Metrics {
     'route',
     'code',
   ]);
+
+  /** The counts of other threads, which `text` adds to the own ones. */
+  addThreads(read: () => Promise<readonly MetricValues[]>): void {
+    this.threads = read;
+  }
+
+  /** In Prometheus' text format. */
+  async text(): Promise<string> {
+    return this.threads ? mergedText(this.registry, await this.threads()) : this.registry.metrics();
+  }
+
+  /** The own counts, as another thread adds them to its own. */
+  values(): Promise<MetricValues> {
+    return this.registry.getMetricsAsJSON() as Promise<MetricValues>;
+  }
 
   /** Takes the number of log lines lost so far from where it is kept. */
   showDroppedLines(read: () => number): void {

@@ -10,6 +10,7 @@ import { validatedHeader } from '../s3api/headers.ts';
 import { parseTarget } from '../s3api/path.ts';
 import { matchRoute } from '../s3api/router.ts';
 import type { ObjectService } from '../s3api/service.ts';
+import { remoteAddressOf } from './carried-request.ts';
 import { toS3Error } from './error-map.ts';
 import { IncomingBody } from './incoming-body.ts';
 import type { BucketLookup } from './namespace.ts';
@@ -25,7 +26,22 @@ export interface PipelineSettings {
   readonly scheme: 'http' | 'https';
   /** Requests being worked on at once; over it `503 SlowDown`. */
   readonly maxInFlight: number;
+  /** Counts the requests of all threads; where it is absent there is one thread. */
+  readonly requests?: RequestCount;
+  /** Only what is at hand is answered here; everything else goes on to there as it came. */
+  readonly elsewhere?: Pick<RequestTaker, 'handle'>;
 }
+
+/** Requests being worked on in all threads. */
+export interface RequestCount {
+  /** Returns how many there are, this one counted in. */
+  enterRequest(): number;
+  leaveRequest(): void;
+}
+
+/** What is answered in a thread that hands everything else over, where it is at hand; and what a reader is told then, errors too. */
+const operationsHere: ReadonlySet<string> = new Set(['GetObject', 'HeadObject']);
+const errorsHere: ReadonlySet<string> = new Set(['NotModified', 'PreconditionFailed', 'InvalidRange']);
 
 /** Codes of status 5xx that tell of no fault. */
 const asExpected: ReadonlySet<string> = new Set(['SlowDown', 'NotImplemented', 'GatewayTimeout']);
@@ -35,6 +51,8 @@ interface Progress {
   readonly requestId: string;
   readonly startMs: number;
   readonly body: IncomingBody;
+  /** Requests under way when it came, itself among them. */
+  inFlight: number;
   route?: Route;
   userName?: string;
   error?: S3Error;
@@ -80,8 +98,10 @@ export class RequestPipeline implements RequestTaker {
       requestId: this.#requestId(),
       startMs: this.#clock.monotonicMs(),
       body: new IncomingBody(req, res, expectsContinue),
+      inFlight: 0,
     };
     this.#inFlight++;
+    progress.inFlight = this.#settings.requests?.enterRequest() ?? this.#inFlight;
     this.#metrics.inFlight.set(this.#inFlight);
     this.#run(req, res, progress)
       .catch((cause: unknown) => {
@@ -91,8 +111,10 @@ export class RequestPipeline implements RequestTaker {
       })
       .then((outcome) => {
         this.#inFlight--;
+        this.#settings.requests?.leaveRequest();
         this.#metrics.inFlight.set(this.#inFlight);
-        this.#account(req, res, progress, outcome);
+        if (outcome.kind === 'handed-over') this.#settings.elsewhere?.handle(req, res, expectsContinue);
+        else this.#account(req, res, progress, outcome);
       });
   }
 
@@ -101,7 +123,9 @@ export class RequestPipeline implements RequestTaker {
     try {
       response = await this.#answer(req, progress);
     } catch (error) {
-      response = this.#failure(req, progress, toS3Error(error));
+      const failure = toS3Error(error);
+      if (this.#settings.elsewhere && !errorsHere.has(failure.code)) return { kind: 'handed-over' };
+      response = this.#failure(req, progress, failure);
     }
     res.setHeader('x-amz-request-id', progress.requestId);
     res.setHeader('server', 'Forebay');
@@ -109,7 +133,7 @@ export class RequestPipeline implements RequestTaker {
   }
 
   async #answer(req: IncomingMessage, progress: Progress): Promise<S3Response> {
-    if (this.#inFlight > this.#settings.maxInFlight) throw new S3Error('SlowDown');
+    if (progress.inFlight > this.#settings.maxInFlight) throw new S3Error('SlowDown');
     refuseAmbiguousHeaders(req);
     const request = this.#parse(req, progress.requestId);
     const authenticated = this.#authenticator.authenticate({
@@ -122,7 +146,8 @@ export class RequestPipeline implements RequestTaker {
     progress.userName = authenticated.identity.userName;
     progress.route = matchRoute(request);
     const call = this.#call(request, authenticated, progress);
-    const { action } = progress.route;
+    const { action, operation } = progress.route;
+    if (this.#settings.elsewhere && !operationsHere.has(operation)) throw new S3Error('NotImplemented');
     if (action !== undefined) await call.authorise(action, request.bucket, request.key);
     progress.body.accept(authenticated);
     return progress.route.handler(call);
@@ -173,6 +198,20 @@ export class RequestPipeline implements RequestTaker {
     this.#log[level]({ requestId, code, err: cause }, 'a request failed');
   }
 
+  /** Answers a request that another thread should have answered and could not be given. */
+  refuse(req: IncomingMessage, res: ServerResponse, cause: unknown): void {
+    const progress: Progress = {
+      requestId: this.#requestId(),
+      startMs: this.#clock.monotonicMs(),
+      body: new IncomingBody(req, res, false),
+      inFlight: 0,
+    };
+    const response = this.#failure(req, progress, new S3Error('ServiceUnavailable', { cause }));
+    void writeResponse(progress.body, res, response, this.#unreadBodies).then((outcome) =>
+      this.#account(req, res, progress, outcome),
+    );
+  }
+
   /** What never became a request is answered and counted too. */
   noteUnparsable(code: string, remote: string | undefined): void {
     this.#metrics.requests.inc({ operation: 'Unparsable', code });
@@ -199,7 +238,7 @@ export class RequestPipeline implements RequestTaker {
       bytes: res.getHeader('content-length'),
       received: progress.body.receivedBytes || undefined,
       ms: Math.round(durationMs * 1000) / 1000,
-      remote: req.socket.remoteAddress,
+      remote: remoteAddressOf(req),
       agent: req.headers['user-agent']?.slice(0, 200),
       err: outcome.kind === 'failed-later' ? outcome.cause : undefined,
     });

@@ -3,9 +3,12 @@ import type { S3Response } from '../s3api/call.ts';
 import type { IncomingBody } from './incoming-body.ts';
 import type { UnreadBodies } from './unread-bodies.ts';
 
-/** How an answer ended: `sent` whole, `client-gone` before its end, or `failed-later`: cut off after its first byte. */
+/**
+ * How an answer ended: `sent` whole, `client-gone` before its end, or `failed-later`: cut off after its first byte. `handed-over`: another
+ * thread answers, and nothing was written.
+ */
 export type WriteOutcome =
-  | { readonly kind: 'sent' | 'client-gone' }
+  | { readonly kind: 'sent' | 'client-gone' | 'handed-over' }
   | { readonly kind: 'failed-later'; readonly cause: unknown };
 
 /** Answers up to here are not followed to the network: a connection that keeps so little costs next to nothing. */

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyListenOptions, fastify } from 'fastify';
 import type { TlsDoor } from '../common/tls.ts';
 import { errorCodes } from '../s3api/error-codes.ts';
 
@@ -24,6 +24,15 @@ export interface ServerSettings {
   /** Nothing read and nothing written on a connection for so long ends it. */
   readonly idleTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** Where several threads listen on the port: counts the connections of all of them, against `maxConnections`. */
+  readonly connections?: ConnectionCount;
+}
+
+/** Connections of all threads. */
+export interface ConnectionCount {
+  /** Returns how many there are, this one counted in. */
+  addConnection(): number;
+  removeConnection(): void;
 }
 
 /** The S3 port: Fastify owns the listener, the S3 pipeline hangs straight under its server. */
@@ -53,6 +62,7 @@ export class S3Server {
       : createServer(options, onRequest);
     this.#server.maxHeadersCount = 200;
     this.#server.maxConnections = settings.maxConnections;
+    if (settings.connections) limitConnections(this.#server, settings.connections, settings.maxConnections);
     this.#server.timeout = settings.idleTimeoutMs;
     this.#server.on('checkContinue', (req, res) => taker.handle(req, res, true));
     this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
@@ -70,7 +80,12 @@ export class S3Server {
 
   /** Rejects with Node's error (`code` EADDRINUSE …) if the port cannot be had. */
   async listen(): Promise<{ readonly port: number }> {
-    await this.#fastify.listen({ host: this.#settings.host, port: this.#settings.port });
+    const { host, port, connections } = this.#settings;
+    await this.#fastify.listen({
+      host,
+      port,
+      ...(connections && { reusePort: true }),
+    } as FastifyListenOptions);
     const address = this.#server.address();
     return { port: typeof address === 'object' && address !== null ? address.port : this.#settings.port };
   }
@@ -84,6 +99,15 @@ export class S3Server {
     await closed;
     clearTimeout(cut);
   }
+}
+
+/** As Node's own limit, which knows one thread only: a connection above it is closed at once. */
+function limitConnections(server: Server, connections: ConnectionCount, maxConnections: number): void {
+  server.on('connection', (socket: Socket) => {
+    const count = connections.addConnection();
+    socket.once('close', () => connections.removeConnection());
+    if (count > maxConnections) socket.destroy();
+  });
 }
 
 /**

@@ -36,7 +36,7 @@ async function start(): Promise<RunningNode> {
   const { secrets } = await prepareSecrets(settings, systemRandom);
   lines = [];
   const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
-  node = await startNode(settings, secrets, { log, droppedLines: () => 0 });
+  node = await startNode(settings, secrets, { log, lines: { write: () => {} }, droppedLines: () => 0 });
   return node;
 }
 

@@ -23,7 +23,7 @@ import { someBytes } from '../support/upload-body.ts';
 import { type S3UnderTest, startS3 } from '../ufs/s3-under-test.ts';
 
 const root = { accessKeyId: 'AKIDROOTOFTHENODE', secretAccessKey: 'secret-of-the-node' };
-const quiet = { log: silentLog(), droppedLines: () => 0 };
+const quiet = { log: silentLog(), lines: { write: () => {} }, droppedLines: () => 0 };
 const Bucket = 'front';
 
 let folder: string;

@@ -32,9 +32,8 @@ export const serveCommand: Command = {
     const log = createLog(settings['log.level'], writer);
     process.on('uncaughtExceptionMonitor', () => writer.send());
     const asked = untilAskedToEnd();
-    if (settings['io.threads'] > 1) log.warn('io.threads is above 1: this version runs one I/O thread');
     const node = await start(settings, () =>
-      startNode(settings, secrets, { log, droppedLines: () => writer.droppedLines }),
+      startNode(settings, secrets, { log, lines: writer, droppedLines: () => writer.droppedLines }),
     ).catch((error: unknown) => {
       // It is kept, and no later start shows its secret.
       if (madeRoot) tellNewKey(invocation, secrets.root, rootCredentialsPath(settings));

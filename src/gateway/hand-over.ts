@@ -1,0 +1,126 @@
+import {
+  Agent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as openRequest,
+  type ServerResponse,
+} from 'node:http';
+import { encodeFacts, type HandOverPath } from './carried-request.ts';
+
+/** Headers about the connection to the store thread, not about the answer. */
+const ownHeaders: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding']);
+/** Those Node's client sends no chunked body of by itself. */
+const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
+const maxAnswerHeaderBytes = 128 * 1024;
+
+/**
+ * Hands whole requests to the store thread and their answers back, byte by byte as they are: headers in their order and spelling, bodies
+ * at the pace of the slower side, `100 Continue` when the store thread says so, and an end that comes early as an end that comes early.
+ */
+export class HandOver {
+  private readonly path: HandOverPath;
+  private readonly agent: Agent;
+  private readonly onFailure: (req: IncomingMessage, res: ServerResponse, cause: Error) => void;
+
+  /** `onFailure` answers a request that could not be handed over, nothing of whose answer was written. */
+  constructor(
+    path: HandOverPath,
+    maxConnections: number,
+    onFailure: (req: IncomingMessage, res: ServerResponse, cause: Error) => void,
+  ) {
+    this.path = path;
+    this.onFailure = onFailure;
+    this.agent = new Agent({ keepAlive: true, maxSockets: maxConnections, maxFreeSockets: 64 });
+  }
+
+  /** The body must not have been touched. */
+  take(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
+    if (res.destroyed) return;
+    const onward = this.open(req);
+    const gone = () => {
+      if (!res.writableFinished) onward.destroy();
+    };
+    res.once('close', gone);
+    onward.on('error', (cause) => {
+      if (res.destroyed || res.writableEnded) return;
+      if (res.headersSent) res.destroy();
+      else this.onFailure(req, res, cause);
+    });
+    onward.once('response', (answer) => relay(answer, req, res));
+    if (!hasBody(req)) onward.end();
+    else if (!expectsContinue) sendBody(req, onward);
+    else {
+      onward.once('continue', () => {
+        res.writeContinue();
+        sendBody(req, onward);
+      });
+    }
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private open(req: IncomingMessage): ClientRequest {
+    const method = req.method ?? 'GET';
+    const { headers } = req;
+    const added: string[] = [];
+    if (headers.connection === undefined) added.push('connection');
+    if (!hasFraming(req) && !bodiless.has(method)) added.push('transfer-encoding');
+    const facts = encodeFacts({ remoteAddress: req.socket.remoteAddress ?? '', added });
+    return openRequest({
+      agent: this.agent,
+      socketPath: this.path.socketPath,
+      method,
+      path: req.url,
+      // As a list they go out as they came in.
+      headers: [this.path.header, facts, ...req.rawHeaders],
+      maxHeaderSize: maxAnswerHeaderBytes,
+    });
+  }
+}
+
+function sendBody(req: IncomingMessage, onward: ClientRequest): void {
+  req.once('error', () => onward.destroy());
+  req.pipe(onward, { end: false });
+  req.once('end', () => {
+    const { rawTrailers } = req;
+    const trailers: [string, string][] = [];
+    for (let i = 0; i + 1 < rawTrailers.length; i += 2) {
+      trailers.push([rawTrailers[i] as string, rawTrailers[i + 1] as string]);
+    }
+    if (trailers.length > 0) onward.addTrailers(trailers);
+    onward.end();
+  });
+}
+
+function relay(answer: IncomingMessage, req: IncomingMessage, res: ServerResponse): void {
+  const cut = () => res.destroy();
+  answer.once('error', cut);
+  if (res.destroyed) {
+    answer.destroy();
+    return;
+  }
+  res.writeHead(answer.statusCode ?? 500, answer.statusMessage ?? '', ownAnswerHeaders(answer));
+  // An answer that comes before the whole request may be all that its client waits for.
+  if (!req.complete) res.flushHeaders();
+  answer.pipe(res);
+}
+
+function ownAnswerHeaders({ rawHeaders, headers }: IncomingMessage): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (!ownHeaders.has(name.toLowerCase())) kept.push(name, rawHeaders[i + 1] as string);
+  }
+  if (headers.connection === 'close') kept.push('connection', 'close');
+  return kept;
+}
+
+function hasFraming({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || headers['content-length'] !== undefined;
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
