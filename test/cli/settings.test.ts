@@ -35,7 +35,7 @@ describe('the names that tools outside rely on', () => {
     ['FOREBAY_PEER_PORT', 'peer.port', 9002],
     ['FOREBAY_REGION', 'region', 'us-east-1'],
     ['FOREBAY_DOMAINS', 'domains', []],
-    ['FOREBAY_IO_THREADS', 'io.threads', 1],
+    ['FOREBAY_IO_THREADS', 'io.threads', undefined],
     ['FOREBAY_ETCD_ENDPOINTS', 'etcd.endpoints', []],
     ['FOREBAY_CLUSTER_NAME', 'cluster.name', 'forebay'],
     ['FOREBAY_CLUSTER_SECRET_FILE', 'cluster.secretFile', undefined],

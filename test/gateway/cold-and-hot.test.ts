@@ -164,95 +164,94 @@ function comparable({ status, headers, body }: HttpAnswer) {
   return { status, headers: Object.fromEntries(kept), text };
 }
 
-describe.each(Object.entries(storages))(
-  'over %s, an answer on a hit is the same as on a miss:',
-  (_name, open) => {
-    let storage: Storage;
-    let gateway: GatewayUnderTest;
-    const bodies = {
-      small: someBytes(small),
-      empty: Buffer.alloc(0),
-      long: someBytes(longBytes, 2),
-      parts: someBytes(1_500, 3),
-    };
+describe.each([
+  ...Object.entries(storages).map(([name, open]) => [name, 1, open] as const),
+  ['memory', 2, storages.memory] as const,
+])('over %s, with %i threads, an answer on a hit is the same as on a miss:', (_name, ioThreads, open) => {
+  let storage: Storage;
+  let gateway: GatewayUnderTest;
+  const bodies = {
+    small: someBytes(small),
+    empty: Buffer.alloc(0),
+    long: someBytes(longBytes, 2),
+    parts: someBytes(1_500, 3),
+  };
 
-    const about = {
-      headers: {
-        contentType: 'text/x-test',
-        cacheControl: 'max-age=9',
-        contentDisposition: 'inline',
-        expires: 'soon',
-      },
-      userMetadata: { colour: 'blue', empty: '' },
-    };
+  const about = {
+    headers: {
+      contentType: 'text/x-test',
+      cacheControl: 'max-age=9',
+      contentDisposition: 'inline',
+      expires: 'soon',
+    },
+    userMetadata: { colour: 'blue', empty: '' },
+  };
 
-    async function make(key: string, of: keyof typeof bodies): Promise<void> {
-      const { outside } = storage;
-      if (of !== 'parts') {
-        await put(outside, key, bodies[of], about);
-        return;
-      }
-      const { uploadId } = await outside.createUpload(key, about);
-      const parts = [];
-      for (const [index, [start, end]] of [
-        [0, 700],
-        [700, 1_400],
-        [1_400, 1_500],
-      ].entries()) {
-        const body = new TestBody(bodies.parts.subarray(start, end));
-        parts.push(await outside.putPart(key, uploadId, index + 1, body));
-      }
-      await outside.completeUpload(key, uploadId, parts);
+  async function make(key: string, of: keyof typeof bodies): Promise<void> {
+    const { outside } = storage;
+    if (of !== 'parts') {
+      await put(outside, key, bodies[of], about);
+      return;
     }
+    const { uploadId } = await outside.createUpload(key, about);
+    const parts = [];
+    for (const [index, [start, end]] of [
+      [0, 700],
+      [700, 1_400],
+      [1_400, 1_500],
+    ].entries()) {
+      const body = new TestBody(bodies.parts.subarray(start, end));
+      parts.push(await outside.putPart(key, uploadId, index + 1, body));
+    }
+    await outside.completeUpload(key, uploadId, parts);
+  }
 
-    beforeAll(async () => {
-      storage = await open();
-      const mount = { ...mountOf('bucket', ''), freshness: { kind: 'lease', ms: 60_000 } as const };
-      const root = new MemoryBackend(systemClock, systemRandom);
-      gateway = await startGateway(root, [{ mount, backend: storage.mounted }], { pageSizeBytes });
-      await gateway.buckets.create({ name: 'bucket', owner: 'root', kind: 'mount' });
-      for (const [index, { of = 'small' }] of cases.entries()) {
-        if (of === 'none') continue;
-        for (const method of ['GET', 'HEAD']) await make(`${method}-${index}`, of);
-      }
-      // Until a file's times name its bytes; what is younger is not kept.
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    });
-    afterAll(async () => {
-      await gateway.close();
-      await storage.close();
-    });
+  beforeAll(async () => {
+    storage = await open();
+    const mount = { ...mountOf('bucket', ''), freshness: { kind: 'lease', ms: 60_000 } as const };
+    const root = new MemoryBackend(systemClock, systemRandom);
+    gateway = await startGateway(root, [{ mount, backend: storage.mounted }], { pageSizeBytes, ioThreads });
+    await gateway.buckets.create({ name: 'bucket', owner: 'root', kind: 'mount' });
+    for (const [index, { of = 'small' }] of cases.entries()) {
+      if (of === 'none') continue;
+      for (const method of ['GET', 'HEAD']) await make(`${method}-${index}`, of);
+    }
+    // Until a file's times name its bytes; what is younger is not kept.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  });
+  afterAll(async () => {
+    await gateway.close();
+    await storage.close();
+  });
 
-    test.each(cases.map((one, index) => [one.name, one, index] as const))('%s', async (_case, one, index) => {
-      const { of = 'small', query = '', status, bytes } = one;
-      for (const method of ['GET', 'HEAD']) {
-        const key = `${method}-${index}`;
-        const meta = of === 'none' ? undefined : await storage.outside.head(key);
-        const sent = typeof one.request === 'function' ? one.request(meta as ObjectMeta) : one.request;
-        const ask = () => sendSigned(gateway.port, { ...sent, method, target: `/bucket/${key}${query}` });
-        const cold = await ask();
-        let hot = await ask();
-        // The end of a page may still be coming when the last byte that was asked for has gone out.
-        for (let waits = 0; hot.headers['x-forebay-cache'] === 'partial' && waits < 50; waits++) {
-          await new Promise((resolve) => setTimeout(resolve, 20));
-          hot = await ask();
-        }
-        expect(comparable(hot)).toEqual(comparable(cold));
-        expect(cold.status).toBe(status);
-        if (bytes && method === 'GET') {
-          const expected = of === 'none' ? undefined : bodies[of].subarray(...bytes);
-          expect(expected?.equals(cold.body)).toBe(true);
-          const caches = [cold.headers['x-forebay-cache'], hot.headers['x-forebay-cache']];
-          expect(caches).toEqual(bytes[1] > bytes[0] ? ['miss', 'hit'] : ['hit', 'hit']);
-        }
-        if (of !== 'none' && !query.includes('versionId')) {
-          // Both speak of the version by the one question that was asked about it.
-          expect(hot.headers['x-forebay-validated']).toBe(cold.headers['x-forebay-validated']);
-          expect(cold.headers['x-forebay-validated']).toBeDefined();
-        }
+  test.each(cases.map((one, index) => [one.name, one, index] as const))('%s', async (_case, one, index) => {
+    const { of = 'small', query = '', status, bytes } = one;
+    for (const method of ['GET', 'HEAD']) {
+      const key = `${method}-${index}`;
+      const meta = of === 'none' ? undefined : await storage.outside.head(key);
+      const sent = typeof one.request === 'function' ? one.request(meta as ObjectMeta) : one.request;
+      const ask = () => sendSigned(gateway.port, { ...sent, method, target: `/bucket/${key}${query}` });
+      const cold = await ask();
+      let hot = await ask();
+      // The end of a page may still be coming when the last byte that was asked for has gone out.
+      for (let waits = 0; hot.headers['x-forebay-cache'] === 'partial' && waits < 50; waits++) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        hot = await ask();
       }
-      if (of !== 'none')
-        expect((await getAll(storage.outside, `GET-${index}`)).equals(bodies[of])).toBe(true);
-    });
-  },
-);
+      expect(comparable(hot)).toEqual(comparable(cold));
+      expect(cold.status).toBe(status);
+      if (bytes && method === 'GET') {
+        const expected = of === 'none' ? undefined : bodies[of].subarray(...bytes);
+        expect(expected?.equals(cold.body)).toBe(true);
+        const caches = [cold.headers['x-forebay-cache'], hot.headers['x-forebay-cache']];
+        expect(caches).toEqual(bytes[1] > bytes[0] ? ['miss', 'hit'] : ['hit', 'hit']);
+      }
+      if (of !== 'none' && !query.includes('versionId')) {
+        // Both speak of the version by the one question that was asked about it.
+        expect(hot.headers['x-forebay-validated']).toBe(cold.headers['x-forebay-validated']);
+        expect(cold.headers['x-forebay-validated']).toBeDefined();
+      }
+    }
+    if (of !== 'none') expect((await getAll(storage.outside, `GET-${index}`)).equals(bodies[of])).toBe(true);
+  });
+});

@@ -16,6 +16,7 @@ export interface CampaignSettings {
   readonly seconds: number;
   /** What must have been seen some times: without it the campaign goes on for a while. */
   readonly kinds: readonly string[];
+  readonly ioThreads?: number;
 }
 
 export interface CampaignResult {
@@ -83,7 +84,10 @@ export class FreshnessCampaign {
   async run(): Promise<CampaignResult> {
     const mount = { ...mountOf('bucket', ''), freshness: this.#settings.freshness };
     const root = new MemoryBackend(systemClock, systemRandom);
-    const gateway = await startGateway(root, [{ mount, backend: this.#storage.mounted }], { pageSizeBytes });
+    const gateway = await startGateway(root, [{ mount, backend: this.#storage.mounted }], {
+      pageSizeBytes,
+      ioThreads: this.#settings.ioThreads,
+    });
     this.#gateway = gateway;
     try {
       await gateway.buckets.create({ name: 'bucket', owner: 'root', kind: 'mount' });

@@ -5,12 +5,14 @@ import { storages } from './storages.ts';
 const kinds = ['present', 'absent', 'lists', 'miss', 'hit', '403 AccessDenied'];
 
 test.each([
-  ['always', { kind: 'always' }],
-  ['lease:200ms', { kind: 'lease', ms: 200 }],
-  ['immutable', { kind: 'immutable' }],
+  ['always', 1, { kind: 'always' }],
+  ['lease:200ms', 1, { kind: 'lease', ms: 200 }],
+  ['immutable', 1, { kind: 'immutable' }],
+  ['lease:200ms', 2, { kind: 'lease', ms: 200 }],
+  ['immutable', 2, { kind: 'immutable' }],
 ] as const)(
-  'over s3:// with freshness %s readers see what was there when it may have been',
-  async (_name, freshness) => {
+  'over s3:// with freshness %s and %i threads readers see what was there when it may have been',
+  async (_name, ioThreads, freshness) => {
     const storage = await storages.s3();
     const seed = Date.now() % 1_000_000;
     try {
@@ -19,6 +21,7 @@ test.each([
         seed,
         seconds: 2.5,
         kinds,
+        ioThreads,
       }).run();
       expect({ seed, violations: violations.slice(0, 5) }).toEqual({ seed, violations: [] });
       // What was never seen was not tried.

@@ -18,8 +18,10 @@ import type { Backend } from '../../src/ufs/backend.ts';
 import { MemoryPageStore } from '../../src/worker/memory-page-store.ts';
 import { defaultMetadataCacheSettings, MetadataCache } from '../../src/worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../../src/worker/page-reader.ts';
+import { credentials } from './credentials.ts';
+import { IoThreadsUnderTest } from './io-threads-under-test.ts';
 
-export const credentials = { accessKeyId: 'AKIATESTTESTTESTTEST', secretAccessKey: 'a secret of no worth' };
+export { credentials };
 
 /** Bucket records that live as long as the test. */
 class MemoryBucketRecords implements BucketRecords {
@@ -52,17 +54,26 @@ export interface GatewayUnderTest {
   close(): Promise<void>;
 }
 
+export interface GatewayOptions {
+  readonly pageSizeBytes?: number;
+  /** Above 1, so many threads listen, and this one answers what they hand over. */
+  readonly ioThreads?: number;
+}
+
 /** The whole gateway over the given backends: real HTTP, real signatures, pages in memory. */
 export async function startGateway(
   root: Backend,
   mounts: readonly { mount: Mount; backend: Backend }[] = [],
-  { pageSizeBytes = 4 * 1024 * 1024 }: { readonly pageSizeBytes?: number } = {},
+  { pageSizeBytes = 4 * 1024 * 1024, ioThreads = 1 }: GatewayOptions = {},
 ): Promise<GatewayUnderTest> {
   const metrics = new Metrics();
-  const buckets = new MemoryBucketRecords();
+  const workerId = randomUUID();
+  const threads = ioThreads > 1 ? await IoThreadsUnderTest.make(mounts, ioThreads, pageSizeBytes) : undefined;
+  const buckets: BucketRecords = threads?.buckets ?? new MemoryBucketRecords();
   const pages = new MemoryPageStore(metrics, {
     capacityBytes: 64 * 1024 * 1024,
     maxPageBytes: 4 * 1024 * 1024,
+    threadCount: ioThreads + 1,
   });
   const table = new MountTable(mounts.map(({ mount }) => mount));
   const open = async (mount: Mount) => {
@@ -77,9 +88,9 @@ export async function startGateway(
     namespace,
     new Buckets(buckets, namespace, gate, pages),
     gate,
-    new MetadataCache(systemClock, metrics, defaultMetadataCacheSettings),
+    new MetadataCache(systemClock, metrics, { ...defaultMetadataCacheSettings, shared: threads?.metadata }),
     new PageReader(systemClock, metrics, pages, defaultPageReaderSettings),
-    { workerId: randomUUID(), pageSizeBytes },
+    { workerId, pageSizeBytes },
   );
   const identity = { userName: 'root', policy: 'admin', accessKeyId: credentials.accessKeyId } as const;
   const source = {
@@ -113,7 +124,8 @@ export async function startGateway(
     idleTimeoutMs: 60_000,
     keepAliveTimeoutMs: 5000,
   });
-  const { port } = await server.listen();
+  const door = await threads?.open(metrics, pipeline, pages, root.uri, workerId);
+  const port = door?.port ?? (await server.listen()).port;
   const client = new S3Client({
     endpoint: `http://127.0.0.1:${port}`,
     region: 'us-east-1',
@@ -128,7 +140,8 @@ export async function startGateway(
     buckets,
     close: async () => {
       client.destroy();
-      await server.close(1000);
+      if (door) await door.close(1000);
+      else await server.close(1000);
       await backends.close();
       await pages.close();
     },
