@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
 import { plantedAdmissionDefects } from './planted-admission-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
+import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
 import { plantedThreadDefects } from './planted-thread-defects.ts';
 
@@ -165,5 +166,6 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedS3Defects,
   ...plantedFreshnessDefects,
   ...plantedAdmissionDefects,
+  ...plantedReadAheadDefects,
   ...plantedThreadDefects,
 ];

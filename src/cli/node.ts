@@ -143,6 +143,7 @@ async function build(
       maxFillBytes: settings['limits.fillMemory'],
       maxFills: settings['limits.fills'],
       maxQueuedFills: settings['limits.queuedFills'],
+      readAheadPages: settings['cache.readAhead'],
     }),
     (part) => part.close(),
   );

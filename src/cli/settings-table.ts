@@ -133,6 +133,11 @@ export const settingsTable = {
     4 * MiB,
     'Bytes of pages on disk that are read each second to find damage (0: none)',
   ),
+  'cache.readAhead': setting(
+    integerKind('N', 0, 256),
+    8,
+    'Pages filled ahead of a reader that goes through an object in order, at most',
+  ),
   'freshness.lease': setting(
     durationKind(0, 86_400_000),
     30_000,

@@ -73,6 +73,11 @@ export class Metrics {
     'Page reads that joined a fill which was already under way',
     [],
   );
+  readonly readAheadPages = this.counter(
+    'forebay_read_ahead_pages_total',
+    'Pages filled ahead of sequential readers: asked of the backend; then used, unused (the reader went away), or lost (not there any more)',
+    ['result'],
+  );
   readonly metadataLookups = this.counter(
     'forebay_metadata_lookups_total',
     'Questions for metadata: answered from what is known (hit), asked of the backend (miss), joined to one under way (coalesced)',

@@ -8,9 +8,14 @@ export interface FillBudgetSettings {
 interface Waiter {
   readonly bytes: number;
   readonly grant: (release: () => void) => void;
+  /** May change while it waits: call `reprioritise` then. */
+  readonly isUrgent: () => boolean;
 }
 
-/** Memory for fills: permits in order of asking. */
+/** The part of the limits that those together may take who are not urgent. */
+const backgroundShare = 0.5;
+
+/** Memory for fills: permits in order of asking, what is not urgent behind everything that is. */
 export class FillBudget {
   private readonly settings: FillBudgetSettings;
   private readonly onPressure: () => void;
@@ -29,33 +34,55 @@ export class FillBudget {
   }
 
   get pressed(): boolean {
-    return this.waiting.size > 0;
+    for (const waiter of this.waiting) if (waiter.isUrgent()) return true;
+    return false;
+  }
+
+  /** Whether so many bytes that nobody waits for would find room at once, beside those that others have asked for. */
+  hasBackgroundRoom(bytes: number, askedBytes: number, askedCount: number): boolean {
+    const usedBytes = Math.max(this.usedBytes, askedBytes) + bytes;
+    const usedCount = Math.max(this.usedCount, askedCount);
+    return this.waiting.size === 0 && this.isBelow(backgroundShare, usedBytes, usedCount);
   }
 
   /**
    * Resolves with a function that gives the permit back (a second call does nothing), or with undefined once the signal
    * is aborted.
    */
-  async acquire(bytes: number, signal: AbortSignal): Promise<(() => void) | undefined> {
+  async acquire(
+    bytes: number,
+    signal: AbortSignal,
+    isUrgent: () => boolean = () => true,
+  ): Promise<(() => void) | undefined> {
     if (signal.aborted) return undefined;
-    if (this.waiting.size === 0 && this.fits(bytes)) return this.take(bytes);
+    if (this.waiting.size === 0 && this.fits(bytes, isUrgent())) return this.take(bytes);
     const granted = Promise.withResolvers<(() => void) | undefined>();
-    const waiter: Waiter = { bytes, grant: granted.resolve };
+    const waiter: Waiter = { bytes, grant: granted.resolve, isUrgent };
     const giveUp = () => {
       if (this.waiting.delete(waiter)) granted.resolve(undefined);
       this.grantWaiting();
     };
     signal.addEventListener('abort', giveUp, { once: true });
     this.waiting.add(waiter);
-    this.onPressure();
+    this.reprioritise();
     const release = await granted.promise;
     signal.removeEventListener('abort', giveUp);
     return release;
   }
 
-  private fits(bytes: number): boolean {
+  /** Somebody who waits may have become urgent. */
+  reprioritise(): void {
+    this.grantWaiting();
+    if (this.pressed) this.onPressure();
+  }
+
+  private fits(bytes: number, urgent: boolean): boolean {
     if (this.usedCount === 0) return true;
-    return this.usedCount < this.settings.maxFills && this.usedBytes + bytes <= this.settings.maxFillBytes;
+    return this.isBelow(urgent ? 1 : backgroundShare, this.usedBytes + bytes, this.usedCount);
+  }
+
+  private isBelow(share: number, bytes: number, count: number): boolean {
+    return bytes <= this.settings.maxFillBytes * share && count < this.settings.maxFills * share;
   }
 
   private take(bytes: number): () => void {
@@ -72,10 +99,13 @@ export class FillBudget {
   }
 
   private grantWaiting(): void {
-    for (const waiter of this.waiting) {
-      if (!this.fits(waiter.bytes)) return;
-      this.waiting.delete(waiter);
-      waiter.grant(this.take(waiter.bytes));
+    for (const urgent of [true, false]) {
+      for (const waiter of this.waiting) {
+        if (waiter.isUrgent() !== urgent) continue;
+        if (!this.fits(waiter.bytes, urgent)) return;
+        this.waiting.delete(waiter);
+        waiter.grant(this.take(waiter.bytes));
+      }
     }
   }
 }

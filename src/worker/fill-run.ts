@@ -10,7 +10,9 @@ export interface RunEvents {
   /** Every byte of the page is here; `release` gives its memory back to the budget. */
   filled(flight: PageFlight, release: () => void): void;
   failed(flight: PageFlight, error: unknown): void;
-  /** No further page can be had from this run. */
+  /** No page can be asked of this run any more. */
+  sealed(run: FillRun): void;
+  /** The backend read has been given up, or has ended. */
   closed(run: FillRun): void;
 }
 
@@ -43,6 +45,7 @@ export class FillRun {
   private asked: PromiseWithResolvers<void> | undefined;
   private waitingForBudget = false;
   private open = true;
+  private isSealed = false;
 
   constructor(
     clock: Clock,
@@ -79,9 +82,15 @@ export class FillRun {
     this.reconsider();
   }
 
+  /** A reader has come to one of its pages. */
+  prioritise(): void {
+    if (this.waitingForBudget) this.budget.reprioritise();
+  }
+
   /** When the last reader has gone, what was begun is finished and the rest is not read. */
   reconsider(): void {
     if (this.readers > 0) return;
+    this.dropUnwanted();
     if (this.queue.length === 0) this.close();
     else if (this.waitingForBudget && this.queue.every((flight) => flight.readers === 0)) this.close();
   }
@@ -89,9 +98,27 @@ export class FillRun {
   close(): void {
     if (!this.open) return;
     this.open = false;
+    this.seal();
     this.events.closed(this);
     this.asked?.resolve();
     this.abort.abort();
+  }
+
+  private seal(): void {
+    if (this.isSealed) return;
+    this.isSealed = true;
+    this.events.sealed(this);
+  }
+
+  /** Gives up pages that were not begun and that nobody wants, from the end to the last one that somebody does. */
+  private dropUnwanted(): void {
+    while (this.queue.length > 1) {
+      const last = this.queue.at(-1);
+      if (!last || last.readers > 0) return;
+      this.seal();
+      this.queue.pop();
+      this.events.failed(last, cancelled(this.target));
+    }
   }
 
   private async pump(): Promise<void> {
@@ -122,12 +149,17 @@ export class FillRun {
 
   /** The next page asked for; undefined when there will be none. */
   private async next(): Promise<PageFlight | undefined> {
-    while (this.open && this.queue.length === 0 && this.nextPage < this.endPage && this.readers > 0) {
+    while (this.isAwaitingAsker()) {
       this.asked = Promise.withResolvers<void>();
       await this.waitForAsker(this.asked.promise);
       this.asked = undefined;
     }
     return this.open ? this.queue[0] : undefined;
+  }
+
+  private isAwaitingAsker(): boolean {
+    const mayGoOn = this.open && !this.isSealed && this.nextPage < this.endPage;
+    return mayGoOn && this.queue.length === 0 && this.readers > 0;
   }
 
   private async waitForAsker(asked: Promise<void>): Promise<void> {
@@ -143,7 +175,9 @@ export class FillRun {
 
   private async memoryFor(flight: PageFlight): Promise<(() => void) | undefined> {
     this.waitingForBudget = true;
-    const release = await this.budget.acquire(flight.lengthBytes, this.abort.signal);
+    // Pages come in order: whoever waits for a later one waits for this one too.
+    const isUrgent = () => this.queue.some((queued) => queued.isUrgent);
+    const release = await this.budget.acquire(flight.lengthBytes, this.abort.signal, isUrgent);
     this.waitingForBudget = false;
     return release;
   }

@@ -35,6 +35,8 @@ export class PageFills {
   private readonly settings: PageFillSettings;
   private readonly budget: FillBudget;
   private readonly flights = new Map<string, PageFlight>();
+  /** Lengths of the flights, whether they have their memory yet or not. */
+  private flightBytes = 0;
   private readonly runs = new Set<FillRun>();
   /** Runs by the name of the page they would give next. */
   private readonly continuable = new Map<string, FillRun>();
@@ -72,6 +74,11 @@ export class PageFills {
     return this.budget.acquire(bytes, signal);
   }
 
+  /** Whether a page of so many bytes that nobody waits for may be filled: it leaves half of the limits to those who wait. */
+  hasRoomAhead(bytes: number): boolean {
+    return !this.closed && this.budget.hasBackgroundRoom(bytes, this.flightBytes, this.flights.size);
+  }
+
   /** A flight of the page that has not failed, if there is one. */
   find(name: string): PageFlight | undefined {
     return this.settings.mutants.separateFills ? undefined : this.flights.get(name);
@@ -97,6 +104,7 @@ export class PageFills {
       this.left(left),
     );
     this.flights.set(name, flight);
+    this.flightBytes += length;
     run.ask(flight);
     if (run.nextPage < run.endPage) {
       this.continuable.set(pageName(pageKeyOf(target, run.nextPage)), run);
@@ -122,7 +130,8 @@ export class PageFills {
         this.forget(flight);
         flight.fail(error);
       },
-      closed: (closedRun) => this.runClosed(target, closedRun, leave),
+      sealed: (sealedRun) => this.runSealed(target, sealedRun),
+      closed: (closedRun) => this.runClosed(closedRun, leave),
     };
     const leave = this.dead.enter(target, target.meta.generation);
     const run = new FillRun(this.clock, this.budget, target, { first, end }, events, {
@@ -138,10 +147,13 @@ export class PageFills {
     return !this.flights.has(pageName(key)) && !this.store.has(key);
   }
 
-  private runClosed(target: ReadTarget, run: FillRun, leave: () => void): void {
+  private runClosed(run: FillRun, leave: () => void): void {
     this.runs.delete(run);
     // Its last pages may still be on their way to the store.
     void run.finished.then(() => Promise.allSettled(this.writes)).then(leave);
+  }
+
+  private runSealed(target: ReadTarget, run: FillRun): void {
     const next = pageName(pageKeyOf(target, run.nextPage));
     if (this.continuable.get(next) === run) this.continuable.delete(next);
   }
@@ -190,6 +202,8 @@ export class PageFills {
   }
 
   private forget(flight: PageFlight): void {
-    if (this.flights.get(flight.name) === flight) this.flights.delete(flight.name);
+    if (this.flights.get(flight.name) !== flight) return;
+    this.flights.delete(flight.name);
+    this.flightBytes -= flight.lengthBytes;
   }
 }

@@ -19,8 +19,10 @@ export class PageFlight {
   readonly run: FillRun;
   state: FlightState = 'waiting';
   error: unknown;
-  /** Readers that still want bytes of it. */
+  /** Readers that still want bytes of it, those included that will want them later. */
   readers = 0;
+  /** Those that will want them later. */
+  private aheadReaders = 0;
 
   private chunkList: Buffer[] = [];
   private filledBytes = 0;
@@ -57,8 +59,27 @@ export class PageFlight {
     return this.filledBytes === 0;
   }
 
+  /** Whether a reader waits for it now. */
+  get isUrgent(): boolean {
+    return this.readers > this.aheadReaders;
+  }
+
   join(): void {
     this.readers++;
+    this.run.prioritise();
+  }
+
+  /** For a reader that has not come to the page: it waits behind others for memory, and keeps the run going. */
+  joinAhead(): void {
+    this.readers++;
+    this.aheadReaders++;
+    this.run.join();
+  }
+
+  leaveAhead(): void {
+    this.aheadReaders--;
+    this.leave();
+    this.run.leave();
   }
 
   leave(): void {

@@ -11,7 +11,8 @@ import { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
 import { pageKeyOf, pageName } from './page-key.ts';
 import type { PageKey, PageStore } from './page-store.ts';
-import { RangeStream, type RangeStreamParts } from './range-stream.ts';
+import { type Following, RangeStream, type RangeStreamParts } from './range-stream.ts';
+import { ReadAhead, type ReadSequence } from './read-ahead.ts';
 import { type Missing, type PageRead, type RangeReader, type ReadTarget, WorkerError } from './reader.ts';
 import { ServedBytes } from './served-bytes.ts';
 
@@ -28,6 +29,10 @@ export interface PageReaderSettings {
   readonly wholeBytes: number;
   /** What a long answer takes from the store at once; a multiple of the store's block size. A slow reader keeps two of them. */
   readonly sliceBytes: number;
+  /** Pages that are filled ahead of a reader that goes through an object in order; 0: only the next one of a long answer. */
+  readonly readAheadPages: number;
+  /** A reader that asks range by range has gone when it was silent for so long. */
+  readonly readAheadIdleMs: number;
   readonly mutants?: Mutants;
 }
 
@@ -38,7 +43,12 @@ export const defaultPageReaderSettings: PageReaderSettings = {
   idleRunMs: 30_000,
   wholeBytes: 256 * 1024,
   sliceBytes: 512 * 1024,
+  readAheadPages: 8,
+  readAheadIdleMs: 5_000,
 };
+
+/** Readers that ask range by range and that are followed at once. */
+const maxFollowedReaders = 1024;
 
 /** A part of a range that lies in one page; `start` and `end` count from the page's beginning. */
 interface Piece {
@@ -59,6 +69,7 @@ export class PageReader implements RangeReader {
   private readonly dead: DeadPages;
   private readonly fills: PageFills;
   private readonly streamParts: RangeStreamParts;
+  private readonly readAhead: ReadAhead;
 
   constructor(clock: Clock, metrics: Metrics, store: PageStore, settings: PageReaderSettings) {
     this.store = store;
@@ -76,7 +87,13 @@ export class PageReader implements RangeReader {
       fills: this.fills,
       dead: this.dead,
       sliceBytes: settings.sliceBytes,
+      maxAheadPages: settings.readAheadPages,
     };
+    this.readAhead = new ReadAhead(clock, this.streamParts, {
+      maxAheadPages: settings.readAheadPages,
+      maxReaders: maxFollowedReaders,
+      idleMs: settings.readAheadIdleMs,
+    });
   }
 
   /** What fills hold at the moment. */
@@ -94,16 +111,18 @@ export class PageReader implements RangeReader {
       return this.openPast(target, range, signal, missing);
     }
     const lengthBytes = rangeLength(range);
+    const sequence = missing === 'fill' ? this.readAhead.take(target, range) : undefined;
     if (lengthBytes <= target.pageSizeBytes) {
       const now = this.openNow(target, range);
+      if (now && sequence) this.readAhead.goOn(sequence, target, range.end);
       if (now) return Promise.resolve(now);
     }
     // A page that goes, or is found damaged, after this look is filled all the same.
     if (missing !== 'fill' && this.statusOf(target, range) !== 'hit') {
       return this.openPast(target, range, signal, missing);
     }
-    if (lengthBytes <= this.settings.wholeBytes) return this.openWhole(target, range, signal);
-    return this.openStream(target, range, signal);
+    if (lengthBytes <= this.settings.wholeBytes) return this.openWhole(target, range, signal, sequence);
+    return this.openStream(target, range, signal, sequence);
   }
 
   private openNow(target: ReadTarget, range: ByteRange): PageRead | undefined {
@@ -128,19 +147,29 @@ export class PageReader implements RangeReader {
    * keep theirs.
    */
   heardOfVersion(at: VersionedPath, generation: string | undefined): void {
+    this.readAhead.heardOfVersion(at, generation);
     this.dead.heard(at, generation);
   }
 
   /** Ends every fill. Readers under way are cut off. */
   async close(): Promise<void> {
+    this.readAhead.close();
     await this.fills.close();
     await this.dead.close();
   }
 
-  private async openWhole(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
+  private async openWhole(
+    target: ReadTarget,
+    range: ByteRange,
+    signal: AbortSignal | undefined,
+    sequence: ReadSequence | undefined,
+  ): Promise<PageRead> {
     try {
-      return await this.fillWhole(target, cut(target, range), signal);
+      const answer = await this.fillWhole(target, cut(target, range), signal);
+      if (sequence) this.readAhead.goOn(sequence, target, range.end);
+      return answer;
     } catch (error) {
+      if (sequence) this.readAhead.end(sequence);
       if (signal?.aborted) throw cancelled(target, error);
       throw error;
     }
@@ -196,16 +225,40 @@ export class PageReader implements RangeReader {
     return flight.whole();
   }
 
-  private async openStream(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
+  private async openStream(
+    target: ReadTarget,
+    range: ByteRange,
+    signal: AbortSignal | undefined,
+    sequence: ReadSequence | undefined,
+  ): Promise<PageRead> {
     const planned = this.statusOf(target, range);
     if (!this.isHeld(pageKeyOf(target, Math.floor(range.start / target.pageSizeBytes)))) {
       this.fills.checkRoom();
     }
-    const stream = new RangeStream(this.streamParts, target, range, signal);
+    const stream = new RangeStream(
+      this.streamParts,
+      target,
+      range,
+      signal,
+      this.following(sequence, target, range),
+    );
     const source = await stream.ready(planned !== 'hit');
     // The first page may have turned out damaged; for those behind it the status says what was there at the beginning.
     const cache = planned === 'hit' && source === 'fill' ? 'partial' : planned;
     return { cache, body: stream.chunks() };
+  }
+
+  private following(
+    sequence: ReadSequence | undefined,
+    target: ReadTarget,
+    range: ByteRange,
+  ): Following | undefined {
+    if (!sequence) return undefined;
+    return {
+      aheadPages: sequence.aheadPages,
+      goOn: () => this.readAhead.goOn(sequence, target, range.end),
+      end: () => this.readAhead.end(sequence),
+    };
   }
 
   private statusOf(target: ReadTarget, range: ByteRange): 'hit' | 'miss' | 'partial' {

@@ -2,6 +2,7 @@ import type { ByteRange } from '../common/byte-range.ts';
 import type { Metrics } from '../common/metrics.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { abortable } from './abortable.ts';
+import { AheadWindow } from './ahead-window.ts';
 import { readBackend } from './bypass-read.ts';
 import type { DeadPages } from './dead-pages.ts';
 import { cancelled, type FillRun } from './fill-run.ts';
@@ -21,6 +22,18 @@ export interface RangeStreamParts {
   readonly dead: DeadPages;
   /** What is taken from the store at once: a multiple of its block size, so that no block is checked twice. */
   readonly sliceBytes: number;
+  /** Pages on their way ahead of the one that is read, at most; the next one always is. */
+  readonly maxAheadPages: number;
+}
+
+/** What the reader may be going on to after its range. */
+export interface Following {
+  /** Pages that are worth having ahead of it from the beginning. */
+  readonly aheadPages: number;
+  /** The last page of the range is being read. */
+  goOn(): void;
+  /** The reader has gone before it had everything. */
+  end(): void;
 }
 
 interface Joined {
@@ -30,8 +43,9 @@ interface Joined {
 }
 
 /**
- * One reader's way through a long range. It holds at most two pages' flights (the one it reads and the next) and two
- * slices from the store. `close` may be called at any time and more than once.
+ * One reader's way through a long range. It holds two pages' flights (the one it reads and the next), two slices from the store, and, as
+ * long as nobody else needs the memory, pages further ahead: twice as many with each page that it comes to. `close` may be called at
+ * any time and more than once.
  */
 export class RangeStream {
   private readonly parts: RangeStreamParts;
@@ -47,18 +61,35 @@ export class RangeStream {
   /** What was lent for the slice that the reader has. */
   private lent: Loans | undefined;
   private retriedPage = -1;
+  private readonly following: Following | undefined;
+  private readonly window: AheadWindow;
+  private aheadPages: number;
+  /** The page that the reader has come to. */
+  private page = -1;
+  /** Whether that page was filled because this reader is coming. */
+  private pageIsOwn = false;
+  private finished = false;
   private closed = false;
   /** The pages of the version stay in the store until it is called. */
   private readonly leavePages: () => void;
   private unpin: (() => Promise<void>) | undefined;
   private readonly onAbort = () => this.close();
 
-  constructor(parts: RangeStreamParts, target: ReadTarget, range: ByteRange, signal?: AbortSignal) {
+  constructor(
+    parts: RangeStreamParts,
+    target: ReadTarget,
+    range: ByteRange,
+    signal?: AbortSignal,
+    following?: Following,
+  ) {
     this.parts = parts;
     this.target = target;
     this.range = range;
     this.signal = signal;
     this.endPage = Math.ceil(range.end / target.pageSizeBytes);
+    this.following = following;
+    this.window = new AheadWindow(parts);
+    this.aheadPages = Math.max(1, following?.aheadPages ?? 1);
     this.leavePages = parts.dead.enter(target, target.meta.generation);
     // An answer that is dropped before anyone iterates over it frees what it holds through the signal.
     signal?.addEventListener('abort', this.onAbort, { once: true });
@@ -88,9 +119,11 @@ export class RangeStream {
         this.leaveBefore(page);
         const joined = this.join(page);
         this.prefetch(page + 1);
+        if (page !== this.page) this.arrive(page);
         if (joined) at = yield* this.fromFlight(joined, at, end);
         else at = yield* this.fromStore(at, end);
       }
+      this.finished = true;
     } catch (error) {
       throw this.signal?.aborted ? cancelled(this.target, error) : error;
     } finally {
@@ -102,6 +135,8 @@ export class RangeStream {
     if (!this.closed) {
       this.leavePages();
       void this.unpin?.();
+      this.window.close();
+      if (!this.finished) this.following?.end();
     }
     this.closed = true;
     this.signal?.removeEventListener('abort', this.onAbort);
@@ -206,7 +241,7 @@ export class RangeStream {
       }
       at += bytes.length;
       if (at < this.range.end && this.parts.store.has(this.key(this.pageAt(at)))) this.readAhead(at);
-      yield this.handOut('hit', bytes);
+      yield this.handOut(this.pageIsOwn ? 'fill' : 'hit', bytes);
       this.giveBack();
       this.check();
     }
@@ -233,6 +268,16 @@ export class RangeStream {
     if (!this.parts.store.has(this.key(page))) this.demand(page);
   }
 
+  private arrive(page: number): void {
+    this.page = page;
+    this.pageIsOwn = this.window.hasAsked(page);
+    this.window.arrive(this.target, page);
+    const end = Math.min(this.endPage, page + 1 + this.aheadPages);
+    this.window.ask(this.target, page + 2, end, this.endPage);
+    this.aheadPages = Math.min(2 * this.aheadPages, this.parts.maxAheadPages);
+    if (page === this.endPage - 1) this.following?.goOn();
+  }
+
   /** The page's flight, if it is on its way. */
   private join(page: number): Joined | undefined {
     const joined = this.joined.get(page);
@@ -249,7 +294,9 @@ export class RangeStream {
 
   private hold(page: number, flight: PageFlight): Joined {
     flight.join();
-    const joined: Joined = { flight, source: flight.state === 'whole' ? 'hit' : 'fill' };
+    // What was filled because this reader is coming is no hit, even if it was there before the reader.
+    const isHit = flight.state === 'whole' && !this.window.hasAsked(page);
+    const joined: Joined = { flight, source: isHit ? 'hit' : 'fill' };
     this.joined.set(page, joined);
     this.follow(flight.run);
     return joined;

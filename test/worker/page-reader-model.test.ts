@@ -25,7 +25,12 @@ async function campaign(seed: number, mutants: Mutants, store?: PageStore): Prom
   const bench = new ReadingBench({
     seed,
     capacityBytes: capacityPages * pageSizeBytes,
-    settings: { maxFillBytes: 3 * pageSizeBytes, maxFills: 3, maxQueuedFills: 1000 },
+    settings: {
+      maxFillBytes: (seed % 2 === 0 ? 3 : 12) * pageSizeBytes,
+      maxFills: seed % 2 === 0 ? 3 : 12,
+      maxQueuedFills: 1000,
+      readAheadPages: seed % 4,
+    },
     mutants,
     store,
   });
@@ -44,6 +49,9 @@ async function campaign(seed: number, mutants: Mutants, store?: PageStore): Prom
   });
   await Promise.race([Promise.all(readers), stall(bench, () => ended)]);
   ended = true;
+  await turn(5);
+  // What was filled ahead is kept for readers that may yet go on.
+  await bench.clock.pass(5_000);
   await turn(5);
   // What is still being written to a disk holds its memory until then.
   for (let i = 0; i < 5000 && bench.reader.usage.bytes > 0; i++) await turn(10);
@@ -113,10 +121,27 @@ async function stall(bench: ReadingBench, ended: () => boolean): Promise<void> {
 
 const handedOut = new WeakMap<ReadingBench, number>();
 
+/** A range, or an object range by range in order. */
 async function readSome(bench: ReadingBench, objects: readonly Reference[]): Promise<void> {
   const { bytes, target } = objects[bench.random.below(objects.length)] as Reference;
-  const start = bench.random.below(bytes.length);
-  const end = start + 1 + bench.random.below(bytes.length - start);
+  if (bench.random.next() < 0.8) {
+    const start = bench.random.below(bytes.length);
+    const end = start + 1 + bench.random.below(bytes.length - start);
+    return readRange(bench, { bytes, target }, start, end);
+  }
+  const step = pageSizeBytes / 2 + bench.random.below(3 * pageSizeBytes);
+  for (let start = 0; start < bytes.length; start += step) {
+    await readRange(bench, { bytes, target }, start, Math.min(bytes.length, start + step));
+    if (bench.random.next() < 0.3) await turn(3);
+  }
+}
+
+async function readRange(
+  bench: ReadingBench,
+  { bytes, target }: Reference,
+  start: number,
+  end: number,
+): Promise<void> {
   const client = new AbortController();
   let leaveAfter = bench.random.next() < 0.3 ? bench.random.below(8) : -1;
   let at = start;

@@ -55,6 +55,8 @@ export class ReadingBench {
       idleRunMs: 30_000,
       wholeBytes: pageSizeBytes,
       sliceBytes: 1024,
+      readAheadPages: 0,
+      readAheadIdleMs: 5_000,
       ...options.settings,
       mutants: options.mutants,
     });
