@@ -83,4 +83,18 @@ export const plantedReadAheadDefects: readonly PlantedDefect[] = [
     wrong: 'const found = [...this.expected.values()].find((sequence) => sequence.name === name);',
     foundBy: ['test/worker/sequential-readers', 'test/worker/read-ahead'],
   },
+  {
+    name: 'read-ahead: a page that was just given up is joined',
+    file: 'src/worker/fill-run.ts',
+    right: 'if (this.waitingForBudget) this.failAll(cancelled(this.target));',
+    wrong: '',
+    foundBy: ['test/worker/page-fill'],
+  },
+  {
+    name: 'read-ahead: a run that ends is asked for another page',
+    file: 'src/worker/fill-run.ts',
+    right: 'if (!flight) this.seal();',
+    wrong: '',
+    foundBy: ['test/worker/page-fill'],
+  },
 ];

@@ -100,6 +100,8 @@ export class FillRun {
     this.open = false;
     this.seal();
     this.events.closed(this);
+    // Nobody may join what is not going to be filled, from this moment on.
+    if (this.waitingForBudget) this.failAll(cancelled(this.target));
     this.asked?.resolve();
     this.abort.abort();
   }
@@ -126,7 +128,10 @@ export class FillRun {
     try {
       for (let flight = await this.next(); flight; flight = await this.next()) {
         const release = await this.memoryFor(flight);
-        if (!release) break;
+        if (!release || !this.open) {
+          release?.();
+          break;
+        }
         try {
           await this.fill(flight, source);
         } catch (error) {
@@ -154,7 +159,10 @@ export class FillRun {
       await this.waitForAsker(this.asked.promise);
       this.asked = undefined;
     }
-    return this.open ? this.queue[0] : undefined;
+    const flight = this.open ? this.queue[0] : undefined;
+    // The run ends now; nobody may ask it for a page in between.
+    if (!flight) this.seal();
+    return flight;
   }
 
   private isAwaitingAsker(): boolean {
