@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { encodeFacts, type HandOverPath } from './carried-request.ts';
+import { HandOverSocket } from './hand-over-socket.ts';
 
 /** Headers about the connection to the store thread, not about the answer. */
 const ownHeaders: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding']);
@@ -31,6 +32,7 @@ export class HandOver {
     this.path = path;
     this.onFailure = onFailure;
     this.agent = new Agent({ keepAlive: true, maxSockets: maxConnections, maxFreeSockets: 64 });
+    this.agent.createConnection = () => new HandOverSocket().connect(path.socketPath);
   }
 
   /** The body must not have been touched. */
@@ -81,6 +83,8 @@ export class HandOver {
 }
 
 function sendBody(req: IncomingMessage, onward: ClientRequest): void {
+  // The request may be refused before a byte of its body has come.
+  onward.flushHeaders();
   req.once('error', () => onward.destroy());
   req.pipe(onward, { end: false });
   req.once('end', () => {

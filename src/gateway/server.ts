@@ -75,7 +75,11 @@ export class S3Server {
       const code = answerUnparsable(error, socket);
       if (code !== undefined) taker.noteUnparsable(code, remoteAddress);
     });
-    this.#fastify = fastify({ serverFactory: () => this.#server });
+    this.#fastify = fastify({
+      serverFactory: () => this.#server,
+      // What is no HTTP is answered above, and not a second time.
+      clientErrorHandler: () => {},
+    });
   }
 
   /** Rejects with Node's error (`code` EADDRINUSE …) if the port cannot be had. */
@@ -118,8 +122,13 @@ function answerUnparsable(
   error: Error & { code?: string },
   socket: Socket & { _httpMessage?: ServerResponse },
 ): string | undefined {
-  // An answer is under way or due on this connection: bytes of another one must not stand in its middle or in its place.
   const due = socket._httpMessage;
+  // A whole request came before, and its answer is still due: that is given, and is the last on this connection.
+  if (due?.req.complete && !due.headersSent && socket.writable) {
+    due.shouldKeepAlive = false;
+    return undefined;
+  }
+  // An answer is under way or due on this connection: bytes of another one must not stand in its middle or in its place.
   if (!socket.writable || due?.headersSent || due?.req.complete) {
     socket.destroy();
     return undefined;
