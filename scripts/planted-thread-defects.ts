@@ -46,4 +46,19 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
     wrong: 'if (known) {',
     foundBy: ['test/worker/shared-metadata'],
   },
+  {
+    name: 'a thread answers though it has not heard of every change',
+    file: 'src/cli/io-thread.ts',
+    right: 'mirror.count === board.changes.read()',
+    wrong: 'mirror.count >= 0',
+    foundBy: ['test/gateway/io-threads'],
+  },
+  {
+    name: 'a request that is handed over is counted by both threads',
+    file: 'src/gateway/handle-request.ts',
+    right: "if (outcome.kind === 'handed-over') this.#settings.elsewhere?.handle(req, res, expectsContinue);",
+    wrong:
+      "if (outcome.kind === 'handed-over') { this.#account(req, res, progress, outcome); this.#settings.elsewhere?.handle(req, res, expectsContinue); }",
+    foundBy: ['test/gateway/io-threads'],
+  },
 ];

@@ -51,6 +51,11 @@ export class IoThreadsUnderTest {
     });
   }
 
+  /** As a change whose message is still on its way. */
+  announceChange(): void {
+    this.board.changes.add();
+  }
+
   async open(
     metrics: Metrics,
     taker: RequestTaker,

@@ -8,6 +8,7 @@ import { systemRandom } from '../../src/common/random.ts';
 import { BucketGate } from '../../src/gateway/bucket-gate.ts';
 import { type BucketRecords, Buckets } from '../../src/gateway/buckets.ts';
 import { RequestPipeline } from '../../src/gateway/handle-request.ts';
+import type { IoThreads } from '../../src/gateway/io-threads.ts';
 import { Namespace } from '../../src/gateway/namespace.ts';
 import { GatewayObjectService } from '../../src/gateway/object-service.ts';
 import { S3Server } from '../../src/gateway/server.ts';
@@ -51,6 +52,10 @@ export interface GatewayUnderTest {
   readonly client: S3Client;
   readonly metrics: Metrics;
   readonly buckets: BucketRecords;
+  /** Where there are several. */
+  readonly threads?: IoThreads;
+  /** Counts a change that no thread has heard of. */
+  readonly announceChange: () => void;
   close(): Promise<void>;
 }
 
@@ -138,6 +143,8 @@ export async function startGateway(
     client,
     metrics,
     buckets,
+    threads: door?.threads,
+    announceChange: () => threads?.announceChange(),
     close: async () => {
       client.destroy();
       if (door) await door.close(1000);
