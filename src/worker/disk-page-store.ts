@@ -9,15 +9,15 @@ import { removeFormerLayout } from './disk/former-layout.ts';
 import { Incarnations } from './disk/incarnations.ts';
 import { PageBook } from './disk/page-book.ts';
 import { PageDirectory } from './disk/page-directory.ts';
-import { PageFaultError } from './disk/page-fault.ts';
+import type { PageFaultError } from './disk/page-fault.ts';
 import { PageHasher } from './disk/page-hash.ts';
 import { maxHeaderBytes, type PagePlace } from './disk/page-table.ts';
 import { PageTableWriter } from './disk/page-table-writer.ts';
 import { type KeepOptions, PageWrite } from './disk/page-write.ts';
-import { keyTextOf } from './disk/record-format.ts';
 import { RecordReader } from './disk/record-reader.ts';
 import { RegionFiles } from './disk/region-files.ts';
 import { Scrubber } from './disk/scrubber.ts';
+import { DiskPageReader } from './disk-page-reader.ts';
 import type { PageKey, PageStore } from './page-store.ts';
 
 export interface DiskDirectory {
@@ -66,12 +66,10 @@ export class DiskPageStore implements PageStore {
   private readonly hasher = new PageHasher();
   private readonly book: PageBook;
   private readonly files: RegionFiles;
-  private readonly reader: RecordReader;
+  private readonly pages: DiskPageReader;
   private readonly directories: readonly PageDirectory[];
   private readonly scrubber: Scrubber;
   private readonly pending = new Set<PageWrite>();
-  /** Where the last read of an entry ended: a read that goes on from there is no new use of the page. */
-  private readonly lastEnds = new Map<number, number>();
   private sweeping: Promise<void> | undefined;
   private cleaning: Promise<unknown> = Promise.resolve();
   private closed = false;
@@ -114,8 +112,13 @@ export class DiskPageStore implements PageStore {
     this.book = book;
     const paths = settings.directories.map(({ path }) => path);
     this.files = new RegionFiles(fs, paths, settings.maxOpenFiles);
-    this.reader = new RecordReader(clock, this.files, settings.mutants);
-    const { files, reader, hasher } = this;
+    this.pages = new DiskPageReader(clock, this.files, table, {
+      mutants: settings.mutants,
+      isReadable: (directory) => this.directories[directory]?.isReadable === true,
+      onFault: (place, fault) => this.readFailed(place, fault),
+    });
+    const { files, hasher } = this;
+    const reader = new RecordReader(clock, files, settings.mutants);
     const sweep = (entry: number) => this.directoryOf(entry)?.sweep(entry);
     const parts = { clock, random, metrics, log, fs, book, hasher, files, reader, sweep };
     this.directories = settings.directories.map(({ path, capacityBytes }, directory) => {
@@ -132,7 +135,7 @@ export class DiskPageStore implements PageStore {
         bypassMs,
       });
     });
-    this.scrubber = new Scrubber(clock, metrics, this.directories, book.table, this.reader, {
+    this.scrubber = new Scrubber(clock, metrics, this.directories, table, reader, {
       bytesPerSecond: settings.scrubBytesPerSecond,
       onBad: (place, fault) => this.readFailed(place, fault),
     });
@@ -161,7 +164,7 @@ export class DiskPageStore implements PageStore {
     return this.directories.every((directory) => directory.isUp);
   }
 
-  /** What another thread needs to find pages by itself: a `PageTable` in this memory, beside `RegionFiles` of its own. */
+  /** What another thread needs to read pages by itself: a `DiskPageReader` over a `PageTable` in this memory and `RegionFiles` of its own. */
   get tableMemory(): SharedArrayBuffer {
     return this.book.table.memory;
   }
@@ -174,17 +177,7 @@ export class DiskPageStore implements PageStore {
   }
 
   async read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {
-    const place = this.find(key);
-    if (!place || end > place.pageBytes) return undefined;
-    this.touch(place, start, end);
-    try {
-      return await this.reader.read(place, keyTextOf(key), start, end);
-    } catch (error) {
-      if (!(error instanceof PageFaultError)) throw error;
-      // A page that was given up, or carried elsewhere, while it was read is no fault of the disk.
-      if (this.isStillAt(place)) this.readFailed(place, error);
-      return undefined;
-    }
+    return this.closed ? undefined : this.pages.read(key, start, end);
   }
 
   readNow(): undefined {
@@ -192,12 +185,12 @@ export class DiskPageStore implements PageStore {
   }
 
   has(key: PageKey): boolean {
-    return this.find(key) !== undefined;
+    return this.pageBytesOf(key) !== undefined;
   }
 
   /** The length of a page that is there. */
   pageBytesOf(key: PageKey): number | undefined {
-    return this.find(key)?.pageBytes;
+    return this.closed ? undefined : this.pages.find(key)?.pageBytes;
   }
 
   async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
@@ -272,28 +265,6 @@ export class DiskPageStore implements PageStore {
     );
     this.scrubber.begin();
     this.measure();
-  }
-
-  private find(key: PageKey): PagePlace | undefined {
-    if (this.closed) return undefined;
-    const place = this.book.table.find(this.hasher.page(key));
-    return place && this.directories[place.directory]?.isReadable ? place : undefined;
-  }
-
-  private touch({ entry, pageBytes }: PagePlace, start: number, end: number): void {
-    if (this.lastEnds.get(entry) !== start) this.book.table.touch(entry);
-    this.lastEnds.delete(entry);
-    if (end === pageBytes) return;
-    this.lastEnds.set(entry, end);
-    if (this.lastEnds.size <= this.settings.maxOpenFiles) return;
-    const [oldest] = this.lastEnds.keys();
-    if (oldest !== undefined) this.lastEnds.delete(oldest);
-  }
-
-  private isStillAt({ entry, directory, region, offset }: PagePlace): boolean {
-    const { table } = this.book;
-    if (table.regionOf(entry) !== region || table.directoryOf(entry) !== directory) return false;
-    return table.placeAt(entry).offset === offset;
   }
 
   private readFailed(place: PagePlace, fault: PageFaultError): void {

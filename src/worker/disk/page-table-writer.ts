@@ -1,6 +1,7 @@
 import { mix, type PageHash, type VersionHash } from './page-hash.ts';
 import {
   bucketIn,
+  entriesABucket,
   entryWords,
   field,
   head,
@@ -22,9 +23,6 @@ export interface TableRow {
   readonly pageBytes: number;
   readonly pinned: boolean;
 }
-
-/** Entries for each bucket, on the average, above which another bucket is taken into use. */
-const load = 2;
 
 /** The table's one writer. Entries of one path hang together in a second chain, so that a path is forgotten without a search. */
 export class PageTableWriter extends PageTable {
@@ -58,7 +56,10 @@ export class PageTableWriter extends PageTable {
   /** Makes an empty table as wide as so many entries need, instead of a bucket at a time. */
   reserve(count: number): void {
     if (this.usedEntries > 0) return;
-    const buckets = Math.min(this.layout.maxBuckets, Math.max(leastBuckets, Math.ceil(count / load)));
+    const buckets = Math.min(
+      this.layout.maxBuckets,
+      Math.max(leastBuckets, Math.ceil(count / entriesABucket)),
+    );
     Atomics.store(this.words, head.buckets, buckets);
   }
 
@@ -224,7 +225,7 @@ export class PageTableWriter extends PageTable {
   private grow(): void {
     const { words } = this;
     const buckets = words[head.buckets] as number;
-    if (this.entryCount <= buckets * load || buckets >= this.layout.maxBuckets) return;
+    if (this.entryCount <= buckets * entriesABucket || buckets >= this.layout.maxBuckets) return;
     const source = buckets - (1 << (31 - Math.clz32(buckets)));
     const paths = this.chainOf(this.layout.paths + source, field.nextOfPath);
     const entries = this.chainOf(this.layout.buckets + source, field.next);

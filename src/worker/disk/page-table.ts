@@ -54,6 +54,8 @@ export const head = {
 } as const;
 const headWords = 64;
 export const leastBuckets = 64;
+/** Entries for each bucket, on the average, above which another bucket is taken into use. */
+export const entriesABucket = 2;
 const magic = 0x46425032;
 
 /** Where the parts of a table begin, in words. */
@@ -68,7 +70,7 @@ export interface TableLayout {
 }
 
 export function tableLayout(maxEntries: number): TableLayout {
-  const maxBuckets = Math.max(leastBuckets, 1 << (31 - Math.clz32(maxEntries)));
+  const maxBuckets = Math.max(leastBuckets, Math.ceil(maxEntries / entriesABucket));
   const removed = headWords;
   const buckets = removed + maxIncarnations / 32;
   const paths = buckets + maxBuckets;
