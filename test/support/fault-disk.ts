@@ -209,8 +209,11 @@ function survive(from: FileNode, to: FileNode, chance: (() => number) | undefine
   const before = from.durable ?? { data: Buffer.alloc(0), mtimeNs: from.mtimeNs };
   let { data, mtimeNs } = before;
   if (chance && !from.data.equals(before.data) && chance() < 0.7) {
-    // Some of the bytes that were never synced reached the medium, in whole or as a beginning.
-    data = from.data.subarray(0, chance() < 0.5 ? from.data.length : Math.floor(chance() * from.data.length));
+    // Some of the bytes that were never synced reached the medium, in whole or as a beginning. What was only appended to keeps what was.
+    const isAppended = from.data.subarray(0, before.data.length).equals(before.data);
+    const least = isAppended ? before.data.length : 0;
+    const some = least + Math.floor(chance() * (from.data.length - least));
+    data = from.data.subarray(0, chance() < 0.5 ? from.data.length : some);
     mtimeNs = from.mtimeNs;
   }
   to.data = Buffer.from(data);

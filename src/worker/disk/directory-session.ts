@@ -181,13 +181,25 @@ export class DirectorySession {
     this.ended = true;
     await this.recovered;
     await this.idle();
-    if (this.removals.pendingCount > 0) await this.committed();
+    if (this.removals.pendingCount > 0) await (this.stopped ? this.lastCommit() : this.committed());
     for (const queue of ['small', 'main'] as const) {
       if (this.stopped) this.writer.abandon(queue);
       else this.writer.seal(queue);
     }
     await this.idle();
     await this.removals.closeFile();
+  }
+
+  /** What was removed while nothing could be written is written now, if that is possible again. */
+  private async lastCommit(): Promise<void> {
+    try {
+      await withPageFaults(async () => {
+        if (await this.removals.isInPlace()) await this.removals.begin();
+      });
+    } catch (error) {
+      if (!(error instanceof PageFaultError)) throw error;
+      this.log.warn({ err: error, path: this.settings.path }, 'what was removed may be there again');
+    }
   }
 
   private async run(): Promise<void> {
@@ -223,9 +235,9 @@ export class DirectorySession {
     if (!(fault instanceof PageFaultError)) throw fault;
     if (this.stopped) return;
     this.stopped = true;
+    this.onFault(fault);
     this.queue.clear();
     for (const resolve of this.waiting.splice(0)) resolve();
-    this.onFault(fault);
   }
 
   private sealed(region: Region): void {
@@ -235,12 +247,10 @@ export class DirectorySession {
   }
 
   private async commit(): Promise<void> {
-    const waiting = this.waiting.splice(0);
-    try {
-      if (this.removals.pendingCount > 0) await this.removals.commit();
-    } finally {
-      for (const resolve of waiting) resolve();
-    }
+    // Who comes to wait from here on is told by the next one.
+    const count = this.waiting.length;
+    if (this.removals.pendingCount > 0) await this.removals.commit();
+    for (const resolve of this.waiting.splice(0, count)) resolve();
   }
 
   private async evictFurther(): Promise<void> {

@@ -161,23 +161,17 @@ export class RemovalLog {
 
   /** Begins a new log with a summary of all removals, which then is the only one in the directory. */
   async begin(): Promise<void> {
+    const count = this.uncommitted;
     await this.closeFile();
-    const names = await this.fs.readDirectory(this.directory);
-    const former = names.filter((name) => parseRemovalLogName(name));
-    const numbers = former.map((name) => parseRemovalLogName(name)?.number ?? 0);
-    this.number = Math.max(this.number, 0, ...numbers) + 1;
-    this.marker = this.random.bytes(markerBytes);
-    this.name = removalLogName(this.number, this.marker);
-    this.file = await this.fs.createFile(join(this.directory, this.name));
-    this.frameCount = 0;
-    this.fileBytes = 0;
     this.clearPending();
-    for (const change of this.removals.changes()) await this.append(change);
-    await this.append({ complete: true });
-    this.summaryBytes = this.fileBytes;
-    await this.file.sync();
-    await this.fs.syncDirectory(this.directory);
-    for (const name of former) await removeQuietly(this.fs, join(this.directory, name));
+    try {
+      await this.beginNext();
+    } catch (error) {
+      await this.closeFile();
+      // What stands in the log before may be less than what is known.
+      this.uncommitted += Math.max(count, 1);
+      throw error;
+    }
   }
 
   /** False if the file that is written to is not the one that lies in the directory. */
@@ -198,6 +192,24 @@ export class RemovalLog {
     this.file = undefined;
     // What had to be durable was synced; a file that cannot be closed well loses nothing more.
     await file?.close().catch(() => undefined);
+  }
+
+  private async beginNext(): Promise<void> {
+    const names = await this.fs.readDirectory(this.directory);
+    const former = names.filter((name) => parseRemovalLogName(name));
+    const numbers = former.map((name) => parseRemovalLogName(name)?.number ?? 0);
+    this.number = Math.max(this.number, 0, ...numbers) + 1;
+    this.marker = this.random.bytes(markerBytes);
+    this.name = removalLogName(this.number, this.marker);
+    this.file = await this.fs.createFile(join(this.directory, this.name));
+    this.frameCount = 0;
+    this.fileBytes = 0;
+    for (const change of this.removals.changes()) await this.append(change);
+    await this.append({ complete: true });
+    this.summaryBytes = this.fileBytes;
+    await this.file.sync();
+    await this.fs.syncDirectory(this.directory);
+    for (const name of former) await removeQuietly(this.fs, join(this.directory, name));
   }
 
   private get openFile(): OpenFile {
