@@ -3,6 +3,7 @@ import { plantedAdmissionDefects } from './planted-admission-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
+import { plantedStoreDefects } from './planted-store-defects.ts';
 import { plantedThreadDefects } from './planted-thread-defects.ts';
 
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */
@@ -167,5 +168,6 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedFreshnessDefects,
   ...plantedAdmissionDefects,
   ...plantedReadAheadDefects,
+  ...plantedStoreDefects,
   ...plantedThreadDefects,
 ];

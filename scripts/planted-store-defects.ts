@@ -1,0 +1,180 @@
+import type { PlantedDefect } from './planted-defects.ts';
+
+const crash = ['test/worker/disk/store-crash'];
+const records = ['test/worker/disk/records'];
+const restart = ['test/worker/disk-restart'];
+const store = ['test/worker/disk-page-store'];
+const outage = ['test/worker/disk-outage'];
+const table = ['test/worker/disk/page-table'];
+
+/** What could break unseen in regions on a disk: what is served, what comes back, and what room they take. */
+export const plantedStoreDefects: readonly PlantedDefect[] = [
+  {
+    name: 'regions: an index names records that are not durable',
+    file: 'src/worker/disk/region-writer.ts',
+    right: '      await region.file?.sync();\n',
+    wrong: '',
+    foundBy: crash,
+  },
+  {
+    name: 'regions: a removal is acknowledged before it is durable',
+    file: 'src/worker/disk/removal-log.ts',
+    right: '      await this.openFile.sync();\n',
+    wrong: '',
+    foundBy: crash,
+  },
+  {
+    name: 'regions: a removal that finds nothing does not wait for what was given up before',
+    file: 'src/worker/disk-page-store.ts',
+    right: 'const waiting = this.directories.filter((directory) => directory.hasUncommitted);',
+    wrong: 'const waiting = this.directories.slice(1).filter((directory) => directory.hasUncommitted);',
+    foundBy: crash,
+  },
+  {
+    name: 'regions: the former log goes before the next one is durable',
+    file: 'src/worker/disk/removal-log.ts',
+    right: '    await this.fs.syncDirectory(this.directory);\n',
+    wrong: '',
+    foundBy: crash,
+  },
+  {
+    name: 'regions: what was given up is forgotten while its file may come back',
+    file: 'src/worker/disk/directory-session.ts',
+    right: '    await fs.syncDirectory(regionsFolder(path));\n',
+    wrong: '',
+    foundBy: crash,
+  },
+  {
+    name: 'regions: a key is not compared with the one that is asked for',
+    file: 'src/worker/disk/record-reader.ts',
+    right: 'if (!header.keyText.equals(keyText)) return false;',
+    wrong: 'if (keyText.length === 0) return false;',
+    foundBy: records,
+  },
+  {
+    name: 'regions: the header of a record is not compared with its checksum',
+    file: 'src/worker/disk/record-format.ts',
+    right: 'if (crc32(start.subarray(0, length - 4)) !== start.readUInt32LE(length - 4)) return undefined;',
+    wrong: '',
+    foundBy: records,
+  },
+  {
+    name: 'regions: an index is not compared with its checksum',
+    file: 'src/worker/disk/region-format.ts',
+    right: 'if (crc32(bytes.subarray(0, -4)) !== bytes.readUInt32LE(bytes.length - 4)) return undefined;',
+    wrong: '',
+    foundBy: records,
+  },
+  {
+    name: 'regions: records that another region left are believed',
+    file: 'src/worker/disk/record-format.ts',
+    right: '!start.subarray(0, markerBytes).equals(marker)',
+    wrong: 'marker.length !== markerBytes',
+    foundBy: records,
+  },
+  {
+    name: 'regions: a flipped bit in the log loses a removal',
+    file: 'src/worker/disk/removal-log.ts',
+    right: 'await this.openFile.write([start, payload, start, payload], position);',
+    wrong: 'await this.openFile.write([start, payload], position);',
+    foundBy: restart,
+  },
+  {
+    name: 'regions: removals are forgotten when a region is read without its index',
+    file: 'src/worker/disk/region-recovery.ts',
+    right: 'if (!key || isRemoved(offset, key.incarnation)) return;',
+    wrong: 'if (!key) return;',
+    foundBy: restart,
+  },
+  {
+    name: 'regions: removals are forgotten when an index is read',
+    file: 'src/worker/disk/directory-load.ts',
+    right: 'if (isRemoved(row.offset, row.incarnation)) continue;',
+    wrong: '',
+    foundBy: crash,
+  },
+  {
+    name: 'regions: what is removed while regions are read comes back',
+    file: 'src/worker/disk/region-recovery.ts',
+    right: 'if (missed.has(row) || !addRow',
+    wrong: 'if (!addRow',
+    foundBy: restart,
+  },
+  {
+    name: 'regions: pages are kept though it is not known what was removed',
+    file: 'src/worker/disk/directory-load.ts',
+    right: 'isKnown && !removals.isRetired(id) ? await openRegion',
+    wrong: '!removals.isRetired(id) ? await openRegion',
+    foundBy: restart,
+  },
+  {
+    name: 'regions: a page that is removed while it is written is kept',
+    file: 'src/worker/disk/write-queue.ts',
+    right: 'if (write.cancelled || (present !== 0 && !isDead) || !book.hasRoom) {',
+    wrong: 'if ((present !== 0 && !isDead) || !book.hasRoom) {',
+    foundBy: restart,
+  },
+  {
+    name: 'regions: pages of a region that was given up stay in the table',
+    file: 'src/worker/disk/eviction.ts',
+    right: '    this.parts.book.remove(entry);\n',
+    wrong: '',
+    foundBy: store,
+  },
+  {
+    name: 'regions: room is not reserved before it is used',
+    file: 'src/worker/disk/directory-space.ts',
+    right: 'return usedBytes + bytes <= this.settings.capacityBytes && written + bytes <= this.spareBytes;',
+    wrong: 'return usedBytes <= this.settings.capacityBytes && written + bytes <= this.spareBytes;',
+    foundBy: store,
+  },
+  {
+    name: 'regions: nothing is left free for others',
+    file: 'src/worker/disk/directory-space.ts',
+    right: ' && written + bytes <= this.spareBytes',
+    wrong: '',
+    foundBy: store,
+  },
+  {
+    name: 'regions: a page whose time is over is given out',
+    file: 'src/worker/disk/record-reader.ts',
+    right: 'if (expirySeconds > 0 && this.clock.nowMs() >= expirySeconds * 1000) {',
+    wrong: 'if (expirySeconds < 0) {',
+    foundBy: store,
+  },
+  {
+    name: 'regions: a bad page is not dropped by scrubbing',
+    file: 'src/worker/disk/scrubber.ts',
+    right: 'if (this.isThere(entry, place)) this.settings.onBad(place, error);',
+    wrong: '',
+    foundBy: ['test/worker/disk/scrubber'],
+  },
+  {
+    name: 'regions: a folder that was replaced is written to',
+    file: 'src/worker/disk/directory-session.ts',
+    right: 'if (!(await this.removals.isInPlace())) {',
+    wrong: 'if (this.stopped) {',
+    foundBy: outage,
+  },
+  {
+    name: 'regions: what is removed while a folder is away comes back with it',
+    file: 'src/worker/disk/page-directory.ts',
+    right: '    await this.start(known);\n',
+    wrong: '    await this.start();\n',
+    foundBy: outage,
+  },
+  {
+    name: 'regions: a look-up does not notice that the table was changed',
+    file: 'src/worker/disk/page-table.ts',
+    right: '(before & 1) === 0 && Atomics.load(this.words, head.structure) === before',
+    wrong: 'before >= 0',
+    foundBy: table,
+  },
+  {
+    name: 'regions: an entry is read while it is written',
+    file: 'src/worker/disk/page-table.ts',
+    right: 'if (!same || Atomics.load(this.words, at + field.version) !== version)',
+    wrong: 'if (version < 0)',
+    foundBy: table,
+  },
+];
