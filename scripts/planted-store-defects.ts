@@ -166,15 +166,8 @@ export const plantedStoreDefects: readonly PlantedDefect[] = [
   {
     name: 'regions: a look-up does not notice that the table was changed',
     file: 'src/worker/disk/page-table.ts',
-    right: '(before & 1) === 0 && Atomics.load(this.words, head.structure) === before',
-    wrong: 'before >= 0',
-    foundBy: table,
-  },
-  {
-    name: 'regions: an entry is read while it is written',
-    file: 'src/worker/disk/page-table.ts',
-    right: 'if (!same || Atomics.load(this.words, at + field.version) !== version)',
-    wrong: 'if (version < 0)',
+    right: '} else if (Atomics.load(this.words, head.structure) === before) {',
+    wrong: '} else {',
     foundBy: table,
   },
 ];

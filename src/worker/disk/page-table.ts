@@ -93,6 +93,8 @@ export function makeTable(maxEntries: number, seed: number): SharedArrayBuffer {
 }
 
 const attempts = 8;
+/** How long a look-up waits for a writer that the system has put aside in the middle of a change. */
+const waitMs = 1;
 const maxSteps = 4096;
 
 /**
@@ -120,7 +122,9 @@ export class PageTable {
       if (entry !== 0) {
         const place = this.placeOf(entry, hash);
         if (place !== 'changed') return place;
-      } else if ((before & 1) === 0 && Atomics.load(this.words, head.structure) === before) {
+      } else if ((before & 1) === 1) {
+        Atomics.wait(this.words, head.structure, before, waitMs);
+      } else if (Atomics.load(this.words, head.structure) === before) {
         return undefined;
       }
     }
