@@ -26,13 +26,13 @@ export const plantedFreshnessDefects: readonly PlantedDefect[] = [
   {
     name: 'freshness: a lease does not end',
     file: entries,
-    right: 'return limitMs === Number.POSITIVE_INFINITY || this.ageMs(entry) < limitMs;',
+    right: 'return limitMs === Number.POSITIVE_INFINITY || ageMs(entry.moment, this.clock) < limitMs;',
     wrong: 'return limitMs > 0;',
     foundBy: campaign,
   },
   {
     name: 'freshness: always is a short lease',
-    file: entries,
+    file: 'src/worker/metadata-age.ts',
     right: "return freshness.kind === 'lease' ? freshness.ms : 0;",
     wrong: "return freshness.kind === 'lease' ? freshness.ms : 50;",
     foundBy: ['test/gateway/freshness-s3', 'test/gateway/freshness-file'],
@@ -53,9 +53,9 @@ export const plantedFreshnessDefects: readonly PlantedDefect[] = [
   },
   {
     name: 'freshness: no-cache is answered from the cache',
-    file: 'src/gateway/object-service.ts',
-    right: 'const known = options.revalidate ? undefined : this.#metadata.peek(',
-    wrong: 'const known = this.#metadata.peek(',
+    file: 'src/gateway/object-reads.ts',
+    right: 'return options.revalidate ? undefined : this.#metadata.peek(',
+    wrong: 'return this.#metadata.peek(',
     foundBy: [...control, ...campaign],
   },
   {
@@ -74,7 +74,7 @@ export const plantedFreshnessDefects: readonly PlantedDefect[] = [
   },
   {
     name: 'freshness: no-store keeps pages',
-    file: 'src/gateway/object-service.ts',
+    file: 'src/gateway/object-reads.ts',
     right: "return noStore ? 'bypass' : 'fill';",
     wrong: "return noStore === null ? 'bypass' : 'fill';",
     foundBy: control,

@@ -50,8 +50,8 @@ export const plantedReadAheadDefects: readonly PlantedDefect[] = [
   {
     name: 'read-ahead: requests past the cache are followed too',
     file: 'src/worker/page-reader.ts',
-    right: "const sequence = missing === 'fill' ? this.readAhead.take(target, range) : undefined;",
-    wrong: 'const sequence = this.readAhead.take(target, range);',
+    right: "return missing === 'fill' ? this.readAhead.take(target, range) : undefined;",
+    wrong: 'return this.readAhead.take(target, range);',
     foundBy,
   },
   {

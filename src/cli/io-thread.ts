@@ -66,6 +66,7 @@ async function build(ownClock: Clock, ownLog: Log): Promise<S3Server> {
     random,
     metrics,
     ownLog,
+    writer,
     signatures,
     mounts.buckets,
     serviceOver(mounts, ownClock),

@@ -168,10 +168,20 @@ async function build(
   );
   const { region } = settings;
   const signatures = new Authenticator(clock, credentials, { region, service: 's3' });
-  const pipeline = new RequestPipeline(clock, random, metrics, log, signatures, mounts.buckets, service, {
-    ...pipelineSettings(settings, tls !== undefined),
-    requests: shared.board,
-  });
+  const pipeline = new RequestPipeline(
+    clock,
+    random,
+    metrics,
+    log,
+    nodeLog.lines,
+    signatures,
+    mounts.buckets,
+    service,
+    {
+      ...pipelineSettings(settings, tls !== undefined),
+      requests: shared.board,
+    },
+  );
   const facts = { store, secrets, rootUser, rootUri, workerId, dataFolder };
   const { board, metadata } = shared;
   const opening =

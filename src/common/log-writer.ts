@@ -5,13 +5,13 @@ export interface LogStream {
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
-const batchCharacters = 4096;
+const batchCharacters = 64 * 1024;
 const batchMs = 250;
 /** What waits for a slow reader; beyond it lines are dropped. */
 const maxWaitingBytes = 1024 * 1024;
 
 /**
- * Gathers lines (4 KiB or a quarter of a second), so that a request costs no system call of its own. A reader that is slow,
+ * Gathers lines (64 KiB or a quarter of a second), so that a request costs no system call of its own. A reader that is slow,
  * stuck or gone, or a full disk, costs lines and nothing else: they are dropped and counted.
  */
 export class LogWriter {

@@ -1,29 +1,30 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import { type MetricValues, mergedText } from './merged-metrics.ts';
+import { PlainCounter, PlainHistogram } from './plain-metrics.ts';
 
 /** Every metric of a node, each with a line of meaning. */
 export class Metrics {
   readonly registry = new Registry();
   private threads: (() => Promise<readonly MetricValues[]>) | undefined;
 
-  readonly requests = this.counter(
+  readonly requests = this.plainCounter(
     'forebay_requests_total',
     'S3 requests answered, each once, by operation and S3 code (OK where there is none)',
     ['operation', 'code'],
   );
-  readonly requestSeconds = new Histogram({
-    name: 'forebay_request_seconds',
-    help: 'Time from the first byte of a request to the last of its answer, by operation',
-    labelNames: ['operation'],
-    buckets: [0.0005, 0.002, 0.01, 0.05, 0.25, 1, 5, 30],
-    registers: [this.registry],
-  });
-  readonly bytesServed = this.counter(
+  readonly requestSeconds = new PlainHistogram(
+    this.registry,
+    'forebay_request_seconds',
+    'Time from the first byte of a request to the last of its answer, by operation',
+    'operation',
+    [0.0005, 0.002, 0.01, 0.05, 0.25, 1, 5, 30],
+  );
+  readonly bytesServed = this.plainCounter(
     'forebay_bytes_served_total',
     'Object bytes handed to clients, by where they came from',
     ['source'],
   );
-  readonly bytesReceived = this.counter(
+  readonly bytesReceived = this.plainCounter(
     'forebay_bytes_received_total',
     'Object bytes taken from clients',
     [],
@@ -78,13 +79,12 @@ export class Metrics {
     'Pages filled ahead of sequential readers: asked of the backend; then used, unused (the reader went away), or lost (not there any more)',
     ['result'],
   );
-  readonly metadataLookups = this.counter(
+  readonly metadataLookups = this.plainCounter(
     'forebay_metadata_lookups_total',
     'Questions for metadata: answered from what is known (hit), asked of the backend (miss), joined to one under way (coalesced)',
     ['result'],
   );
   readonly cacheBytes = this.gauge('forebay_cache_bytes', 'Bytes of pages held, by tier', ['tier']);
-  readonly inFlight = this.gauge('forebay_requests_in_flight', 'S3 requests being worked on', []);
   readonly adminRequests = this.counter('forebay_admin_requests_total', 'Requests to the admin port', [
     'route',
     'code',
@@ -105,6 +105,18 @@ export class Metrics {
     return this.registry.getMetricsAsJSON() as Promise<MetricValues>;
   }
 
+  /** Takes the number of S3 requests being worked on from where it is kept. */
+  showInFlight(read: () => number): void {
+    new Gauge({
+      name: 'forebay_requests_in_flight',
+      help: 'S3 requests being worked on',
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
   /** Takes the number of log lines lost so far from where it is kept. */
   showDroppedLines(read: () => number): void {
     new Counter({
@@ -116,6 +128,15 @@ export class Metrics {
         this.inc(read());
       },
     });
+  }
+
+  /** For what each request counts. */
+  private plainCounter<T extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly T[],
+  ): PlainCounter<T> {
+    return new PlainCounter(this.registry, name, help, labelNames);
   }
 
   private counter<T extends string>(name: string, help: string, labelNames: readonly T[]): Counter<T> {

@@ -1,19 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authenticated, Authenticator } from '../auth/authenticate.ts';
+import { type AtOnce, isPending } from '../common/at-once.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Random } from '../common/random.ts';
-import type { Route, S3Request, S3Response } from '../s3api/call.ts';
+import type { S3Request, S3Response } from '../s3api/call.ts';
 import { errorResponse, S3Error } from '../s3api/errors.ts';
-import { validatedHeader } from '../s3api/headers.ts';
 import { parseTarget } from '../s3api/path.ts';
 import { matchRoute } from '../s3api/router.ts';
 import type { ObjectService } from '../s3api/service.ts';
-import { remoteAddressOf } from './carried-request.ts';
+import { AccessLog, type LineWriter } from './access-log.ts';
 import { toS3Error } from './error-map.ts';
 import { IncomingBody } from './incoming-body.ts';
 import type { BucketLookup } from './namespace.ts';
+import { Progress, pathOf, RequestAccounts } from './request-accounts.ts';
 import { RequestCall } from './request-call.ts';
 import { type WriteOutcome, writeResponse } from './response-writer.ts';
 import type { RequestTaker } from './server.ts';
@@ -43,27 +44,17 @@ export interface RequestCount {
 const operationsHere: ReadonlySet<string> = new Set(['GetObject', 'HeadObject']);
 const errorsHere: ReadonlySet<string> = new Set(['NotModified', 'PreconditionFailed', 'InvalidRange']);
 
+const handedOver: WriteOutcome = { kind: 'handed-over' };
+
 /** Codes of status 5xx that tell of no fault. */
 const asExpected: ReadonlySet<string> = new Set(['SlowDown', 'NotImplemented', 'GatewayTimeout']);
-
-/** What is known of a request as it goes through the pipeline, for its answer, its metric and its log line. */
-interface Progress {
-  readonly requestId: string;
-  readonly startMs: number;
-  readonly body: IncomingBody;
-  /** Requests under way when it came, itself among them. */
-  inFlight: number;
-  route?: Route;
-  userName?: string;
-  error?: S3Error;
-}
 
 /** The one way of an S3 request: parse, authenticate, match, authorise, work, answer, count. */
 export class RequestPipeline implements RequestTaker {
   readonly #clock: Clock;
   readonly #processId: string;
-  readonly #metrics: Metrics;
   readonly #log: Log;
+  readonly #accounts: RequestAccounts;
   readonly #authenticator: Authenticator;
   readonly #buckets: BucketLookup;
   readonly #service: ObjectService;
@@ -77,6 +68,7 @@ export class RequestPipeline implements RequestTaker {
     random: Random,
     metrics: Metrics,
     log: Log,
+    lines: LineWriter,
     authenticator: Authenticator,
     buckets: BucketLookup,
     service: ObjectService,
@@ -84,8 +76,9 @@ export class RequestPipeline implements RequestTaker {
   ) {
     this.#clock = clock;
     this.#processId = random.bytes(4).toString('hex').toUpperCase();
-    this.#metrics = metrics;
     this.#log = log;
+    this.#accounts = new RequestAccounts(clock, metrics, new AccessLog(clock, log, lines));
+    metrics.showInFlight(() => this.#inFlight);
     this.#authenticator = authenticator;
     this.#buckets = buckets;
     this.#service = service;
@@ -94,45 +87,73 @@ export class RequestPipeline implements RequestTaker {
 
   /** Takes one request to its end. Never throws: whatever goes wrong becomes an answer, or the connection is closed. */
   handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
-    const progress: Progress = {
-      requestId: this.#requestId(),
-      startMs: this.#clock.monotonicMs(),
-      body: new IncomingBody(req, res, expectsContinue),
-      inFlight: 0,
-    };
+    const body = new IncomingBody(req, res, expectsContinue);
+    const progress = new Progress(this.#requestId(), this.#clock.monotonicMs(), body);
     this.#inFlight++;
     progress.inFlight = this.#settings.requests?.enterRequest() ?? this.#inFlight;
-    this.#metrics.inFlight.set(this.#inFlight);
-    this.#run(req, res, progress)
-      .catch((cause: unknown) => {
-        this.#log.error({ err: cause, requestId: progress.requestId }, 'an answer could not be written');
-        res.destroy();
-        return { kind: 'failed-later', cause } as const;
-      })
-      .then((outcome) => {
-        this.#inFlight--;
-        this.#settings.requests?.leaveRequest();
-        this.#metrics.inFlight.set(this.#inFlight);
-        if (outcome.kind === 'handed-over') this.#settings.elsewhere?.handle(req, res, expectsContinue);
-        else this.#account(req, res, progress, outcome);
-      });
-  }
-
-  async #run(req: IncomingMessage, res: ServerResponse, progress: Progress): Promise<WriteOutcome> {
-    let response: S3Response;
+    let outcome: AtOnce<WriteOutcome>;
     try {
-      response = await this.#answer(req, progress);
-    } catch (error) {
-      const failure = toS3Error(error);
-      if (this.#settings.elsewhere && !errorsHere.has(failure.code)) return { kind: 'handed-over' };
-      response = this.#failure(req, progress, failure);
+      outcome = this.#run(req, res, progress);
+    } catch (cause) {
+      outcome = this.#broken(res, progress, cause);
     }
-    res.setHeader('x-amz-request-id', progress.requestId);
-    res.setHeader('server', 'Forebay');
-    return writeResponse(progress.body, res, response, this.#unreadBodies);
+    if (!isPending(outcome)) this.#end(req, res, progress, outcome, expectsContinue);
+    else {
+      outcome
+        .catch((cause: unknown) => this.#broken(res, progress, cause))
+        .then((ended) => this.#end(req, res, progress, ended, expectsContinue));
+    }
   }
 
-  async #answer(req: IncomingMessage, progress: Progress): Promise<S3Response> {
+  /** What is at hand is answered before this returns: waiting, even for nothing, costs more than a small answer. */
+  #run(req: IncomingMessage, res: ServerResponse, progress: Progress): AtOnce<WriteOutcome> {
+    let response: AtOnce<S3Response>;
+    try {
+      response = this.#answer(req, progress);
+    } catch (error) {
+      // A body that came together with its headers is taken in after this call; only then can it be told whether more is to come.
+      if (!progress.body.isExpected) return this.#fail(req, res, progress, error);
+      response = Promise.reject(error);
+    }
+    if (!isPending(response)) return this.#write(res, progress, response);
+    return response.then(
+      (ready) => this.#write(res, progress, ready),
+      (error: unknown) => this.#fail(req, res, progress, error),
+    );
+  }
+
+  #fail(req: IncomingMessage, res: ServerResponse, progress: Progress, error: unknown): AtOnce<WriteOutcome> {
+    const failure = toS3Error(error);
+    if (this.#settings.elsewhere && !errorsHere.has(failure.code)) return handedOver;
+    return this.#write(res, progress, this.#failure(req, progress, failure));
+  }
+
+  #write(res: ServerResponse, progress: Progress, response: S3Response): AtOnce<WriteOutcome> {
+    progress.response = response;
+    const own = ['x-amz-request-id', progress.requestId, 'server', 'Forebay'];
+    return writeResponse(progress.body, res, response, own, this.#unreadBodies);
+  }
+
+  #broken(res: ServerResponse, progress: Progress, cause: unknown): WriteOutcome {
+    this.#log.error({ err: cause, requestId: progress.requestId }, 'an answer could not be written');
+    res.destroy();
+    return { kind: 'failed-later', cause };
+  }
+
+  #end(
+    req: IncomingMessage,
+    res: ServerResponse,
+    progress: Progress,
+    outcome: WriteOutcome,
+    expectsContinue: boolean,
+  ): void {
+    this.#inFlight--;
+    this.#settings.requests?.leaveRequest();
+    if (outcome.kind === 'handed-over') this.#settings.elsewhere?.handle(req, res, expectsContinue);
+    else this.#accounts.ended(req, res, progress, outcome);
+  }
+
+  #answer(req: IncomingMessage, progress: Progress): AtOnce<S3Response> {
     if (progress.inFlight > this.#settings.maxInFlight) throw new S3Error('SlowDown');
     refuseAmbiguousHeaders(req);
     const request = this.#parse(req, progress.requestId);
@@ -144,13 +165,13 @@ export class RequestPipeline implements RequestTaker {
       rawHeaders: req.rawHeaders,
     });
     progress.userName = authenticated.identity.userName;
-    progress.route = matchRoute(request);
+    const route = matchRoute(request);
+    progress.route = route;
     const call = this.#call(request, authenticated, progress);
-    const { action, operation } = progress.route;
-    if (this.#settings.elsewhere && !operationsHere.has(operation)) throw new S3Error('NotImplemented');
-    if (action !== undefined) await call.authorise(action, request.bucket, request.key);
+    if (this.#settings.elsewhere && !operationsHere.has(route.operation)) throw new S3Error('NotImplemented');
+    if (route.action !== undefined) call.check(route.action, request.bucket);
     progress.body.accept(authenticated);
-    return progress.route.handler(call);
+    return route.handler(call);
   }
 
   #parse(req: IncomingMessage, requestId: string): S3Request {
@@ -183,10 +204,9 @@ export class RequestPipeline implements RequestTaker {
   #failure(req: IncomingMessage, progress: Progress, error: S3Error): S3Response {
     progress.error = error;
     this.#logFault(progress.requestId, error);
-    const resource = (req.url ?? '/').split('?', 1)[0] ?? '/';
     return errorResponse(error, {
       requestId: progress.requestId,
-      resource,
+      resource: pathOf(req),
       headRequest: req.method === 'HEAD',
     });
   }
@@ -200,49 +220,18 @@ export class RequestPipeline implements RequestTaker {
 
   /** Answers a request that another thread should have answered and could not be given. */
   refuse(req: IncomingMessage, res: ServerResponse, cause: unknown): void {
-    const progress: Progress = {
-      requestId: this.#requestId(),
-      startMs: this.#clock.monotonicMs(),
-      body: new IncomingBody(req, res, false),
-      inFlight: 0,
-    };
+    const body = new IncomingBody(req, res, false);
+    const progress = new Progress(this.#requestId(), this.#clock.monotonicMs(), body);
     const response = this.#failure(req, progress, new S3Error('ServiceUnavailable', { cause }));
-    void writeResponse(progress.body, res, response, this.#unreadBodies).then((outcome) =>
-      this.#account(req, res, progress, outcome),
-    );
+    const outcome = this.#write(res, progress, response);
+    if (!isPending(outcome)) this.#accounts.ended(req, res, progress, outcome);
+    else void outcome.then((ended) => this.#accounts.ended(req, res, progress, ended));
   }
 
   /** What never became a request is answered and counted too. */
   noteUnparsable(code: string, remote: string | undefined): void {
-    this.#metrics.requests.inc({ operation: 'Unparsable', code });
+    this.#accounts.countUnparsable(code);
     this.#log.info({ operation: 'Unparsable', code, remote });
-  }
-
-  #account(req: IncomingMessage, res: ServerResponse, progress: Progress, outcome: WriteOutcome): void {
-    const operation = progress.route?.operation ?? 'Unknown';
-    const durationMs = this.#clock.monotonicMs() - progress.startMs;
-    const code = codeOf(progress, outcome);
-    this.#metrics.requests.inc({ operation, code });
-    this.#metrics.requestSeconds.observe({ operation }, durationMs / 1000);
-    if (outcome.kind === 'failed-later') this.#metrics.failedLater.inc({ operation });
-    this.#log.info({
-      requestId: progress.requestId,
-      operation,
-      method: req.method,
-      path: (req.url ?? '').split('?', 1)[0]?.slice(0, 2048),
-      status: res.statusCode,
-      code,
-      user: progress.userName,
-      cache: res.getHeader('x-forebay-cache'),
-      validated: res.getHeader(validatedHeader),
-      bytes: res.getHeader('content-length'),
-      received: progress.body.receivedBytes || undefined,
-      ms: Math.round(durationMs * 1000) / 1000,
-      remote: remoteAddressOf(req),
-      agent: req.headers['user-agent']?.slice(0, 200),
-      err: outcome.kind === 'failed-later' ? outcome.cause : undefined,
-    });
-    if (progress.body.receivedBytes > 0) this.#metrics.bytesReceived.inc(progress.body.receivedBytes);
   }
 
   /** 16 upper-case characters, as S3's look: random for the process, then counted, since drawing bytes for each costs 4 µs. */
@@ -250,12 +239,6 @@ export class RequestPipeline implements RequestTaker {
     this.#requests = (this.#requests + 1) % 0x1_0000_0000;
     return this.#processId + this.#requests.toString(16).toUpperCase().padStart(8, '0');
   }
-}
-
-function codeOf(progress: Progress, outcome: WriteOutcome): string {
-  if (outcome.kind === 'client-gone') return 'ClientGone';
-  if (outcome.kind === 'failed-later') return 'FailedLater';
-  return progress.error?.code ?? 'OK';
 }
 
 /**

@@ -43,6 +43,11 @@ export class IncomingBody {
     return this.#abort.signal;
   }
 
+  /** True if the headers announce a body. */
+  get isExpected(): boolean {
+    return hasBody(this.#req);
+  }
+
   /** What the client sends without being asked to and nobody has read. */
   get unread(): boolean {
     return hasBody(this.#req) && !this.#req.complete && !this.#waiting;

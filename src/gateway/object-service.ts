@@ -1,3 +1,4 @@
+import type { AtOnce } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
 import type {
   ChecksumAlgorithm,
@@ -6,9 +7,7 @@ import type {
   ObjectMeta,
   UploadBody,
 } from '../common/object-meta.ts';
-import { S3Error } from '../s3api/errors.ts';
 import type { BucketName, ObjectRef } from '../s3api/names.ts';
-import { partsClaimed } from '../s3api/representation.ts';
 import type {
   BucketInfo,
   CompleteInput,
@@ -24,24 +23,15 @@ import type {
   ReadOptions,
   WriteCondition,
 } from '../s3api/service.ts';
-import { UfsError } from '../ufs/errors.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
-import { type MetadataSource, type Missing, type RangeReader, WorkerError } from '../worker/reader.ts';
+import type { MetadataSource, RangeReader } from '../worker/reader.ts';
 import type { BucketGate } from './bucket-gate.ts';
 import type { Buckets } from './buckets.ts';
 import { toS3Error } from './error-map.ts';
 import { listMerged } from './list-merge.ts';
 import type { Namespace, Place } from './namespace.ts';
-
+import { ObjectReads, type ObjectReadsSettings } from './object-reads.ts';
 import { listUploadsMerged } from './upload-merge.ts';
-
-const attempts = 4;
-
-export interface ObjectServiceSettings {
-  /** This worker's UUID: what `x-forebay-owner` says. */
-  readonly workerId: string;
-  readonly pageSizeBytes: number;
-}
 
 /** The S3 operations' object service over mounts, the worker's cache and the backends. */
 export class GatewayObjectService implements ObjectService {
@@ -49,8 +39,7 @@ export class GatewayObjectService implements ObjectService {
   readonly #buckets: Buckets;
   readonly #gate: BucketGate;
   readonly #metadata: MetadataSource;
-  readonly #reader: RangeReader;
-  readonly #settings: ObjectServiceSettings;
+  readonly #reads: ObjectReads;
 
   constructor(
     namespace: Namespace,
@@ -58,14 +47,13 @@ export class GatewayObjectService implements ObjectService {
     gate: BucketGate,
     metadata: MetadataSource,
     reader: RangeReader,
-    settings: ObjectServiceSettings,
+    settings: ObjectReadsSettings,
   ) {
     this.#namespace = namespace;
     this.#buckets = buckets;
     this.#gate = gate;
     this.#metadata = metadata;
-    this.#reader = reader;
-    this.#settings = settings;
+    this.#reads = new ObjectReads(namespace, metadata, reader, settings);
   }
 
   listBuckets(caller: Identity): Promise<readonly BucketInfo[]> {
@@ -84,45 +72,16 @@ export class GatewayObjectService implements ObjectService {
     return this.#buckets.delete(bucket);
   }
 
-  async headObject(ref: ObjectRef, options: ReadOptions = {}) {
-    try {
-      const place = await this.#namespace.locate(ref.bucket, ref.key);
-      for (let attempt = 1; ; attempt++) {
-        const found = await this.#lookUp(place, attempt === 1 ? options : { ...options, revalidate: true });
-        try {
-          const part = await this.#findPart(place, found.meta, options);
-          return { ...found, part, owner: this.#settings.workerId };
-        } catch (error) {
-          this.#startAgain(place, error, attempt);
-        }
-      }
-    } catch (error) {
-      throw inBucket(error, ref);
-    }
+  headObject(ref: ObjectRef, options?: ReadOptions) {
+    return this.#reads.headObject(ref, options);
   }
 
-  async getObject<Selection extends { readonly range?: ByteRange }>(
+  getObject<Selection extends { readonly range?: ByteRange }>(
     ref: ObjectRef,
     select: (found: FoundVersion, part?: PartPlace) => Selection,
-    options: ReadOptions = {},
-  ): Promise<ReadObject<Selection>> {
-    try {
-      const located = this.#namespace.locate(ref.bucket, ref.key);
-      const place = located instanceof Promise ? await located : located;
-      for (let attempt = 1; ; attempt++) {
-        const found = await this.#lookUp(place, attempt === 1 ? options : { ...options, revalidate: true });
-        try {
-          const asked = this.#findPart(place, found.meta, options);
-          const selection = select(found, asked && (await asked));
-          const read = await this.#open(place, found.meta, selection.range, options);
-          return { ...read, ...found, selection, owner: this.#settings.workerId };
-        } catch (error) {
-          this.#startAgain(place, error, attempt);
-        }
-      }
-    } catch (error) {
-      throw inBucket(error, ref);
-    }
+    options?: ReadOptions,
+  ): AtOnce<ReadObject<Selection>> {
+    return this.#reads.getObject(ref, select, options);
   }
 
   async putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta> {
@@ -152,7 +111,7 @@ export class GatewayObjectService implements ObjectService {
 
   async copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta> {
     return this.#change(ref, (place, beforeCommit) =>
-      this.#fromSource(input.source, async (source, meta) => {
+      this.#reads.fromSource(input.source, async (source, meta) => {
         input.checkSource(meta);
         const common = { condition: input.condition, signal: input.signal, beforeCommit };
         return this.#metadata.write(place, () => {
@@ -210,7 +169,7 @@ export class GatewayObjectService implements ObjectService {
 
   async copyPart(ref: ObjectRef, input: CopyPartInput) {
     return this.#change(ref, (place) =>
-      this.#fromSource(input.source, (source, meta) => {
+      this.#reads.fromSource(input.source, (source, meta) => {
         const range = input.selectSource(meta) ?? { start: 0, end: meta.sizeBytes };
         const body = this.#bodyOf(source, meta, range, input.signal);
         return place.backend.putPart(place.path, input.uploadId, input.partNumber, body, {
@@ -259,37 +218,6 @@ export class GatewayObjectService implements ObjectService {
     }
   }
 
-  async #lookUp(place: Place, options: ReadOptions) {
-    const known = options.revalidate ? undefined : this.#metadata.peek(place, options.maxAgeMs);
-    return known ?? this.#metadata.get(place, options);
-  }
-
-  /** Undefined, at once, where the metadata tells enough. */
-  #findPart(
-    { backend, path }: Place,
-    meta: ObjectMeta,
-    { partNumber, signal, onlyIfCached }: ReadOptions,
-  ): Promise<PartPlace> | undefined {
-    if (partNumber === undefined || meta.parts || !backend.findPart) return undefined;
-    const count = partsClaimed(meta);
-    if (count === 1 || partNumber > count) return undefined;
-    if (onlyIfCached) throw new WorkerError('not-cached', 'the storage alone knows where its parts lie');
-    return backend.findPart(path, meta, partNumber, { signal });
-  }
-
-  /** The version was replaced between its metadata and what was asked of it: the answer starts again with the newer one. */
-  #startAgain(place: Place, error: unknown, attempt: number): void {
-    if (!isMoved(error) || attempt === attempts) throw error;
-    this.#metadata.invalidate(place);
-  }
-
-  async #open(place: Place, meta: ObjectMeta, range: ByteRange | undefined, options: ReadOptions) {
-    if (!range) return { body: undefined, cache: 'hit' as const };
-    if (range.end === range.start) return { body: Buffer.alloc(0), cache: 'hit' as const };
-    const target = { ...place, meta, pageSizeBytes: this.#settings.pageSizeBytes };
-    return this.#reader.open(target, range, options.signal, missingPages(options));
-  }
-
   /**
    * Runs a change. Its commit is kept apart from the bucket's deletion, and from mounts that changed, by the hook it is given,
    * which it calls when the bytes are in and before they become visible.
@@ -312,19 +240,6 @@ export class GatewayObjectService implements ObjectService {
     }
   }
 
-  /** Runs `use` with the source's present version, again with a newer one if it moved before anything was made of it. */
-  async #fromSource<T>(ref: ObjectRef, use: (source: Place, meta: ObjectMeta) => Promise<T>): Promise<T> {
-    const source = await this.#namespace.locate(ref.bucket, ref.key);
-    for (let attempt = 1; ; attempt++) {
-      const { meta } = await this.#lookUp(source, { revalidate: attempt > 1 });
-      try {
-        return await use(source, meta);
-      } catch (error) {
-        this.#startAgain(source, error, attempt);
-      }
-    }
-  }
-
   #bodyOf(source: Place, meta: ObjectMeta, range: ByteRange, signal: AbortSignal | undefined): PlainBody {
     const sizeBytes = range.end - range.start;
     const chunks = sizeBytes === 0 ? nothing() : source.backend.read(source.path, meta, range, { signal });
@@ -334,23 +249,6 @@ export class GatewayObjectService implements ObjectService {
 
 function newObject(from: NewObject): NewObject {
   return { headers: from.headers, userMetadata: from.userMetadata, storageClass: from.storageClass };
-}
-
-function missingPages({ onlyIfCached, noStore }: ReadOptions): Missing {
-  if (onlyIfCached) return 'refuse';
-  return noStore ? 'bypass' : 'fill';
-}
-
-function isMoved(error: unknown): boolean {
-  return error instanceof UfsError && error.kind === 'moved';
-}
-
-/** As S3 does, NoSuchKey names the key. */
-function inBucket(error: unknown, ref: ObjectRef): S3Error {
-  const mapped = toS3Error(error);
-  if (mapped.code !== 'NoSuchKey' || mapped.extra.Key !== undefined) return mapped;
-  const { headers, cause } = mapped;
-  return new S3Error('NoSuchKey', { extra: { Key: ref.key }, headers, cause });
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}

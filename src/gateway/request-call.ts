@@ -53,7 +53,12 @@ export class RequestCall implements Call {
     return this.#body.text(limitBytes, this.#checksumsOf);
   }
 
-  async authorise(action: string, bucket: BucketName | undefined, _key?: ObjectKey): Promise<void> {
+  async authorise(action: string, bucket: BucketName, _key?: ObjectKey): Promise<void> {
+    this.check(action, bucket);
+  }
+
+  /** As `authorise`, at once: throws. */
+  check(action: string, bucket: BucketName | undefined): void {
     authorise(this.caller, action, bucket, this.#buckets);
   }
 }

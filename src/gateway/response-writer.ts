@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { type AtOnce, isPending } from '../common/at-once.ts';
 import type { S3Response } from '../s3api/call.ts';
 import type { IncomingBody } from './incoming-body.ts';
 import type { UnreadBodies } from './unread-bodies.ts';
@@ -11,63 +12,88 @@ export type WriteOutcome =
   | { readonly kind: 'sent' | 'client-gone' | 'handed-over' }
   | { readonly kind: 'failed-later'; readonly cause: unknown };
 
+const sent: WriteOutcome = { kind: 'sent' };
+
 /** Answers up to here are not followed to the network: a connection that keeps so little costs next to nothing. */
 const unfollowedBytes = 16 * 1024;
 
+/** Bodies up to here go out in one piece with the header block: copying them costs less than handing two pieces to the network. */
+const joinedBytes = 8 * 1024;
+
 /**
- * Writes one answer and resolves when the network has all of it, so that what a slow reader keeps in memory counts as a request
- * under way. Small bodies go out in one write with their headers; an iterable is followed at the client's pace, and the
- * connection is cut if it rejects, so that a short body is never taken for a whole one.
+ * Writes one answer, with `own` (name, value, name, value …) behind its headers, and is done when the network has all of it, so that
+ * what a slow reader keeps in memory counts as a request under way. Small bodies go out in one write with their headers; an
+ * iterable is followed at the client's pace, and the connection is cut if it rejects, so that a short body is never taken for a
+ * whole one.
  */
-export async function writeResponse(
+export function writeResponse(
   incoming: IncomingBody,
   res: ServerResponse,
   response: S3Response,
+  own: readonly string[],
   unreadBodies: UnreadBodies,
-): Promise<WriteOutcome> {
-  if (!response.giveBack) return write(incoming, res, response, unreadBodies);
+): AtOnce<WriteOutcome> {
+  const { giveBack } = response;
+  if (!giveBack) return write(incoming, res, response, own, unreadBodies);
+  let outcome: AtOnce<WriteOutcome> | undefined;
   try {
-    return await write(incoming, res, response, unreadBodies);
+    outcome = write(incoming, res, response, own, unreadBodies);
   } finally {
-    response.giveBack();
+    if (!outcome || !isPending(outcome)) giveBack();
   }
+  return isPending(outcome) ? outcome.finally(giveBack) : outcome;
 }
 
-async function write(
+function write(
   incoming: IncomingBody,
   res: ServerResponse,
   response: S3Response,
+  own: readonly string[],
   unreadBodies: UnreadBodies,
-): Promise<WriteOutcome> {
-  if (res.destroyed) {
-    await giveUp(response);
-    return { kind: 'client-gone' };
-  }
+): AtOnce<WriteOutcome> {
+  if (res.destroyed) return giveUp(response);
   const { body } = response;
   const { unread } = incoming;
-  if (unread || incoming.undecided) res.setHeader('connection', 'close');
-  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
-    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-    const headers =
-      bytes === undefined ? withoutBody(response) : { 'content-length': bytes.length, ...response.headers };
-    res.writeHead(response.status, headers as Record<string, string | number>);
-    if (unread) {
-      // Nobody follows these bytes to the network, so they must not be lent ones.
-      unreadBodies.answerAndDrain(incoming, res, response.giveBack && bytes ? Buffer.from(bytes) : bytes);
-      return { kind: 'sent' };
-    }
-    res.end(bytes);
-    return bytes === undefined || bytes.length <= unfollowedBytes ? { kind: 'sent' } : handedOver(res);
+  res.writeHead(response.status, headersOf(response, own, unread || incoming.undecided));
+  if (isIterable(body)) return stream(res, body);
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  if (unread) {
+    // Nobody follows these bytes to the network, so they must not be lent ones.
+    unreadBodies.answerAndDrain(incoming, res, response.giveBack && bytes ? Buffer.from(bytes) : bytes);
+    return sent;
   }
-  res.writeHead(response.status, response.headers as Record<string, string | number>);
-  return stream(res, body);
+  if (bytes === undefined) res.end();
+  // Latin-1 is one character a byte, so that the bytes come out as they are.
+  else if (bytes.length <= joinedBytes) res.end(bytes.toString('latin1'), 'latin1');
+  else res.end(bytes);
+  return bytes === undefined || bytes.length <= unfollowedBytes ? sent : handedOver(res);
 }
 
-/** An answer without a body says so, unless it tells what the body of a GET would be, or must not speak of a body at all. */
-function withoutBody(response: S3Response): S3Response['headers'] {
-  if (response.status === 204 || response.status === 304 || 'content-length' in response.headers)
-    return response.headers;
-  return { ...response.headers, 'content-length': 0 };
+/** The Content-Length of an answer; undefined where it must not speak of a body at all. */
+export function lengthOf({ status, headers, body }: S3Response): string | number | undefined {
+  const told = headers['content-length'];
+  if (told !== undefined) return told;
+  if (typeof body === 'string') return Buffer.byteLength(body);
+  if (Buffer.isBuffer(body)) return body.length;
+  return status === 204 || status === 304 ? undefined : 0;
+}
+
+/** As Node takes them without a look at each: name, value, name, value … */
+function headersOf(response: S3Response, own: readonly string[], close: boolean): (string | number)[] {
+  const { headers } = response;
+  const all: (string | number)[] = [];
+  for (const name in headers) all.push(name, headers[name] as string | number);
+  if (headers['content-length'] === undefined) {
+    const length = lengthOf(response);
+    if (length !== undefined) all.push('content-length', length);
+  }
+  all.push(...own);
+  if (close) all.push('connection', 'close');
+  return all;
+}
+
+function isIterable(body: S3Response['body']): body is AsyncIterable<Buffer> {
+  return body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body);
 }
 
 async function stream(res: ServerResponse, body: AsyncIterable<Buffer>): Promise<WriteOutcome> {
@@ -86,8 +112,9 @@ async function stream(res: ServerResponse, body: AsyncIterable<Buffer>): Promise
   return handedOver(res);
 }
 
-/** Resolves when the network has taken all of an ended answer, or the connection is gone. */
-function handedOver(res: ServerResponse): Promise<WriteOutcome> {
+/** Done when the network has taken all of an ended answer, or the connection is gone. */
+function handedOver(res: ServerResponse): AtOnce<WriteOutcome> {
+  if (res.writableLength === 0 && !res.destroyed) return sent;
   return new Promise((resolve) => {
     const done = () => {
       res.off('finish', done);
@@ -115,8 +142,7 @@ function drained(res: ServerResponse): Promise<void> {
 }
 
 /** Lets go of a body that nobody will read. */
-async function giveUp(response: S3Response): Promise<void> {
-  const { body } = response;
-  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return;
-  await body[Symbol.asyncIterator]().return?.();
+async function giveUp({ body }: S3Response): Promise<WriteOutcome> {
+  if (isIterable(body)) await body[Symbol.asyncIterator]().return?.();
+  return { kind: 'client-gone' };
 }

@@ -1,3 +1,4 @@
+import type { AtOnce } from '../common/at-once.ts';
 import type { UploadBody } from '../common/object-meta.ts';
 import type { S3Error } from './errors.ts';
 import type { BucketName, ObjectKey } from './names.ts';
@@ -53,7 +54,8 @@ export interface S3Response {
   readonly giveBack?: () => void;
 }
 
-export type Operation = (call: Call) => Promise<S3Response>;
+/** Answers at once where everything is at hand; may throw as well as reject. */
+export type Operation = (call: Call) => AtOnce<S3Response>;
 
 /** One row of the operation table: what matches, what it is called, what it needs, what it does. */
 export interface Route {

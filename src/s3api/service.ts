@@ -1,3 +1,4 @@
+import type { AtOnce } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
 import type {
   ChecksumAlgorithm,
@@ -169,13 +170,14 @@ export interface ObjectService {
   /**
    * One version of an object: calls `select` with it, and the part that was asked for (again, with a newer one, if the
    * version moved before the first byte) and opens the range it names. What `select` throws is passed on; an empty
-   * range has an empty body.
+   * range has an empty body. Answers at once where metadata and bytes are in memory, and may throw then; it asks `options` for the
+   * signal only if it has to wait.
    */
   getObject<Selection extends { readonly range?: ByteRange }>(
     ref: ObjectRef,
     select: (found: FoundVersion, part?: PartPlace) => Selection,
     options?: ReadOptions,
-  ): Promise<ReadObject<Selection>>;
+  ): AtOnce<ReadObject<Selection>>;
   putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;
   deleteObject(ref: ObjectRef, options?: { condition?: WriteCondition; signal?: AbortSignal }): Promise<void>;
   copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta>;

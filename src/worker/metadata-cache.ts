@@ -2,6 +2,7 @@ import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
+import type { Cell } from '../common/plain-metrics.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { abortable } from './abortable.ts';
 import { MetadataEntries, mayKeep } from './metadata-entries.ts';
@@ -56,9 +57,9 @@ interface KeyState {
  */
 export class MetadataCache implements MetadataSource {
   private readonly settings: MetadataCacheSettings;
-  private readonly hits: { inc(): void };
-  private readonly misses: { inc(): void };
-  private readonly coalesced: { inc(): void };
+  private readonly hits: Cell;
+  private readonly misses: Cell;
+  private readonly coalesced: Cell;
   private readonly entries: MetadataEntries;
   private readonly states = new Map<string, KeyState>();
   private readonly onVersion: (target: MetadataTarget, generation: string | undefined) => void;
@@ -72,9 +73,9 @@ export class MetadataCache implements MetadataSource {
   ) {
     this.settings = settings;
     this.onVersion = onVersion;
-    this.hits = metrics.metadataLookups.labels({ result: 'hit' });
-    this.misses = metrics.metadataLookups.labels({ result: 'miss' });
-    this.coalesced = metrics.metadataLookups.labels({ result: 'coalesced' });
+    this.hits = metrics.metadataLookups.cell({ result: 'hit' });
+    this.misses = metrics.metadataLookups.cell({ result: 'miss' });
+    this.coalesced = metrics.metadataLookups.cell({ result: 'coalesced' });
     this.entries = new MetadataEntries(clock, settings.capacityBytes, settings.shared);
   }
 
@@ -85,7 +86,7 @@ export class MetadataCache implements MetadataSource {
   peek(target: MetadataTarget, maxAgeMs?: number): KnownMeta | undefined {
     const known = this.entries.usable(nameOf(target), target, maxAgeMs);
     if (!known?.meta) return undefined;
-    this.hits.inc();
+    this.hits.count++;
     return known;
   }
 
@@ -93,7 +94,7 @@ export class MetadataCache implements MetadataSource {
     const name = nameOf(target);
     const { revalidate, maxAgeMs } = options;
     const known = revalidate ? undefined : this.entries.usable(name, target, maxAgeMs);
-    if (known) this.hits.inc();
+    if (known) this.hits.count++;
     if (known?.meta) return known;
     if (known) throw new AbsentError(target, known.validatedMs);
     if (options.onlyIfCached) throw new WorkerError('not-cached', 'its metadata is not known');
@@ -152,7 +153,7 @@ export class MetadataCache implements MetadataSource {
   ): Promise<KnownMeta> {
     const state = this.hold(name);
     const joined = this.joinable(state, validating);
-    (joined ? this.coalesced : this.misses).inc();
+    (joined ? this.coalesced : this.misses).count++;
     const flight = joined ?? this.launch(name, target, state);
     flight.waiters++;
     if (!noStore) flight.mayKeep = true;

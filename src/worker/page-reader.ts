@@ -110,26 +110,33 @@ export class PageReader implements RangeReader {
     if (!target.meta.generationSettled && !this.settings.mutants?.keepUnsettledPages) {
       return this.openPast(target, range, signal, missing);
     }
-    const lengthBytes = rangeLength(range);
-    const sequence = missing === 'fill' ? this.readAhead.take(target, range) : undefined;
-    if (lengthBytes <= target.pageSizeBytes) {
-      const now = this.openNow(target, range);
-      if (now && sequence) this.readAhead.goOn(sequence, target, range.end);
-      if (now) return Promise.resolve(now);
-    }
+    const now = this.openNow(target, range, missing);
+    if (now) return Promise.resolve(now);
+    const sequence = this.sequenceOf(target, range, missing);
     // A page that goes, or is found damaged, after this look is filled all the same.
     if (missing !== 'fill' && this.statusOf(target, range) !== 'hit') {
       return this.openPast(target, range, signal, missing);
     }
-    if (lengthBytes <= this.settings.wholeBytes) return this.openWhole(target, range, signal, sequence);
+    if (rangeLength(range) <= this.settings.wholeBytes) {
+      return this.openWhole(target, range, signal, sequence);
+    }
     return this.openStream(target, range, signal, sequence);
   }
 
-  private openNow(target: ReadTarget, range: ByteRange): PageRead | undefined {
+  openNow(target: ReadTarget, range: ByteRange, missing: Missing = 'fill'): PageRead | undefined {
+    if (rangeLength(range) > target.pageSizeBytes) return undefined;
+    if (!target.meta.generationSettled && !this.settings.mutants?.keepUnsettledPages) return undefined;
     const now = readPagesNow(this.store, target, range);
     if (!now) return undefined;
+    const sequence = this.sequenceOf(target, range, missing);
+    if (sequence) this.readAhead.goOn(sequence, target, range.end);
     this.served.count('hit', now.body.length);
     return { cache: 'hit', ...now };
+  }
+
+  /** To be asked once for each request. What leaves nothing in the cache is not followed. */
+  private sequenceOf(target: ReadTarget, range: ByteRange, missing: Missing) {
+    return missing === 'fill' ? this.readAhead.take(target, range) : undefined;
   }
 
   private async openPast(

@@ -37,6 +37,8 @@ export interface RangeReader {
    * nothing of it, `refuse` rejects with `WorkerError` kind `not-cached`.
    */
   open(target: ReadTarget, range: ByteRange, signal?: AbortSignal, missing?: Missing): Promise<PageRead>;
+  /** As `open`, without waiting: undefined, and nothing counted, unless all of a range of one page or less is in memory. For the hot path. */
+  openNow(target: ReadTarget, range: ByteRange, missing?: Missing): PageRead | undefined;
 }
 
 export type Missing = 'fill' | 'bypass' | 'refuse';

@@ -1,15 +1,16 @@
 import type { Metrics } from '../common/metrics.ts';
+import type { Cell } from '../common/plain-metrics.ts';
 
 /** Counts object bytes at the moment they are handed out, by where they came from. */
 export class ServedBytes {
-  private readonly counters: Record<'hit' | 'fill' | 'bypass', { inc(bytes: number): void }>;
+  private readonly counters: Record<'hit' | 'fill' | 'bypass', Cell>;
 
   constructor(metrics: Metrics) {
-    const child = (source: string) => metrics.bytesServed.labels({ source });
+    const child = (source: string) => metrics.bytesServed.cell({ source });
     this.counters = { hit: child('hit'), fill: child('fill'), bypass: child('bypass') };
   }
 
   count(source: 'hit' | 'fill' | 'bypass', bytes: number): void {
-    if (bytes > 0) this.counters[source].inc(bytes);
+    this.counters[source].count += bytes;
   }
 }

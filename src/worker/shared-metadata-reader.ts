@@ -1,6 +1,7 @@
 import { assert } from '../common/assert.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
+import type { Cell } from '../common/plain-metrics.ts';
 import { ageLimitMs, ageMs } from './metadata-age.ts';
 import { type KnownMeta, type MetadataSource, type MetadataTarget, WorkerError } from './reader.ts';
 import type { SharedCacheMemory } from './shared-cache-memory.ts';
@@ -20,14 +21,14 @@ const maxDecoded = 4096;
 /** The metadata that the store thread has published, as another thread uses it. What is not there is `not-cached`. */
 export class SharedMetadataReader implements MetadataSource {
   private readonly clock: Clock;
-  private readonly hits: { inc(): void };
+  private readonly hits: Cell;
   private readonly view: SharedCacheView;
   private readonly decoded = new Map<string, Decoded>();
 
   /** `clock`: its monotonic time is that of the store thread. `thread`: this thread's row of pins. */
   constructor(clock: Clock, metrics: Metrics, memory: SharedCacheMemory, thread: number) {
     this.clock = clock;
-    this.hits = metrics.metadataLookups.labels({ result: 'hit' });
+    this.hits = metrics.metadataLookups.cell({ result: 'hit' });
     this.view = new SharedCacheView(memory, thread);
   }
 
@@ -40,7 +41,7 @@ export class SharedMetadataReader implements MetadataSource {
       const asked = { wallMs: validatedMs, monotonicMs };
       if (ageMs(asked, this.clock) >= limitMs) return undefined;
     }
-    this.hits.inc();
+    this.hits.count++;
     return found.known;
   }
 

@@ -110,6 +110,7 @@ export async function startGateway(
     systemRandom,
     metrics,
     silentLog(),
+    { write: () => {} },
     authenticator,
     buckets,
     service,

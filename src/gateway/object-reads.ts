@@ -1,0 +1,215 @@
+import { type AtOnce, isPending } from '../common/at-once.ts';
+import type { ByteRange } from '../common/byte-range.ts';
+import type { ObjectMeta } from '../common/object-meta.ts';
+import { S3Error } from '../s3api/errors.ts';
+import type { ObjectRef } from '../s3api/names.ts';
+import { partsClaimed } from '../s3api/representation.ts';
+import type { FoundVersion, PartPlace, ReadObject, ReadOptions } from '../s3api/service.ts';
+import { UfsError } from '../ufs/errors.ts';
+import {
+  type MetadataSource,
+  type Missing,
+  type PageRead,
+  type RangeReader,
+  type ReadTarget,
+  WorkerError,
+} from '../worker/reader.ts';
+import { toS3Error } from './error-map.ts';
+import type { Namespace, Place } from './namespace.ts';
+
+const attempts = 4;
+
+export interface ObjectReadsSettings {
+  /** This worker's UUID: what `x-forebay-owner` says. */
+  readonly workerId: string;
+  readonly pageSizeBytes: number;
+}
+
+/**
+ * HEAD and GET of objects: place, present version, what is wanted of it, its bytes. If the version moves before the first byte, it is
+ * all done again with newer metadata.
+ */
+export class ObjectReads {
+  readonly #namespace: Namespace;
+  readonly #metadata: MetadataSource;
+  readonly #reader: RangeReader;
+  readonly #settings: ObjectReadsSettings;
+
+  constructor(
+    namespace: Namespace,
+    metadata: MetadataSource,
+    reader: RangeReader,
+    settings: ObjectReadsSettings,
+  ) {
+    this.#namespace = namespace;
+    this.#metadata = metadata;
+    this.#reader = reader;
+    this.#settings = settings;
+  }
+
+  async headObject(ref: ObjectRef, options: ReadOptions = {}) {
+    try {
+      const place = await this.#namespace.locate(ref.bucket, ref.key);
+      for (let attempt = 1; ; attempt++) {
+        const found = await this.#lookUp(place, laterOptions(options, attempt));
+        try {
+          const part = await this.#findPart(place, found.meta, options);
+          return { ...found, part, owner: this.#settings.workerId };
+        } catch (error) {
+          this.#startAgain(place, error, attempt);
+        }
+      }
+    } catch (error) {
+      throw inBucket(error, ref);
+    }
+  }
+
+  getObject<Selection extends { readonly range?: ByteRange }>(
+    ref: ObjectRef,
+    select: (found: FoundVersion, part?: PartPlace) => Selection,
+    options: ReadOptions = {},
+  ): AtOnce<ReadObject<Selection>> {
+    try {
+      const place = this.#namespace.locate(ref.bucket, ref.key);
+      if (isPending(place) || options.partNumber !== undefined) {
+        return this.#getLater(ref, place, select, options);
+      }
+      const found = this.#peek(place, options);
+      if (!found) return this.#getLater(ref, place, select, options);
+      const selection = select(found);
+      const read = this.#openNow(place, found.meta, selection.range, options);
+      if (!read) return this.#getLater(ref, place, select, options, { found, selection });
+      return this.#readObject(found, selection, read);
+    } catch (error) {
+      throw inBucket(error, ref);
+    }
+  }
+
+  /** The rest of `getObject` where something has to be waited for. `first`: what the first attempt goes on from. */
+  async #getLater<Selection extends { readonly range?: ByteRange }>(
+    ref: ObjectRef,
+    located: AtOnce<Place>,
+    select: (found: FoundVersion, part?: PartPlace) => Selection,
+    options: ReadOptions,
+    first?: { readonly found: FoundVersion; readonly selection: Selection },
+  ): Promise<ReadObject<Selection>> {
+    try {
+      const place = await located;
+      for (let attempt = 1; ; attempt++) {
+        const known = attempt === 1 ? first : undefined;
+        const found = known?.found ?? (await this.#lookUp(place, laterOptions(options, attempt)));
+        try {
+          const selection = known?.selection ?? (await this.#select(place, found, select, options));
+          const read = await this.#open(place, found.meta, selection.range, options);
+          return this.#readObject(found, selection, read);
+        } catch (error) {
+          this.#startAgain(place, error, attempt);
+        }
+      }
+    } catch (error) {
+      throw inBucket(error, ref);
+    }
+  }
+
+  async #select<Selection>(
+    place: Place,
+    found: FoundVersion,
+    select: (found: FoundVersion, part?: PartPlace) => Selection,
+    options: ReadOptions,
+  ): Promise<Selection> {
+    const asked = this.#findPart(place, found.meta, options);
+    return select(found, asked && (await asked));
+  }
+
+  #readObject<Selection>(
+    { meta, validatedMs }: FoundVersion,
+    selection: Selection,
+    { body, giveBack, cache }: Pick<ReadObject<Selection>, 'body' | 'giveBack' | 'cache'>,
+  ): ReadObject<Selection> {
+    return { meta, validatedMs, selection, body, giveBack, cache, owner: this.#settings.workerId };
+  }
+
+  /** Runs `use` with the source's present version, again with a newer one if it moved before anything was made of it. */
+  async fromSource<T>(ref: ObjectRef, use: (source: Place, meta: ObjectMeta) => Promise<T>): Promise<T> {
+    const source = await this.#namespace.locate(ref.bucket, ref.key);
+    for (let attempt = 1; ; attempt++) {
+      const { meta } = await this.#lookUp(source, { revalidate: attempt > 1 });
+      try {
+        return await use(source, meta);
+      } catch (error) {
+        this.#startAgain(source, error, attempt);
+      }
+    }
+  }
+
+  async #lookUp(place: Place, options: ReadOptions) {
+    return this.#peek(place, options) ?? this.#metadata.get(place, options);
+  }
+
+  #peek(place: Place, options: ReadOptions): FoundVersion | undefined {
+    return options.revalidate ? undefined : this.#metadata.peek(place, options.maxAgeMs);
+  }
+
+  /** Undefined, at once, where the metadata tells enough. */
+  #findPart(
+    { backend, path }: Place,
+    meta: ObjectMeta,
+    { partNumber, signal, onlyIfCached }: ReadOptions,
+  ): Promise<PartPlace> | undefined {
+    if (partNumber === undefined || meta.parts || !backend.findPart) return undefined;
+    const count = partsClaimed(meta);
+    if (count === 1 || partNumber > count) return undefined;
+    if (onlyIfCached) throw new WorkerError('not-cached', 'the storage alone knows where its parts lie');
+    return backend.findPart(path, meta, partNumber, { signal });
+  }
+
+  /** The version was replaced between its metadata and what was asked of it: the answer starts again with the newer one. */
+  #startAgain(place: Place, error: unknown, attempt: number): void {
+    if (!isMoved(error) || attempt === attempts) throw error;
+    this.#metadata.invalidate(place);
+  }
+
+  async #open(place: Place, meta: ObjectMeta, range: ByteRange | undefined, options: ReadOptions) {
+    if (!range || range.end === range.start) return withoutBytes(range);
+    return this.#reader.open(this.#target(place, meta), range, options.signal, missingPages(options));
+  }
+
+  #openNow(place: Place, meta: ObjectMeta, range: ByteRange | undefined, options: ReadOptions) {
+    if (!range || range.end === range.start) return withoutBytes(range);
+    return this.#reader.openNow(this.#target(place, meta), range, missingPages(options));
+  }
+
+  #target({ backend, mount, incarnation, path }: Place, meta: ObjectMeta): ReadTarget {
+    return { backend, mount, incarnation, path, meta, pageSizeBytes: this.#settings.pageSizeBytes };
+  }
+}
+
+/** A version that was found to have moved is asked for anew, whatever is known of it. */
+function laterOptions(options: ReadOptions, attempt: number): ReadOptions {
+  return attempt === 1 ? options : { ...options, revalidate: true };
+}
+
+const noBytes = Buffer.alloc(0);
+
+function withoutBytes(
+  range: ByteRange | undefined,
+): Omit<PageRead, 'body'> & { readonly body: Buffer | undefined } {
+  return { body: range && noBytes, cache: 'hit' };
+}
+
+function missingPages({ onlyIfCached, noStore }: ReadOptions): Missing {
+  if (onlyIfCached) return 'refuse';
+  return noStore ? 'bypass' : 'fill';
+}
+
+function isMoved(error: unknown): boolean {
+  return error instanceof UfsError && error.kind === 'moved';
+}
+
+/** As S3 does, NoSuchKey names the key. */
+function inBucket(error: unknown, ref: ObjectRef): S3Error {
+  const mapped = toS3Error(error);
+  if (mapped.code !== 'NoSuchKey' || mapped.extra.Key !== undefined) return mapped;
+  const { headers, cause } = mapped;
+  return new S3Error('NoSuchKey', { extra: { Key: ref.key }, headers, cause });
+}
