@@ -214,6 +214,8 @@ function survive(from: FileNode, to: FileNode, chance: (() => number) | undefine
     const least = isAppended ? before.data.length : 0;
     const some = least + Math.floor(chance() * (from.data.length - least));
     data = from.data.subarray(0, chance() < 0.5 ? from.data.length : some);
+    // A file may have got its length before its bytes.
+    if (isAppended && chance() < 0.3) data = Buffer.concat([data], from.data.length);
     mtimeNs = from.mtimeNs;
   }
   to.data = Buffer.from(data);

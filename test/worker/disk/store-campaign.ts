@@ -141,12 +141,14 @@ class Life {
   }
 
   private async actOnce(store: DiskPageStore): Promise<void> {
-    const { random, model } = this;
+    const { random, model, fs } = this;
     const key = this.anyKey();
     const what = random.next();
     if (what < 0.6) {
       const written = model.writing(key);
       await store.write(key, pageOf(key));
+      // A process without power says nothing any more, not even what it could say without its disk.
+      await fs.look();
       written();
     } else if (what < 0.85) {
       await this.readOne(store, key);
@@ -156,15 +158,18 @@ class Life {
         (one) => one.incarnation === key.incarnation && one.path === key.path && one.generation !== kept,
       );
       await store.remove(key.incarnation, key.path, kept);
+      await fs.look();
       removed(store.isUp);
       this.counts.removals++;
     } else {
       const removed = model.removing((one) => one.incarnation === key.incarnation);
       await store.removeIncarnation(key.incarnation);
+      await fs.look();
       removed(store.isUp);
       this.counts.removals++;
     }
-    if (random.next() < 0.1) await turn();
+    await turn();
+    await fs.look();
   }
 
   /** True if the page is there. Throws if it is wrong, or should not be there. */
