@@ -1,5 +1,6 @@
 import type { HandOverPath } from '../gateway/carried-request.ts';
 import type { SharedCacheMemory } from '../worker/shared-cache-memory.ts';
+import type { SharedDisk } from '../worker/shared-disk-reader.ts';
 import type { NodeSecrets } from './running-node.ts';
 import type { Settings } from './settings-table.ts';
 
@@ -16,5 +17,6 @@ export interface IoThreadJob {
   readonly board: SharedArrayBuffer;
   readonly pages: SharedCacheMemory;
   readonly metadata: SharedCacheMemory;
+  readonly disk?: SharedDisk;
   readonly handOver: HandOverPath;
 }

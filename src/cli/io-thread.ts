@@ -24,6 +24,8 @@ import { ThreadBoard } from '../gateway/thread-board.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
 import { BackendElsewhere } from '../ufs/backend-elsewhere.ts';
+import { NodeFileSystem } from '../ufs/node-file-system.ts';
+import { SharedDiskReader } from '../worker/shared-disk-reader.ts';
 import { SharedMetadataReader } from '../worker/shared-metadata-reader.ts';
 import { SharedPageReader } from '../worker/shared-page-reader.ts';
 import { SharedRangeReader } from '../worker/shared-range-reader.ts';
@@ -93,12 +95,13 @@ function serviceOver(mounts: MountStore, ownClock: Clock): GatewayObjectService 
   });
   mounts.onChange((table) => backends.retain(table.mounts, 0));
   const gate = new BucketGate();
+  const disk = job.disk && new SharedDiskReader(ownClock, new NodeFileSystem(), job.disk);
   return new GatewayObjectService(
     namespace,
     new Buckets(mounts.buckets, namespace, gate, { removeIncarnation: async () => {} }),
     gate,
     new SharedMetadataReader(ownClock, metrics, job.metadata, thread),
-    new SharedRangeReader(metrics, SharedPageReader.of(job.pages, thread)),
+    new SharedRangeReader(metrics, SharedPageReader.of(job.pages, thread), disk),
     { workerId: job.workerId, pageSizeBytes: settings['page.size'] },
   );
 }

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Readiness, type ReadinessPart } from '../admin/readiness.ts';
+import { Readiness } from '../admin/readiness.ts';
 import { AdminServer } from '../admin/server.ts';
 import { Authenticator } from '../auth/authenticate.ts';
 import { Credentials } from '../auth/credentials.ts';
@@ -16,10 +16,8 @@ import { openSqliteStore } from '../coord/sqlite.ts';
 import { BucketGate } from '../gateway/bucket-gate.ts';
 import { Buckets } from '../gateway/buckets.ts';
 import { RequestPipeline } from '../gateway/handle-request.ts';
-import type { IoThreads } from '../gateway/io-threads.ts';
 import { Namespace } from '../gateway/namespace.ts';
 import { GatewayObjectService } from '../gateway/object-service.ts';
-import { ThreadBoard } from '../gateway/thread-board.ts';
 import { warnOfUnknownBuckets } from '../gateway/unknown-buckets.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
@@ -29,23 +27,20 @@ import { MeteredBackend } from '../ufs/metered.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
 import { type BackendDependencies, openBackend, pathOf } from '../ufs/open-backend.ts';
 import { type DiskDirectory, DiskPageStore } from '../worker/disk-page-store.ts';
-import { MemoryPageStore } from '../worker/memory-page-store.ts';
 import { MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
-import { SharedMetadata } from '../worker/shared-metadata.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
 import { CommandError } from './errors.ts';
 import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
-import { ioThreadsOf, openOwnDoor, openThreadedDoor, type SharedWithThreads } from './s3-door.ts';
+import { openOwnDoor, openThreadedDoor } from './s3-door.ts';
 import { pipelineSettings } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
+import { sharedDisk, shareWithThreads, threadsReadiness } from './shared-with-threads.ts';
 
 const rootUser = 'root';
 /** How long a removed mount's backend stays open for the requests that still use it. */
 const mountGraceMs = 60_000;
-/** Larger pages lie on disk alone, so that one large object does not push out a thousand small hot ones. */
-const memoryPageBytes = 1024 * 1024;
 
 /** What was opened and has to be closed again, the last first, also when a later step fails. */
 class Opened {
@@ -129,8 +124,9 @@ async function build(
   const fs = new NodeFileSystem();
   const parts = { fs, clock, random, log, uploadLimits, ownFolders: apart, network };
   const backends = opened.add(await openBackends(rootUri, parts, metrics, mounts), (part) => part.close());
-  const shared = shareWithThreads(settings, metrics, pageFolders);
-  const pages = opened.add(await openPages(settings, pageFolders, metrics, log, shared.pages), (part) =>
+  const shared = shareWithThreads(settings, random, metrics, pageFolders);
+  const disk = await openDisk(settings, pageFolders, metrics, log);
+  const pages = opened.add(disk ? new TieredPageStore(shared.pages, disk) : shared.pages, (part) =>
     part.close(),
   );
   const forget = followMounts(mounts, backends, pages);
@@ -193,7 +189,7 @@ async function build(
           metrics,
           nodeLog,
           pipeline,
-          { ...shared, board, metadata },
+          { ...shared, board, metadata, disk: disk && sharedDisk(disk, pageFolders) },
           facts,
         )
       : openOwnDoor(settings, pipeline, tls);
@@ -275,56 +271,18 @@ function pageFoldersOf(settings: Settings, dataFolder: string): DiskDirectory[] 
   return folders ?? [{ path: join(dataFolder, 'pages'), capacityBytes }];
 }
 
-/** Memory for pages, and where several threads listen, what else they share. */
-function shareWithThreads(
-  settings: Settings,
-  metrics: Metrics,
-  pageFolders: readonly DiskDirectory[],
-): Pick<SharedWithThreads, 'pages'> & Partial<SharedWithThreads> {
-  const ioThreads = ioThreadsOf(settings);
-  // The store thread reads too.
-  const threadCount = ioThreads === 1 ? 1 : ioThreads + 1;
-  const hashSeed = random.bytes(4).readInt32LE();
-  const pages = new MemoryPageStore(metrics, {
-    capacityBytes: settings['cache.memory'],
-    // Without a disk there is no other place for large pages.
-    maxPageBytes: pageFolders.length === 0 ? settings['page.size'] : memoryPageBytes,
-    threadCount,
-    hashSeed,
-  });
-  if (ioThreads === 1) return { pages };
-  const capacityBytes = settings['cache.metadata'];
-  return {
-    pages,
-    board: ThreadBoard.create(threadCount),
-    metadata: new SharedMetadata({ capacityBytes, threadCount, hashSeed }),
-  };
-}
-
-/** A node goes on with the threads it has; without any its S3 port is closed. */
-function threadsReadiness(threads: IoThreads | undefined): ReadinessPart {
-  if (!threads) return { details: {} };
-  const { running, count } = threads;
-  const details = { ioThreads: { running, of: count } };
-  return running > 0
-    ? { details }
-    : { details, reasonNotReady: 'no I/O thread runs; they are started again' };
-}
-
-async function openPages(
+async function openDisk(
   settings: Settings,
   directories: readonly DiskDirectory[],
   metrics: Metrics,
   log: Log,
-  memory: MemoryPageStore,
-): Promise<PageStore> {
-  if (directories.length === 0) return memory;
-  const disk = await DiskPageStore.open(clock, metrics, log, {
+): Promise<DiskPageStore | undefined> {
+  if (directories.length === 0) return undefined;
+  return DiskPageStore.open(clock, metrics, log, {
     directories,
     minFreeBytes: settings['cache.minFree'],
     scrubBytesPerSecond: settings['cache.scrub'],
   });
-  return new TieredPageStore(memory, disk);
 }
 
 /** A mount that is gone gives up its backend and its pages. Returns what ends the following. */

@@ -14,6 +14,7 @@ import { IoThreads } from '../gateway/io-threads.ts';
 import { type RequestTaker, S3Server } from '../gateway/server.ts';
 import type { ThreadBoard } from '../gateway/thread-board.ts';
 import type { MemoryPageStore } from '../worker/memory-page-store.ts';
+import type { SharedDisk } from '../worker/shared-disk-reader.ts';
 import type { SharedMetadata } from '../worker/shared-metadata.ts';
 import type { IoThreadJob } from './io-thread-job.ts';
 import type { NodeLog, NodeSecrets } from './running-node.ts';
@@ -34,6 +35,7 @@ export interface SharedWithThreads {
   readonly board: ThreadBoard;
   readonly pages: MemoryPageStore;
   readonly metadata: SharedMetadata;
+  readonly disk?: SharedDisk;
 }
 
 /** What the I/O threads are told beside it. */
@@ -131,7 +133,7 @@ function startThreads(
 
 function jobOf(
   settings: Settings,
-  { board, pages, metadata }: SharedWithThreads,
+  { board, pages, metadata, disk }: SharedWithThreads,
   { secrets, rootUser, rootUri, workerId }: ThreadFacts,
   handOver: HandOverPath,
 ): IoThreadJob {
@@ -145,6 +147,7 @@ function jobOf(
     board: board.memory,
     pages: pages.shared,
     metadata: metadata.shared,
+    disk,
     handOver,
   };
 }

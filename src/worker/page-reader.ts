@@ -328,7 +328,8 @@ function neverAborted(): AbortSignal {
   return new AbortController().signal;
 }
 
-function cut(target: ReadTarget, range: ByteRange): Piece[] {
+/** The parts of a range, page by page. */
+export function cut(target: ReadTarget, range: ByteRange): Piece[] {
   const size = target.pageSizeBytes;
   const pieces: Piece[] = [];
   for (let page = Math.floor(range.start / size); page * size < range.end; page++) {

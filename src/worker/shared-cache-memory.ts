@@ -73,9 +73,12 @@ export function createSharedCacheMemory(settings: SharedCacheSettings): SharedCa
   };
 }
 
-/** Rows begin on cache lines of their own, so that threads do not slow each other down. */
+/**
+ * A row has a number for each segment and one for how many segments the thread has lent from. Rows begin on cache lines of their own, so
+ * that threads do not slow each other down.
+ */
 export function rowInts(segmentCount: number): number {
-  return Math.ceil(segmentCount / 16) * 16;
+  return Math.ceil((segmentCount + 1) / 16) * 16;
 }
 
 export function recordBytes(keyLength: number, valueLength: number): number {

@@ -97,9 +97,19 @@ export class SharedCacheView {
     Atomics.sub(this.pins, this.row + segment, 1);
   }
 
-  /** True while this thread holds the segment. */
-  isHeld(segment: number): boolean {
-    return Atomics.load(this.pins, this.row + segment) > 0;
+  /** Counts a segment that this thread lends from (1), or does not any more (-1). */
+  countLent(change: 1 | -1): void {
+    Atomics.add(this.pins, this.row + this.memory.segmentCount, change);
+  }
+
+  /** Segments that are lent from, those of several threads several times. */
+  get lentCount(): number {
+    const { segmentCount, threadCount } = this.memory;
+    let count = 0;
+    for (let thread = 0; thread < threadCount; thread++) {
+      count += Atomics.load(this.pins, thread * rowInts(segmentCount) + segmentCount);
+    }
+    return count;
   }
 
   /** Whether the slot holds what it held at `version`, as of now. */

@@ -13,14 +13,14 @@ const slabbedBytes = 16 * 1024;
 /** Pages in shared memory, as one thread reads them. */
 export class SharedPageReader {
   private readonly view: SharedCacheView;
-  /** Segments that may be lent from at once, so that slow readers leave room for new pages. */
+  /** Segments that all threads may lend from at once, so that slow readers leave room for new pages. */
   private readonly maxLentSegments: number;
   private readonly lent = new Map<number, number>();
   private slab = Buffer.alloc(0);
 
   constructor(memory: SharedCacheMemory, view: SharedCacheView) {
     this.view = view;
-    this.maxLentSegments = Math.max(1, Math.floor(memory.segmentCount / 2 / memory.threadCount));
+    this.maxLentSegments = Math.max(1, Math.floor(memory.segmentCount / 2));
   }
 
   /** One thread's reader. `thread`: its row of pins; 0 is the writer's. */
@@ -53,15 +53,20 @@ export class SharedPageReader {
   }
 
   private mayLend(segment: number): boolean {
-    return this.lent.has(segment) || this.lent.size < this.maxLentSegments;
+    return this.lent.has(segment) || this.view.lentCount < this.maxLentSegments;
   }
 
   private lend(segment: number, loans: Loans): void {
-    this.lent.set(segment, (this.lent.get(segment) ?? 0) + 1);
+    const already = this.lent.get(segment) ?? 0;
+    if (already === 0) this.view.countLent(1);
+    this.lent.set(segment, already + 1);
     loans.add(() => {
       const others = (this.lent.get(segment) ?? 1) - 1;
       if (others > 0) this.lent.set(segment, others);
-      else this.lent.delete(segment);
+      else {
+        this.lent.delete(segment);
+        this.view.countLent(-1);
+      }
       this.view.release(segment);
     });
   }

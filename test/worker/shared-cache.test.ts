@@ -68,7 +68,7 @@ describe('pages in shared memory', () => {
     loans.giveBack();
   });
 
-  test('one thread borrows from a part of the memory at most: beyond it is given copies, and new pages find room', () => {
+  test('readers borrow from a part of the memory at most: beyond it they are given copies, and new pages find room', () => {
     const store = openStore(2 * MiB);
     const other = SharedPageReader.of(store.shared, 1);
     const borrowed: Loans[] = [];

@@ -1,0 +1,56 @@
+import type { ReadinessPart } from '../admin/readiness.ts';
+import type { Metrics } from '../common/metrics.ts';
+import type { Random } from '../common/random.ts';
+import type { IoThreads } from '../gateway/io-threads.ts';
+import { ThreadBoard } from '../gateway/thread-board.ts';
+import type { DiskDirectory, DiskPageStore } from '../worker/disk-page-store.ts';
+import { MemoryPageStore } from '../worker/memory-page-store.ts';
+import type { SharedDisk } from '../worker/shared-disk-reader.ts';
+import { SharedMetadata } from '../worker/shared-metadata.ts';
+import { ioThreadsOf, type SharedWithThreads } from './s3-door.ts';
+import type { Settings } from './settings-table.ts';
+
+/** Larger pages lie on disk alone, so that one large object does not push out a thousand small hot ones. */
+const memoryPageBytes = 1024 * 1024;
+
+/** Memory for pages, and where several threads listen, what else they share. */
+export function shareWithThreads(
+  settings: Settings,
+  random: Random,
+  metrics: Metrics,
+  pageFolders: readonly DiskDirectory[],
+): Pick<SharedWithThreads, 'pages'> & Partial<SharedWithThreads> {
+  const ioThreads = ioThreadsOf(settings);
+  // The store thread reads too.
+  const threadCount = ioThreads === 1 ? 1 : ioThreads + 1;
+  const hashSeed = random.bytes(4).readInt32LE();
+  const pages = new MemoryPageStore(metrics, {
+    capacityBytes: settings['cache.memory'],
+    // Without a disk there is no other place for large pages.
+    maxPageBytes: pageFolders.length === 0 ? settings['page.size'] : memoryPageBytes,
+    threadCount,
+    hashSeed,
+  });
+  if (ioThreads === 1) return { pages };
+  const capacityBytes = settings['cache.metadata'];
+  return {
+    pages,
+    board: ThreadBoard.create(threadCount),
+    metadata: new SharedMetadata({ capacityBytes, threadCount, hashSeed }),
+  };
+}
+
+/** What I/O threads read pages from disk with. */
+export function sharedDisk(disk: DiskPageStore, pageFolders: readonly DiskDirectory[]): SharedDisk {
+  return { table: disk.tableMemory, directories: pageFolders.map(({ path }) => path) };
+}
+
+/** A node goes on with the threads it has; without any its S3 port is closed. */
+export function threadsReadiness(threads: IoThreads | undefined): ReadinessPart {
+  if (!threads) return { details: {} };
+  const { running, count } = threads;
+  const details = { ioThreads: { running, of: count } };
+  return running > 0
+    ? { details }
+    : { details, reasonNotReady: 'no I/O thread runs; they are started again' };
+}
