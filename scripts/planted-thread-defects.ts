@@ -58,7 +58,7 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
     file: 'src/gateway/handle-request.ts',
     right: "if (outcome.kind === 'handed-over') this.#settings.elsewhere?.handle(req, res, expectsContinue);",
     wrong:
-      "if (outcome.kind === 'handed-over') { this.#account(req, res, progress, outcome); this.#settings.elsewhere?.handle(req, res, expectsContinue); }",
+      "if (outcome.kind === 'handed-over') { this.#accounts.ended(req, res, progress, outcome); this.#settings.elsewhere?.handle(req, res, expectsContinue); }",
     foundBy: ['test/gateway/io-threads'],
   },
 ];
