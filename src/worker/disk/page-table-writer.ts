@@ -69,7 +69,7 @@ export class PageTableWriter extends PageTable {
     const entry = this.take();
     const at = this.at(entry);
     Atomics.add(words, at + field.version, 1);
-    words.set(row.hash, at + field.hash);
+    for (let i = 0; i < 4; i++) words[at + field.hash + i] = row.hash[i] as number;
     words[at + field.region] = region;
     words[at + field.offset] = row.offset;
     words[at + field.pageBytes] = row.pageBytes;
@@ -173,7 +173,7 @@ export class PageTableWriter extends PageTable {
   /** The entries of a path. One of another path may be among them, by a chance of one in four thousand million. */
   entriesOfPath(path32: number): number[] {
     const found: number[] = [];
-    let entry = this.words[this.layout.paths + this.pathBucketOf(path32)] as number;
+    let entry = this.words[this.layout.paths + this.bucketOf(path32)] as number;
     while (entry !== 0) {
       if (this.path32Of(entry) === path32) found.push(entry);
       entry = this.words[this.at(entry) + field.nextOfPath] as number;
@@ -189,6 +189,22 @@ export class PageTableWriter extends PageTable {
     else Atomics.and(this.words, at, ~bit);
   }
 
+  /** Nobody else changes what it reads, so that plain loads do, which cost less. */
+  protected override search(hash: PageHash): number {
+    const { words } = this;
+    let entry = words[this.layout.buckets + this.bucketOf(hash[2])] as number;
+    while (entry !== 0) {
+      const at = this.at(entry);
+      if (this.hasHash(at, hash)) return entry;
+      entry = words[at + field.next] as number;
+    }
+    return 0;
+  }
+
+  protected override bucketOf(word: number): number {
+    return bucketIn(this.words[head.buckets] as number, mix(word ^ (this.words[head.seed] as number)));
+  }
+
   private take(): number {
     const entry = this.firstFree;
     if (entry === 0) return ++this.usedEntries;
@@ -196,14 +212,10 @@ export class PageTableWriter extends PageTable {
     return entry;
   }
 
-  private pathBucketOf(path32: number): number {
-    return bucketIn(this.words[head.buckets] as number, mix(path32 ^ (this.words[head.seed] as number)));
-  }
-
   private linkPath(entry: number): void {
     const { words } = this;
     const at = this.at(entry);
-    const bucket = this.layout.paths + this.pathBucketOf(words[at + field.path] as number);
+    const bucket = this.layout.paths + this.bucketOf(words[at + field.path] as number);
     const next = words[bucket] as number;
     words[at + field.nextOfPath] = next;
     words[at + field.previousOfPath] = 0;
@@ -218,7 +230,7 @@ export class PageTableWriter extends PageTable {
     const previous = words[at + field.previousOfPath] as number;
     if (next !== 0) words[this.at(next) + field.previousOfPath] = previous;
     if (previous !== 0) words[this.at(previous) + field.nextOfPath] = next;
-    else words[this.layout.paths + this.pathBucketOf(words[at + field.path] as number)] = next;
+    else words[this.layout.paths + this.bucketOf(words[at + field.path] as number)] = next;
   }
 
   /** Takes one more bucket into use, if there are many entries for each, and splits the one whose entries it shares. */

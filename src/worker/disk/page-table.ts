@@ -152,18 +152,21 @@ export class PageTable {
     const { words } = this;
     let entry = Atomics.load(words, this.layout.buckets + this.bucketOf(hash[2]));
     for (let step = 0; entry !== 0 && step < maxSteps; step++) {
-      const at = this.at(entry) + field.hash;
-      if (
-        words[at + 2] === hash[2] &&
-        words[at + 3] === hash[3] &&
-        words[at] === hash[0] &&
-        words[at + 1] === hash[1]
-      ) {
-        return entry;
-      }
-      entry = Atomics.load(words, at - field.hash + field.next);
+      const at = this.at(entry);
+      if (this.hasHash(at, hash)) return entry;
+      entry = Atomics.load(words, at + field.next);
     }
     return 0;
+  }
+
+  protected hasHash(at: number, hash: PageHash): boolean {
+    const { words } = this;
+    return (
+      words[at + field.hash + 2] === hash[2] &&
+      words[at + field.hash + 3] === hash[3] &&
+      words[at + field.hash] === hash[0] &&
+      words[at + field.hash + 1] === hash[1]
+    );
   }
 
   /** The bucket of a hash word, as many as there are in use now. The seed keeps it from being chosen from outside. */
@@ -185,7 +188,7 @@ export class PageTable {
     const pageBytes = words[at + field.pageBytes] as number;
     const meta = words[at + field.meta] as number;
     const incarnation = words[at + field.incarnation] as number;
-    const same = hash.every((word, index) => words[at + field.hash + index] === word);
+    const same = this.hasHash(at, hash);
     if (!same || Atomics.load(words, at + field.version) !== version) return 'changed';
     if (this.isRemoved(incarnation)) return undefined;
     return {

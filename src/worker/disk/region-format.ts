@@ -1,3 +1,4 @@
+import { endianness } from 'node:os';
 import { crc32 } from 'node:zlib';
 import type { Queue } from '../admission.ts';
 import type { PageHash } from './page-hash.ts';
@@ -126,23 +127,27 @@ export function decodeRegionIndex(
   const namesAt = indexHeadBytes + rowCount * indexRowBytes;
   if (!isOfFile || namesAt + nameBytes + 4 !== bytes.length) return undefined;
   const incarnations = JSON.parse(bytes.toString('utf8', namesAt, namesAt + nameBytes)) as string[];
-  return { rowCount, row: (number) => rowAt(bytes, indexHeadBytes + number * indexRowBytes, incarnations) };
+  const words = wordsOf(bytes.subarray(indexHeadBytes, namesAt));
+  return { rowCount, row: (number) => rowAt(words, (number * indexRowBytes) / 4, incarnations) };
 }
 
-function rowAt(bytes: Buffer, at: number, incarnations: readonly string[]): IndexRow {
-  const meta = bytes.readUInt32LE(at + 32);
+function rowAt(words: Int32Array, at: number, incarnations: readonly string[]): IndexRow {
+  const word = (index: number) => words[at + index] as number;
+  const meta = word(8);
   return {
-    hash: [
-      bytes.readInt32LE(at),
-      bytes.readInt32LE(at + 4),
-      bytes.readInt32LE(at + 8),
-      bytes.readInt32LE(at + 12),
-    ],
-    path32: bytes.readInt32LE(at + 16),
-    incarnation: incarnations[bytes.readUInt32LE(at + 20)] ?? '',
-    offset: bytes.readUInt32LE(at + 24),
-    pageBytes: bytes.readUInt32LE(at + 28),
+    hash: [word(0), word(1), word(2), word(3)],
+    path32: word(4),
+    incarnation: incarnations[word(5)] ?? '',
+    offset: word(6) >>> 0,
+    pageBytes: word(7),
     headerBytes: (meta & metaBits.header) * 8,
     pinned: (meta & metaBits.pinned) !== 0,
   };
+}
+
+/** The rows as words, which are in the order of bytes that the machine has. */
+function wordsOf(bytes: Buffer): Int32Array {
+  const copy = Buffer.from(Uint8Array.prototype.slice.call(bytes).buffer);
+  if (endianness() === 'BE') copy.swap32();
+  return new Int32Array(copy.buffer, copy.byteOffset, copy.length / 4);
 }
