@@ -14,9 +14,16 @@ from botocore.config import Config
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "support"))
 
+from buckets import Buckets
+from cases import Cases
+
 PORT = os.environ["S3_PORT"]
 DOMAIN = os.environ["S3_DOMAIN"]
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Cases())
 
 
 def _resolve_buckets_to_loopback():
@@ -62,16 +69,9 @@ def s3(make_client):
     return make_client()
 
 
-def empty_and_delete(s3, bucket):
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in page.get("Uploads", []):
-            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-    # Keys are asked for URL-encoded, as some of them cannot stand in XML.
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        keys = [item["Key"] for item in page.get("Contents", [])]
-        for key in keys:
-            s3.delete_object(Bucket=bucket, Key=key)
-    s3.delete_bucket(Bucket=bucket)
+@pytest.fixture(scope="session")
+def buckets(s3):
+    return Buckets(s3)
 
 
 @pytest.fixture
@@ -80,19 +80,18 @@ def bucket_name():
 
 
 @pytest.fixture
-def bucket(s3, bucket_name):
-    s3.create_bucket(Bucket=bucket_name)
-    yield bucket_name
-    empty_and_delete(s3, bucket_name)
+def bucket(buckets, bucket_name):
+    name = buckets.take(bucket_name)
+    yield name
+    buckets.give_back(name)
 
 
 @pytest.fixture(scope="module")
-def shared_bucket(s3):
+def shared_bucket(buckets):
     """One bucket for all tests of a file that only read it."""
-    name = f"shared-{os.getpid()}-{next(_numbers)}"
-    s3.create_bucket(Bucket=name)
+    name = buckets.take(f"shared-{os.getpid()}-{next(_numbers)}")
     yield name
-    empty_and_delete(s3, name)
+    buckets.give_back(name)
 
 
 @pytest.fixture(scope="session")

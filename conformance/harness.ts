@@ -1,16 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { answers, ChildServer } from './child-server.ts';
 import { freePorts } from './free-ports.ts';
 
 const root = join(import.meta.dirname, '..');
-const readyTimeoutMs = 30_000;
-/** `forebay serve` promises to end within this time. */
-const stopTimeoutMs = 5_000;
 
 /** A real `forebay serve` in a process of its own, on free ports and an empty data folder. */
 export interface RunningNode {
@@ -38,35 +32,6 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(entries.filter(([name]) => !/^(FOREBAY_|AWS_|NODE_OPTIONS$)/.test(name)));
 }
 
-async function waitUntilReady(adminPort: number, child: ChildProcess): Promise<void> {
-  const deadline = Date.now() + readyTimeoutMs;
-  while (Date.now() < deadline) {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Error(`the node ended with ${child.exitCode ?? child.signalCode} before it was ready`);
-    }
-    const answer = await fetch(`http://127.0.0.1:${adminPort}/readyz`).catch(() => undefined);
-    await answer?.arrayBuffer();
-    if (answer?.status === 200) return;
-    await sleep(50);
-  }
-  throw new Error(`the node was not ready after ${readyTimeoutMs} ms`);
-}
-
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) {
-    throw new Error(`the node had ended by itself with ${child.exitCode ?? child.signalCode}`);
-  }
-  const ended = once(child, 'exit');
-  child.kill('SIGTERM');
-  const inTime = await Promise.race([ended.then(() => true), sleep(stopTimeoutMs, false, { ref: false })]);
-  if (!inTime) {
-    child.kill('SIGKILL');
-    await ended;
-    throw new Error(`the node did not end within ${stopTimeoutMs} ms of SIGTERM`);
-  }
-  if (child.exitCode !== 0) throw new Error(`the node ended with ${child.exitCode ?? child.signalCode}`);
-}
-
 /** Starts a node and waits until it is ready; `settings` are further environment variables. */
 export async function startNode(settings: Readonly<Record<string, string>> = {}): Promise<RunningNode> {
   const folder = await mkdtemp(join(tmpdir(), 'forebay-node-'));
@@ -74,32 +39,34 @@ export async function startNode(settings: Readonly<Record<string, string>> = {})
   const domain = 's3.forebay.test';
   const accessKeyId = 'CONFORMANCEROOT';
   const secretAccessKey = 'conformance/root+secret';
-  const logFile = join(folder, 'log');
-  const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), 'serve'], {
-    cwd: folder,
-    env: {
-      ...cleanEnvironment(),
-      FOREBAY_DATA: join(folder, 'data'),
-      FOREBAY_S3_PORT: String(s3Port),
-      FOREBAY_ADMIN_PORT: String(adminPort),
-      FOREBAY_PEER_PORT: String(peerPort),
-      FOREBAY_DOMAINS: domain,
-      FOREBAY_ROOT_ACCESS_KEY_ID: accessKeyId,
-      FOREBAY_ROOT_SECRET_ACCESS_KEY: secretAccessKey,
-      ...settings,
-    },
-    stdio: ['ignore', log, log],
-  });
-  closeSync(log);
-  const logTail = async (): Promise<string> => (await readFile(logFile, 'utf8')).slice(-4_000);
+  const dataFolder = join(folder, 'data');
+  let server: ChildServer;
   try {
-    await waitUntilReady(adminPort, child);
+    server = await ChildServer.start({
+      name: 'the node',
+      command: process.execPath,
+      args: [join(root, 'src/cli/main.ts'), 'serve'],
+      cwd: folder,
+      env: {
+        ...cleanEnvironment(),
+        FOREBAY_DATA: dataFolder,
+        FOREBAY_S3_PORT: String(s3Port),
+        FOREBAY_ADMIN_PORT: String(adminPort),
+        FOREBAY_PEER_PORT: String(peerPort),
+        FOREBAY_DOMAINS: domain,
+        FOREBAY_ROOT_ACCESS_KEY_ID: accessKeyId,
+        FOREBAY_ROOT_SECRET_ACCESS_KEY: secretAccessKey,
+        ...settings,
+      },
+      logFile: join(folder, 'log'),
+      readyTimeoutMs: 30_000,
+      // `forebay serve` promises to end within this time.
+      stopTimeoutMs: 5_000,
+      isReady: () => answers(`http://127.0.0.1:${adminPort}/readyz`, 200),
+    });
   } catch (error) {
-    child.kill('SIGKILL');
-    const tail = await logTail();
     await rm(folder, { recursive: true, force: true });
-    throw new Error(`${error instanceof Error ? error.message : error}\n${tail}`);
+    throw error;
   }
   return {
     s3Port,
@@ -107,14 +74,15 @@ export async function startNode(settings: Readonly<Record<string, string>> = {})
     accessKeyId,
     secretAccessKey,
     domain,
-    dataFolder: join(folder, 'data'),
-    pid: child.pid ?? 0,
-    isAlive: () => child.exitCode === null && child.signalCode === null,
-    logTail,
+    dataFolder,
+    pid: server.pid,
+    isAlive: () => server.isAlive,
+    logTail: () => server.logTail(),
     stop: async () => {
-      const tail = logTail();
+      const tail = server.logTail();
       try {
-        await stopChild(child);
+        const code = await server.stop();
+        if (code !== 0) throw new Error(`the node ended with ${code}`);
       } catch (error) {
         throw new Error(`${error instanceof Error ? error.message : error}\n${await tail}`);
       } finally {

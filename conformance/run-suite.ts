@@ -1,80 +1,84 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../scripts/run-command.ts';
-import { leftOut, type Outcome } from '../scripts/stage.ts';
-import { type RunningNode, startNode } from './harness.ts';
+import { runJestInto } from '../scripts/run-jest.ts';
+import { type CaseResult, readJestResults, readPytestResults } from './cases.ts';
+import type { Client } from './clients.ts';
+import { installClient } from './install.ts';
+import type { BackendName, Route, Scene } from './scene.ts';
 
 const root = join(import.meta.dirname, '..');
-const suiteTimeoutMs = 300_000;
+const conformance = join(root, 'conformance');
+const suiteTimeoutMs = 900_000;
 
-/** What a suite is told of its node. Nothing else of the caller's S3 settings reaches the clients. */
-function suiteEnvironment(node: RunningNode, folder: string): NodeJS.ProcessEnv {
-  const foreign = /^(FOREBAY_|AWS_|PYTHON)/;
-  const inherited = Object.entries(process.env).filter(([name]) => !foreign.test(name));
-  return {
-    ...Object.fromEntries(inherited),
-    S3_PORT: String(node.s3Port),
-    S3_DOMAIN: node.domain,
-    COMMAND_FOREBAY: join(root, 'bin/forebay'),
-    FOREBAY_ADMIN_URL: `http://127.0.0.1:${node.adminPort}`,
-    AWS_ACCESS_KEY_ID: node.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: node.secretAccessKey,
-    AWS_DEFAULT_REGION: 'us-east-1',
-    AWS_EC2_METADATA_DISABLED: 'true',
-    AWS_CONFIG_FILE: join(folder, 'aws-config'),
-    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'aws-credentials'),
-    HOME: folder,
-    // Python's own packages come from the virtual environment alone.
-    PYTHONNOUSERSITE: '1',
-  };
+export interface SuiteChoice {
+  readonly client: Client;
+  readonly backend: BackendName;
+  readonly route: Route;
+  /**
+   * `all`: every case that makes sense over this backend and is not left out; `quick`: of these, the ones that are marked as
+   * telling most in a short time; `left-out`: what `left-out.json` names, and no other.
+   */
+  readonly cases: 'all' | 'quick' | 'left-out';
 }
 
-/** The counts of a JUnit file's first suite. */
-function readJUnit(text: string, report: string): Outcome {
-  const attribute = (name: string): number =>
-    Number(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`).exec(text)?.[1]);
-  const [tests, failures, errors, skipped] = ['tests', 'failures', 'errors', 'skipped'].map(attribute);
-  if (tests === undefined || failures === undefined || errors === undefined || skipped === undefined) {
-    return { passed: 0, failed: 1, skipped: 0, report };
-  }
-  const failed = failures + errors;
-  return { passed: tests - failed - skipped, failed, skipped, report };
+export interface SuiteRun {
+  readonly results: readonly CaseResult[];
+  /** Everything that the runner printed. */
+  readonly report: string;
 }
 
-async function runPytest(node: RunningNode, suite: string, folder: string): Promise<Outcome> {
-  const results = join(folder, 'results.xml');
-  const { code, output } = await runCommand(
+function pytest(folder: string, file: string, env: NodeJS.ProcessEnv) {
+  const suite = join(conformance, env.CLIENT ?? '');
+  return runCommand(
     'sh',
     [
       join(root, 'scripts/with-python.sh'),
-      ...['-m', 'pytest', '-q', '--tb=short', '-p', 'no:cacheprovider', `--junitxml=${results}`],
-      ...['--rootdir', join(root, 'conformance'), join(root, 'conformance', suite)],
+      ...[
+        '-m',
+        'pytest',
+        '-q',
+        '--tb=short',
+        '-p',
+        'no:cacheprovider',
+        '-c',
+        join(conformance, 'pytest.ini'),
+      ],
+      ...['--rootdir', conformance, suite],
     ],
-    { cwd: folder, env: suiteEnvironment(node, folder), timeoutMs: suiteTimeoutMs },
+    { cwd: folder, env: { ...env, RESULTS: file }, timeoutMs: suiteTimeoutMs },
   );
-  const text = await readFile(results, 'utf8').catch(() => undefined);
-  if (text === undefined) return { passed: 0, failed: 1, skipped: 0, report: output };
-  const outcome = readJUnit(text, output);
-  return code === 0 || outcome.failed > 0 ? outcome : { ...outcome, failed: 1 };
 }
 
-/** Runs one black-box suite against a node of its own. A node that does not live through it is a failure too. */
-export async function runSuite(suite: 'boto3' | 'cli'): Promise<Outcome> {
-  const python = await runCommand('python3', ['-c', 'import venv, ensurepip']);
-  if (python.code !== 0) return leftOut('python3 with venv is not installed');
-  // Installed here, while HOME is still the caller's, so that the caller's package cache is used.
-  const install = await runCommand('sh', [join(root, 'scripts/with-python.sh'), '-c', '']);
-  if (install.code !== 0) return { passed: 0, failed: 1, skipped: 0, report: install.output };
+async function jest(file: string, env: NodeJS.ProcessEnv) {
+  const args = ['--config', join(conformance, 'jest.config.js'), join(conformance, env.CLIENT ?? '')];
+  const { code, report } = await runJestInto(file, args, { env, timeoutMs: suiteTimeoutMs });
+  return { code, output: report };
+}
+
+/** Runs one client's suite. A run that fails by none of its cases has one more, which says so. */
+export async function runSuite(scene: Scene, choice: SuiteChoice): Promise<SuiteRun> {
+  const { client, backend, route, cases } = choice;
   const folder = await mkdtemp(join(tmpdir(), 'forebay-suite-'));
+  const file = join(folder, 'results.json');
   try {
-    const node = await startNode();
-    const outcome = await runPytest(node, suite, folder);
-    const tail = outcome.failed > 0 ? `\nthe node's log ends:\n${await node.logTail()}` : '';
-    await node.stop();
-    return { ...outcome, report: outcome.report + tail };
-  } catch (error) {
-    return { passed: 0, failed: 1, skipped: 0, report: String(error) };
+    const env = {
+      ...scene.environment(backend, route),
+      ...(await installClient(client)),
+      CLIENT: client.name,
+      CASES: cases,
+    };
+    const run = client.runner === 'jest' ? await jest(file, env) : await pytest(folder, file, env);
+    const read = client.runner === 'jest' ? readJestResults : readPytestResults;
+    const results = (await read(file)) ?? [];
+    const failed = results.some(({ outcome }) => outcome === 'failed');
+    // pytest ends with 5 where every case is deselected.
+    const ended = run.code === 0 || (run.code === 5 && client.runner === 'pytest');
+    if (!ended && !failed) {
+      results.push({ name: client.name, outcome: 'failed', said: `the runner ended with ${run.code}` });
+    }
+    return { results, report: run.output };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

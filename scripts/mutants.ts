@@ -6,8 +6,8 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PlantedDefect, plantedDefects } from './planted-defects.ts';
+import { runJest } from './run-jest.ts';
 import { closingLine, type Outcome } from './stage.ts';
-import { runJest } from './stages.ts';
 
 const root = join(import.meta.dirname, '..');
 /** Below the repository, so that the copy finds its packages there. */

@@ -9,6 +9,8 @@ from conftest import DOMAIN, PORT
 from errors import fails
 from raw import send, send_signed, sign
 
+pytestmark = pytest.mark.node
+
 
 @pytest.fixture
 def held(s3, bucket):

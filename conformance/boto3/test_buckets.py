@@ -5,6 +5,8 @@ import pytest
 from errors import fails
 from raw import send_signed
 
+pytestmark = pytest.mark.node
+
 
 def test_a_created_bucket_is_listed_and_can_be_headed(s3, bucket):
     assert bucket in [entry["Name"] for entry in s3.list_buckets()["Buckets"]]

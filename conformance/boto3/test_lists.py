@@ -11,18 +11,17 @@ KEYS = [f"dir{number % 50:02}/file{number:04}" for number in range(2_500)]
 
 
 @pytest.fixture(scope="module")
-def many(make_client):
+def many(make_client, buckets):
     """A bucket of 2,500 objects in 50 folders."""
     client = make_client(max_pool_connections=16)
-    name = "lists-of-many"
-    client.create_bucket(Bucket=name)
+    name = buckets.take("lists-of-many")
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda key: client.put_object(Bucket=name, Key=key, Body=b"1"), KEYS))
     yield name
     for start in range(0, len(KEYS), 1000):
         batch = [{"Key": key} for key in KEYS[start : start + 1000]]
         assert "Errors" not in client.delete_objects(Bucket=name, Delete={"Objects": batch, "Quiet": True})
-    client.delete_bucket(Bucket=name)
+    buckets.give_back(name)
 
 
 def fill(s3, bucket, keys):

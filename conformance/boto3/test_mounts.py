@@ -8,6 +8,8 @@ import pytest
 from errors import fails
 from raw import send_signed
 
+pytestmark = pytest.mark.node
+
 
 def keys(s3, bucket, **options):
     return [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, **options).get("Contents", [])]

@@ -8,6 +8,8 @@ import pytest
 
 from errors import fails
 
+pytestmark = pytest.mark.node
+
 _numbers = itertools.count(1)
 
 
