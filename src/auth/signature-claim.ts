@@ -29,10 +29,13 @@ export interface CredentialParts {
 const notSupported =
   'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.';
 
-export function headerMalformed(reason: string, extra?: Readonly<Record<string, string>>): S3Error {
+/** `region` is the one to sign for, where another was. A HEAD has no body to say it, so a header does (S3 API, HeadBucket). */
+export function headerMalformed(reason: string, region?: string): S3Error {
   return new S3Error('AuthorizationHeaderMalformed', {
     message: `The authorization header is malformed; ${reason}`,
-    extra,
+    ...(region === undefined
+      ? {}
+      : { extra: { Region: region }, headers: { 'x-amz-bucket-region': region } }),
   });
 }
 
@@ -160,9 +163,9 @@ export function parseCredential(
   claim: SignatureClaim,
   endpoint: { readonly region: string; readonly service: string },
 ): CredentialParts {
-  const refuse = (reason: string, extra?: Readonly<Record<string, string>>): S3Error =>
+  const refuse = (reason: string, rightRegion?: string): S3Error =>
     claim.form === 'header'
-      ? headerMalformed(reason, extra)
+      ? headerMalformed(reason, rightRegion)
       : queryMalformed(`Error parsing the X-Amz-Credential parameter; ${reason}`);
   const parts = claim.credential.split('/');
   const [accessKeyId, date, region, service, terminal] = parts;
@@ -183,9 +186,7 @@ export function parseCredential(
     throw refuse(`incorrect service "${service}". This endpoint belongs to "${endpoint.service}".`);
   }
   if (region !== endpoint.region) {
-    throw refuse(`the region '${region}' is wrong; expecting '${endpoint.region}'`, {
-      Region: endpoint.region,
-    });
+    throw refuse(`the region '${region}' is wrong; expecting '${endpoint.region}'`, endpoint.region);
   }
   return { accessKeyId, date, region, service };
 }

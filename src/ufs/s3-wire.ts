@@ -53,6 +53,9 @@ export function instrument(
   add(
     (next) => async (args: { request: WireRequest }) => {
       const { request } = args;
+      // The SDK gives bytes a type where the command has none; S3 has a default of its own (S3 API Reference, PutObject).
+      if (request.headers['content-type'] === 'application/octet-stream')
+        delete request.headers['content-type'];
       Object.assign(request.headers, call.headers);
       request.headers['x-amz-content-sha256'] ??= hashOf(request.body);
       keepDisposition(request);
