@@ -17,8 +17,8 @@ export type Route = 'forebay' | 'direct';
 
 const starters = { s3proxy: startS3Proxy, moto: startMoto } as const;
 
-/** As many buckets of one backend as a test needs at the same time, and one more for what a whole file shares. */
-const bucketCount = 4;
+/** As many buckets of one backend as a test needs at the same time, and what its whole file shares. */
+const bucketCount = 3;
 
 /** A node, the S3 servers behind it, and buckets of each: what suites run against, several one after another. */
 export class Scene {

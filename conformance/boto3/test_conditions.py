@@ -2,6 +2,8 @@
 
 import datetime
 
+import os
+
 import pytest
 
 from errors import fails
@@ -126,3 +128,72 @@ def test_a_delete_can_ask_for_a_version(s3, held):
     s3.delete_object(Bucket=bucket, Key="k", IfMatch=head["ETag"])
     with fails("404"):
         s3.head_object(Bucket=bucket, Key="k")
+
+
+def test_a_counter_with_many_writers_loses_no_count(make_client, bucket):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from botocore.exceptions import ClientError
+
+    client = make_client(max_pool_connections=8)
+    client.put_object(Bucket=bucket, Key="counter", Body=b"0")
+
+    def add(_):
+        while True:
+            got = client.get_object(Bucket=bucket, Key="counter")
+            now = int(got["Body"].read())
+            try:
+                return client.put_object(Bucket=bucket, Key="counter", Body=b"%d" % (now + 1), IfMatch=got["ETag"])
+            except ClientError as error:
+                assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(100)))
+    assert client.get_object(Bucket=bucket, Key="counter")["Body"].read() == b"100"
+
+
+def test_of_many_deletes_of_one_version_one_succeeds(make_client, bucket):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from botocore.exceptions import ClientError
+
+    client = make_client(max_pool_connections=16)
+
+    def remove(etag):
+        try:
+            client.delete_object(Bucket=bucket, Key="k", IfMatch=etag)
+            return 1
+        except ClientError as error:
+            assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+            return 0
+
+    with ThreadPoolExecutor(16) as pool:
+        for _ in range(20):
+            etag = client.put_object(Bucket=bucket, Key="k", Body=b"body")["ETag"]
+            assert sum(pool.map(remove, [etag] * 16)) == 1
+
+
+def test_of_many_completes_that_ask_for_nothing_there_one_succeeds(make_client, bucket):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from botocore.exceptions import ClientError
+
+    client = make_client(max_pool_connections=16)
+
+    def upload(key):
+        names = {"Bucket": bucket, "Key": key}
+        names["UploadId"] = client.create_multipart_upload(**names)["UploadId"]
+        etag = client.upload_part(**names, PartNumber=1, Body=os.urandom(10))["ETag"]
+        return {**names, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]}}
+
+    def complete(names):
+        try:
+            client.complete_multipart_upload(**names, IfNoneMatch="*")
+            return 1
+        except ClientError as error:
+            assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict")
+            return 0
+
+    with ThreadPoolExecutor(16) as pool:
+        for key in ("a", "b", "c", "d"):
+            assert sum(pool.map(complete, [upload(key) for _ in range(16)])) == 1

@@ -10,6 +10,8 @@ import urllib.request
 
 import pytest
 
+from trees import SIZES, assert_same_trees, make_tree
+
 AWS = [str(pathlib.Path(sys.executable).parent / "aws"), "--endpoint-url", f"http://127.0.0.1:{os.environ['S3_PORT']}"]
 
 
@@ -26,32 +28,19 @@ def out(*arguments):
 
 
 @pytest.fixture
-def uri(bucket_name):
-    """A bucket made and removed by the client itself."""
+def uri(bucket):
+    return f"s3://{bucket}"
+
+
+@pytest.mark.node
+def test_a_bucket_is_made_and_removed_with_all_that_is_in_it(bucket_name, tmp_path):
     uri = f"s3://{bucket_name}"
     assert f"make_bucket: {bucket_name}" in out("s3", "mb", uri)
-    yield uri
+    make_tree(tmp_path / "up", {"a": 1, "dir/b": 1})
+    out("s3", "cp", str(tmp_path / "up"), uri, "--recursive")
+    assert bucket_name in out("s3", "ls")
     assert f"remove_bucket: {bucket_name}" in out("s3", "rb", uri, "--force")
-
-
-def make_tree(folder):
-    """A tree with odd names, empty files and one file that goes up in parts."""
-    sizes = {
-        "plain.txt": 12,
-        "empty": 0,
-        "dir/sub/deep.bin": 100_000,
-        "dir/sp ace +plus%cent&.txt": 5,
-        "dir/ünïcode 🌊.txt": 7,
-        "dir.txt": 3,
-        "big.bin": 20 << 20,
-        **{f"many/{n:03}.dat": n for n in range(150)},
-    }
-    for name, size in sizes.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(os.urandom(size))
-        make_old(path)
-    return sizes
+    assert bucket_name not in out("s3", "ls")
 
 
 def make_old(path):
@@ -59,14 +48,10 @@ def make_old(path):
     os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
-def assert_same_trees(left, right):
-    result = subprocess.run(["diff", "-r", left, right], capture_output=True, text=True)
-    assert (result.returncode, result.stdout) == (0, "")
-
-
 def test_a_tree_goes_up_and_comes_down_the_same(uri, tmp_path):
     up, down = tmp_path / "up", tmp_path / "down"
-    sizes = make_tree(up)
+    sizes = {**SIZES, **{f"more/{number:03}.dat": number for number in range(150)}}
+    make_tree(up, sizes)
     out("s3", "sync", str(up), uri, "--only-show-errors")
     listed = out("s3", "ls", uri, "--recursive", "--summarize")
     assert f"Total Objects: {len(sizes)}" in listed
@@ -94,6 +79,7 @@ def test_sync_moves_only_what_changed_and_deletes_on_request(uri, tmp_path):
     assert_same_trees(up, down)
 
 
+@pytest.mark.quick
 def test_cp_mv_and_rm(uri, tmp_path):
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(1000))
@@ -108,27 +94,28 @@ def test_cp_mv_and_rm(uri, tmp_path):
     assert aws("s3", "ls", f"{uri}/", "--recursive", check=False).stdout == b""
 
 
+@pytest.mark.quick
 def test_a_stream_goes_up_and_comes_down(uri):
     body = os.urandom(9 << 20)
     aws("s3", "cp", "-", f"{uri}/stream", stdin=body)
     assert aws("s3", "cp", f"{uri}/stream", "-").stdout == body
 
 
-def test_a_large_file_goes_by_parts(uri, bucket_name, tmp_path):
+def test_a_large_file_goes_by_parts(uri, bucket, tmp_path):
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(64 << 20))
     out("s3", "cp", str(source), f"{uri}/large", "--only-show-errors")
-    head = json.loads(out("s3api", "head-object", "--bucket", bucket_name, "--key", "large"))
+    head = json.loads(out("s3api", "head-object", "--bucket", bucket, "--key", "large"))
     assert head["ContentLength"] == 64 << 20 and head["ETag"].endswith('-8"')
     out("s3", "cp", f"{uri}/large", str(target), "--only-show-errors")
     assert filecmp.cmp(source, target, shallow=False)
 
 
-def test_content_types_and_metadata_are_told(uri, bucket_name, tmp_path):
+def test_content_types_and_metadata_are_told(uri, bucket, tmp_path):
     page = tmp_path / "page.html"
     page.write_text("<p>")
     out("s3", "cp", str(page), f"{uri}/page.html", "--metadata", "a=b", "--cache-control", "max-age=3")
-    head = json.loads(out("s3api", "head-object", "--bucket", bucket_name, "--key", "page.html"))
+    head = json.loads(out("s3api", "head-object", "--bucket", bucket, "--key", "page.html"))
     assert (head["ContentType"], head["Metadata"], head["CacheControl"]) == ("text/html", {"a": "b"}, "max-age=3")
 
 
@@ -143,29 +130,38 @@ def test_a_presigned_url_is_readable_by_anybody(uri, tmp_path):
         assert answer.read() == b"shared"
 
 
-def test_the_plain_operations(uri, bucket_name, tmp_path):
+@pytest.mark.quick
+def test_the_plain_operations(uri, bucket, tmp_path):
     body, part = tmp_path / "body", tmp_path / "part"
     body.write_bytes(b"0123456789")
-    where = ["--bucket", bucket_name, "--key", "k"]
+    where = ["--bucket", bucket, "--key", "k"]
     etag = json.loads(out("s3api", "put-object", *where, "--body", str(body)))["ETag"]
     assert json.loads(out("s3api", "get-object", *where, "--range", "bytes=2-4", str(part)))["ETag"] == etag
     assert part.read_bytes() == b"234"
-    listed = json.loads(out("s3api", "list-objects-v2", "--bucket", bucket_name, "--max-items", "1"))
+    listed = json.loads(out("s3api", "list-objects-v2", "--bucket", bucket, "--max-items", "1"))
     assert [item["Key"] for item in listed["Contents"]] == ["k"]
-    assert bucket_name in out("s3api", "list-buckets")
-    assert json.loads(out("s3api", "get-bucket-location", "--bucket", bucket_name)) == {"LocationConstraint": None}
-    refused = aws("s3api", "put-object", *where, "--body", str(body), "--if-none-match", "*", check=False)
-    assert refused.returncode != 0 and b"PreconditionFailed" in refused.stderr
+    assert bucket in out("s3api", "list-buckets")
+    assert json.loads(out("s3api", "get-bucket-location", "--bucket", bucket)) == {"LocationConstraint": None}
     out("s3api", "delete-object", *where)
     missing = aws("s3api", "head-object", *where, check=False)
     assert missing.returncode != 0 and b"404" in missing.stderr
 
 
+def test_a_put_can_ask_that_nothing_is_there(uri, bucket, tmp_path):
+    (tmp_path / "body").write_bytes(b"0123456789")
+    put = ["s3api", "put-object", "--bucket", bucket, "--key", "k", "--body", str(tmp_path / "body"), "--if-none-match", "*"]
+    out(*put)
+    refused = aws(*put, check=False)
+    assert refused.returncode != 0 and b"PreconditionFailed" in refused.stderr
+
+
+@pytest.mark.node
 def test_a_failure_has_s3s_own_words(bucket_name):
     missing = aws("s3", "ls", f"s3://{bucket_name}", check=False)
     assert missing.returncode != 0 and b"NoSuchBucket" in missing.stderr
 
 
+@pytest.mark.node
 def test_a_tree_behind_a_mount_comes_down_the_same(mounted_tree, tmp_path):
     bucket, folder = mounted_tree()
     make_tree(folder)

@@ -71,10 +71,10 @@ def test_no_append_of_many_writers_is_lost(where, options):
     def append(number):
         write_deltalake(where, rows(number, 1), mode="append", **options)
 
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(append, range(1, 25)))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(append, range(1, 41)))
     table = DeltaTable(where, **options)
-    assert (table.version(), ids(where, options)) == (24, list(range(25)))
+    assert (table.version(), ids(where, options)) == (40, list(range(41)))
 
 
 def test_a_large_table_goes_in_parts(where, options, s3, bucket):

@@ -161,6 +161,24 @@ test('a put can ask for the version it replaces', async () => {
   expect((await get('file')).toString()).toBe('second');
 });
 
+test('a counter with many writers loses no count', async () => {
+  await put('counter', '0');
+  const add = async (): Promise<void> => {
+    const { ETag, Body } = await client.send(new GetObjectCommand({ Bucket, Key: 'counter' }));
+    const next = String(Number(await Body?.transformToString()) + 1);
+    const done = await put('counter', next, { IfMatch: ETag }).catch((error) => {
+      if (error.name !== 'PreconditionFailed') throw error;
+    });
+    return done ? undefined : add();
+  };
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      for (let count = 0; count < 12; count++) await add();
+    }),
+  );
+  expect((await get('counter')).toString()).toBe('96');
+});
+
 test.each(['CRC32', 'CRC32C', 'SHA1', 'SHA256'] as const)(
   'a %s is computed, kept and compared',
   async (ChecksumAlgorithm) => {

@@ -131,9 +131,9 @@ def test_a_counter_with_many_writers_loses_no_count(store):
             except PreconditionError:
                 continue
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(add, range(24)))
-    assert body_of(store, "counter") == b"24"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(100)))
+    assert body_of(store, "counter") == b"100"
 
 
 def test_a_get_can_ask_for_a_version_or_for_news(store):

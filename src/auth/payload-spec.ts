@@ -1,5 +1,5 @@
 import { digestLengths, isChecksumValue } from '../common/checksums.ts';
-import { type ChecksumAlgorithm, checksumAlgorithms } from '../common/object-meta.ts';
+import { type AnnouncedChecksum, type ChecksumAlgorithm, checksumAlgorithms } from '../common/object-meta.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { PayloadMode } from './payload-mode.ts';
 
@@ -13,9 +13,7 @@ export interface PayloadSpec {
   readonly sha256: string | undefined;
   readonly contentMd5: Buffer | undefined;
   /** At most one: `value` is base64 out of a header, undefined if it comes in the trailer. */
-  readonly checksum:
-    | { readonly algorithm: ChecksumAlgorithm; readonly value: string | undefined }
-    | undefined;
+  readonly checksum: AnnouncedChecksum | undefined;
 }
 
 export interface PayloadRules {

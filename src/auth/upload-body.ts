@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { assert } from '../common/assert.ts';
 import { createDigest, type Digest, isChecksumValue } from '../common/checksums.ts';
-import type { ChecksumAlgorithm, Checksums, DigestName, UploadBody } from '../common/object-meta.ts';
+import type { AnnouncedChecksum, Checksums, DigestName, UploadBody } from '../common/object-meta.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { ChunkSigning } from './authenticate.ts';
 import { ChunkedBody } from './chunked-body.ts';
@@ -61,8 +61,8 @@ export class RequestBody implements UploadBody {
     return this.spec.sizeBytes;
   }
 
-  get announcedChecksum(): ChecksumAlgorithm | undefined {
-    return this.spec.checksum?.algorithm;
+  get announcedChecksum(): AnnouncedChecksum | undefined {
+    return this.spec.checksum;
   }
 
   need(name: DigestName): void {

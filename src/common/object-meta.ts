@@ -61,6 +61,12 @@ export interface NewObject {
   readonly storageClass?: string;
 }
 
+/** A checksum that comes with a body: its `value` (base64) if a header tells it, undefined if it comes behind the body. */
+export interface AnnouncedChecksum {
+  readonly algorithm: ChecksumAlgorithm;
+  readonly value: string | undefined;
+}
+
 /**
  * The bytes of an upload, checked as they pass. To be iterated once.
  *
@@ -69,8 +75,8 @@ export interface NewObject {
  */
 export interface UploadBody extends AsyncIterable<Buffer> {
   readonly sizeBytes: number;
-  /** The checksum that the client sends or will send behind the body, known before the iteration begins. */
-  readonly announcedChecksum: ChecksumAlgorithm | undefined;
+  /** The checksum that the client sends, known before the iteration begins. */
+  readonly announcedChecksum: AnnouncedChecksum | undefined;
   /** Asks, before the iteration begins, that this digest be computed as the bytes pass. */
   need(name: DigestName): void;
   /** The digest, once the iteration has ended. Only of a digest that was asked for, or that the client sent. */

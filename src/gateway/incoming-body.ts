@@ -3,7 +3,7 @@ import type { Authenticated } from '../auth/authenticate.ts';
 import { payloadSpec } from '../auth/payload-spec.ts';
 import { RequestBody } from '../auth/upload-body.ts';
 import { assert } from '../common/assert.ts';
-import type { ChecksumAlgorithm, Checksums, DigestName, UploadBody } from '../common/object-meta.ts';
+import type { AnnouncedChecksum, Checksums, DigestName, UploadBody } from '../common/object-meta.ts';
 
 /** The largest single PUT or part (S3 User Guide, "Multipart upload limits"). */
 const maximumUploadBytes = 5 * 1024 ** 3;
@@ -117,7 +117,7 @@ class AwaitedBody implements UploadBody {
     this.#events = events;
   }
 
-  get announcedChecksum(): ChecksumAlgorithm | undefined {
+  get announcedChecksum(): AnnouncedChecksum | undefined {
     return this.#body.announcedChecksum;
   }
 

@@ -1,6 +1,6 @@
 import { createDigest, type Digest } from '../common/checksums.ts';
 import {
-  type ChecksumAlgorithm,
+  type AnnouncedChecksum,
   type Checksums,
   checksumAlgorithms,
   type DigestName,
@@ -21,8 +21,9 @@ export class PlainBody implements UploadBody {
   }
 
   /** The checksum that was asked for: nobody sends one, and whoever asks wants it kept. */
-  get announcedChecksum(): ChecksumAlgorithm | undefined {
-    return checksumAlgorithms.find((name) => this.digests.has(name));
+  get announcedChecksum(): AnnouncedChecksum | undefined {
+    const algorithm = checksumAlgorithms.find((name) => this.digests.has(name));
+    return algorithm && { algorithm, value: undefined };
   }
 
   need(name: DigestName): void {

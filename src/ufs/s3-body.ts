@@ -56,7 +56,7 @@ export class BodySender {
     this.#body = body;
     this.#options = options;
     if (options.algorithm) body.need(options.algorithm);
-    this.#algorithm = options.algorithm ?? body.announcedChecksum;
+    this.#algorithm = options.algorithm ?? body.announcedChecksum?.algorithm;
   }
 
   /** Whether the backend may have the whole body. Before that no failure can have left anything visible. */
@@ -125,10 +125,11 @@ export class BodySender {
   #streamed(): SentBody {
     const { secure, checksumTrailers, signedChunks } = this.#options;
     const { sizeBytes } = this.#body;
-    const algorithm = checksumTrailers ? this.#algorithm : undefined;
+    const ahead = this.#checksumAhead();
+    const algorithm = checksumTrailers && !ahead ? this.#algorithm : undefined;
     const signed = !secure && signedChunks;
     if (!signed && !algorithm) {
-      const headers = { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
+      const headers = { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', ...ahead };
       return { payload: this.#open(this.#heldBack()), contentLength: sizeBytes, headers };
     }
     const form: ChunkedForm = {
@@ -142,9 +143,16 @@ export class BodySender {
       headers: {
         'x-amz-content-sha256': payloadMark(form),
         'x-amz-decoded-content-length': String(sizeBytes),
-        ...(form.trailer ? { 'x-amz-trailer': form.trailer.name } : {}),
+        ...(form.trailer ? { 'x-amz-trailer': form.trailer.name } : ahead),
       },
     };
+  }
+
+  /** The checksum as a header, if it is known already: every S3 server takes that, and fewer take it behind the body. */
+  #checksumAhead(): Record<string, string> | undefined {
+    const { announcedChecksum: known } = this.#body;
+    if (known?.value === undefined || known.algorithm !== this.#algorithm) return undefined;
+    return { [checksumHeader(known.algorithm)]: known.value };
   }
 
   #trailer(algorithm: ChecksumAlgorithm) {

@@ -103,7 +103,7 @@ export class S3Multipart {
   ): Promise<UploadedPart> {
     checkSignal(signal, this.#place.uri, key);
     // An upload that was created with a checksum takes no part without it (S3 API Reference, UploadPart).
-    const algorithm = body.announcedChecksum ?? (await this.#algorithmOf(key, uploadId, signal));
+    const algorithm = body.announcedChecksum?.algorithm ?? (await this.#algorithmOf(key, uploadId, signal));
     const { output, headers } = await this.#writer.sendBody(
       { operation: 'UploadPart', key, signal },
       (payload) =>

@@ -1,8 +1,16 @@
 import { digestOf } from '../../src/common/checksums.ts';
-import type { ChecksumAlgorithm, Checksums, DigestName, UploadBody } from '../../src/common/object-meta.ts';
+import type {
+  AnnouncedChecksum,
+  ChecksumAlgorithm,
+  Checksums,
+  DigestName,
+  UploadBody,
+} from '../../src/common/object-meta.ts';
 
 export interface TestBodyOptions {
   readonly sent?: Checksums;
+  /** What was sent was in the headers, and so is known before the body; otherwise it comes behind the body. */
+  readonly sentAhead?: boolean;
   /** Size of the chunks in which the bytes are given. */
   readonly chunkSizeBytes?: number;
   /** Rejects with this in place of the last chunk. */
@@ -26,8 +34,13 @@ export class TestBody implements UploadBody {
     for (const name of Object.keys(options.sent ?? {})) this.needed.add(name as DigestName);
   }
 
-  get announcedChecksum(): ChecksumAlgorithm | undefined {
-    return Object.keys(this.options.sent ?? {})[0] as ChecksumAlgorithm | undefined;
+  get announcedChecksum(): AnnouncedChecksum | undefined {
+    const [found] = Object.entries(this.options.sent ?? {});
+    if (!found) return undefined;
+    return {
+      algorithm: found[0] as ChecksumAlgorithm,
+      value: this.options.sentAhead ? found[1] : undefined,
+    };
   }
 
   need(name: DigestName): void {

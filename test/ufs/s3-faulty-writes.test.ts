@@ -162,6 +162,32 @@ describe('a body', () => {
     expect(await kindOf(s3.backend.head('wrong'))).toBe('not-found');
   });
 
+  test('carries a checksum that is known already before it, to a backend that takes no trailers, too', async () => {
+    const bytes = someBytes(600_000);
+    const wrong = { CRC32: digestOf('CRC32', Buffer.from('other')).toString('base64') };
+    for (const takes of [true, false]) {
+      const backend = s3.open({ abilities: { ...everything, checksumTrailers: takes, signedChunks: takes } });
+      const sent = { SHA256: digestOf('SHA256', bytes).toString('base64') };
+      expect(await put(backend, 'k', bytes, { sent, sentAhead: true })).toMatchObject({ checksums: sent });
+      const headers = s3.proxy.seen.at(-2)?.headers;
+      expect([headers?.['x-amz-checksum-sha256'], headers?.['x-amz-trailer']]).toEqual([
+        sent.SHA256,
+        undefined,
+      ]);
+      const failed = put(backend, 'wrong', bytes, { sent: wrong, sentAhead: true });
+      expect(await kindOf(failed)).toBe('bad-digest');
+    }
+    expect(await kindOf(s3.backend.head('wrong'))).toBe('not-found');
+  });
+
+  test('has no content type that the client did not give', async () => {
+    await put(s3.backend, 'small', 'x');
+    await put(s3.backend, 'large', someBytes(600_000));
+    const puts = s3.proxy.seen.filter(({ method }) => method === 'PUT');
+    expect(puts.map(({ headers }) => headers['content-type'])).toEqual([undefined, undefined]);
+    expect((await s3.backend.head('small')).headers.contentType).toBe('binary/octet-stream');
+  });
+
   test('goes in one plain piece to a backend that takes neither chunks nor trailers', async () => {
     const abilities = { ...everything, checksumTrailers: false, signedChunks: false };
     const bytes = someBytes(600_000);
