@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from snippets import run_snippet
 
@@ -68,8 +68,10 @@ def test_small_files_are_compacted_and_swept_up(where, options, s3, bucket):
 def test_no_append_of_many_writers_is_lost(where, options):
     write_deltalake(where, rows(0, 1), **options)
 
+    patient = CommitProperties(max_commit_retries=1_000)
+
     def append(number):
-        write_deltalake(where, rows(number, 1), mode="append", **options)
+        write_deltalake(where, rows(number, 1), mode="append", commit_properties=patient, **options)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(append, range(1, 41)))

@@ -110,7 +110,7 @@ export class BodySender {
         : createHash('sha256').update(payload).digest('hex'),
     };
     for (const [algorithm, value] of Object.entries(this.#checksums())) {
-      headers[checksumHeader(algorithm as ChecksumAlgorithm)] = value as string;
+      Object.assign(headers, checksumHeaders(algorithm as ChecksumAlgorithm, value as string));
     }
     return { payload, contentLength: payload.length, headers };
   }
@@ -143,7 +143,9 @@ export class BodySender {
       headers: {
         'x-amz-content-sha256': payloadMark(form),
         'x-amz-decoded-content-length': String(sizeBytes),
-        ...(form.trailer ? { 'x-amz-trailer': form.trailer.name } : ahead),
+        ...(algorithm && form.trailer
+          ? { 'x-amz-trailer': form.trailer.name, [algorithmHeader]: algorithm }
+          : ahead),
       },
     };
   }
@@ -152,7 +154,7 @@ export class BodySender {
   #checksumAhead(): Record<string, string> | undefined {
     const { announcedChecksum: known } = this.#body;
     if (known?.value === undefined || known.algorithm !== this.#algorithm) return undefined;
-    return { [checksumHeader(known.algorithm)]: known.value };
+    return checksumHeaders(known.algorithm, known.value);
   }
 
   #trailer(algorithm: ChecksumAlgorithm) {
@@ -206,6 +208,13 @@ export class BodySender {
       key,
     });
   }
+}
+
+/** With it some servers look for the checksum; the SDKs send it with each (S3 API Reference, PutObject). */
+const algorithmHeader = 'x-amz-sdk-checksum-algorithm';
+
+function checksumHeaders(algorithm: ChecksumAlgorithm, value: string): Record<string, string> {
+  return { [checksumHeader(algorithm)]: value, [algorithmHeader]: algorithm };
 }
 
 /** `content-encoding` of an object whose body is sent as `aws-chunked`. */
