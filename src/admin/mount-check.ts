@@ -162,7 +162,8 @@ function probeOptions(callTimeoutMs: number): ProbeOptions {
 }
 
 const conditionNames = [
-  ['conditionalPut', 'put'],
+  ['conditionalCreate', 'put with If-None-Match'],
+  ['conditionalPut', 'put with If-Match'],
   ['conditionalComplete', 'complete multipart upload'],
   ['conditionalCopy', 'copy'],
   ['conditionalDelete', 'delete'],
@@ -174,7 +175,7 @@ function describeAbilities(found: ProbedAbilities): string {
   const able = named(true);
   const unable = named(false);
   return [
-    able && `the storage decides If-Match and If-None-Match of ${able}`,
+    able && `the storage decides the conditions of ${able}`,
     unable &&
       `conditions of ${unable} are answered with NotImplemented, for the storage does not decide them`,
   ]

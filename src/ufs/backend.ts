@@ -10,7 +10,9 @@ import type {
 
 /** What one backend can do by itself, atomically. What is false is refused by the layers above, never imitated there. */
 export interface BackendCapabilities {
-  /** `put`, `completeUpload`, `copy` and `delete` decide their condition atomically with the change. */
+  /** `put` decides `ifNoneMatch` atomically with the change: some storage does so, and not with `ifMatch`. */
+  readonly conditionalCreate: boolean;
+  /** `put` decides `ifMatch` so, `completeUpload`, `copy` and `delete` any condition that they take. */
   readonly conditionalPut: boolean;
   readonly conditionalComplete: boolean;
   readonly conditionalCopy: boolean;
@@ -31,7 +33,7 @@ export interface BackendCapabilities {
 export interface ProbedAbilities
   extends Pick<
     BackendCapabilities,
-    'conditionalPut' | 'conditionalComplete' | 'conditionalCopy' | 'conditionalDelete'
+    'conditionalCreate' | 'conditionalPut' | 'conditionalComplete' | 'conditionalCopy' | 'conditionalDelete'
   > {
   /** It takes a checksum behind a streamed body. */
   readonly checksumTrailers: boolean;

@@ -64,6 +64,7 @@ export class MemoryBackend implements Backend {
     this.random = random;
     this.uri = settings.uri ?? 'memory:';
     this.capabilities = {
+      conditionalCreate: true,
       conditionalPut: true,
       conditionalComplete: true,
       conditionalCopy: true,

@@ -80,6 +80,7 @@ export async function openRootBackend(
 export class RootBackend implements Backend {
   readonly uri: string;
   readonly capabilities: BackendCapabilities = {
+    conditionalCreate: true,
     conditionalPut: true,
     conditionalComplete: true,
     conditionalCopy: true,

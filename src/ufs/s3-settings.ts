@@ -3,6 +3,7 @@ import type { RetrySettings } from './retry.ts';
 
 /** Of a backend that was never probed: no condition counts, and bodies go as S3 itself takes them. */
 export const unprobed: ProbedAbilities = {
+  conditionalCreate: false,
   conditionalPut: false,
   conditionalComplete: false,
   conditionalCopy: false,

@@ -94,6 +94,7 @@ export class S3Backend implements Backend {
     this.uri = parts.place.uri;
     this.parts = parts;
     this.capabilities = {
+      conditionalCreate: abilities.conditionalCreate,
       conditionalPut: abilities.conditionalPut,
       conditionalComplete: abilities.conditionalComplete,
       conditionalCopy: abilities.conditionalCopy,
@@ -114,7 +115,12 @@ export class S3Backend implements Backend {
   }
 
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
-    this.#checkAble('conditionalPut', options.condition, key);
+    const { condition } = options;
+    this.#checkAble(
+      condition && 'ifNoneMatch' in condition ? 'conditionalCreate' : 'conditionalPut',
+      condition,
+      key,
+    );
     return this.parts.writer.put(key, body, options);
   }
 

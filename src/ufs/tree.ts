@@ -96,6 +96,7 @@ async function refuseOverlap(
 export class TreeBackend implements Backend {
   readonly uri: string;
   readonly capabilities: BackendCapabilities = {
+    conditionalCreate: true,
     conditionalPut: true,
     conditionalComplete: true,
     conditionalCopy: true,

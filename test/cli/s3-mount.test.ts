@@ -135,7 +135,7 @@ describe('a bucket of another S3', () => {
       'write ok', 'delete ok', 'conditions ok',
     ]); // biome-ignore format: a list
     expect(steps.at(-1).detail).toBe(
-      'the storage decides If-Match and If-None-Match of put, complete multipart upload, copy, delete',
+      'the storage decides the conditions of put with If-None-Match, put with If-Match, complete multipart upload, copy, delete',
     );
     const all = said + (await forebay(`mount show ${Bucket} --json`)).said;
     expect(all).not.toContain(credentials.secretAccessKey);

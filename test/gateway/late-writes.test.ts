@@ -13,7 +13,9 @@ let gateway: GatewayUnderTest;
 beforeAll(async () => {
   below = await startS3({ tuning });
   const freshness = { kind: 'lease', ms: 60_000 } as const;
-  const plainly = below.open({ abilities: { ...everything, conditionalPut: false } });
+  const plainly = below.open({
+    abilities: { ...everything, conditionalCreate: false, conditionalPut: false },
+  });
   const mounts = [
     { mount: { ...mountOf('sets', ''), freshness }, backend: below.open() },
     { mount: { ...mountOf('plain', ''), freshness }, backend: plainly },

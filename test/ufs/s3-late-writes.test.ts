@@ -8,6 +8,7 @@ const tuning = { settlingMs, retry: { attempts: 3, baseMs: 5, capMs: 10 } };
 /** A server that decides no condition by itself. */
 const nothing = {
   ...everything,
+  conditionalCreate: false,
   conditionalPut: false,
   conditionalDelete: false,
   conditionalCopy: false,

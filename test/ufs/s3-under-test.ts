@@ -9,6 +9,7 @@ import { credentials, type GatewayUnderTest, startGateway } from '../gateway/mem
 import { FaultProxy } from '../support/fault-proxy.ts';
 
 export const everything = {
+  conditionalCreate: true,
   conditionalPut: true,
   conditionalComplete: true,
   conditionalCopy: true,
