@@ -85,7 +85,8 @@ export class RootObjects {
 
   async delete(key: string, options: CallOptions & { readonly condition?: WriteCondition }): Promise<void> {
     await this.commits.checkEarly(key, options);
-    if (!(await this.commits.present(key))) return;
+    // A condition is decided under the key's lock only: the object may go between a look and the change.
+    if (!options.condition && !(await this.commits.present(key))) return;
     await this.holding(key, () => this.commits.remove(key, options));
   }
 

@@ -81,6 +81,21 @@ export function conditionContract(open: OpenBackend): void {
     );
 
     test(
+      'of many deletes at once of one version exactly one succeeds, at whatever moment each of them comes',
+      withBackend(open, async (backend) => {
+        for (let round = 0; round < 20; round++) {
+          const { etag } = await put(backend, 'k', 'body');
+          const deletes = Array.from({ length: 16 }, async (_, i) => {
+            for (let turn = 0; turn < i; turn++) await new Promise((resolve) => setImmediate(resolve));
+            await backend.delete('k', ifMatch(etag));
+          });
+          const results = await Promise.allSettled(deletes);
+          expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+        }
+      }),
+    );
+
+    test(
       'of twenty compare-and-set increments at once none is lost',
       withBackend(open, async (backend) => {
         await put(backend, 'counter', '0');
