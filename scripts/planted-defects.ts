@@ -60,6 +60,13 @@ export const plantedDefects: readonly PlantedDefect[] = [
     foundBy: bodies,
   },
   {
+    name: 'a delete with a condition succeeds if the object is gone meanwhile',
+    file: 'src/ufs/root-objects.ts',
+    right: 'if (!options.condition && !(await this.commits.present(key))) return;',
+    wrong: 'if (!(await this.commits.present(key))) return;',
+    foundBy: ['test/ufs/root.test'],
+  },
+  {
     name: 'an absolute target names a bucket that was not signed',
     file: 'src/s3api/path.ts',
     right: 'if (absolute && absolute[1] !== hostHeader) {',
