@@ -62,6 +62,28 @@ def test_a_tree_goes_up_and_comes_down_the_same(uri, tmp_path):
     assert out("s3", "sync", uri, str(up)) == ""
 
 
+def backend_bytes_read():
+    """What the node has read of its backends so far, in all mounts."""
+    with urllib.request.urlopen(f"{os.environ['FOREBAY_ADMIN_URL']}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    mine = [line for line in lines if line.startswith("forebay_backend_bytes_total{") and 'direction="read"' in line]
+    return sum(float(line.split()[-1]) for line in mine)
+
+
+@pytest.mark.quick
+@pytest.mark.skipif(os.environ["ROUTE"] == "direct", reason="there is no cache between")
+def test_a_second_sync_down_reads_no_object_byte_from_the_backend(uri, tmp_path):
+    up, first, second = tmp_path / "up", tmp_path / "first", tmp_path / "second"
+    make_tree(up)
+    out("s3", "sync", str(up), uri, "--only-show-errors")
+    out("s3", "sync", uri, str(first), "--only-show-errors")
+    before = backend_bytes_read()
+    assert before > 0
+    out("s3", "sync", uri, str(second), "--only-show-errors")
+    assert backend_bytes_read() == before
+    assert_same_trees(up, second)
+
+
 def test_sync_moves_only_what_changed_and_deletes_on_request(uri, tmp_path):
     up = tmp_path / "up"
     up.mkdir()

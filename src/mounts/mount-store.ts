@@ -9,7 +9,7 @@ import type { Mount } from './mount.ts';
 import { MountError } from './mount-error.ts';
 import { type MountSpec, mountName } from './mount-spec.ts';
 import { MountTable } from './mount-table.ts';
-import { refuseSharedFolder } from './shared-folders.ts';
+import { refuseSharedPlace } from './shared-places.ts';
 
 const keyPrefix = 'mounts/';
 const maximumMounts = 10_000;
@@ -124,14 +124,14 @@ export class MountStore {
   }
 
   /**
-   * Adds a mount, and its bucket where that is part of it. Kinds: exists, also where another mount has the same folder; conflict;
+   * Adds a mount, and its bucket where that is part of it. Kinds: exists, also where another mount has the same place; conflict;
    * invalid, if the folder may not be looked at. If it rejects, nothing is there that was not there before.
    */
   async add(spec: MountSpec, abilities?: ProbedAbilities): Promise<Mount> {
     // One at a time, since each is to be compared with all the others.
     return this.adding.run('add', async () => {
       this.checkFree(spec);
-      await refuseSharedFolder(spec, this.table.mounts);
+      await refuseSharedPlace(spec, this.table.mounts);
       return spec.prefix === '' ? this.addWhole(spec, abilities) : this.addNested(spec, abilities);
     });
   }

@@ -1,6 +1,6 @@
 import { MountError } from './mount-error.ts';
 
-export type MountScheme = 'file' | 's3' | 'gs' | 'hdfs';
+export type MountScheme = 'file' | 's3';
 
 export interface MountUri {
   readonly scheme: MountScheme;
@@ -19,8 +19,6 @@ interface SchemeRule {
 export const schemeRules: Readonly<Record<MountScheme, SchemeRule>> = {
   file: { example: 'file:///srv/data', remote: false },
   s3: { example: 's3://bucket/prefix', remote: true },
-  gs: { example: 'gs://bucket/prefix', remote: true },
-  hdfs: { example: 'hdfs://namenode:9870/path', remote: true },
 };
 
 /** Takes a backend URI apart. Throws a `MountError` of kind `invalid`. */
@@ -57,9 +55,7 @@ function fileUri(url: URL, invalid: (reason: string) => MountError): MountUri {
 
 function remoteUri(scheme: MountScheme, url: URL, invalid: (reason: string) => MountError): MountUri {
   if (url.hostname === '') {
-    throw invalid(
-      `names no ${scheme === 'hdfs' ? 'host' : 'bucket'}: write it like ${schemeRules[scheme].example}`,
-    );
+    throw invalid(`names no bucket: write it like ${schemeRules[scheme].example}`);
   }
   const path = decode(url.pathname, invalid).replace(/^\//, '');
   const prefix = path === '' || path.endsWith('/') ? path : `${path}/`;

@@ -39,7 +39,6 @@ describe('a mount as an operator writes it', () => {
     ['file:///', 'file:///', '/'],
     ['s3://bucket', 's3://bucket/', undefined],
     ['s3://bucket/pre/fix', 's3://bucket/pre/fix/', undefined],
-    ['hdfs://namenode:9870/user/x', 'hdfs://namenode:9870/user/x/', undefined],
   ])('URI %s is %s', (uri, text, path) => {
     expect(parse({ uri })).toMatchObject({ uri: text, path });
   });
@@ -54,6 +53,7 @@ describe('a mount as an operator writes it', () => {
     [{ target: `bucket/${'x'.repeat(900)}` }, 'longer than 900 bytes'],
     [{ uri: '/srv/data' }, 'is of no known kind: write file:///srv/data, s3://'],
     [{ uri: 'ftp://host/x' }, 'is of no known kind'],
+    [{ uri: 'hdfs://namenode:9870/x' }, 'is of no known kind'],
     [{ uri: 'constructor://x/y' }, 'is of no known kind'],
     [{ uri: 'file://srv/data' }, 'three slashes'],
     [{ uri: 'file:///srv/%zz' }, 'write %25'],

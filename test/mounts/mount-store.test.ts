@@ -61,6 +61,24 @@ describe('adding a mount', () => {
     expect(names()).toEqual(['one']);
   });
 
+  test('of a place at a storage that another mount has is taken if nothing is written, or if both ask each time', async () => {
+    const endpoint = 'http://127.0.0.1:9';
+    await add('one', { uri: 's3://b/data/', endpoint });
+    expect(await failure(add('two', { uri: 's3://b/', endpoint }))).toMatch(/^exists: .*overlaps .* one/);
+    expect(await failure(add('two', { uri: 's3://b/data/', endpoint, freshness: 'always' }))).toMatch(
+      /^exists: /,
+    );
+    expect(await failure(add('two', { uri: 's3://b/data/in/', endpoint, readOnly: true }))).toMatch(
+      /^exists: /,
+    );
+    await add('elsewhere', { uri: 's3://b/data/', endpoint: 'http://127.0.0.1:10' });
+    await add('apart', { uri: 's3://b/data2/', endpoint });
+    await add('fresh', { uri: 's3://c/', endpoint, freshness: 'always' });
+    await add('fresh-too', { uri: 's3://c/in/', endpoint, freshness: 'always' });
+    await add('still', { uri: 's3://d/', endpoint, readOnly: true });
+    await add('still-too', { uri: 's3://d/', endpoint, readOnly: true });
+  });
+
   test('inside a bucket that is there leaves it as it is, and otherwise makes one below the root mount', async () => {
     await mounts.buckets.create({ name: 'mine', owner: 'ada', kind: 'root' });
     await add('mine/in/here');
