@@ -164,7 +164,8 @@ function probeOptions(callTimeoutMs: number): ProbeOptions {
 const conditionNames = [
   ['conditionalCreate', 'put with If-None-Match'],
   ['conditionalPut', 'put with If-Match'],
-  ['conditionalComplete', 'complete multipart upload'],
+  ['conditionalCompleteCreate', 'complete multipart upload with If-None-Match'],
+  ['conditionalComplete', 'complete multipart upload with If-Match'],
   ['conditionalCopy', 'copy'],
   ['conditionalDelete', 'delete'],
 ] as const;

@@ -12,8 +12,11 @@ import type {
 export interface BackendCapabilities {
   /** `put` decides `ifNoneMatch` atomically with the change: some storage does so, and not with `ifMatch`. */
   readonly conditionalCreate: boolean;
-  /** `put` decides `ifMatch` so, `completeUpload`, `copy` and `delete` any condition that they take. */
+  /** `put` decides `ifMatch` so, `copy` and `delete` any condition that they take. */
   readonly conditionalPut: boolean;
+  /** `completeUpload` decides `ifNoneMatch` so. */
+  readonly conditionalCompleteCreate: boolean;
+  /** `completeUpload` decides `ifMatch` so. */
   readonly conditionalComplete: boolean;
   readonly conditionalCopy: boolean;
   readonly conditionalDelete: boolean;
@@ -33,7 +36,12 @@ export interface BackendCapabilities {
 export interface ProbedAbilities
   extends Pick<
     BackendCapabilities,
-    'conditionalCreate' | 'conditionalPut' | 'conditionalComplete' | 'conditionalCopy' | 'conditionalDelete'
+    | 'conditionalCreate'
+    | 'conditionalPut'
+    | 'conditionalCompleteCreate'
+    | 'conditionalComplete'
+    | 'conditionalCopy'
+    | 'conditionalDelete'
   > {
   /** It takes a checksum behind a streamed body. */
   readonly checksumTrailers: boolean;

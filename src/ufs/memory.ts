@@ -66,6 +66,7 @@ export class MemoryBackend implements Backend {
     this.capabilities = {
       conditionalCreate: true,
       conditionalPut: true,
+      conditionalCompleteCreate: true,
       conditionalComplete: true,
       conditionalCopy: true,
       conditionalDelete: true,

@@ -82,6 +82,7 @@ export class RootBackend implements Backend {
   readonly capabilities: BackendCapabilities = {
     conditionalCreate: true,
     conditionalPut: true,
+    conditionalCompleteCreate: true,
     conditionalComplete: true,
     conditionalCopy: true,
     conditionalDelete: true,

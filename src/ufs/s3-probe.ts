@@ -58,11 +58,12 @@ export class S3Probe {
 
   /** Side by side, for storage that is far away; each has keys of its own. */
   async #proofs(): Promise<ProbedAbilities> {
-    const [create, put, remove, copy, complete, trailers, chunks] = await allDone([
+    const [create, put, remove, copy, completeCreate, complete, trailers, chunks] = await allDone([
       this.#proves(() => this.#conditionalCreate()),
       this.#proves(() => this.#conditionalPut()),
       this.#proves(() => this.#conditionalDelete()),
       this.#proves(() => this.#conditionalCopy()),
+      this.#proves(() => this.#conditionalCompleteCreate()),
       this.#proves(() => this.#conditionalComplete()),
       this.#proves(() => this.#takesStream('stream-trailer', true)),
       this.#proves(() => this.#takesStream('stream', false)),
@@ -72,6 +73,7 @@ export class S3Probe {
       conditionalPut: put === true,
       conditionalDelete: remove === true,
       conditionalCopy: copy === true,
+      conditionalCompleteCreate: completeCreate === true,
       conditionalComplete: complete === true,
       checksumTrailers: trailers === true,
       signedChunks: chunks === true,
@@ -171,16 +173,27 @@ export class S3Probe {
     return copied.every((found) => found !== undefined && found !== etag);
   }
 
+  async #conditionalCompleteCreate(): Promise<boolean> {
+    const key = 'complete-there';
+    const etag = await this.#put(key);
+    const finish = await this.#upload(key);
+    if (!(await this.#isRefused(() => finish(absent))) || (await this.#etag(key)) !== etag) return false;
+    return this.#oneCompletes('complete-none', absent);
+  }
+
   async #conditionalComplete(): Promise<boolean> {
     const key = 'complete';
     const etag = await this.#put(key);
-    const complete = async (condition: WriteCondition) => (await this.#upload(key))(condition);
-    if (!(await this.#isRefused(() => complete(absent)))) return false;
-    if (!(await this.#isRefused(() => complete(wrong))) || (await this.#etag(key)) !== etag) return false;
-    const made = await complete({ ifMatch: etag });
-    if (made === etag || (await this.#etag(key)) !== made) return false;
-    const uploads = await Promise.all(Array.from({ length: racers }, () => this.#upload('complete-none')));
-    return wonByOne(await Promise.allSettled(uploads.map((finish) => finish(absent)))) !== undefined;
+    const refused = await this.#upload(key);
+    if (!(await this.#isRefused(() => refused(wrong))) || (await this.#etag(key)) !== etag) return false;
+    return this.#oneCompletes(key, { ifMatch: etag });
+  }
+
+  async #oneCompletes(key: string, condition: WriteCondition): Promise<boolean> {
+    const before = await this.#etag(key);
+    const uploads = await Promise.all(Array.from({ length: racers }, () => this.#upload(key)));
+    const winner = wonByOne(await Promise.allSettled(uploads.map((finish) => finish(condition))));
+    return winner !== undefined && winner.value !== before && (await this.#etag(key)) === winner.value;
   }
 
   /** A body in the form that large ones are sent in is the same when it is read back. */

@@ -5,6 +5,7 @@ import type { RetrySettings } from './retry.ts';
 export const unprobed: ProbedAbilities = {
   conditionalCreate: false,
   conditionalPut: false,
+  conditionalCompleteCreate: false,
   conditionalComplete: false,
   conditionalCopy: false,
   conditionalDelete: false,

@@ -96,6 +96,7 @@ export class S3Backend implements Backend {
     this.capabilities = {
       conditionalCreate: abilities.conditionalCreate,
       conditionalPut: abilities.conditionalPut,
+      conditionalCompleteCreate: abilities.conditionalCompleteCreate,
       conditionalComplete: abilities.conditionalComplete,
       conditionalCopy: abilities.conditionalCopy,
       conditionalDelete: abilities.conditionalDelete,
@@ -169,7 +170,12 @@ export class S3Backend implements Backend {
     parts: readonly CompletePart[],
     options: CompleteOptions = {},
   ): Promise<ObjectMeta> {
-    this.#checkAble('conditionalComplete', options.condition, key);
+    const { condition } = options;
+    this.#checkAble(
+      condition && 'ifNoneMatch' in condition ? 'conditionalCompleteCreate' : 'conditionalComplete',
+      condition,
+      key,
+    );
     return this.parts.multipart.complete(key, uploadId, parts, options);
   }
 

@@ -98,6 +98,7 @@ export class TreeBackend implements Backend {
   readonly capabilities: BackendCapabilities = {
     conditionalCreate: true,
     conditionalPut: true,
+    conditionalCompleteCreate: true,
     conditionalComplete: true,
     conditionalCopy: true,
     conditionalDelete: true,

@@ -90,8 +90,8 @@ async function get(Key: string, more: { Range?: string; PartNumber?: number } = 
 }
 
 /** At the backend, not through the node. */
-function putBelow(key: string, Body: Buffer | string) {
-  return below.gateway.client.send(new PutObjectCommand({ Bucket: 'under', Key: `team/${key}`, Body }));
+function putBelow(key: string, Body: Buffer | string, folder = 'team') {
+  return below.gateway.client.send(new PutObjectCommand({ Bucket: 'under', Key: `${folder}/${key}`, Body }));
 }
 
 async function backendBytes(mount: string): Promise<number> {
@@ -135,7 +135,7 @@ describe('a bucket of another S3', () => {
       'write ok', 'delete ok', 'conditions ok',
     ]); // biome-ignore format: a list
     expect(steps.at(-1).detail).toBe(
-      'the storage decides the conditions of put with If-None-Match, put with If-Match, complete multipart upload, copy, delete',
+      'the storage decides the conditions of put with If-None-Match, put with If-Match, complete multipart upload with If-None-Match, complete multipart upload with If-Match, copy, delete',
     );
     const all = said + (await forebay(`mount show ${Bucket} --json`)).said;
     expect(all).not.toContain(credentials.secretAccessKey);
@@ -250,26 +250,27 @@ describe('with freshness always', () => {
     Number(/^version (\d+) /.exec(bytes.toString('latin1', at, at + 20))?.[1]);
 
   beforeAll(async () => {
-    expect((await forebay(mountAt('fresh', '--freshness always'))).exitCode).toBe(0);
+    const { exitCode, said } = await forebay(mountAt('fresh', '--freshness always', 's3://under/fresh/'));
+    expect([exitCode, said]).toEqual([0, 'mounted s3://under/fresh/ at fresh']);
   });
 
   test('what was changed, deleted or made at the backend shows at once', async () => {
     await expect(get('now', {}, 'fresh')).rejects.toMatchObject({ name: 'NoSuchKey' });
     for (const text of ['one', 'two', 'two', 'three']) {
-      await putBelow('now', text);
+      await putBelow('now', text, 'fresh');
       expect((await get('now', {}, 'fresh')).bytes.toString()).toBe(text);
     }
-    await below.gateway.client.send(new DeleteObjectCommand({ Bucket: 'under', Key: 'team/now' }));
+    await below.gateway.client.send(new DeleteObjectCommand({ Bucket: 'under', Key: 'fresh/now' }));
     await expect(get('now', {}, 'fresh')).rejects.toMatchObject({ name: 'NoSuchKey' });
   });
 
   test('readers of an object that is overwritten all the time get one version each, and none that is older than the last', async () => {
     let written = 0;
     let done = false;
-    await putBelow('torn', versionOf(written));
+    await putBelow('torn', versionOf(written), 'fresh');
     const writer = (async () => {
       for (let id = 1; id <= 12; id++) {
-        await putBelow('torn', versionOf(id));
+        await putBelow('torn', versionOf(id), 'fresh');
         written = id;
         await new Promise((resolve) => setTimeout(resolve, 30));
       }

@@ -177,7 +177,8 @@ export function multipartContract(open: OpenBackend): void {
     test(
       'conditions and hooks decide about Complete, and the upload stays when they fail',
       withUploads(async (backend) => {
-        if (!backend.capabilities.conditionalComplete) return;
+        const { conditionalCompleteCreate, conditionalComplete } = backend.capabilities;
+        if (!conditionalCompleteCreate || !conditionalComplete) return;
         const { uploadId, parts } = await upload(backend, 'k');
         const old = await put(backend, 'k', 'old');
         const complete = (

@@ -12,6 +12,7 @@ const nothing = {
   conditionalPut: false,
   conditionalDelete: false,
   conditionalCopy: false,
+  conditionalCompleteCreate: false,
   conditionalComplete: false,
 };
 

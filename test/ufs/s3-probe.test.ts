@@ -91,7 +91,8 @@ test.each([
   ['put ifMatch', { conditionalPut: false }],
   ['delete', { conditionalDelete: false }],
   ['copy', { conditionalCopy: false }],
-  ['complete', { conditionalComplete: false }],
+  ['complete', { conditionalCompleteCreate: false, conditionalComplete: false }],
+  ['complete ifMatch', { conditionalComplete: false }],
 ] as const)('conditions of %s that are not looked at are found out', async (operation, lacking) => {
   const { backend } = await start((storage) => {
     storage.ignored = new Set([operation]);

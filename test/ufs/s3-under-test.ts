@@ -11,6 +11,7 @@ import { FaultProxy } from '../support/fault-proxy.ts';
 export const everything = {
   conditionalCreate: true,
   conditionalPut: true,
+  conditionalCompleteCreate: true,
   conditionalComplete: true,
   conditionalCopy: true,
   conditionalDelete: true,
