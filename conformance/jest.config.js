@@ -7,5 +7,5 @@ export default {
   roots: ['<rootDir>'],
   cacheDirectory: '<rootDir>/../.cache/jest',
   maxWorkers: 1,
-  testTimeout: 60_000,
+  testTimeout: 180_000,
 };

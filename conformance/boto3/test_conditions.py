@@ -1,12 +1,15 @@
 """Conditional reads and writes."""
 
 import datetime
-
+import functools
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from botocore.exceptions import ClientError
 
 from errors import fails
+from races import rounds
 from raw import send_signed
 
 HOUR = datetime.timedelta(hours=1)
@@ -77,20 +80,25 @@ def test_a_put_can_ask_that_nothing_is_there(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"3", IfNoneMatch="*")
 
 
-def test_a_put_can_ask_for_the_version_it_replaces(s3, held):
-    bucket, head = held
+def test_a_put_can_ask_for_the_version_it_replaces_and_of_many_one_succeeds(s3, make_client, bucket):
+    first = s3.put_object(Bucket=bucket, Key="k", Body=b"first")["ETag"]
     with fails("PreconditionFailed", status=412):
         s3.put_object(Bucket=bucket, Key="k", Body=b"second", IfMatch=OTHER_ETAG)
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"first"
-    s3.put_object(Bucket=bucket, Key="k", Body=b"second", IfMatch=head["ETag"])
+    s3.put_object(Bucket=bucket, Key="k", Body=b"second", IfMatch=first)
     with fails("PreconditionFailed", status=412):
-        s3.put_object(Bucket=bucket, Key="k", Body=b"third", IfMatch=head["ETag"])
+        s3.put_object(Bucket=bucket, Key="k", Body=b"third", IfMatch=first)
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"second"
-
-
-def test_a_put_that_replaces_nothing_cannot_ask_for_a_version(s3, bucket):
     with fails("NoSuchKey", status=404):
         s3.put_object(Bucket=bucket, Key="none", Body=b"1", IfMatch=OTHER_ETAG)
+
+    client = make_client(max_pool_connections=16)
+    with ThreadPoolExecutor(16) as pool:
+        for number in rounds(20):
+            etag = client.put_object(Bucket=bucket, Key="race", Body=b"%d" % number)["ETag"]
+            put = functools.partial(client.put_object, Bucket=bucket, Key="race", IfMatch=etag)
+            bodies = [b"%d-%d" % (number, racer) for racer in range(16)]
+            assert sum(pool.map(lambda body: succeeds(put, Body=body), bodies)) == 1
 
 
 def test_a_put_cannot_ask_for_another_etag_than_any(s3, held):
@@ -99,85 +107,63 @@ def test_a_put_cannot_ask_for_another_etag_than_any(s3, held):
         s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfNoneMatch=OTHER_ETAG)
 
 
+def succeeds(change, **arguments):
+    """1, or 0 if another change was first."""
+    try:
+        change(**arguments)
+        return 1
+    except ClientError as error:
+        assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+        return 0
+
+
 def test_of_many_puts_that_ask_for_nothing_there_one_succeeds(make_client, bucket):
-    from concurrent.futures import ThreadPoolExecutor
-
-    from botocore.exceptions import ClientError
-
     client = make_client(max_pool_connections=16)
 
     def put(number):
-        try:
-            client.put_object(Bucket=bucket, Key="race", Body=b"%d" % number, IfNoneMatch="*")
-            return number
-        except ClientError as error:
-            assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict")
-            return None
+        return succeeds(client.put_object, Bucket=bucket, Key="race", Body=b"%d" % number, IfNoneMatch="*")
 
     with ThreadPoolExecutor(16) as pool:
-        winners = [number for number in pool.map(put, range(48)) if number is not None]
-    assert len(winners) == 1
-    assert client.get_object(Bucket=bucket, Key="race")["Body"].read() == b"%d" % winners[0]
+        won = list(pool.map(put, range(48)))
+    assert sum(won) == 1
+    assert client.get_object(Bucket=bucket, Key="race")["Body"].read() == b"%d" % won.index(1)
 
 
-def test_a_delete_can_ask_for_a_version(s3, held):
-    bucket, head = held
+def test_a_delete_can_ask_for_a_version_and_of_many_one_succeeds(s3, make_client, bucket):
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"first")["ETag"]
     with fails("PreconditionFailed", status=412):
         s3.delete_object(Bucket=bucket, Key="k", IfMatch=OTHER_ETAG)
     s3.head_object(Bucket=bucket, Key="k")
-    s3.delete_object(Bucket=bucket, Key="k", IfMatch=head["ETag"])
+    s3.delete_object(Bucket=bucket, Key="k", IfMatch=etag)
     with fails("404"):
         s3.head_object(Bucket=bucket, Key="k")
 
+    client = make_client(max_pool_connections=16)
+    with ThreadPoolExecutor(16) as pool:
+        for _ in rounds(20):
+            etag = client.put_object(Bucket=bucket, Key="k", Body=b"body")["ETag"]
+            remove = functools.partial(client.delete_object, Bucket=bucket, Key="k", IfMatch=etag)
+            assert sum(pool.map(lambda _: succeeds(remove), range(16))) == 1
+
 
 def test_a_counter_with_many_writers_loses_no_count(make_client, bucket):
-    from concurrent.futures import ThreadPoolExecutor
-
-    from botocore.exceptions import ClientError
-
     client = make_client(max_pool_connections=8)
-    client.put_object(Bucket=bucket, Key="counter", Body=b"0")
 
     def add(_):
         while True:
             got = client.get_object(Bucket=bucket, Key="counter")
             now = int(got["Body"].read())
-            try:
-                return client.put_object(Bucket=bucket, Key="counter", Body=b"%d" % (now + 1), IfMatch=got["ETag"])
-            except ClientError as error:
-                assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict")
+            if succeeds(client.put_object, Bucket=bucket, Key="counter", Body=b"%d" % (now + 1), IfMatch=got["ETag"]):
+                return
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(add, range(100)))
-    assert client.get_object(Bucket=bucket, Key="counter")["Body"].read() == b"100"
-
-
-def test_of_many_deletes_of_one_version_one_succeeds(make_client, bucket):
-    from concurrent.futures import ThreadPoolExecutor
-
-    from botocore.exceptions import ClientError
-
-    client = make_client(max_pool_connections=16)
-
-    def remove(etag):
-        try:
-            client.delete_object(Bucket=bucket, Key="k", IfMatch=etag)
-            return 1
-        except ClientError as error:
-            assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
-            return 0
-
-    with ThreadPoolExecutor(16) as pool:
-        for _ in range(20):
-            etag = client.put_object(Bucket=bucket, Key="k", Body=b"body")["ETag"]
-            assert sum(pool.map(remove, [etag] * 16)) == 1
+        for _ in rounds(1):
+            client.put_object(Bucket=bucket, Key="counter", Body=b"0")
+            list(pool.map(add, range(100)))
+            assert client.get_object(Bucket=bucket, Key="counter")["Body"].read() == b"100"
 
 
 def test_of_many_completes_that_ask_for_nothing_there_one_succeeds(make_client, bucket):
-    from concurrent.futures import ThreadPoolExecutor
-
-    from botocore.exceptions import ClientError
-
     client = make_client(max_pool_connections=16)
 
     def upload(key):
@@ -187,13 +173,8 @@ def test_of_many_completes_that_ask_for_nothing_there_one_succeeds(make_client, 
         return {**names, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]}}
 
     def complete(names):
-        try:
-            client.complete_multipart_upload(**names, IfNoneMatch="*")
-            return 1
-        except ClientError as error:
-            assert error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict")
-            return 0
+        return succeeds(client.complete_multipart_upload, **names, IfNoneMatch="*")
 
     with ThreadPoolExecutor(16) as pool:
-        for key in ("a", "b", "c", "d"):
-            assert sum(pool.map(complete, [upload(key) for _ in range(16)])) == 1
+        for number in rounds(4):
+            assert sum(pool.map(complete, [upload(f"k{number}") for _ in range(16)])) == 1
