@@ -21,8 +21,7 @@ export async function startMoto(): Promise<StorageServer> {
   const server = await ChildServer.start({
     name: 'moto',
     command: 'sh',
-    // Its own command, `moto_server`, is this module.
-    args: [withPython, '-c', 'from moto.server import main; main()', '-H', '127.0.0.1', '-p', String(port)],
+    args: [withPython, join(import.meta.dirname, 'moto/serve.py'), String(port)],
     cwd: folder,
     env,
     logFile: join(folder, 'log'),
