@@ -9,7 +9,7 @@ export interface LeftOutGroup {
   readonly backend: BackendName;
   /** What the backend does, in a sentence. */
   readonly because: string;
-  /** What each case said when the client was straight at the backend. */
+  /** What each case said when the client was straight at the backend: the first line. */
   readonly cases: Readonly<Record<string, string>>;
 }
 
@@ -22,9 +22,9 @@ export async function readLeftOut(): Promise<readonly LeftOutGroup[]> {
 export function essenceOf(said: string): string {
   const [line = ''] = said.split('\n');
   return line
-    .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|0x[0-9a-f]+|\b[0-9a-f]{16,}\b/g, '…')
-    .replaceAll(/127\.0\.0\.1:\d+/g, '127.0.0.1:…')
-    .slice(0, 300);
+    .slice(0, 300)
+    .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|0x[0-9a-f]+|\b[0-9a-f]{16,}\b|[A-Za-z0-9+/]{6,}={1,2}/g, '…')
+    .replaceAll(/\d+/g, '…');
 }
 
 /** Turns round what became of left-out cases straight at the backend: right is that each failed, with what is written down. */
@@ -42,9 +42,8 @@ export function checkLeftOut(
     if (found.outcome !== 'failed') {
       return { name, outcome: 'failed', said: `the backend does it right: it ${found.outcome} there` };
     }
-    const essence = essenceOf(found.said);
-    if (essence !== said)
-      return { name, outcome: 'failed', said: `written down: ${said}\nsaid now: ${essence}` };
-    return { name, outcome: 'passed', said: essence };
+    if (essenceOf(found.said) !== essenceOf(said))
+      return { name, outcome: 'failed', said: `written down: ${said}\nsaid now: ${found.said}` };
+    return { name, outcome: 'passed', said };
   });
 }
