@@ -81,6 +81,10 @@ async function runClient(scene: Scene, client: Client, backend: BackendName): Pr
 
 const outcomes: Outcome[] = [];
 const scene = await Scene.open(chosenBackends.filter((name) => name !== 'file'));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // What was started must not outlive a run that is broken off.
+  process.once(signal, () => void scene.close().finally(() => process.exit(130)));
+}
 try {
   for (const client of chosenClients) {
     for (const backend of chosenBackends) {
