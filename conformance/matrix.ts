@@ -19,7 +19,6 @@ const end = '<!-- end of results -->';
 /** The table of clients by backends, and the reasons for what is left out, in Markdown. */
 export function formatMatrix(cells: readonly MatrixCell[], groups: readonly LeftOutGroup[]): string {
   const backends = Object.keys(backendTitles) as BackendName[];
-  const row = (fields: readonly string[]) => `| ${fields.join(' | ')} |`;
   const rows = clients.map(({ name, title, version }) => {
     const fields = backends.map((backend) => {
       const cell = cells.find((one) => one.client === name && one.backend === backend);
@@ -29,21 +28,29 @@ export function formatMatrix(cells: readonly MatrixCell[], groups: readonly Left
         .reduce((sum, { cases }) => sum + Object.keys(cases).length, 0);
       return left > 0 ? `${passed} passed, ${left} left out` : `${passed} passed`;
     });
-    return row([`${title} ${version}`, ...fields]);
+    return [`${title} ${version}`, ...fields];
   });
   const reasons = groups.map(
     ({ client, backend, because, cases }) =>
       `- ${titleOf(client)} over ${backendTitles[backend]}, ${Object.keys(cases).length}: ${because}`,
   );
   return [
-    row(['client', ...backends.map((backend) => backendTitles[backend])]),
-    row(['---', ...backends.map(() => '---')]),
-    ...rows,
+    ...formatTable([['client', ...backends.map((backend) => backendTitles[backend])], ...rows]),
     '',
     'Left out, since the backend itself gets it wrong:',
     '',
     ...reasons,
   ].join('\n');
+}
+
+/** Rows of a Markdown table, the first of which is its head; columns are as wide as the formatter has them. */
+function formatTable(rows: readonly (readonly string[])[]): string[] {
+  const [first = []] = rows;
+  const widths = first.map((_, column) => Math.max(3, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (fields: readonly string[]) =>
+    `| ${fields.map((field, column) => field.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  const rule = line(widths.map((width) => '-'.repeat(width)));
+  return [line(first), rule, ...rows.slice(1).map(line)];
 }
 
 function titleOf(name: string): string {

@@ -10,7 +10,9 @@ import type {
 import { UfsError } from './errors.ts';
 
 const nothing: BackendCapabilities = {
+  conditionalCreate: false,
   conditionalPut: false,
+  conditionalCompleteCreate: false,
   conditionalComplete: false,
   conditionalCopy: false,
   conditionalDelete: false,
