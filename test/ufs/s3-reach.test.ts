@@ -46,7 +46,7 @@ function tlsFront(pair: { cert: string; key: string } = pairs.first): Promise<nu
 async function reach(settings: Partial<S3BackendSettings> = {}): Promise<string[]> {
   const steps: string[] = [];
   const backend = s3.open(settings);
-  for await (const { name, result, detail } of backend.reach({ signal: AbortSignal.timeout(3_000) })) {
+  for await (const { name, result, detail } of backend.reach({ signal: AbortSignal.timeout(30_000) })) {
     steps.push(`${name} ${result}: ${detail}`);
   }
   return steps;
