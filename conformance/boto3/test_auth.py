@@ -78,7 +78,7 @@ def test_a_signature_is_good_for_its_own_request_alone(held, s3):
         ("DELETE", f"/{held}/k", {}),
         ("PUT", f"/{held}/k", {}),
         ("GET", f"/{held}/k", {"Host": "elsewhere"}),
-        ("GET", f"/{held}/k", {"X-Amz-Date": now().strftime("%Y%m%dT%H%M%SZ")[:-2] + "9Z"}),
+        ("GET", f"/{held}/k", {"X-Amz-Date": (now() - datetime.timedelta(minutes=1)).strftime("%Y%m%dT%H%M%SZ")}),
     ):
         answer = send(method, target, {**headers, **change})
         assert (answer.status, answer.code) == (403, "SignatureDoesNotMatch"), (method, target, change)
