@@ -26,10 +26,13 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-/** The environment without settings of a Forebay or of an S3 client that the caller happens to have. */
+/**
+ * The environment without settings of a Forebay or of an S3 client that the caller happens to have, but for the number of I/O threads:
+ * so every suite can be run with several.
+ */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  const entries = Object.entries(process.env);
-  return Object.fromEntries(entries.filter(([name]) => !/^(FOREBAY_|AWS_|NODE_OPTIONS$)/.test(name)));
+  const foreign = /^(FOREBAY_(?!IO_THREADS$)|AWS_|NODE_OPTIONS$)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
 }
 
 /** Starts a node and waits until it is ready; `settings` are further environment variables. */

@@ -1,6 +1,6 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { carryRemoteAddress, decodeFacts, type HandOverPath } from './carried-request.ts';
+import { carryRemoteAddress, decodeFacts, type HandOverPath, uncoverNames } from './carried-request.ts';
 import type { RequestTaker } from './server.ts';
 
 /** Beside the client's own headers. */
@@ -33,7 +33,7 @@ export class HandOverServer {
     };
     this.server.on('request', take(false));
     this.server.on('checkContinue', take(true));
-    // Other expectations are answered where the clients are; the parser has nothing to refuse that it let through there.
+    // Other expectations are answered where the clients are, or not seen here; the parser has nothing to refuse that it let through there.
     this.server.on('clientError', (_error, socket) => socket.destroy());
   }
 
@@ -71,6 +71,7 @@ function unwrap(req: IncomingMessage, header: string): boolean {
     const at = rawHeaders.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === name);
     if (at >= 0) rawHeaders.splice(at, 2);
   }
+  uncoverNames(req);
   carryRemoteAddress(req, remoteAddress);
   return true;
 }

@@ -5,7 +5,7 @@ import {
   request as openRequest,
   type ServerResponse,
 } from 'node:http';
-import { encodeFacts, type HandOverPath } from './carried-request.ts';
+import { coveredHeaders, encodeFacts, type HandOverPath } from './carried-request.ts';
 import { HandOverSocket } from './hand-over-socket.ts';
 
 /** Headers about the connection to the store thread, not about the answer. */
@@ -38,7 +38,14 @@ export class HandOver {
   /** The body must not have been touched. */
   take(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
     if (res.destroyed) return;
-    const onward = this.open(req);
+    let onward: ClientRequest;
+    try {
+      onward = this.open(req, expectsContinue);
+    } catch (cause) {
+      // Whatever Node's client refuses to send that Node's server let through: one request fails, not all of this thread.
+      this.onFailure(req, res, cause as Error);
+      return;
+    }
     const gone = () => {
       if (!res.writableFinished) onward.destroy();
     };
@@ -63,7 +70,7 @@ export class HandOver {
     this.agent.destroy();
   }
 
-  private open(req: IncomingMessage): ClientRequest {
+  private open(req: IncomingMessage, expectsContinue: boolean): ClientRequest {
     const method = req.method ?? 'GET';
     const { headers } = req;
     const added: string[] = [];
@@ -76,7 +83,7 @@ export class HandOver {
       method,
       path: req.url,
       // As a list they go out as they came in.
-      headers: [this.path.header, facts, ...req.rawHeaders],
+      headers: [this.path.header, facts, ...coveredHeaders(req.rawHeaders, expectsContinue)],
       maxHeaderSize: maxAnswerHeaderBytes,
     });
   }

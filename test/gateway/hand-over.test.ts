@@ -87,6 +87,22 @@ test('a request arrives with its headers as they were sent, in their order and s
   ]);
 });
 
+test('headers that Node’s client makes conditions about arrive as any other', async () => {
+  const seen: unknown[] = [];
+  handler = (req, res) => {
+    seen.push(req.rawHeaders, req.headers);
+    res.end('done');
+  };
+  const lines = ['Trailer: x-sum', 'TRAILER: y', '~~trailer: 1', '~Trailer: 2', '~: 3', 'Expect-CT: 4'];
+  const head = `GET / HTTP/1.1\r\nHost: h\r\n${lines.join('\r\n')}\r\n\r\n`;
+  expect(await exchange(head, 'done')).toContain('200 OK');
+  expect(seen).toEqual([
+    ['Host', 'h', ...lines.flatMap((line) => line.split(': '))],
+    { host: 'h', trailer: 'x-sum, y', '~~trailer': '1', '~trailer': '2', '~': '3', 'expect-ct': '4' },
+  ]);
+  expect(failures).toEqual([]);
+});
+
 test('a request without a length stays one without a length', async () => {
   const seen: unknown[] = [];
   handler = async (req, res) => {
