@@ -1,10 +1,10 @@
 /** Microseconds that the check of one signed 4 KiB GET takes: the whole of `authenticate`, signing key already derived. */
 import { createHash } from 'node:crypto';
 import { cpus } from 'node:os';
-import { formatAmzDate } from '../src/auth/amz-date.ts';
 import { Authenticator, type SignedRequest } from '../src/auth/authenticate.ts';
-import { deriveSigningKey, sign, stringToSign } from '../src/auth/sigv4.ts';
+import { formatAmzDate } from '../src/common/amz-date.ts';
 import { systemClock } from '../src/common/clock.ts';
+import { deriveSigningKey, sign, stringToSign } from '../src/common/sigv4.ts';
 
 const accessKeyId = 'AKIAIOSFODNN7EXAMPLE';
 const secretAccessKey = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';

@@ -1,8 +1,19 @@
 import type { KeyObject } from 'node:crypto';
+import { formatAmzDate, formatIsoSeconds, parseAmzDate, parseDateHeader } from '../common/amz-date.ts';
 import type { Clock } from '../common/clock.ts';
+import {
+  type CanonicalParameters,
+  canonicalPath,
+  canonicalQuery,
+  canonicalRequest,
+  queryParameters,
+  sign,
+  signaturesEqual,
+  standardCanonicalPath,
+  stringToSign,
+} from '../common/sigv4.ts';
 import { invalidArgument, S3Error } from '../s3api/errors.ts';
 import type { Identity } from '../s3api/service.ts';
-import { formatAmzDate, formatIsoSeconds, parseAmzDate, parseDateHeader } from './amz-date.ts';
 import { type PayloadMode, parsePayloadMode } from './payload-mode.ts';
 import {
   hasQueryCredentials,
@@ -17,17 +28,6 @@ import {
 import { signatureMismatch } from './signature-mismatch.ts';
 import { readSignedHeaders, type SignableHeaders } from './signed-headers.ts';
 import { type SigningEntry, SigningKeys } from './signing-keys.ts';
-import {
-  type CanonicalParameters,
-  canonicalPath,
-  canonicalQuery,
-  canonicalRequest,
-  queryParameters,
-  sign,
-  signaturesEqual,
-  standardCanonicalPath,
-  stringToSign,
-} from './sigv4.ts';
 
 /** A known access key: whose it is, and what it signs with. */
 export interface Credential {

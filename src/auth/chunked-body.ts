@@ -1,7 +1,7 @@
 import { createHash, type Hash, hash } from 'node:crypto';
+import { sign, signaturesEqual } from '../common/sigv4.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { ChunkSigning } from './authenticate.ts';
-import { sign, signaturesEqual } from './sigv4.ts';
 import { TrailerLines, type Trailers } from './trailer-lines.ts';
 
 export interface ChunkedFormat {

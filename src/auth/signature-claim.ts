@@ -1,5 +1,5 @@
+import { type CanonicalParameters, signingAlgorithm } from '../common/sigv4.ts';
 import { invalidArgument, S3Error } from '../s3api/errors.ts';
-import { type CanonicalParameters, signingAlgorithm } from './sigv4.ts';
 
 /** What a request says about its own signature, before anything of it is believed. */
 export interface SignatureClaim {

@@ -1,6 +1,6 @@
+import { canonicalHeaderValue } from '../common/sigv4.ts';
 import { S3Error } from '../s3api/errors.ts';
 import { headerMalformed, queryMalformed, type SignatureClaim } from './signature-claim.ts';
-import { canonicalHeaderValue } from './sigv4.ts';
 
 export interface SignableHeaders {
   /** Names in lower case; of a repeated header whatever Node makes of it. */

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
+import { deriveSigningKey } from '../common/sigv4.ts';
 import type { CredentialParts } from './signature-claim.ts';
-import { deriveSigningKey } from './sigv4.ts';
 
 /** A credential that was found to name this endpoint, and the key that signs under it. */
 export interface SigningEntry {

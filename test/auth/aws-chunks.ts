@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ChunkSigning } from '../../src/auth/authenticate.ts';
-import { deriveSigningKey } from '../../src/auth/sigv4.ts';
+import { deriveSigningKey } from '../../src/common/sigv4.ts';
 import { emptySha256, exampleDate, exampleScope, exampleSecret, sha256Hex } from './fixtures.ts';
 
 /** How a body is to be encoded as aws-chunked. An encoder of its own, written after the API reference. */

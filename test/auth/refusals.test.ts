@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { formatAmzDate } from '../../src/auth/amz-date.ts';
 import type { SignedRequest } from '../../src/auth/authenticate.ts';
+import { formatAmzDate } from '../../src/common/amz-date.ts';
 import {
   disabledKeyId,
   exampleAuthenticator,

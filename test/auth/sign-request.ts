@@ -8,7 +8,7 @@ import {
   queryParameters,
   sign,
   stringToSign,
-} from '../../src/auth/sigv4.ts';
+} from '../../src/common/sigv4.ts';
 import { emptySha256, exampleAccessKeyId, exampleDate, exampleSecret, request } from './fixtures.ts';
 
 export type Headers = readonly (readonly [string, string])[];
