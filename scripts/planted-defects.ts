@@ -133,8 +133,8 @@ export const plantedDefects: readonly PlantedDefect[] = [
   {
     name: 'a suffix range begins one byte late',
     file: 'src/s3api/range.ts',
-    right: 'Math.max(0, sizeBytes - suffix)',
-    wrong: 'Math.max(0, sizeBytes - suffix + 1)',
+    right: 'Math.max(0, sizeBytes - lastBytes)',
+    wrong: 'Math.max(0, sizeBytes - lastBytes + 1)',
     foundBy: ['test/s3api/range'],
   },
   {

@@ -2,6 +2,7 @@ import type { PlantedDefect } from './planted-defects.ts';
 
 const reads = ['test/ufs/s3-faulty-reads'];
 const writes = ['test/ufs/s3-faulty-writes'];
+const cold = ['test/gateway/cold-get'];
 const probe = ['test/ufs/s3-probe'];
 const node = ['test/cli/s3-mount'];
 
@@ -9,9 +10,9 @@ const node = ['test/cli/s3-mount'];
 export const plantedS3Defects: readonly PlantedDefect[] = [
   {
     name: 'S3: an answer that ends early is taken for whole',
-    file: 'src/ufs/s3-read.ts',
-    right: 'if (leftBytes > 0) throw',
-    wrong: 'if (leftBytes > 1e15) throw',
+    file: 'src/ufs/s3-get.ts',
+    right: 'if (passedBytes < carriedBytes) {',
+    wrong: 'if (passedBytes < 0) {',
     foundBy: reads,
   },
   {
@@ -24,8 +25,8 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   {
     name: 'S3: a fill does not name its version',
     file: 'src/ufs/s3-read.ts',
-    right: "...(rawEtag.startsWith('W/') ? {} : { IfMatch: rawEtag }),",
-    wrong: '',
+    right: "headers: isWeak(rawEtag) ? {} : { 'if-match': rawEtag },",
+    wrong: 'headers: {},',
     foundBy: node,
   },
   {
@@ -37,18 +38,73 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   },
   {
     name: 'S3: a reader that stops leaves its connection open',
-    file: 'src/ufs/s3-read.ts',
-    right: 'body?.destroy();',
-    wrong: '',
+    file: 'src/ufs/s3-get.ts',
+    right: 'else this.#body?.destroy();',
+    wrong: 'else this.#body?.resume();',
     foundBy: reads,
   },
   {
-    name: 'S3: a read goes on after its first byte',
+    name: 'S3: a read that broke off goes on without If-Match',
     file: 'src/ufs/s3-read.ts',
-    right: 'if (chunks) yield* chunks;',
-    wrong:
-      'if (chunks) yield* this.#attempt(key, { ...wanted, start: wanted.start + (first.value?.length ?? 0) }, signal);',
+    right: 'const all = whole ? headers : { ...headers, range:',
+    wrong: 'const all: Record<string, string> = whole ? headers : { ...(start > 0 ? {} : headers), range:',
     foundBy: reads,
+  },
+  {
+    name: 'S3: a read that broke off begins anew in the middle',
+    file: 'src/ufs/s3-read.ts',
+    right: '{ start: at, end: range.end }, signal)',
+    wrong: 'range, signal)',
+    foundBy: reads,
+  },
+  {
+    name: 'S3: a read is repeated without end',
+    file: 'src/ufs/s3-read.ts',
+    right: 'if (at - lastFailureAt >= progressBytes) backoff',
+    wrong: 'if (at > lastFailureAt) backoff',
+    foundBy: reads,
+  },
+  {
+    name: 'S3: a read goes on by a weak ETag',
+    file: 'src/ufs/s3-read.ts',
+    right: 'const goesOn = at < range.end && (at === range.start || isExact(version));',
+    wrong: 'const goesOn = at < range.end;',
+    foundBy: reads,
+  },
+  {
+    name: 'S3: an answer to a GET that nobody reads goes on',
+    file: 'src/worker/opened-read.ts',
+    right: 'this.object.close();',
+    wrong: '',
+    foundBy: cold,
+  },
+  {
+    name: 'S3: the first who leaves ends what others wait for',
+    file: 'src/worker/opened-read.ts',
+    right: 'this.holders++;',
+    wrong: '',
+    foundBy: cold,
+  },
+  {
+    name: 'S3: the checksum of a part is told as that of the whole',
+    file: 'src/ufs/s3-read.ts',
+    right: 'status === 206 ? wholeBytes : undefined',
+    wrong: 'status === 999 ? wholeBytes : undefined',
+    foundBy: cold,
+  },
+  {
+    name: 'S3: what a range leaves open is taken for known',
+    file: 'src/worker/metadata-entries.ts',
+    right: 'if (checksums && entry.known.meta?.checksumsUnknown) return undefined;',
+    wrong: '',
+    foundBy: cold,
+  },
+  {
+    name: 'S3: a range that the server makes of its own is believed',
+    file: 'src/ufs/s3-read.ts',
+    right: 'return start === asked.start && end === Math.min(asked.end ?? wholeBytes, wholeBytes);',
+    wrong: 'return start <= asked.start && end > start && wholeBytes > 0;',
+    foundBy: cold,
   },
   {
     name: 'S3: what stands still is waited for',
@@ -105,6 +161,76 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
     right: 'if (meta.etag !== expected) return undefined;',
     wrong: '',
     foundBy: writes,
+  },
+  {
+    name: 'S3: readers that take their time keep others out',
+    file: 'src/ufs/limit.ts',
+    right: 'if (!released && !held.lent) this.idle.set(',
+    wrong: 'if (released) this.idle.set(',
+    foundBy: [...reads, 'test/ufs/limit'],
+  },
+  {
+    name: 'S3: a place that was lent is given back twice',
+    file: 'src/ufs/limit.ts',
+    right: 'this.lent--;\n        this.inFlight++;',
+    wrong: 'this.lent--;',
+    foundBy: ['test/ufs/limit'],
+  },
+  {
+    name: 'S3: a byte now and then is enough',
+    file: 'src/ufs/s3-rate-floor.ts',
+    right: 'const isEnough = this.#bytes * 1_000 >= minBytesPerSecond * this.#turnMs;',
+    wrong: 'const isEnough = this.#bytes > 0 || minBytesPerSecond === 0;',
+    foundBy: reads,
+  },
+  {
+    name: 'S3: a slow reader counts as a slow backend',
+    file: 'src/ufs/s3-get.ts',
+    right: 'this.#floor.begin();\n        if (passed',
+    wrong: 'if (passed',
+    foundBy: reads,
+  },
+  {
+    name: 'S3: a certificate that is not trusted is tried again',
+    file: 'src/ufs/retry.ts',
+    right: "return kind === 'unavailable' && !retryable;",
+    wrong: "return kind === 'not-found' && !retryable;",
+    foundBy: ['test/ufs/s3-reach'],
+  },
+  {
+    name: 'S3: what a weak ETag names is kept',
+    file: 'src/ufs/s3-generation.ts',
+    right: 'if (!isExact(version)) return false;',
+    wrong: '',
+    foundBy: cold,
+  },
+  {
+    name: 'S3: bytes of header values are signed as UTF-8',
+    file: 'src/common/sigv4.ts',
+    right: "? text : Buffer.from(text, 'latin1'), 'hex')",
+    wrong: "? text : Buffer.from(text), 'hex')",
+    foundBy: ['test/ufs/s3-contract', 'test/auth'],
+  },
+  {
+    name: 'S3: the length comes before a disposition',
+    file: 'src/ufs/s3-transport.ts',
+    right: 'const list: string[] = [];',
+    wrong: "const list: string[] = body ? ['content-length', String(body.contentLength)] : [];",
+    foundBy: ['test/ufs/s3-contract', ...writes],
+  },
+  {
+    name: 'S3: a proxy is not told its password',
+    file: 'src/ufs/s3-transport.ts',
+    right: "if (proxied) signed.headers['proxy-authorization'] = this.#proxyAuthorization;",
+    wrong: '',
+    foundBy: ['test/ufs/s3-reach'],
+  },
+  {
+    name: 'S3: an answer without a body is not waited for',
+    file: 'src/ufs/s3-connection.ts',
+    right: 'return new Promise((resolve) => {\n    body\n',
+    wrong: 'return new Promise((resolve) => {\n    resolve();\n    body\n',
+    foundBy: ['test/ufs/s3-reach'],
   },
   {
     name: 'S3: complaints do not lower the limit',

@@ -124,7 +124,9 @@ export class MountCheck {
   private async conditions(backend: Backend, key: string, writable: boolean): Promise<[true, string]> {
     if (!backend.probe || !writable) throw new Skipped('nothing could be written and deleted');
     const found = await backend.probe(key, probeOptions(this.timeoutMs));
-    const same = conditionNames.every(([name]) => found[name] === backend.capabilities[name]);
+    const same =
+      conditionNames.every(([name]) => found[name] === backend.capabilities[name]) &&
+      (found.metadataOnGet ?? true) === (backend.open !== undefined);
     const advice = same
       ? ''
       : '; this is not what the mount was added with: remove it and add it again to use what is there now';
@@ -179,6 +181,8 @@ function describeAbilities(found: ProbedAbilities): string {
     able && `the storage decides the conditions of ${able}`,
     unable &&
       `conditions of ${unable} are answered with NotImplemented, for the storage does not decide them`,
+    found.metadataOnGet === false &&
+      'GET does not tell of an object what HEAD tells, so that the first read of each object costs both',
   ]
     .filter(Boolean)
     .join('; ');

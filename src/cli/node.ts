@@ -246,6 +246,7 @@ async function networkOf(settings: Settings): Promise<BackendDependencies['netwo
     caPem: caFile === undefined ? undefined : await readCertificates(caFile),
     proxyUrl: settings['backend.proxy'],
     noProxy: settings['backend.noProxy'].join(',') || undefined,
+    minBytesPerSecond: settings['backend.minBytesPerSecond'],
   };
 }
 

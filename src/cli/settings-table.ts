@@ -168,6 +168,11 @@ export const settingsTable = {
     secret: true,
   },
   'backend.noProxy': setting(noProxyKind, noTexts, 'Hosts that are reached without it'),
+  'backend.minBytesPerSecond': setting(
+    integerKind('N', 0, 1_000_000_000),
+    4_096,
+    "An answer of a mount's storage that brings less over half a minute is broken off (0: none is)",
+  ),
   'timeout.headers': setting(durationKind(100, 600_000), 10_000, 'For the headers of a request to arrive'),
   'timeout.idle': setting(durationKind(100, 3_600_000), 60_000, 'Without a byte either way'),
   'timeout.keepAlive': setting(durationKind(100, 3_600_000), 65_000, 'Between requests of a connection'),

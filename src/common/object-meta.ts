@@ -50,6 +50,8 @@ export interface ObjectMeta {
   readonly storageClass?: string;
   readonly checksums?: Checksums;
   readonly checksumType?: ChecksumType;
+  /** The answer that told the rest says nothing of checksums, though there may be some: asking for metadata alone tells them. */
+  readonly checksumsUnknown?: true;
   /** Only of an object made by multipart upload, where the backend still knows them. */
   readonly parts?: readonly ObjectPart[];
 }

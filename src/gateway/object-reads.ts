@@ -7,6 +7,7 @@ import { partsClaimed } from '../s3api/representation.ts';
 import type { FoundVersion, PartPlace, ReadObject, ReadOptions } from '../s3api/service.ts';
 import { UfsError } from '../ufs/errors.ts';
 import {
+  type FoundMeta,
   type MetadataSource,
   type Missing,
   type PageRead,
@@ -97,13 +98,15 @@ export class ObjectReads {
       const place = await located;
       for (let attempt = 1; ; attempt++) {
         const known = attempt === 1 ? first : undefined;
-        const found = known?.found ?? (await this.#lookUp(place, laterOptions(options, attempt)));
+        const found: FoundMeta = known?.found ?? (await this.#lookUp(place, laterOptions(options, attempt)));
         try {
           const selection = known?.selection ?? (await this.#select(place, found, select, options));
-          const read = await this.#open(place, found.meta, selection.range, options);
+          const read = await this.#open(place, found, selection.range, options);
           return this.#readObject(found, selection, read);
         } catch (error) {
           this.#startAgain(place, error, attempt);
+        } finally {
+          found.opened?.release();
         }
       }
     } catch (error) {
@@ -142,12 +145,23 @@ export class ObjectReads {
     }
   }
 
-  async #lookUp(place: Place, options: ReadOptions) {
-    return this.#peek(place, options) ?? this.#metadata.get(place, options);
+  async #lookUp(place: Place, options: ReadOptions): Promise<FoundMeta> {
+    return this.#peek(place, options) ?? this.#metadata.get(place, this.#reading(place, options));
   }
 
   #peek(place: Place, options: ReadOptions): FoundVersion | undefined {
-    return options.revalidate ? undefined : this.#metadata.peek(place, options.maxAgeMs);
+    return options.revalidate ? undefined : this.#metadata.peek(place, options);
+  }
+
+  /** The bytes to be read come with the metadata, in whole pages, unless some of them may be here or none is to be kept. */
+  #reading(place: Place, options: ReadOptions): ReadOptions {
+    const { read, noStore } = options;
+    if (!read) return options;
+    if (noStore || this.#reader.holdsSome(place)) return { ...options, read: undefined };
+    const { pageSizeBytes } = this.#settings;
+    const start = Math.floor(read.start / pageSizeBytes) * pageSizeBytes;
+    if (read.end === undefined) return { ...options, read: { start } };
+    return { ...options, read: { start, end: Math.ceil(read.end / pageSizeBytes) * pageSizeBytes } };
   }
 
   /** Undefined, at once, where the metadata tells enough. */
@@ -169,9 +183,10 @@ export class ObjectReads {
     this.#metadata.invalidate(place);
   }
 
-  async #open(place: Place, meta: ObjectMeta, range: ByteRange | undefined, options: ReadOptions) {
+  async #open(place: Place, { meta, opened }: FoundMeta, range: ByteRange | undefined, options: ReadOptions) {
     if (!range || range.end === range.start) return withoutBytes(range);
-    return this.#reader.open(this.#target(place, meta), range, options.signal, missingPages(options));
+    const target = { ...this.#target(place, meta), opened };
+    return this.#reader.open(target, range, options.signal, missingPages(options));
   }
 
   #openNow(place: Place, meta: ObjectMeta, range: ByteRange | undefined, options: ReadOptions) {

@@ -103,6 +103,13 @@ export function rangeApplies(headers: Headers, version: Version): boolean {
   return ifRange !== '*' && matchesStrongly(ifRange, version.etag);
 }
 
+const readConditions = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+
+/** Whether the version decides about the answer. */
+export function hasReadConditions(headers: Headers): boolean {
+  return readConditions.some((name) => headers[name] !== undefined);
+}
+
 /**
  * The condition of a write. S3 knows `If-None-Match: *` and `If-Match` with one tag; what else a client may ask for is
  * refused, for a condition that is not looked at would be taken to hold (S3 User Guide, "Conditional writes").

@@ -3,26 +3,35 @@ import { S3Error } from './errors.ts';
 
 const single = /^bytes=(\d*)-(\d*)$/i;
 
+/** What a Range header asks for before the object's length is known: from `start` to before `end`, or the last bytes. */
+export type AskedRange = { readonly start: number; readonly end: number } | { readonly lastBytes: number };
+
+/** Undefined for the whole: without the header, and for what S3 ignores (see `parseRange`). `end` may be infinite. */
+export function askedRange(header: string | undefined): AskedRange | undefined {
+  const match = header === undefined ? null : single.exec(header.trim());
+  if (match === null) return undefined;
+  const [, first = '', last = ''] = match;
+  if (first === '') return last === '' ? undefined : { lastBytes: Number(last) };
+  const start = Number(first);
+  const end = last === '' ? Number.POSITIVE_INFINITY : Number(last) + 1;
+  return end <= start ? undefined : { start, end };
+}
+
 /**
  * The part of an object that a Range header asks for, or undefined for the whole: without the header, and for what S3 ignores,
  * which is another unit, a malformed range and more than one range (RFC 9110, 14.2; S3 API Reference, GetObject).
  * InvalidRange if no byte of it exists. Any range of an empty object is such a one.
  */
 export function parseRange(header: string | undefined, sizeBytes: number): ByteRange | undefined {
-  const match = header === undefined ? null : single.exec(header.trim());
-  if (header === undefined || match === null) return undefined;
-  const [, first = '', last = ''] = match;
-  if (first === '') {
-    if (last === '') return undefined;
-    const suffix = Number(last);
-    if (suffix === 0 || sizeBytes === 0) throw unsatisfiable(header, sizeBytes);
-    return { start: Math.max(0, sizeBytes - suffix), end: sizeBytes };
+  const asked = askedRange(header);
+  if (header === undefined || asked === undefined) return undefined;
+  if ('lastBytes' in asked) {
+    const { lastBytes } = asked;
+    if (lastBytes === 0 || sizeBytes === 0) throw unsatisfiable(header, sizeBytes);
+    return { start: Math.max(0, sizeBytes - lastBytes), end: sizeBytes };
   }
-  const start = Number(first);
-  const lastByte = last === '' ? Number.POSITIVE_INFINITY : Number(last);
-  if (lastByte < start) return undefined;
-  if (start >= sizeBytes) throw unsatisfiable(header, sizeBytes);
-  return { start, end: Math.min(lastByte + 1, sizeBytes) };
+  if (asked.start >= sizeBytes) throw unsatisfiable(header, sizeBytes);
+  return { start: asked.start, end: Math.min(asked.end, sizeBytes) };
 }
 
 function unsatisfiable(header: string, sizeBytes: number): S3Error {

@@ -3,7 +3,7 @@ import type { ObjectMeta } from '../common/object-meta.ts';
 import { type CacheDirectives, parseCacheControl } from './cache-control.ts';
 import type { S3Request } from './call.ts';
 import { addChecksumHeaders } from './checksums.ts';
-import { checkReadConditions, rangeApplies } from './conditions.ts';
+import { checkReadConditions, hasReadConditions, rangeApplies } from './conditions.ts';
 import { notImplemented, S3Error } from './errors.ts';
 import {
   type AnswerHeaders,
@@ -13,10 +13,10 @@ import {
   validatedText,
   versionHeaders,
 } from './headers.ts';
-import { contentRange, parseRange } from './range.ts';
+import { type AskedRange, askedRange, contentRange, parseRange } from './range.ts';
 import { refuseOnRead } from './refused-headers.ts';
 import { parameter, parsePartNumber, refuseOtherVersions } from './request.ts';
-import type { FoundVersion, PartPlace } from './service.ts';
+import type { FoundVersion, PartPlace, ReadOptions } from './service.ts';
 
 /** What a GET or HEAD asks for, as far as it can be known before the object is. */
 export interface ReadRequest {
@@ -26,6 +26,9 @@ export interface ReadRequest {
   readonly wantsChecksums: boolean;
   /** How much of a cache the client accepts. */
   readonly cache: CacheDirectives;
+  /** As in `ReadOptions`: what the answer takes of the object. */
+  readonly checksums: boolean;
+  readonly read?: ReadOptions['read'];
 }
 
 /** What the answer is for one version of the object. */
@@ -47,13 +50,29 @@ export function parseReadRequest(request: S3Request): ReadRequest {
       message: 'Cannot specify both Range header and partNumber query parameter',
     });
   }
+  const partNumber = rawPartNumber === undefined ? undefined : parsePartNumber(rawPartNumber);
+  const wantsChecksums = headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED';
+  const asked = askedRange(headers.range);
+  const mayBeWhole = partNumber === undefined && (asked === undefined || headers['if-range'] !== undefined);
+  // A condition may end the answer before any byte of the object.
+  const read = partNumber === undefined && !hasReadConditions(headers) ? expected(asked) : undefined;
   return {
     headers,
-    partNumber: rawPartNumber === undefined ? undefined : parsePartNumber(rawPartNumber),
+    partNumber,
     overrides: parseOverrides(query),
-    wantsChecksums: headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED',
+    wantsChecksums,
     cache: parseCacheControl(headers['cache-control']),
+    checksums: wantsChecksums && mayBeWhole,
+    ...(read === undefined ? {} : { read }),
   };
+}
+
+/** Undefined where the object's length decides where it begins. */
+function expected(asked: AskedRange | undefined): ReadOptions['read'] {
+  if (asked === undefined) return { start: 0 };
+  if ('lastBytes' in asked || !Number.isSafeInteger(asked.start)) return undefined;
+  const { start, end } = asked;
+  return Number.isSafeInteger(end) ? { start, end } : { start };
 }
 
 /**

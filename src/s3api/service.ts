@@ -67,6 +67,10 @@ export interface ReadOptions {
   readonly noStore?: boolean;
   /** GatewayTimeout rather than ask the backend for anything. */
   readonly onlyIfCached?: boolean;
+  /** Whether checksums of the whole object are told, if it has some. */
+  readonly checksums?: boolean;
+  /** What is going to be read of the object if there is one, whatever it is; without `end` all there is from `start` on. */
+  readonly read?: { readonly start: number; readonly end?: number };
 }
 
 export type WriteCondition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' };

@@ -47,6 +47,8 @@ export interface ProbedAbilities
   readonly checksumTrailers: boolean;
   /** It takes a body in chunks that are signed one by one. */
   readonly signedChunks: boolean;
+  /** GET says of an object what HEAD says. Absent where it was never tried: S3 itself does so. */
+  readonly metadataOnGet?: boolean;
 }
 
 /** One step on the way to a storage, in words for operators. */
@@ -171,6 +173,26 @@ export interface ListUploadsPage {
   readonly truncated: boolean;
 }
 
+/** What is to be read of an object whose length is not known yet; without `end`, all there is from `start` on. */
+export interface OpenRange {
+  readonly start: number;
+  readonly end?: number;
+}
+
+/** A version of an object, and bytes of it that are on their way. */
+export interface OpenedObject {
+  readonly meta: ObjectMeta;
+  /** What it has of the range that was asked for; empty where none of it is on its way. */
+  readonly range: ByteRange;
+  /**
+   * The bytes of a part of `range`, as `Backend.read` gives those of a version. Called once at most, and not after `close`; what it
+   * returns is iterated at once.
+   */
+  read(range: ByteRange, options?: CallOptions): AsyncIterable<Buffer>;
+  /** Ends it, at the storage too. To be called when nothing more is wanted of it, whether it was read or not. */
+  close(): void;
+}
+
 /** A part's bytes within its object, and how many parts there are. */
 export interface PartPlace {
   readonly range: ByteRange;
@@ -199,6 +221,12 @@ export interface Backend {
 
   /** The present version's metadata; always asked of the storage itself. Kinds: not-found. */
   head(key: string, options?: CallOptions): Promise<ObjectMeta>;
+
+  /**
+   * What `head` tells, and bytes of that very version, by one question instead of two. `signal` counts until the answer begins. Absent
+   * where nothing is gained by it. Kinds: as head.
+   */
+  open?(key: string, range: OpenRange, options?: CallOptions): Promise<OpenedObject>;
 
   /**
    * Exactly the bytes of `range` of the version `meta` describes, in order, in chunks of any size up to 1 MiB.

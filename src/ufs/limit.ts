@@ -12,6 +12,10 @@ export interface LimitSettings {
   readonly maxQueued: number;
   /** How long a caller waits for a permit before it is refused with `throttled`, milliseconds. */
   readonly maxWaitMs: number;
+  /** A call whose caller has been busy with other things for so long makes room for another. */
+  readonly idleMs: number;
+  /** Calls that have made room so, at most: each keeps its connection. */
+  readonly maxLent: number;
   /** Of several complaints within so many milliseconds only the first lowers the limit: they speak of one moment. */
   readonly cutIntervalMs: number;
 }
@@ -20,8 +24,17 @@ export interface LimitSettings {
 export interface Permit {
   /** Says that the backend asked for fewer calls. */
   throttled(): void;
+  /** The call waits for its own caller: it is not the backend that is busy. */
+  pause(): void;
+  /** The call goes on at once, even where another has taken its room. */
+  resume(): void;
   /** Gives the permit back; only the first time counts. */
   release(): void;
+}
+
+/** A permit that was given. */
+interface Held {
+  lent: boolean;
 }
 
 interface Waiter {
@@ -38,6 +51,10 @@ export class AdaptiveLimit {
   private readonly waiting = new Set<Waiter>();
   private allowed: number;
   private inFlight = 0;
+  /** Since when calls wait for their callers, the longest first. */
+  private readonly idle = new Map<Held, number>();
+  private lent = 0;
+  private watch: AbortController | undefined;
   private lastCutMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, settings: LimitSettings) {
@@ -57,8 +74,8 @@ export class AdaptiveLimit {
 
   /** A permit, at once or when one is free. Kinds: throttled (too many wait, or it took too long), cancelled. */
   async acquire(signal?: AbortSignal): Promise<Permit> {
-    if (this.inFlight >= this.limit || this.waiting.size > 0) await this.wait(signal);
-    else this.inFlight++;
+    if (this.waiting.size === 0 && (this.inFlight < this.limit || this.reclaim())) this.inFlight++;
+    else await this.wait(signal);
     return this.permit();
   }
 
@@ -71,6 +88,7 @@ export class AdaptiveLimit {
       const over = new AbortController();
       const leave = () => {
         this.waiting.delete(waiter);
+        if (this.waiting.size === 0) this.watch?.abort();
         signal?.removeEventListener('abort', cancel);
         over.abort();
       };
@@ -87,6 +105,7 @@ export class AdaptiveLimit {
       if (signal?.aborted) return cancel();
       signal?.addEventListener('abort', cancel, { once: true });
       this.waiting.add(waiter);
+      this.watchIdle();
       this.clock.sleep(maxWaitMs, over.signal).then(
         () => {
           leave();
@@ -101,13 +120,26 @@ export class AdaptiveLimit {
   private permit(): Permit {
     let complained = false;
     let released = false;
+    const held: Held = { lent: false };
+    const resume = () => {
+      if (!this.idle.delete(held) && held.lent) {
+        held.lent = false;
+        this.lent--;
+        this.inFlight++;
+      }
+    };
     return {
       throttled: () => {
         complained = true;
         this.cut();
       },
+      pause: () => {
+        if (!released && !held.lent) this.idle.set(held, this.clock.monotonicMs());
+      },
+      resume,
       release: () => {
         if (released) return;
+        resume();
         released = true;
         // A limit that is not being used says nothing about whether a higher one would hold.
         if (!complained && this.inFlight >= this.limit) {
@@ -128,9 +160,39 @@ export class AdaptiveLimit {
 
   private admitWaiting(): void {
     for (const waiter of this.waiting) {
-      if (this.inFlight >= this.limit) return;
+      if (this.inFlight >= this.limit && !this.reclaim()) return;
       this.inFlight++;
       waiter.admit();
     }
+  }
+
+  /** Takes the room of the call that has been idle longest, if that is long enough. */
+  private reclaim(): boolean {
+    const { idleMs, maxLent } = this.settings;
+    const [longest] = this.idle;
+    if (!longest || this.lent >= maxLent || this.inFlight > this.limit) return false;
+    const [held, sinceMs] = longest;
+    if (this.clock.monotonicMs() - sinceMs < idleMs) return false;
+    this.idle.delete(held);
+    held.lent = true;
+    this.lent++;
+    this.inFlight--;
+    return true;
+  }
+
+  /** While somebody waits: calls become idle without anything that would tell of it. */
+  private watchIdle(): void {
+    if (this.watch && !this.watch.signal.aborted) return;
+    const watch = new AbortController();
+    this.watch = watch;
+    this.clock.sleep(this.settings.idleMs, watch.signal).then(
+      () => {
+        this.watch = undefined;
+        this.admitWaiting();
+        if (this.waiting.size > 0) this.watchIdle();
+      },
+      // Nobody waits any more.
+      () => undefined,
+    );
   }
 }

@@ -11,6 +11,8 @@ import type {
   CreateUploadOptions,
   ListOptions,
   ListUploadsOptions,
+  OpenedObject,
+  OpenRange,
   PartPlace,
   ProbedAbilities,
   PutOptions,
@@ -24,6 +26,7 @@ export class MeteredBackend implements Backend {
   private readonly metrics: Metrics;
   private readonly inner: Backend;
   private readonly mount: string;
+  readonly open?: Backend['open'];
   readonly pin?: Backend['pin'];
   readonly findPart?: Backend['findPart'];
   readonly probe?: Backend['probe'];
@@ -36,6 +39,7 @@ export class MeteredBackend implements Backend {
     this.mount = mount;
     this.uri = inner.uri;
     this.capabilities = inner.capabilities;
+    if (inner.open) this.open = (key, range, options) => this.opened(key, range, options);
     // Nothing is asked of a storage for it that reading does not ask for anyway, so it is not counted.
     if (inner.pin) this.pin = inner.pin.bind(inner);
     if (inner.findPart) {
@@ -52,14 +56,18 @@ export class MeteredBackend implements Backend {
     return this.count('head').head(key, options);
   }
 
-  async *read(
-    key: string,
-    meta: ObjectMeta,
-    range: ByteRange,
-    options?: CallOptions,
-  ): AsyncGenerator<Buffer> {
+  read(key: string, meta: ObjectMeta, range: ByteRange, options?: CallOptions): AsyncGenerator<Buffer> {
+    return this.bytesOf(() => this.count('read').read(key, meta, range, options));
+  }
+
+  private async opened(key: string, range: OpenRange, options?: CallOptions): Promise<OpenedObject> {
+    const opened = (await this.count('read').open?.(key, range, options)) as OpenedObject;
+    return { ...opened, read: (part, how) => this.bytesOf(() => opened.read(part, how)) };
+  }
+
+  private async *bytesOf(read: () => AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     const bytes = this.metrics.backendBytes.labels(this.mount, 'read');
-    for await (const chunk of this.count('read').read(key, meta, range, options)) {
+    for await (const chunk of read()) {
       bytes.inc(chunk.length);
       yield chunk;
     }

@@ -16,6 +16,11 @@ export interface RetrySettings {
  */
 const passing: ReadonlySet<UfsErrorKind> = new Set(['throttled', 'unavailable', 'timeout', 'io']);
 
+/** What does not answer as it should, and will not by itself: a certificate that is not trusted, a server that is none of S3. */
+function isLasting({ kind, retryable }: UfsError): boolean {
+  return kind === 'unavailable' && !retryable;
+}
+
 /** Pauses between the attempts of one call: exponential, with full jitter, so that many callers do not come back as one. */
 export class Backoff {
   private readonly clock: Clock;
@@ -32,7 +37,7 @@ export class Backoff {
   /** Pauses after a failed attempt; rejects with the error itself where another attempt is of no use, or was the last. */
   async pause(error: unknown, signal?: AbortSignal): Promise<void> {
     this.failures++;
-    const worthwhile = error instanceof UfsError && passing.has(error.kind);
+    const worthwhile = error instanceof UfsError && passing.has(error.kind) && !isLasting(error);
     if (!worthwhile || this.failures >= this.settings.attempts) throw error;
     const longestMs = Math.min(this.settings.capMs, this.settings.baseMs * 2 ** (this.failures - 1));
     try {

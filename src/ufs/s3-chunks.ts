@@ -1,11 +1,12 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
+import { sign } from '../common/sigv4.ts';
 
 /** Every chunk but the last of a signed body has at least 8 KiB (S3 API Reference, "Signature calculations: chunked"). */
 export const chunkBytes = 128 * 1024;
 
 /** What the signature of a body's first chunk hangs on: that of the request's headers. */
 export interface ChunkSeed {
-  readonly signingKey: Buffer;
+  readonly signingKey: KeyObject;
   readonly amzDate: string;
   /** `date/region/s3/aws4_request`. */
   readonly scope: string;
@@ -113,14 +114,7 @@ class ChunkSigner {
   private sign(algorithm: string, ...hashes: string[]): string {
     const { amzDate, scope, signingKey } = this.seed;
     const text = [algorithm, amzDate, scope, this.previous, ...hashes].join('\n');
-    this.previous = createHmac('sha256', signingKey).update(text).digest('hex');
+    this.previous = sign(signingKey, text);
     return this.previous;
   }
-}
-
-/** The key that signs for one day, region and service (AWS General Reference, "Derive a signing key"). */
-export function deriveSigningKey(secretAccessKey: string, scope: string): Buffer {
-  let key: Buffer = Buffer.from(`AWS4${secretAccessKey}`);
-  for (const part of scope.split('/')) key = createHmac('sha256', key).update(part).digest();
-  return key;
 }

@@ -4,12 +4,16 @@ import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { S3BackendSettings, S3Tuning } from './s3-settings.ts';
+import type { Agents } from './s3-transport.ts';
 
 /**
  * The SDK's client as this backend uses it: one attempt a call, no checksums of its own making, own agents (so that the
  * custom CA, the proxy and the bound on connections hold for every request).
  */
-export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S3Client {
+export function createS3Client(
+  settings: S3BackendSettings,
+  tuning: S3Tuning,
+): { readonly client: S3Client; readonly agents: Agents } {
   const { endpoint, region, pathStyle, credentials, profile } = settings;
   const agentOptions = {
     keepAlive: true,
@@ -25,7 +29,11 @@ export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S
           },
         }),
   };
-  return new S3Client({
+  const agents = {
+    http: new HttpAgent(agentOptions),
+    https: new HttpsAgent({ ...agentOptions, ...trust(settings) }),
+  };
+  const client = new S3Client({
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -42,13 +50,11 @@ export function createS3Client(settings: S3BackendSettings, tuning: S3Tuning): S
     requestHandler: {
       connectionTimeout: tuning.connectTimeoutMs,
       socketAcquisitionWarningTimeout: 0x7fffffff,
-      httpAgent: new HttpAgent(agentOptions),
-      httpsAgent: new HttpsAgent({
-        ...agentOptions,
-        ...trust(settings),
-      }),
+      httpAgent: agents.http,
+      httpsAgent: agents.https,
     },
   });
+  return { client, agents };
 }
 
 /**

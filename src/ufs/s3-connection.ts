@@ -1,14 +1,16 @@
+import type { IncomingMessage } from 'node:http';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import { UfsError } from './errors.ts';
 import { AdaptiveLimit, type Permit } from './limit.ts';
 import { Backoff, retried } from './retry.ts';
-import { type ChunkSeed, deriveSigningKey } from './s3-chunks.ts';
+import type { ChunkSeed } from './s3-chunks.ts';
 import { Deadline } from './s3-deadline.ts';
 import { toUfsError } from './s3-errors.ts';
 import type { WireHeaders } from './s3-headers.ts';
 import type { S3Tuning } from './s3-settings.ts';
+import type { ObjectAnswer, ObjectRequest, S3Transport } from './s3-transport.ts';
 import {
   type Call,
   type Destination,
@@ -25,7 +27,7 @@ export interface Answer<Output> {
   readonly headers: WireHeaders;
 }
 
-/** Sends commands: with deadlines, under the mount's limits, and with every fault as a `UfsError`. */
+/** Sends requests for objects and, through the SDK, commands: with deadlines, under the mount's limits, and with every fault as a `UfsError`. */
 export class S3Connection {
   readonly uri: string;
   readonly tuning: S3Tuning;
@@ -34,8 +36,17 @@ export class S3Connection {
   readonly writes: AdaptiveLimit;
   readonly #random: Random;
   readonly #client: S3Client;
+  readonly #transport: S3Transport;
 
-  constructor(clock: Clock, random: Random, client: S3Client, uri: string, tuning: S3Tuning) {
+  constructor(
+    clock: Clock,
+    random: Random,
+    client: S3Client,
+    transport: S3Transport,
+    uri: string,
+    tuning: S3Tuning,
+  ) {
+    this.#transport = transport;
     this.clock = clock;
     this.#random = random;
     this.#client = client;
@@ -49,6 +60,8 @@ export class S3Connection {
       maxQueued: tuning.maxQueued,
       maxWaitMs: tuning.maxWaitMs,
       cutIntervalMs: 1_000,
+      idleMs: 100,
+      maxLent: tuning.maxConcurrency,
     };
     // A copy through this process reads and writes at once: with one limit for both, readers could wait for each other.
     this.reads = new AdaptiveLimit(clock, limit);
@@ -73,6 +86,34 @@ export class S3Connection {
     return this.under(this.writes, call, (permit) =>
       noting(permit, () => this.#timed(command, call, this.tuning.commitTimeoutMs, true)),
     );
+  }
+
+  /** As `read`, of a HEAD. */
+  async head(request: ObjectRequest, call: Call): Promise<ObjectAnswer> {
+    return this.under(this.reads, call, (permit) =>
+      retried(this.backoff(), call.signal, () =>
+        noting(permit, () => this.#whole(request, call, this.tuning.idleTimeoutMs, false)),
+      ),
+    );
+  }
+
+  /** As `write`, of a request without a body. */
+  async change(request: ObjectRequest, call: Call): Promise<ObjectAnswer> {
+    return this.under(this.writes, call, (permit) =>
+      noting(permit, () => this.#whole(request, call, this.tuning.commitTimeoutMs, true)),
+    );
+  }
+
+  async #whole(request: ObjectRequest, call: Call, idleMs: number, changes: boolean): Promise<ObjectAnswer> {
+    const deadline = new Deadline(this.clock, idleMs, call.signal);
+    try {
+      const answer = await this.request(request, call, deadline, { mayHaveChanged: () => changes });
+      deadline.allow(this.tuning.afterWriteTimeoutMs);
+      await drained(answer.body);
+      return answer;
+    } finally {
+      deadline.end();
+    }
   }
 
   /** Runs `work` with a permit of `limit`. */
@@ -103,18 +144,36 @@ export class S3Connection {
   }
 
   /**
-   * One request and the head of its answer, under a deadline that the caller ends. `seed` is called once the request is
-   * signed, before its body is read.
+   * One request and the head of its answer, under a deadline that the caller ends. The answer's body is the caller's to read or to end.
+   * `seed` is called once the request is signed, before its body is read.
    */
+  async request(
+    request: ObjectRequest,
+    call: Call,
+    deadline: Deadline,
+    about: { readonly mayHaveChanged: () => boolean; readonly seed?: (seed: ChunkSeed) => void },
+  ): Promise<ObjectAnswer> {
+    const seen: Seen = {};
+    const answered = (status: number, headers: WireHeaders) => Object.assign(seen, { status, headers });
+    try {
+      const headers = { ...request.headers, ...call.headers };
+      const { signal } = deadline;
+      const sent = this.#transport.send({ ...request, headers }, signal, answered, about.seed);
+      return await orAborted(sent, signal);
+    } catch (error) {
+      throw this.fault(error, call, deadline, seen, about.mayHaveChanged());
+    }
+  }
+
+  /** The same for a command of the SDK, whose whole answer is read. */
   async exchange<Output>(
     command: S3Command<Output>,
     call: Call,
     deadline: Deadline,
-    about: { readonly mayHaveChanged: () => boolean; readonly seed?: (seed: ChunkSeed) => void },
+    about: { readonly mayHaveChanged: () => boolean },
   ): Promise<Answer<Output>> {
     const seen: Seen = {};
-    const { seed } = about;
-    instrument(command, call, seen, seed && (async (request) => seed(await this.#seedOf(request))));
+    instrument(command, call, seen);
     try {
       const sent = this.#client.send(command as never, { abortSignal: deadline.signal }) as Promise<Output>;
       const output = await orAborted(sent, deadline.signal);
@@ -152,7 +211,7 @@ export class S3Connection {
   async destination(command: S3Command<unknown>, signal?: AbortSignal): Promise<Destination> {
     const stop = new Error('nothing is sent');
     let found: WireRequest | undefined;
-    stopBeforeSending(command, (request) => {
+    stopBeforeSending(command, 'unsigned', (request) => {
       found = request;
       throw stop;
     });
@@ -183,27 +242,24 @@ export class S3Connection {
     return toUfsError(error, { backend: this.uri, ...about });
   }
 
-  async #seedOf({ headers }: WireRequest): Promise<ChunkSeed> {
-    const match = /Credential=([^/]+)\/([^,]+),.*Signature=([0-9a-f]{64})/.exec(headers.authorization ?? '');
-    const credentials = await this.#client.config.credentials();
-    // Credentials may change between the two questions; the request then fails here and not at the backend.
-    if (!match || match[1] !== credentials.accessKeyId) {
-      throw new UfsError('unavailable', 'the credentials changed while a request was signed', {
-        backend: this.uri,
-      });
-    }
-    const scope = match[2] as string;
-    return {
-      signingKey: deriveSigningKey(credentials.secretAccessKey, scope),
-      amzDate: headers['x-amz-date'] as string,
-      scope,
-      signature: match[3] as string,
-    };
-  }
-
   close(): void {
+    // The agents are its own, and the transport's too.
     this.#client.destroy();
   }
+}
+
+/**
+ * Waits until an answer is over whose body says nothing, so that the next request finds its connection. How it ends is no matter: its head
+ * has said everything.
+ */
+export function drained(body: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    body
+      .once('end', resolve)
+      .once('close', resolve)
+      .on('error', () => resolve())
+      .resume();
+  });
 }
 
 /** The SDK does not listen to the signal while it looks for credentials. */

@@ -7,7 +7,7 @@ import type { Clock } from '../common/clock.ts';
 export class Deadline {
   readonly #clock: Clock;
   #idleMs: number;
-  readonly #caller: AbortSignal | undefined;
+  #caller: AbortSignal | undefined;
   readonly #request = new AbortController();
   /** Ends the sleep of the watcher, with a reason that costs nothing to make. */
   #waking = new AbortController();
@@ -22,9 +22,15 @@ export class Deadline {
     this.#idleMs = idleMs;
     this.#caller = caller;
     this.#lastMs = clock.monotonicMs();
-    if (caller?.aborted) this.#onCaller();
-    else caller?.addEventListener('abort', this.#onCaller, { once: true });
+    this.#listen();
     void this.#watch();
+  }
+
+  /** Another one is to be able to give it up from now on, or nobody. */
+  follow(caller: AbortSignal | undefined): void {
+    this.#caller?.removeEventListener('abort', this.#onCaller);
+    this.#caller = caller;
+    this.#listen();
   }
 
   get signal(): AbortSignal {
@@ -69,6 +75,11 @@ export class Deadline {
     this.#ended = true;
     this.#wake();
     this.#caller?.removeEventListener('abort', this.#onCaller);
+  }
+
+  #listen(): void {
+    if (this.#caller?.aborted) this.#onCaller();
+    else this.#caller?.addEventListener('abort', this.#onCaller, { once: true });
   }
 
   readonly #onCaller = (): void => this.#abort('cancelled');

@@ -118,10 +118,19 @@ function kindOfStatus(status: number, { mayHaveChanged }: Failure): UfsErrorKind
 const unreached: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'EAI_AGAIN',
+  'ECONNECTTIMEOUT',
   'EHOSTUNREACH',
   'ENETUNREACH',
   'ENOTFOUND',
 ]);
+
+/** The certificate of whoever answers is not trusted (Node.js documentation, "X509 certificate error codes"): nothing was asked of it. */
+const distrusted =
+  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET|VERIFY|DECODE|DECRYPT)_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED)/;
+
+function isDistrust(code: string | undefined): boolean {
+  return code !== undefined && distrusted.test(code);
+}
 
 /** The SDK's error as one of the backend's. Nothing of the SDK's own objects is kept, since they hold requests and headers. */
 export function toUfsError(error: unknown, failure: Failure): UfsError {
@@ -165,7 +174,7 @@ export function noS3Answer(
 
 /** True only where nothing can have changed. An error inside a 200 came after the work had begun. */
 function isRetryable(kind: UfsErrorKind, code: string | undefined, failure: Failure): boolean {
-  if (kind !== 'throttled' && kind !== 'unavailable') return false;
+  if ((kind !== 'throttled' && kind !== 'unavailable') || isDistrust(code)) return false;
   if (!failure.mayHaveChanged) return true;
   if (failure.status === undefined) return code !== undefined && unreached.has(code);
   return kind === 'throttled' && failure.status >= 400;
@@ -173,7 +182,7 @@ function isRetryable(kind: UfsErrorKind, code: string | undefined, failure: Fail
 
 /** Whether a change may have been made, or be made yet: the backend did not say that it refused it. */
 function isUndecided(kind: UfsErrorKind, code: string | undefined, { status }: Failure): boolean {
-  if (status === undefined) return code === undefined || !unreached.has(code);
+  if (status === undefined) return code === undefined || !(unreached.has(code) || isDistrust(code));
   if (status < 300) return true;
   if (status === 429 && kind === 'unavailable') return true;
   return status >= 500 && kind !== 'throttled' && kind !== 'not-implemented' && kind !== 'no-space';

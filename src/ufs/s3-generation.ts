@@ -56,6 +56,15 @@ export function metadataDigest({
   return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 
+/** Whether two answers that name the version carry the same bytes: what a weak ETag does not promise (RFC 9110, 8.8.1). */
+export function isExact({ rawEtag, versionId }: Pick<Version, 'rawEtag' | 'versionId'>): boolean {
+  return !isWeak(rawEtag) || versionId !== undefined;
+}
+
+export function isWeak(rawEtag: string): boolean {
+  return rawEtag.startsWith('W/');
+}
+
 const md5Etag = /^"?[0-9a-f]{32}(-\d{1,5})?"?$/i;
 
 /**
@@ -64,9 +73,10 @@ const md5Etag = /^"?[0-9a-f]{32}(-\d{1,5})?"?$/i;
  * Last-Modified counts whole seconds, so within a second only the ETag tells two versions apart. An ETag of MD5's form is
  * either made of the bytes (then the same ETag is the same bytes), or drawn anew for each object (SSE-KMS). A
  * versionId is never used twice. Any other ETag could be a counter or a time, and is trusted once the backend's own clock
- * (`answeredMs`, its Date header) has left the second behind.
+ * (`answeredMs`, its Date header) has left the second behind. A weak ETag alone cannot be asked for with If-Match, and is never trusted.
  */
 export function isSettled(version: Version, answeredMs: number | undefined): boolean {
+  if (!isExact(version)) return false;
   if (version.versionId !== undefined || md5Etag.test(version.rawEtag)) return true;
   return answeredMs !== undefined && answeredMs - version.lastModifiedMs >= 2_000;
 }

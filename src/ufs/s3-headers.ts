@@ -92,14 +92,17 @@ export function versionOf(headers: WireHeaders, sizeBytes: number, digest: strin
   };
 }
 
-/** An object's metadata out of the answer to HEAD; undefined where the answer lacks length, ETag or Last-Modified. */
-export function parseMeta(headers: WireHeaders): ObjectMeta | undefined {
-  const sizeBytes = parseLength(headers['content-length']);
+/**
+ * An object's metadata out of the answer to HEAD, or to a GET of the whole; undefined where it lacks length, ETag or Last-Modified. Of
+ * an answer with a part of the object `partOfBytes` is the size of the whole; what checksums it tells may be of that part alone
+ * (S3 API Reference, GetObject).
+ */
+export function parseMeta(headers: WireHeaders, partOfBytes?: number): ObjectMeta | undefined {
+  const sizeBytes = partOfBytes ?? parseLength(headers['content-length']);
   if (sizeBytes === undefined) return undefined;
   const about = parseNewObject(headers);
   const version = versionOf(headers, sizeBytes, metadataDigest(about));
   if (!version) return undefined;
-  const checksums = checksumsOf(headers);
   const answeredMs = Date.parse(headers.date ?? '');
   return {
     ...about,
@@ -108,10 +111,14 @@ export function parseMeta(headers: WireHeaders): ObjectMeta | undefined {
     lastModifiedMs: version.lastModifiedMs,
     generation: formatGeneration(version),
     generationSettled: isSettled(version, Number.isNaN(answeredMs) ? undefined : answeredMs),
-    ...(Object.keys(checksums).length === 0
-      ? {}
-      : { checksums, checksumType: checksumTypeOf(headers, checksums) }),
+    ...(partOfBytes === undefined ? aboutChecksums(headers) : { checksumsUnknown: true }),
   };
+}
+
+function aboutChecksums(headers: WireHeaders): Pick<ObjectMeta, 'checksums' | 'checksumType'> {
+  const checksums = checksumsOf(headers);
+  if (Object.keys(checksums).length === 0) return {};
+  return { checksums, checksumType: checksumTypeOf(headers, checksums) };
 }
 
 function checksumTypeOf(headers: WireHeaders, checksums: Checksums): ChecksumType {

@@ -7,7 +7,6 @@ import {
   ListPartsCommand,
   type ListPartsCommandOutput,
   type Part,
-  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import {
   type ChecksumAlgorithm,
@@ -104,18 +103,17 @@ export class S3Multipart {
     checkSignal(signal, this.#place.uri, key);
     // An upload that was created with a checksum takes no part without it (S3 API Reference, UploadPart).
     const algorithm = body.announcedChecksum?.algorithm ?? (await this.#algorithmOf(key, uploadId, signal));
-    const { output, headers } = await this.#writer.sendBody(
-      { operation: 'UploadPart', key, signal },
-      (payload) =>
-        new UploadPartCommand({ ...this.#names(key, uploadId), PartNumber: partNumber, ...payload }),
-      body,
-      algorithm ? { algorithm } : {},
-    );
-    if (!output.ETag) throw noS3Answer('UploadPart', 'an ETag', this.#place.uri, key);
+    const parameters = [
+      ['partNumber', String(partNumber)],
+      ['uploadId', uploadId],
+    ] as const;
+    const call = { operation: 'UploadPart', key, signal };
+    const { headers } = await this.#writer.sendBody(call, parameters, body, algorithm ? { algorithm } : {});
+    if (!headers.etag) throw noS3Answer('UploadPart', 'an ETag', this.#place.uri, key);
     return {
       partNumber,
       sizeBytes: body.sizeBytes,
-      etag: plainEtag(output.ETag),
+      etag: plainEtag(headers.etag),
       lastModifiedMs: this.#answeredMs(headers),
       checksums: checksumsOf(headers),
     };

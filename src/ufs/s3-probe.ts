@@ -1,11 +1,23 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ObjectMeta } from '../common/object-meta.ts';
-import type { ProbedAbilities, ProbeOptions, WriteCondition } from './backend.ts';
+import type { OpenRange, ProbedAbilities, ProbeOptions, WriteCondition } from './backend.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { PlainBody } from './plain-body.ts';
 import type { S3Parts } from './s3.ts';
 import { allDone, ProbeCalls } from './s3-probe-calls.ts';
 
 const plain = { headers: {}, userMetadata: {} };
+/** Something of everything that is kept with an object. */
+const described = {
+  headers: {
+    contentType: 'text/x-forebay',
+    contentLanguage: 'en',
+    contentDisposition: 'inline',
+    cacheControl: 'no-cache',
+  },
+  userMetadata: { 'forebay-probe': 'described' },
+};
+const partStart = 1_000;
 const absent = { ifNoneMatch: '*' } as const;
 /** An ETag that no object of this probe has. */
 const wrong = { ifMatch: '0123456789abcdef0123456789abcdef' } as const;
@@ -58,7 +70,7 @@ export class S3Probe {
 
   /** Side by side, for storage that is far away; each has keys of its own. */
   async #proofs(): Promise<ProbedAbilities> {
-    const [create, put, remove, copy, completeCreate, complete, trailers, chunks] = await allDone([
+    const [create, put, remove, copy, completeCreate, complete, trailers, chunks, onGet] = await allDone([
       this.#proves(() => this.#conditionalCreate()),
       this.#proves(() => this.#conditionalPut()),
       this.#proves(() => this.#conditionalDelete()),
@@ -67,6 +79,7 @@ export class S3Probe {
       this.#proves(() => this.#conditionalComplete()),
       this.#proves(() => this.#takesStream('stream-trailer', true)),
       this.#proves(() => this.#takesStream('stream', false)),
+      this.#proves(() => this.#metadataOnGet()),
     ]);
     return {
       conditionalCreate: create === true,
@@ -77,6 +90,7 @@ export class S3Probe {
       conditionalComplete: complete === true,
       checksumTrailers: trailers === true,
       signedChunks: chunks === true,
+      metadataOnGet: onGet === true,
     };
   }
 
@@ -213,6 +227,42 @@ export class S3Probe {
     return (await this.#calls.ask((signal) => this.#bytes(key, meta, signal))).equals(bytes);
   }
 
+  /** GET, of the whole and of a part, tells of an object what HEAD tells, and brings what it was asked for. */
+  async #metadataOnGet(): Promise<boolean> {
+    const key = 'described';
+    const bytes = Buffer.alloc(streamedBytes, 'forebay ');
+    const body = bodyOf(bytes);
+    await this.#calls.ask((signal) =>
+      this.#parts.writer.putUnasked(this.#name(key), body, { ...described, signal }, 'CRC32'),
+    );
+    const meta = await this.#head(key);
+    const whole = await this.#opened(key, { start: 0 });
+    const part = await this.#opened(key, { start: partStart, end: partStart + 10 });
+    const { checksums, checksumType, ...plainMeta } = meta ?? {};
+    return (
+      isDeepStrictEqual(whole, { meta, bytes }) &&
+      isDeepStrictEqual(part, {
+        meta: { ...plainMeta, checksumsUnknown: true },
+        bytes: bytes.subarray(partStart, partStart + 10),
+      })
+    );
+  }
+
+  #opened(key: string, range: OpenRange): Promise<{ meta: ObjectMeta; bytes: Buffer }> {
+    return this.#calls.ask(async (signal) => {
+      const opened = await this.#parts.reader.open(this.#name(key), range, { signal });
+      const chunks: Buffer[] = [];
+      try {
+        if (opened.range.end > opened.range.start) {
+          for await (const chunk of opened.read(opened.range, { signal })) chunks.push(chunk);
+        }
+      } finally {
+        opened.close();
+      }
+      return { meta: opened.meta, bytes: Buffer.concat(chunks) };
+    });
+  }
+
   async #bytes(key: string, meta: ObjectMeta, signal: AbortSignal | undefined): Promise<Buffer> {
     const chunks: Buffer[] = [];
     const whole = { start: 0, end: meta.sizeBytes };
@@ -222,14 +272,14 @@ export class S3Probe {
   }
 
   async #put(key: string, text = 'tried by forebay', condition?: WriteCondition): Promise<string> {
-    const { output } = await this.#calls.ask((signal) =>
+    const { headers } = await this.#calls.ask((signal) =>
       this.#parts.writer.putUnasked(this.#name(key), bodyOf(Buffer.from(text)), {
         ...plain,
         condition,
         signal,
       }),
     );
-    if (output.ETag) return output.ETag.replaceAll('"', '');
+    if (headers.etag) return headers.etag.replaceAll('"', '');
     throw new UfsError('io', 'the answer to PUT lacks an ETag', { backend: this.#parts.place.uri, key });
   }
 

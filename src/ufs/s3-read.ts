@@ -1,24 +1,25 @@
-import { Readable } from 'node:stream';
-import { GetObjectCommand, type GetObjectCommandOutput, HeadObjectCommand } from '@aws-sdk/client-s3';
-import type { ByteRange } from '../common/byte-range.ts';
+import { type ByteRange, rangeLength } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
-import type { CallOptions, PartPlace } from './backend.ts';
+import type { CallOptions, OpenedObject, OpenRange, PartPlace } from './backend.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
-import { retried } from './retry.ts';
-import { type Answer, noting, type S3Connection } from './s3-connection.ts';
-import { parseGeneration, type Version } from './s3-generation.ts';
+import type { Permit } from './limit.ts';
+import { type Backoff, retried } from './retry.ts';
+import { drained, noting, type S3Connection } from './s3-connection.ts';
+import { isExact, isWeak, metadataDigest, parseGeneration, type Version } from './s3-generation.ts';
+import { type Carried, carriedBy, type GetHead, S3Get } from './s3-get.ts';
 import { parseContentRange, parseLength, parseMeta, versionOf, type WireHeaders } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
+import type { ObjectRequest } from './s3-transport.ts';
 import type { UnresolvedChanges } from './s3-unresolved.ts';
 import type { Call } from './s3-wire.ts';
 
-const maxChunkBytes = 1_048_576;
+/** An answer that brought so much before it broke off is no failure to be counted with those before it. */
+const progressBytes = 1_048_576;
 
-/** What is wanted of an object: these bytes of this version. */
-interface Wanted {
-  readonly version: Version;
-  readonly start: number;
-  readonly end: number;
+/** A GET whose head has been found right, and what its body carries. */
+interface Answering {
+  readonly get: S3Get;
+  readonly carried: ByteRange;
 }
 
 /** HEAD and GET. */
@@ -36,20 +37,11 @@ export class S3Reader {
   async head(key: string, { signal }: CallOptions = {}): Promise<ObjectMeta> {
     this.#place.checkHeld(key, 'not-found');
     try {
-      const command = () => this.#headCommand(key);
-      const { headers } = await this.#connection.read(command, { operation: 'HeadObject', key, signal });
-      return this.#metaOf(key, headers);
+      const call = { operation: 'HeadObject', key, signal };
+      const { headers } = await this.#connection.head(this.#headRequest(key), call);
+      return this.#metaOf(key, parseMeta(headers));
     } catch (error) {
-      if (!(error instanceof UfsError) || error.kind !== 'not-found') throw error;
-      if (!this.#unresolved.mayStillChange(key, 'absent')) throw error;
-      const details = {
-        backend: this.#place.uri,
-        key,
-        code: error.code,
-        unresolved: true,
-        cause: error.cause,
-      };
-      throw new UfsError('not-found', error.message, details);
+      throw this.#absence(key, error);
     }
   }
 
@@ -62,9 +54,15 @@ export class S3Reader {
     const { reads } = this.#connection;
     try {
       return await this.#connection.under(reads, { signal: deadline.signal }, async () => {
-        const command = this.#headCommand(key);
         const about = { mayHaveChanged: () => false };
-        return this.#metaOf(key, (await this.#connection.exchange(command, call, deadline, about)).headers);
+        const { headers, body } = await this.#connection.request(
+          this.#headRequest(key),
+          call,
+          deadline,
+          about,
+        );
+        await drained(body);
+        return this.#metaOf(key, parseMeta(headers));
       });
     } finally {
       deadline.end();
@@ -90,16 +88,81 @@ export class S3Reader {
   }
 
   async #askForPart(key: string, version: Version, partNumber: number, signal: AbortSignal | undefined) {
-    const command = () =>
-      new HeadObjectCommand({ ...this.#names(key), ...pinned(version), PartNumber: partNumber });
+    const { headers, parameters } = pinned(version);
+    const part = ['partNumber', String(partNumber)] as const;
+    const request = this.#request('HEAD', key, headers, [part, ...parameters]);
     try {
-      return await this.#connection.read(command, { operation: 'HeadObject', key, signal });
+      return await this.#connection.head(request, { operation: 'HeadObject', key, signal });
     } catch (error) {
       if (!(error instanceof UfsError)) throw error;
       // 416 of this request is about the part's number: the version was held to be the right one before.
       if (error.kind === 'moved') throw this.#error('invalid-part', error.message, key);
       throw movedIfGone(error, this.#place.uri);
     }
+  }
+
+  /** The head of the answer says what HEAD would; where it does not say enough, HEAD is asked. */
+  async open(key: string, range: OpenRange, { signal }: CallOptions = {}): Promise<OpenedObject> {
+    this.#place.checkHeld(key, 'not-found');
+    const permit = await this.#connection.reads.acquire(signal);
+    let opened: OpenedObject | undefined;
+    try {
+      opened = await retried(this.#connection.backoff(), signal, () =>
+        noting(permit, () => this.#openOnce(key, range, permit, signal)),
+      );
+    } catch (error) {
+      throw this.#absence(key, error);
+    } finally {
+      if (!opened) permit.release();
+    }
+    return opened ?? this.#unopened(key, range, signal);
+  }
+
+  async #openOnce(key: string, range: OpenRange, permit: Permit, signal: AbortSignal | undefined) {
+    const get = new S3Get(this.#connection, { operation: 'GetObject', key, signal });
+    let opened: OpenedObject | undefined;
+    try {
+      const head = await get.ask(this.#openRequest(key, range));
+      const carried = carriedBy(head);
+      const meta = carried && isWhatWasAsked(carried, range) && metaIn(head, carried);
+      if (meta) {
+        permit.pause();
+        opened = this.#openedObject(key, this.#metaOf(key, meta), { get, carried }, permit);
+        // Whoever asked may be gone when it is read.
+        get.follow(undefined);
+      }
+    } catch (error) {
+      // There is nothing of that range, and nothing else is said.
+      if (!(error instanceof UfsError) || error.kind !== 'moved') throw error;
+    } finally {
+      if (!opened) get.close();
+    }
+    return opened;
+  }
+
+  #openedObject(key: string, meta: ObjectMeta, answering: Answering, permit: Permit): OpenedObject {
+    const { start, end } = answering.carried;
+    return {
+      meta,
+      range: { start, end },
+      read: (range, { signal } = {}) => {
+        answering.get.follow(signal);
+        permit.resume();
+        return this.#download(key, this.#versionOf(key, meta), range, signal, permit, answering);
+      },
+      close: () => {
+        answering.get.close();
+        permit.release();
+      },
+    };
+  }
+
+  async #unopened(key: string, { start }: OpenRange, signal: AbortSignal | undefined): Promise<OpenedObject> {
+    const meta = await this.head(key, { signal });
+    const nothing = () => {
+      throw this.#error('io', 'no bytes are on their way', key);
+    };
+    return { meta, range: { start, end: start }, read: nothing, close: () => {} };
   }
 
   async *read(
@@ -109,74 +172,104 @@ export class S3Reader {
     { signal }: CallOptions = {},
   ): AsyncGenerator<Buffer, void, undefined> {
     const version = this.#versionOf(key, meta);
-    const wanted = { version, ...range };
     const permit = await this.#connection.reads.acquire(signal);
-    let chunks: AsyncGenerator<Buffer, void, undefined> | undefined;
+    yield* this.#download(key, version, range, signal, permit, undefined);
+  }
+
+  /** Bytes of one version, from one answer after the other where they break off. Gives the permit back. */
+  async *#download(
+    key: string,
+    version: Version,
+    range: ByteRange,
+    signal: AbortSignal | undefined,
+    permit: Permit,
+    begun: Answering | undefined,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    let backoff = this.#connection.backoff();
+    let answering = begun;
+    let at = range.start;
+    let lastFailureAt = at;
     try {
-      // Only until the first byte: whoever reads further has seen bytes, and decides about them itself.
-      const first = await retried(this.#connection.backoff(), signal, () =>
-        noting(permit, () => {
-          chunks = this.#attempt(key, wanted, signal);
-          return chunks.next();
-        }),
-      );
-      if (!first.done) yield first.value;
-      if (chunks) yield* chunks;
+      while (at < range.end) {
+        try {
+          answering ??= await this.#ask(key, version, { start: at, end: range.end }, signal);
+          const { get, carried } = answering;
+          for await (const piece of get.pieces(at - carried.start, range.end - at, rangeLength(carried))) {
+            at += piece.length;
+            permit.pause();
+            yield piece;
+            permit.resume();
+          }
+        } catch (error) {
+          answering?.get.close();
+          answering = undefined;
+          if (at - lastFailureAt >= progressBytes) backoff = this.#connection.backoff();
+          lastFailureAt = at;
+          const goesOn = at < range.end && (at === range.start || isExact(version));
+          await this.#pause(backoff, permit, error, goesOn, signal);
+        }
+      }
     } finally {
-      await chunks?.return();
+      answering?.get.close();
       permit.release();
     }
   }
 
-  /** One GET. Gives bytes only after the answer's head was found to speak of the wanted version and range. */
-  async *#attempt(
-    key: string,
-    wanted: Wanted,
+  /** Before the next answer; rejects with the error where there will be none. */
+  async #pause(
+    backoff: Backoff,
+    permit: Permit,
+    error: unknown,
+    goesOn: boolean,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<Buffer, void, undefined> {
-    const call: Call = { operation: 'GetObject', key, signal };
-    const deadline = this.#connection.deadline(signal);
-    const about = { mayHaveChanged: () => false };
-    let body: Readable | undefined;
+  ): Promise<void> {
+    if (error instanceof UfsError && error.kind === 'throttled') permit.throttled();
+    if (!goesOn) throw error;
+    await backoff.pause(error, signal);
+  }
+
+  /** One GET, given only if the answer's head was found to speak of the wanted version and range. */
+  async #ask(
+    key: string,
+    version: Version,
+    range: ByteRange,
+    signal: AbortSignal | undefined,
+  ): Promise<Answering> {
+    const get = new S3Get(this.#connection, { operation: 'GetObject', key, signal });
     try {
-      const answer = await this.#connection.exchange(this.#getCommand(key, wanted), call, deadline, about);
-      body = this.#bodyOf(key, answer);
-      this.#check(key, answer, wanted);
-      let leftBytes = wanted.end - wanted.start;
-      deadline.touch();
-      for await (const piece of body as AsyncIterable<Buffer>) {
-        leftBytes -= piece.length;
-        if (leftBytes < 0) throw this.#error('io', 'the backend sent more bytes than it announced', key);
-        // While the reader is busy it is not the backend that stands still.
-        deadline.pause();
-        for (let at = 0; at < piece.length; at += maxChunkBytes) yield piece.subarray(at, at + maxChunkBytes);
-        deadline.resume();
-      }
-      if (leftBytes > 0) throw this.#error('io', `${leftBytes} bytes of the answer did not come`, key);
+      const head = await get.ask(this.#getRequest(key, version, range));
+      this.#check(key, head, version, range);
+      return { get, carried: range };
     } catch (error) {
-      throw movedIfGone(this.#connection.fault(error, call, deadline, {}, false), this.#place.uri);
-    } finally {
-      deadline.end();
-      // An answer that was read to its end has given its connection back already.
-      body?.destroy();
+      get.close();
+      throw error instanceof UfsError ? movedIfGone(error, this.#place.uri) : error;
     }
   }
 
-  #headCommand(key: string): HeadObjectCommand {
-    return new HeadObjectCommand({ ...this.#names(key), ChecksumMode: 'ENABLED' });
+  #headRequest(key: string): ObjectRequest {
+    return this.#request('HEAD', key, { 'x-amz-checksum-mode': 'ENABLED' });
   }
 
-  #getCommand(key: string, { version, start, end }: Wanted): GetObjectCommand {
+  #openRequest(key: string, { start, end }: OpenRange): ObjectRequest {
+    const whole = start === 0 && end === undefined;
+    const range = `bytes=${start}-${end === undefined ? '' : end - 1}`;
+    return this.#request('GET', key, whole ? { 'x-amz-checksum-mode': 'ENABLED' } : { range });
+  }
+
+  #getRequest(key: string, version: Version, { start, end }: ByteRange): ObjectRequest {
     const whole = start === 0 && end === version.sizeBytes;
-    return new GetObjectCommand({
-      ...this.#names(key),
-      ...pinned(version),
-      ...(whole ? {} : { Range: `bytes=${start}-${end - 1}` }),
-    });
+    const { headers, parameters } = pinned(version);
+    const all = whole ? headers : { ...headers, range: `bytes=${start}-${end - 1}` };
+    return this.#request('GET', key, all, parameters);
   }
 
-  #names(key: string) {
-    return { Bucket: this.#place.bucket, Key: this.#place.pathOf(key) };
+  #request(
+    method: 'HEAD' | 'GET',
+    key: string,
+    headers: Readonly<Record<string, string>>,
+    parameters: Pinned['parameters'] = [],
+  ): ObjectRequest {
+    return { method, path: this.#place.pathOf(key), headers, parameters };
   }
 
   #versionOf(key: string, { generation }: ObjectMeta): Version {
@@ -185,23 +278,32 @@ export class S3Reader {
     return version;
   }
 
-  #metaOf(key: string, headers: WireHeaders): ObjectMeta {
-    const meta = parseMeta(headers);
-    if (!meta) throw this.#error('io', 'the answer to HEAD lacks Content-Length, ETag or Last-Modified', key);
+  #metaOf(key: string, meta: ObjectMeta | undefined): ObjectMeta {
+    if (!meta) throw this.#error('io', 'the answer lacks Content-Length, ETag or Last-Modified', key);
     // While a change that was lost may still come, what is there now is not to be kept.
     const mayStillChange = this.#unresolved.mayStillChange(key, { etag: meta.etag });
     return mayStillChange ? { ...meta, generationSettled: false } : meta;
   }
 
-  #bodyOf(key: string, { output }: Answer<GetObjectCommandOutput>): Readable {
-    const { Body: body } = output;
-    if (!(body instanceof Readable)) throw this.#error('io', 'the answer to GET has no body', key);
-    return body;
+  /** An absence that a lost change may end is not to be kept. */
+  #absence(key: string, error: unknown): unknown {
+    if (!(error instanceof UfsError) || error.kind !== 'not-found') return error;
+    if (!this.#unresolved.mayStillChange(key, 'absent')) return error;
+    const { message, code, cause } = error;
+    return new UfsError('not-found', message, {
+      backend: this.#place.uri,
+      key,
+      code,
+      unresolved: true,
+      cause,
+    });
   }
 
   /** Whatever the backend made of If-Match and Range, its own headers say what it sends. */
-  #check(key: string, { status, headers }: Answer<unknown>, { version, start, end }: Wanted): void {
-    if (!isSame(headers, version)) throw this.#error('moved', 'the backend has another version now', key);
+  #check(key: string, head: GetHead, version: Version, { start, end }: ByteRange): void {
+    const { status, headers } = head;
+    const same = isSame(headers, version) && (isExact(version) || isDescribedSo(headers, version));
+    if (!same) throw this.#error('moved', 'the backend has another version now', key);
     const length = headers['content-length'];
     if (length !== undefined && parseLength(length) !== end - start) {
       throw this.#error('io', `asked for ${end - start} bytes, the backend announces ${length}`, key);
@@ -219,12 +321,23 @@ export class S3Reader {
   }
 }
 
+/** Whether an answer brings what there is of a range, no less and no more. */
+function isWhatWasAsked({ start, end, wholeBytes }: Carried, asked: OpenRange): boolean {
+  return start === asked.start && end === Math.min(asked.end ?? wholeBytes, wholeBytes);
+}
+
+function metaIn({ status, headers }: GetHead, { wholeBytes }: Carried): ObjectMeta | undefined {
+  return parseMeta(headers, status === 206 ? wholeBytes : undefined);
+}
+
+type Pinned = Required<Pick<ObjectRequest, 'headers' | 'parameters'>>;
+
 /** The version that a GET or HEAD asks for. */
-function pinned({ rawEtag, versionId }: Version): { IfMatch?: string; VersionId?: string } {
+function pinned({ rawEtag, versionId }: Version): Pinned {
   return {
     // If-Match compares strongly: a weak ETag would match nothing (RFC 9110, 13.1.1).
-    ...(rawEtag.startsWith('W/') ? {} : { IfMatch: rawEtag }),
-    ...(versionId === undefined ? {} : { VersionId: versionId }),
+    headers: isWeak(rawEtag) ? {} : { 'if-match': rawEtag },
+    parameters: versionId === undefined ? [] : [['versionId', versionId]],
   };
 }
 
@@ -236,6 +349,12 @@ function isSame(headers: WireHeaders, version: Version): boolean {
     found.lastModifiedMs === version.lastModifiedMs &&
     found.versionId === version.versionId
   );
+}
+
+/** Whether the rest of what is known of the version is so still, where its ETag tells too little. */
+function isDescribedSo(headers: WireHeaders, version: Version): boolean {
+  const meta = parseMeta(headers, version.sizeBytes);
+  return meta !== undefined && metadataDigest(meta) === version.metadataDigest;
 }
 
 /** The version was there once: what cannot be had of it any more has moved. */

@@ -7,7 +7,7 @@ import type { Replaced, UnresolvedChanges } from './s3-unresolved.ts';
 export interface Replacement {
   readonly key: string;
   /** What the backend must be able to do to decide about it. */
-  readonly ability: Exclude<keyof ProbedAbilities, 'checksumTrailers' | 'signedChunks'>;
+  readonly ability: Exclude<keyof ProbedAbilities, 'checksumTrailers' | 'signedChunks' | 'metadataOnGet'>;
   /** What the client asks for. */
   readonly condition?: WriteCondition;
   readonly signal?: AbortSignal;

@@ -38,6 +38,8 @@ export interface S3BackendSettings {
   readonly noProxy?: string;
   /** What a probe has shown; absent: `unprobed`. */
   readonly abilities?: ProbedAbilities;
+  /** As in `S3Tuning`. */
+  readonly minBytesPerSecond?: number;
   readonly tuning?: Partial<S3Tuning>;
 }
 
@@ -47,6 +49,8 @@ export interface S3Tuning {
   readonly idleTimeoutMs: number;
   /** As `idleTimeoutMs`, for an answer that takes the backend work: a whole PUT, Copy, Complete. */
   readonly commitTimeoutMs: number;
+  /** A body that comes more slowly than this, over `idleTimeoutMs` of the backend's own time, counts as standing still; 0: none does. */
+  readonly minBytesPerSecond: number;
   /** For what is asked after a write that has succeeded: the write's answer waits for it. */
   readonly afterWriteTimeoutMs: number;
   /** How long a connection is kept that nothing goes over; less than servers keep theirs, so that a request seldom meets a closing one. */
@@ -72,9 +76,10 @@ export const defaultS3Tuning: S3Tuning = {
   connectTimeoutMs: 5_000,
   idleTimeoutMs: 30_000,
   commitTimeoutMs: 300_000,
+  minBytesPerSecond: 4_096,
   afterWriteTimeoutMs: 5_000,
   keepIdleMs: 4_000,
-  maxConnections: 512,
+  maxConnections: 1_024,
   initialConcurrency: 64,
   minConcurrency: 2,
   maxConcurrency: 256,

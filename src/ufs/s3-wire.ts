@@ -35,20 +35,13 @@ export interface WireRequest {
   protocol?: string;
   hostname?: string;
   port?: number;
+  path?: string;
   headers: Record<string, string>;
   body?: unknown;
 }
 
-/**
- * Middleware for this one command: headers in, the answer's status and headers out. `signed` is called with the request once
- * it is signed.
- */
-export function instrument(
-  command: S3Command<unknown>,
-  call: Call,
-  seen: Seen,
-  signed: ((request: WireRequest) => Promise<void>) | undefined,
-): void {
+/** Middleware for this one command: headers in, the answer's status and headers out. */
+export function instrument(command: S3Command<unknown>, call: Call, seen: Seen): void {
   const add = adderOf(command);
   add(
     (next) => async (args: { request: WireRequest }) => {
@@ -63,15 +56,6 @@ export function instrument(
     },
     { step: 'build', priority: 'low', name: 'wireHeaders' },
   );
-  if (signed) {
-    add(
-      (next) => async (args: { request: WireRequest }) => {
-        await signed(args.request);
-        return next(args as never);
-      },
-      { step: 'finalizeRequest', priority: 'low', name: 'chunkSeed' },
-    );
-  }
   add(
     (next) => async (args: never) => {
       const result: { response: { statusCode: number; headers: WireHeaders } } = await next(args).catch(
@@ -89,11 +73,16 @@ export function instrument(
   );
 }
 
-/** Calls `stop`, which throws, with the command's request before it is signed or sent. */
-export function stopBeforeSending(command: S3Command<unknown>, stop: (request: WireRequest) => never): void {
+/** Calls `stop`, which throws, with the command's request before it is signed, or once it is and before it is sent. */
+export function stopBeforeSending(
+  command: S3Command<unknown>,
+  when: 'unsigned' | 'signed',
+  stop: (request: WireRequest) => never,
+): void {
+  const place =
+    when === 'signed' ? { step: 'finalizeRequest', priority: 'low' } : { step: 'build', priority: 'high' };
   adderOf(command)(() => async (args: { request: WireRequest }) => stop(args.request), {
-    step: 'build',
-    priority: 'high',
+    ...place,
     name: 'destination',
   });
 }

@@ -1,10 +1,10 @@
-import { CopyObjectCommand, DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { CopyObjectCommand } from '@aws-sdk/client-s3';
 import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type { CallOptions, CopyOptions, PutOptions, WriteCondition } from './backend.ts';
 import { UfsError } from './errors.ts';
-import { BodySender, chunkedEncoding, type Payload, type SendOptions, type SentBody } from './s3-body.ts';
-import { type Answer, noting, type S3Connection } from './s3-connection.ts';
+import { BodySender, chunkedEncoding, type SendOptions, type SentBody } from './s3-body.ts';
+import { drained, noting, type S3Connection } from './s3-connection.ts';
 import { noS3Answer } from './s3-errors.ts';
 import { parseGeneration } from './s3-generation.ts';
 import {
@@ -17,7 +17,8 @@ import {
 import type { S3Place } from './s3-place.ts';
 import type { S3Reader } from './s3-read.ts';
 import type { S3Replacer } from './s3-replace.ts';
-import type { Call, S3Command } from './s3-wire.ts';
+import type { ObjectAnswer, ObjectRequest } from './s3-transport.ts';
+import type { Call } from './s3-wire.ts';
 import { checkCondition, checkSignal, isEmpty } from './write-rules.ts';
 
 export type BodyForm = Pick<SendOptions, 'secure' | 'checksumTrailers' | 'signedChunks' | 'inlineBodyBytes'>;
@@ -57,7 +58,9 @@ export class S3Writer {
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     this.#place.checkHeld(key, 'invalid-key');
     checkSignal(options.signal, this.#place.uri, key);
-    if (options.condition) await this.#refuseEarly(key, options.condition, options.signal);
+    if (this.#looksFirst(body, options.condition)) {
+      await this.#refuseEarly(key, options.condition, options.signal);
+    }
     const { signal, condition } = options;
     const sender = this.#senderOf(key, body, options);
     // A small body is gathered before it is the mount's turn, so that slow clients do not hold the others up.
@@ -69,7 +72,7 @@ export class S3Writer {
         async (expected) => {
           const about = { ...newObjectHeaders(options), ...conditionHeaders(expected) };
           const call = { operation: 'PutObject', key, signal, headers: about };
-          const { headers } = await this.#sendPrepared(call, this.#putCommand(key), sender, sent);
+          const { headers } = await this.#sendPrepared(call, [], sender, sent);
           const { sizeBytes } = body;
           return this.written('PutObject', key, headers, { ...aboutOf(options), sizeBytes });
         },
@@ -85,30 +88,25 @@ export class S3Writer {
     body: UploadBody,
     options: PutOptions,
     algorithm?: ChecksumAlgorithm,
-  ): Promise<Answer<{ ETag?: string }>> {
+  ): Promise<ObjectAnswer> {
     const { signal, beforeCommit } = options;
     const headers = { ...newObjectHeaders(options), ...conditionHeaders(options.condition) };
     const call = { operation: 'PutObject', key, signal, headers };
-    return this.sendBody(call, this.#putCommand(key), body, { beforeCommit, algorithm });
-  }
-
-  #putCommand(key: string) {
-    return (payload: { Body: Payload; ContentLength: number }) =>
-      new PutObjectCommand({ Bucket: this.#place.bucket, Key: this.#place.pathOf(key), ...payload });
+    return this.sendBody(call, [], body, { beforeCommit, algorithm });
   }
 
   /**
    * A request with a body. Rejects with what the body or `beforeCommit` rejects with, as it is. The body may be broken
    * off until its last piece goes out.
    */
-  async sendBody<Output>(
+  async sendBody(
     call: Call & { readonly key: string },
-    command: (payload: { Body: Payload; ContentLength: number }) => S3Command<Output>,
+    parameters: ObjectRequest['parameters'],
     body: UploadBody,
     options: BodyOptions,
-  ): Promise<Answer<Output>> {
+  ): Promise<ObjectAnswer> {
     const sender = this.#senderOf(call.key, body, { signal: call.signal, ...options });
-    return this.#sendPrepared(call, command, sender, await sender.prepare());
+    return this.#sendPrepared(call, parameters, sender, await sender.prepare());
   }
 
   #senderOf(key: string, body: UploadBody, { signal, beforeCommit, algorithm }: BodyOptions & CallOptions) {
@@ -117,12 +115,12 @@ export class S3Writer {
     return new BodySender(body, { ...this.#form, ...about });
   }
 
-  #sendPrepared<Output>(
+  #sendPrepared(
     call: Call & { readonly key: string },
-    command: (payload: { Body: Payload; ContentLength: number }) => S3Command<Output>,
+    parameters: ObjectRequest['parameters'],
     sender: BodySender,
     { payload, contentLength, headers }: SentBody,
-  ): Promise<Answer<Output>> {
+  ): Promise<ObjectAnswer> {
     return this.#connection.under(this.#connection.writes, call, async (permit) => {
       const deadline = this.#connection.deadline(call.signal);
       try {
@@ -130,14 +128,19 @@ export class S3Writer {
         const all: Record<string, string> = { ...call.headers, ...headers };
         const encoding = chunkedEncoding(all);
         if (encoding !== undefined) all['content-encoding'] = encoding;
-        return await noting(permit, () =>
-          this.#connection.exchange(
-            command({ Body: payload, ContentLength: contentLength }),
-            { ...call, headers: all },
-            deadline,
-            { mayHaveChanged: () => sender.complete, seed: sender.seed },
-          ),
+        const request = {
+          method: 'PUT',
+          path: this.#place.pathOf(call.key),
+          parameters,
+          body: { payload, contentLength },
+        } as const;
+        const about = { mayHaveChanged: () => sender.complete, seed: sender.seed };
+        const answer = await noting(permit, () =>
+          this.#connection.request(request, { ...call, headers: all }, deadline, about),
         );
+        deadline.allow(this.#connection.tuning.afterWriteTimeoutMs);
+        await drained(answer.body);
+        return answer;
       } catch (error) {
         throw sender.failure && deadline.cause === 'stopped' ? sender.failure.error : error;
       } finally {
@@ -172,10 +175,9 @@ export class S3Writer {
     key: string,
     { signal, condition }: CallOptions & { readonly condition?: WriteCondition } = {},
   ): Promise<void> {
-    await this.#connection.write(
-      new DeleteObjectCommand({ Bucket: this.#place.bucket, Key: this.#place.pathOf(key) }),
-      { operation: 'DeleteObject', key, signal, headers: conditionHeaders(condition) },
-    );
+    const headers = conditionHeaders(condition);
+    const request = { method: 'DELETE', path: this.#place.pathOf(key), headers } as const;
+    await this.#connection.change(request, { operation: 'DeleteObject', key, signal });
   }
 
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
@@ -254,6 +256,12 @@ export class S3Writer {
       generationSettled: false,
       ...(isEmpty(checksums) ? {} : { checksums }),
     };
+  }
+
+  /** A small body is sent at once where there must be no object; the backend decides about that anyhow. */
+  #looksFirst(body: UploadBody, condition: WriteCondition | undefined): condition is WriteCondition {
+    if (!condition) return false;
+    return 'ifMatch' in condition || body.sizeBytes > this.#form.inlineBodyBytes;
   }
 
   /**

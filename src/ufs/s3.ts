@@ -34,10 +34,12 @@ import { reachS3 } from './s3-reach.ts';
 import { S3Reader } from './s3-read.ts';
 import { S3Replacer } from './s3-replace.ts';
 import { defaultS3Tuning, type S3BackendSettings, unprobed } from './s3-settings.ts';
+import { S3Signer } from './s3-signer.ts';
+import { S3Transport } from './s3-transport.ts';
 import { UnresolvedChanges } from './s3-unresolved.ts';
 import { type BodyForm, S3Writer } from './s3-write.ts';
 
-type ConditionalAbility = Exclude<keyof ProbedAbilities, 'checksumTrailers' | 'signedChunks'>;
+type ConditionalAbility = keyof BackendCapabilities & keyof ProbedAbilities;
 
 /** The parts that do the work, each of which asks the backend and nothing else. */
 export interface S3Parts {
@@ -58,8 +60,15 @@ export interface S3Parts {
  */
 export function openS3Backend(clock: Clock, random: Random, settings: S3BackendSettings): S3Backend {
   const place = new S3Place(settings.uri);
-  const tuning = { ...defaultS3Tuning, ...settings.tuning };
-  const connection = new S3Connection(clock, random, createS3Client(settings, tuning), settings.uri, tuning);
+  const { minBytesPerSecond = defaultS3Tuning.minBytesPerSecond } = settings;
+  const tuning = { ...defaultS3Tuning, minBytesPerSecond, ...settings.tuning };
+  const { client, agents } = createS3Client(settings, tuning);
+  const signer = new S3Signer(clock, client, place.bucket, settings.uri);
+  const transport = new S3Transport(clock, signer, agents, {
+    ...settings,
+    connectTimeoutMs: tuning.connectTimeoutMs,
+  });
+  const connection = new S3Connection(clock, random, client, transport, settings.uri, tuning);
   const { settlingMs, maxHoldMs } = tuning;
   const unresolved = new UnresolvedChanges(clock, { backend: settings.uri, settlingMs, maxHoldMs });
   const reader = new S3Reader(connection, place, unresolved);
@@ -88,6 +97,7 @@ export function openS3Backend(clock: Clock, random: Random, settings: S3BackendS
 export class S3Backend implements Backend {
   readonly uri: string;
   readonly capabilities: BackendCapabilities;
+  readonly open?: Backend['open'];
   private readonly parts: S3Parts;
 
   constructor(parts: S3Parts, abilities: ProbedAbilities) {
@@ -105,6 +115,9 @@ export class S3Backend implements Backend {
       exclusive: false,
       anyKey: true,
     };
+    if (abilities.metadataOnGet ?? true) {
+      this.open = (key, range, options) => parts.reader.open(key, range, options);
+    }
   }
 
   head(key: string, options?: CallOptions): Promise<ObjectMeta> {

@@ -12,10 +12,17 @@ export async function* readBackend(
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer> {
   let missing = rangeLength(range);
-  for await (const chunk of target.backend.read(target.path, target.meta, range, { signal })) {
-    missing -= chunk.length;
-    if (missing < 0) throw wrongLength(target, 'more');
-    if (chunk.length > 0) yield chunk;
+  const { backend, path, meta } = target;
+  const opened = target.opened?.take(meta.generation, range);
+  try {
+    const chunks = opened ? opened.read(range, { signal }) : backend.read(path, meta, range, { signal });
+    for await (const chunk of chunks) {
+      missing -= chunk.length;
+      if (missing < 0) throw wrongLength(target, 'more');
+      if (chunk.length > 0) yield chunk;
+    }
+  } finally {
+    opened?.close();
   }
   if (missing > 0) throw wrongLength(target, 'fewer');
 }

@@ -188,6 +188,12 @@ export class DiskPageStore implements PageStore {
     return this.pageBytesOf(key) !== undefined;
   }
 
+  hasSome(incarnation: string, path: string): boolean {
+    const { table } = this.book;
+    const entries = table.entriesOfPath(this.hasher.path32(incarnation, path));
+    return entries.some((entry) => !table.isRemoved(table.incarnationOf(entry)));
+  }
+
   /** The length of a page that is there. */
   pageBytesOf(key: PageKey): number | undefined {
     return this.closed ? undefined : this.pages.find(key)?.pageBytes;

@@ -1,5 +1,6 @@
 import { AssertionError } from '../common/assert.ts';
 import type { Clock } from '../common/clock.ts';
+import type { OpenedObject } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
 import type { FillBudget } from './fill-budget.ts';
 import type { PageFlight } from './page-flight.ts';
@@ -211,8 +212,12 @@ export class FillRun {
   }
 }
 
-/** The backend's chunks, cut where pages end. The backend is not asked before the first byte is wanted. */
+/**
+ * The backend's chunks, cut where pages end. The backend is not asked before the first byte is wanted, and not at all for what is on
+ * its way already.
+ */
 class ChunkSource {
+  private readonly opened: OpenedObject | undefined;
   private readonly begin: () => AsyncIterator<Buffer>;
   private iterator: AsyncIterator<Buffer> | undefined;
   private rest: Buffer | undefined;
@@ -222,8 +227,13 @@ class ChunkSource {
       start: firstPage * target.pageSizeBytes,
       end: Math.min(endPage * target.pageSizeBytes, target.meta.sizeBytes),
     };
-    this.begin = () =>
-      target.backend.read(target.path, target.meta, range, { signal })[Symbol.asyncIterator]();
+    const { backend, path, meta } = target;
+    const opened = target.opened?.take(meta.generation, range);
+    this.opened = opened;
+    this.begin = () => {
+      const chunks = opened ? opened.read(range, { signal }) : backend.read(path, meta, range, { signal });
+      return chunks[Symbol.asyncIterator]();
+    };
   }
 
   /** Between 1 and `maxBytes` bytes; undefined at the end. */
@@ -247,6 +257,7 @@ class ChunkSource {
     } catch {
       // The bytes that were wanted are here, or their readers have had the error already.
     }
+    this.opened?.close();
   }
 }
 

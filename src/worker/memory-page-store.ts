@@ -67,6 +67,13 @@ export class MemoryPageStore implements PageStore {
     return this.cache.has(pageName(key));
   }
 
+  hasSome(incarnation: string, path: string): boolean {
+    return this.cache.hasOfGroup(groupOf(incarnation, path), (name) => {
+      const parts = partsOf(name);
+      return parts.incarnation === incarnation && parts.path === path;
+    });
+  }
+
   async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
     this.keep(key, ...pieces);
   }

@@ -3,11 +3,15 @@ import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Cell } from '../common/plain-metrics.ts';
+import type { OpenRange } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { abortable } from './abortable.ts';
+import type { Moment } from './metadata-age.ts';
 import { MetadataEntries, mayKeep } from './metadata-entries.ts';
+import { OpenedRead } from './opened-read.ts';
 import {
   AbsentError,
+  type FoundMeta,
   type KnownMeta,
   type LookUpOptions,
   type MetadataSource,
@@ -31,10 +35,15 @@ interface HeadFlight {
   readonly answer: Promise<KnownMeta>;
   /** The key's epoch when the question was sent; undefined until then. */
   epoch: number | undefined;
+  sent: Moment | undefined;
   waiters: number;
   /** Whether one of those who asked lets the answer be kept. */
   mayKeep: boolean;
   readonly abort: AbortController;
+  /** What is to be read at once. */
+  readonly read: OpenRange | undefined;
+  /** Held until all who waited have had the answer. */
+  opened: OpenedRead | undefined;
 }
 
 /** Kept only while a question or a write of the key is under way. */
@@ -83,24 +92,28 @@ export class MetadataCache implements MetadataSource {
     return { entries: this.entries.count, bytes: this.entries.bytes, keysInFlight: this.states.size };
   }
 
-  peek(target: MetadataTarget, maxAgeMs?: number): KnownMeta | undefined {
-    const known = this.entries.usable(nameOf(target), target, maxAgeMs);
+  peek(target: MetadataTarget, options: LookUpOptions = {}): KnownMeta | undefined {
+    const known = this.entries.usable(nameOf(target), target, options);
     if (!known?.meta) return undefined;
     this.hits.count++;
     return known;
   }
 
-  async get(target: MetadataTarget, options: LookUpOptions = {}): Promise<KnownMeta> {
+  async get(target: MetadataTarget, options: LookUpOptions = {}): Promise<FoundMeta> {
     const name = nameOf(target);
     const { revalidate, maxAgeMs } = options;
-    const known = revalidate ? undefined : this.entries.usable(name, target, maxAgeMs);
+    const known = revalidate ? undefined : this.entries.usable(name, target, options);
     if (known) this.hits.count++;
     if (known?.meta) return known;
     if (known) throw new AbsentError(target, known.validatedMs);
     if (options.onlyIfCached) throw new WorkerError('not-cached', 'its metadata is not known');
     // A question that is under way may be older than its answer is allowed to be.
     const validating = revalidate || maxAgeMs !== undefined || !mayKeep(target);
-    return this.ask(name, target, validating, options);
+    const found = await this.ask(name, target, validating, options);
+    if (!options.checksums || !found.meta.checksumsUnknown) return found;
+    // It joined one who asked for a part only.
+    found.opened?.release();
+    return this.ask(name, target, true, { ...options, read: undefined });
   }
 
   async write<T extends ObjectMeta | undefined>(
@@ -149,43 +162,59 @@ export class MetadataCache implements MetadataSource {
     name: string,
     target: MetadataTarget,
     validating: boolean,
-    { signal, noStore }: LookUpOptions,
-  ): Promise<KnownMeta> {
+    { signal, noStore, read }: LookUpOptions,
+  ): Promise<FoundMeta> {
     const state = this.hold(name);
-    const joined = this.joinable(state, validating);
+    const joined = this.joinable(target, state, validating);
     (joined ? this.coalesced : this.misses).count++;
-    const flight = joined ?? this.launch(name, target, state);
+    // What was known before, or cannot be kept, has pages here more often than not: then the bytes would come in vain.
+    const isNew = !validating && !this.entries.has(name);
+    const flight = joined ?? this.launch(name, target, state, isNew ? read : undefined);
     flight.waiters++;
     if (!noStore) flight.mayKeep = true;
     try {
-      return await abortable(flight.answer, signal);
+      const known = await abortable(flight.answer, signal);
+      return read && flight.opened ? { ...known, opened: flight.opened.hold() } : known;
     } catch (error) {
       if (signal?.aborted) throw cancelled(target, error);
       throw error;
     } finally {
       flight.waiters--;
-      if (flight.waiters === 0) flight.abort.abort();
+      if (flight.waiters === 0) {
+        flight.abort.abort();
+        flight.opened?.release();
+      }
       this.release(name, state);
     }
   }
 
-  private joinable(state: KeyState, validating: boolean): HeadFlight | undefined {
-    const early = !validating || this.settings.mutants?.joinEarlierValidation;
+  private joinable(target: MetadataTarget, state: KeyState, validating: boolean): HeadFlight | undefined {
     const { running } = state;
+    // Its answer will be of the time when it was sent, which may be beyond the lease already.
+    const young = running?.sent !== undefined && this.entries.isYoung(target, running.sent);
+    const early = (!validating && young) || this.settings.mutants?.joinEarlierValidation;
     // A question sent before a write ended may bring the old state, which a reader after the write must not see.
     if (running && early && running.epoch === state.epoch && !running.abort.signal.aborted) return running;
     const { queued } = state;
     return queued && !queued.abort.signal.aborted ? queued : undefined;
   }
 
-  private launch(name: string, target: MetadataTarget, state: KeyState): HeadFlight {
+  private launch(
+    name: string,
+    target: MetadataTarget,
+    state: KeyState,
+    read: OpenRange | undefined,
+  ): HeadFlight {
     const answered = Promise.withResolvers<KnownMeta>();
     const flight: HeadFlight = {
       answer: answered.promise,
       epoch: undefined,
+      sent: undefined,
       waiters: 0,
       mayKeep: false,
       abort: new AbortController(),
+      read,
+      opened: undefined,
     };
     // Every waiter may have gone by the time it fails.
     flight.answer.catch(() => undefined);
@@ -224,11 +253,12 @@ export class MetadataCache implements MetadataSource {
     state.running = flight;
     flight.epoch = state.epoch;
     const sent = this.entries.now();
+    flight.sent = sent;
     const isCurrent = () =>
       this.settings.mutants?.installOvertakenMetadata ||
       (flight.epoch === state.epoch && state.writers === 0);
     try {
-      const meta = await target.backend.head(target.path, { signal: flight.abort.signal });
+      const meta = await this.question(target, flight);
       if (isCurrent()) {
         this.onVersion(target, meta.generation);
         if (flight.mayKeep) return this.entries.install(name, target, meta, sent);
@@ -248,6 +278,16 @@ export class MetadataCache implements MetadataSource {
       if (state.running === flight) state.running = undefined;
       this.release(name, state);
     }
+  }
+
+  private async question({ backend, path }: MetadataTarget, flight: HeadFlight): Promise<ObjectMeta> {
+    const { signal } = flight.abort;
+    if (!flight.read || !backend.open) return backend.head(path, { signal });
+    const object = await backend.open(path, flight.read, { signal });
+    // Nobody would release it any more.
+    if (signal.aborted) object.close();
+    else flight.opened = new OpenedRead(object);
+    return object.meta;
   }
 
   private hold(name: string): KeyState {

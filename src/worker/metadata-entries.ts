@@ -2,7 +2,7 @@ import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import { CachePolicy } from './cache-policy.ts';
 import { ageLimitMs, ageMs, type Moment } from './metadata-age.ts';
-import type { KnownMeta, MetadataTarget } from './reader.ts';
+import type { KnownMeta, LookUpOptions, MetadataTarget } from './reader.ts';
 import type { SharedMetadata } from './shared-metadata.ts';
 
 /** That there is no object. */
@@ -45,14 +45,20 @@ export class MetadataEntries {
     return { wallMs: this.clock.nowMs(), monotonicMs: this.clock.monotonicMs() };
   }
 
+  /** Whether there is something, be it too old to be used. */
+  has(name: string): boolean {
+    return this.policy.get(name) !== undefined;
+  }
+
   /** What may be used now without asking the backend, by a reader to whom nothing older than `maxAgeMs` is of use. */
   usable(
     name: string,
     target: MetadataTarget,
-    maxAgeMs = Number.POSITIVE_INFINITY,
+    { maxAgeMs = Number.POSITIVE_INFINITY, checksums }: Pick<LookUpOptions, 'maxAgeMs' | 'checksums'>,
   ): KnownMeta | KnownAbsence | undefined {
     const entry = this.policy.get(name);
     if (!entry || !this.isUsable(entry, target, maxAgeMs)) return undefined;
+    if (checksums && entry.known.meta?.checksumsUnknown) return undefined;
     this.policy.touch(name);
     return entry.known;
   }
@@ -64,13 +70,14 @@ export class MetadataEntries {
   install(name: string, target: MetadataTarget, meta: ObjectMeta, moment: Moment): KnownMeta {
     const known: KnownMeta = { meta, validatedMs: moment.wallMs };
     if (this.isOlder(name, moment)) return known;
-    if (meta.generationSettled && mayKeep(target)) {
-      this.policy.remove(name);
-      this.keep(name, { known, moment }, sizeOf(meta));
-      this.shared?.publish(name, known, moment.monotonicMs, target.backend.capabilities.exclusive);
-    } else {
-      this.remove(name);
-    }
+    const isKept = meta.generationSettled && mayKeep(target);
+    // Threads that look at what is published take it for all there is to know.
+    const isPublished = isKept && !meta.checksumsUnknown;
+    if (isPublished) this.policy.remove(name);
+    else this.remove(name);
+    if (isKept) this.keep(name, { known, moment }, sizeOf(meta));
+    const { exclusive } = target.backend.capabilities;
+    if (isPublished) this.shared?.publish(name, known, moment.monotonicMs, exclusive);
     return known;
   }
 
@@ -88,6 +95,11 @@ export class MetadataEntries {
     const known = this.policy.get(name)?.known;
     // Other threads may still know what had to make room here.
     if (!known || known.meta?.generation !== meta?.generation) this.remove(name);
+  }
+
+  /** Whether what the backend was asked at `moment` may be used without asking again. */
+  isYoung(target: MetadataTarget, moment: Moment): boolean {
+    return ageMs(moment, this.clock) < limitOf(target);
   }
 
   remove(name: string): void {

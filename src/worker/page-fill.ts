@@ -26,6 +26,15 @@ const maxRunPages = 1024;
 /** Pages handed to the store at once; each is held twice meanwhile, in chunks and in one piece. */
 const maxStoreWrites = 4;
 
+/** The page before which that ends what is on its way already from the start of `first`; undefined if no page of it is. */
+function openedPages({ opened, meta, pageSizeBytes }: ReadTarget, first: number): number | undefined {
+  const endBytes = opened?.endFrom(meta.generation, first * pageSizeBytes);
+  if (endBytes === undefined) return undefined;
+  const end =
+    endBytes === meta.sizeBytes ? Math.ceil(endBytes / pageSizeBytes) : Math.floor(endBytes / pageSizeBytes);
+  return end > first ? end : undefined;
+}
+
 /** Pages on their way from backends: one flight per page, whoever asks. */
 export class PageFills {
   private readonly clock: Clock;
@@ -122,8 +131,10 @@ export class PageFills {
   }
 
   private startRun(target: ReadTarget, first: number, endPage: number): FillRun {
+    const opened = openedPages(target, first);
+    const limit = Math.min(endPage, first + maxRunPages, opened ?? Number.POSITIVE_INFINITY);
     let end = first + 1;
-    while (end < endPage && end - first < maxRunPages && this.isMissing(target, end)) end++;
+    while (end < limit && this.isMissing(target, end)) end++;
     const events: RunEvents = {
       filled: (flight, release) => this.filled(target, flight, release),
       failed: (flight, error) => {

@@ -149,6 +149,10 @@ export class PageReader implements RangeReader {
     return this.openBypass(target, range, signal);
   }
 
+  holdsSome({ incarnation, path }: VersionedPath): boolean {
+    return this.store.hasSome(incarnation, path);
+  }
+
   /**
    * To be told which version of a key is the present one (undefined: there is none): the pages of others are removed. Readers under way
    * keep theirs.

@@ -29,6 +29,8 @@ export interface PageStore {
   readNow(key: PageKey, start: number, end: number, loans?: Loans): Buffer | undefined;
   /** Whether the page is probably there; no medium is touched. */
   has(key: PageKey): boolean;
+  /** Whether it has pages of any version of a path; no medium is touched. */
+  hasSome(incarnation: string, path: string): boolean;
   /** Keeps a whole page, given in pieces, if it is admitted; makes room by evicting. Nobody changes the bytes afterwards. */
   write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void>;
   /** Forgets every page of a path, or only those of other generations than `keepGeneration`. */

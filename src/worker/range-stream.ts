@@ -96,7 +96,7 @@ export class RangeStream {
   }
 
   /**
-   * Waits until the first page is at hand: until then an error can still be answered, or the read begun again.
+   * Waits until the first page is at hand, or its first bytes where more pages follow: until then an error can still be answered, or the read begun again.
    * Tells whether it was there before. Closes the stream when it rejects. With `pinned`, the version is kept readable at its backend
    * to the end of the stream, if it can be: `moved` then comes here and not in the middle.
    */
@@ -170,10 +170,18 @@ export class RangeStream {
       this.check();
     }
     const { flight, source } = this.join(first) ?? this.demand(first);
-    const whole = flight.whole();
+    // Of more than one page something may go wrong after the first byte anyhow.
+    const isLong = this.range.end - this.range.start > this.target.pageSizeBytes;
+    const ready: Promise<unknown> = isLong ? this.begun(flight) : flight.whole();
     this.prefetch(first + 1);
-    await abortable(whole, this.signal);
+    await abortable(ready, this.signal);
     return source;
+  }
+
+  /** Until the backend has said of which version its bytes are. */
+  private async begun(flight: PageFlight): Promise<void> {
+    while (flight.state === 'waiting') await flight.change();
+    if (flight.state === 'failed') throw flight.error;
   }
 
   /** A closed stream joins nothing any more: nobody would leave it again. */

@@ -1,8 +1,9 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Freshness } from '../common/freshness.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
-import type { Backend } from '../ufs/backend.ts';
+import type { Backend, OpenRange } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
+import type { OpenedRead } from './opened-read.ts';
 
 /** An object version to read through the cache. */
 export interface ReadTarget {
@@ -13,6 +14,8 @@ export interface ReadTarget {
   readonly path: string;
   readonly meta: ObjectMeta;
   readonly pageSizeBytes: number;
+  /** What is on its way already, for the first who needs it. */
+  readonly opened?: OpenedRead;
 }
 
 export interface PageRead {
@@ -39,6 +42,8 @@ export interface RangeReader {
   open(target: ReadTarget, range: ByteRange, signal?: AbortSignal, missing?: Missing): Promise<PageRead>;
   /** As `open`, without waiting: undefined, and nothing counted, unless all of a range of one page or less is in memory. For the hot path. */
   openNow(target: ReadTarget, range: ByteRange, missing?: Missing): PageRead | undefined;
+  /** Whether pages of some version of it may be here. */
+  holdsSome(at: Pick<ReadTarget, 'incarnation' | 'path'>): boolean;
 }
 
 export type Missing = 'fill' | 'bypass' | 'refuse';
@@ -54,6 +59,13 @@ export interface LookUpOptions {
   readonly noStore?: boolean;
   /** Rejects with `WorkerError` kind `not-cached` rather than ask the backend. */
   readonly onlyIfCached?: boolean;
+  /** Metadata that leaves checksums open is not enough. */
+  readonly checksums?: boolean;
+  /**
+   * What is going to be read then, if there is an object. Where the backend has to be asked and nothing was known of the key, it may
+   * be asked for these bytes at once.
+   */
+  readonly read?: OpenRange;
 }
 
 /**
@@ -62,9 +74,12 @@ export interface LookUpOptions {
  */
 export interface MetadataSource {
   /** Cached or asked of the backend. Rejects with `UfsError`; where there is no object, that is an `AbsentError`. */
-  get(target: MetadataTarget, options?: LookUpOptions): Promise<KnownMeta>;
-  /** Without waiting: undefined unless valid metadata, younger than `maxAgeMs`, is at hand. For the hot path. */
-  peek(target: MetadataTarget, maxAgeMs?: number): KnownMeta | undefined;
+  get(target: MetadataTarget, options?: LookUpOptions): Promise<FoundMeta>;
+  /** Without waiting: undefined unless valid metadata that does is at hand. For the hot path. */
+  peek(
+    target: MetadataTarget,
+    options?: Pick<LookUpOptions, 'maxAgeMs' | 'checksums'>,
+  ): KnownMeta | undefined;
   /**
    * Runs a change of the object: the key is not cached from before `change` starts until after it has ended, and nothing that
    * was asked of the backend meanwhile is kept. The change's result, if it is metadata and no other change overlapped, is installed.
@@ -86,6 +101,12 @@ export interface KnownMeta {
   readonly meta: ObjectMeta;
   /** When it was last known to be the backend's state: when the question was sent (ms since the Unix epoch). */
   readonly validatedMs: number;
+}
+
+/** What a look-up found. */
+export interface FoundMeta extends KnownMeta {
+  /** Bytes that came with it, of one who asked for some. Held for the caller, who releases it when it has opened what it reads. */
+  readonly opened?: OpenedRead;
 }
 
 /** There is no object, as of a time. */

@@ -99,6 +99,12 @@ export class SharedCache {
     this.clearSlot(this.view.slot);
   }
 
+  /** Whether a record of a group has such a name. */
+  hasOfGroup(group: number, isWanted: (name: string) => boolean): boolean {
+    for (const slot of this.groups.slotsOf(group)) if (isWanted(this.nameAt(slot))) return true;
+    return false;
+  }
+
   /** Withdraws the records of a group whose name is unwanted. */
   removeGroup(group: number, isUnwanted: (name: string) => boolean): void {
     for (const slot of this.groups.slotsOf(group)) if (isUnwanted(this.nameAt(slot))) this.clearSlot(slot);

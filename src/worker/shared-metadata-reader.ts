@@ -3,7 +3,13 @@ import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Cell } from '../common/plain-metrics.ts';
 import { ageLimitMs, ageMs } from './metadata-age.ts';
-import { type KnownMeta, type MetadataSource, type MetadataTarget, WorkerError } from './reader.ts';
+import {
+  type KnownMeta,
+  type LookUpOptions,
+  type MetadataSource,
+  type MetadataTarget,
+  WorkerError,
+} from './reader.ts';
 import type { SharedCacheMemory } from './shared-cache-memory.ts';
 import { SharedCacheView } from './shared-cache-view.ts';
 import type { SharedKnowledge } from './shared-metadata.ts';
@@ -32,7 +38,11 @@ export class SharedMetadataReader implements MetadataSource {
     this.view = new SharedCacheView(memory, thread);
   }
 
-  peek(target: MetadataTarget, maxAgeMs = Number.POSITIVE_INFINITY): KnownMeta | undefined {
+  /** What is published leaves no checksum open. */
+  peek(
+    target: MetadataTarget,
+    { maxAgeMs = Number.POSITIVE_INFINITY }: Pick<LookUpOptions, 'maxAgeMs'> = {},
+  ): KnownMeta | undefined {
     const found = this.find(`${target.incarnation}\0${target.path}`);
     if (!found) return undefined;
     const { exclusive, validatedMs, monotonicMs } = found.knowledge;

@@ -37,6 +37,11 @@ export class SharedRangeReader implements RangeReader {
     return found;
   }
 
+  /** Of no matter: a thread asks no backend. */
+  holdsSome(): boolean {
+    return true;
+  }
+
   openNow(target: ReadTarget, range: ByteRange): PageRead | undefined {
     if (!target.meta.generationSettled || rangeLength(range) > target.pageSizeBytes) return undefined;
     const now = readPagesNow(this.memory, target, range);

@@ -51,6 +51,10 @@ export class TieredPageStore implements PageStore {
     return this.memory.has(key) || this.disk.has(key);
   }
 
+  hasSome(incarnation: string, path: string): boolean {
+    return this.memory.hasSome(incarnation, path) || this.disk.hasSome(incarnation, path);
+  }
+
   async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
     this.memory.keep(key, ...pieces);
     await this.disk.write(key, ...pieces);

@@ -26,11 +26,11 @@ export function conditionContract(open: OpenBackend): void {
     );
 
     test(
-      'a condition that cannot hold is refused before the body is read',
+      'a condition that cannot hold is refused before a large body is read',
       withBackend(open, async (backend) => {
         await put(backend, 'k', 'one');
         let read = false;
-        const body = new TestBody('two', {
+        const body = new TestBody(Buffer.alloc(300_000), {
           beforeChunk: () => {
             read = true;
           },

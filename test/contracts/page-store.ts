@@ -93,11 +93,21 @@ export function pageStoreContract(name: string, open: () => Promise<PageStoreUnd
       const present = pageKey({ generation: 'g2' });
       const other = pageKey({ path: 'other' });
       for (const key of [...old, present, other]) await store.write(key, pageBytes(100));
+      expect(store.hasSome('mount-1', 'folder/key')).toBe(true);
+      expect([store.hasSome('mount-2', 'folder/key'), store.hasSome('mount-1', 'folder')]).toEqual([
+        false,
+        false,
+      ]);
       await store.remove('mount-1', 'folder/key', 'g2');
+      expect(store.hasSome('mount-1', 'folder/key')).toBe(true);
       expect(old.map((key) => store.has(key))).toEqual([false, false, false]);
       expect([store.has(present), store.has(other)]).toEqual([true, true]);
       await store.remove('mount-1', 'folder/key');
       expect([store.has(present), store.has(other)]).toEqual([false, true]);
+      expect([store.hasSome('mount-1', 'folder/key'), store.hasSome('mount-1', 'other')]).toEqual([
+        false,
+        true,
+      ]);
       expect(await store.read(present, 0, 1)).toBeUndefined();
     });
 
@@ -108,6 +118,10 @@ export function pageStoreContract(name: string, open: () => Promise<PageStoreUnd
       await store.removeIncarnation('mount-1');
       expect(store.usage.pages).toBe(1);
       expect(store.has(other)).toBe(true);
+      expect([store.hasSome('mount-1', 'key-1'), store.hasSome('mount-2', 'folder/key')]).toEqual([
+        false,
+        true,
+      ]);
     });
 
     test('takes a page again that it had forgotten', async () => {

@@ -86,7 +86,7 @@ test('an answer says when its metadata was validated, and a hit under a lease sa
 
 test('that there is no object is told with the time as of which it is so', async () => {
   const cold = await ask();
-  expect([cold.status, cold.code, cold.asked]).toEqual([404, 'NoSuchKey', ['HEAD']]);
+  expect([cold.status, cold.code, cold.asked]).toEqual([404, 'NoSuchKey', ['GET']]);
   const hot = await ask();
   expect([hot.status, hot.validatedMs, hot.asked]).toEqual([404, cold.validatedMs, []]);
 });

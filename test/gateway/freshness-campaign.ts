@@ -39,7 +39,11 @@ const keys: readonly (readonly [key: string, sizeBytes: number])[] = [
   ['long', 400 * 1024],
   ['own-small', 2 * 1024],
   ['own-pages', 150 * 1024],
+  ['turning', 100 * 1024],
 ];
+/** Instead of this one there is another key after so many changes, so that again and again nothing is known of what is read. */
+const turningKey = 'turning';
+const changesOfOne = 2;
 const readers = 4;
 const maxAbsentMs = 5_000;
 /** How long the campaign waits for what it has not seen. */
@@ -73,6 +77,7 @@ export class FreshnessCampaign {
   readonly #counts: Record<string, number> = {};
   #gateway: GatewayUnderTest | undefined;
   #lastId = 0;
+  #turn = 0;
   #untilMs = 0;
 
   constructor(storage: Storage, settings: CampaignSettings) {
@@ -116,8 +121,18 @@ export class FreshnessCampaign {
     return new Promise((resolve) => setTimeout(resolve, ms));
   }
 
-  async #write(key: string, sizeBytes: number): Promise<void> {
+  #nameOf(key: string): string {
+    return key === turningKey ? `${key}-${Math.floor(this.#turn / changesOfOne)}` : key;
+  }
+
+  async #write(baseKey: string, sizeBytes: number): Promise<void> {
     while (this.#going) {
+      if (baseKey === turningKey) {
+        this.#turn++;
+        this.#counts.turned = Math.floor(this.#turn / changesOfOne);
+      }
+      const key = this.#nameOf(baseKey);
+      const startMs = this.#history.nowMs();
       const own = key.startsWith('own') && this.#random.next() < 0.4;
       if (this.#random.next() < 0.25) {
         await this.#history.change(key, 'absent', own, () => this.#remove(key, own));
@@ -125,7 +140,9 @@ export class FreshnessCampaign {
         const id = ++this.#lastId;
         await this.#history.change(key, id, own, () => this.#put(key, id, versionBytes(id, sizeBytes), own));
       }
-      await this.#pause(20, 150);
+      // On a busy machine readers are slow, and would meet each version once at most.
+      const tookMs = this.#history.nowMs() - startMs;
+      await this.#pause(20 + tookMs, 150 + 4 * tookMs);
     }
   }
 
@@ -145,10 +162,11 @@ export class FreshnessCampaign {
 
   async #read(): Promise<void> {
     while (this.#going) {
-      const [key, sizeBytes] = keys[Math.floor(this.#random.next() * keys.length)] as readonly [
+      const [baseKey, sizeBytes] = keys[Math.floor(this.#random.next() * keys.length)] as readonly [
         string,
         number,
       ];
+      const key = this.#nameOf(baseKey);
       const method = this.#random.next() < 0.3 ? 'HEAD' : 'GET';
       const start =
         this.#random.next() < 0.5 ? 0 : Math.floor(this.#random.next() * (sizeBytes - 2 * blockBytes));

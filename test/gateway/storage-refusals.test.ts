@@ -50,7 +50,8 @@ test.each([
 
 test('what the storage denies to HEAD, which has no words, is denied to the client', async () => {
   below.proxy.strike('HEAD', '/hidden', { kind: 'refuse', status: 403 });
-  const answer = await sendSigned(gateway.port, { target: '/front/hidden' });
+  const headers = { 'if-none-match': '"x"' };
+  const answer = await sendSigned(gateway.port, { target: '/front/hidden', headers });
   expect(answer.status).toBe(403);
   expect(answer.body.toString()).toContain('<Code>AccessDenied</Code>');
   expect(answer.body.toString()).toContain(mount);

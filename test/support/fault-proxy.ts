@@ -32,12 +32,20 @@ export type Fault =
   | { readonly kind: 'replace'; readonly status: number; readonly body: string }
   /** Done by the server; the connection is closed in place of an answer. */
   | { readonly kind: 'lose' }
+  /** Done by the server at once; its answer is passed on when `until` is over. `done` is called in between. */
+  | { readonly kind: 'hold'; readonly until: Promise<unknown>; readonly done: () => void }
   /** The connection is closed when the request is here whole; the server gets it once `until` is over, and answers `landed`. */
   | { readonly kind: 'late'; readonly until: Promise<unknown>; readonly landed: (status: number) => void }
-  /** The answer's body ends after so many bytes and the connection with it. */
-  | { readonly kind: 'cut'; readonly afterBytes: number }
+  /** The answer's body ends after so many bytes and the connection with it; its headers may be others. */
+  | {
+      readonly kind: 'cut';
+      readonly afterBytes: number;
+      readonly change?: Readonly<Record<string, string | undefined>>;
+    }
   /** The answer's body stands still after so many bytes. */
   | { readonly kind: 'stall'; readonly afterBytes: number }
+  /** The answer's body comes a byte at a time. */
+  | { readonly kind: 'trickle'; readonly everyMs: number }
   /** The answer tells another length than it has, and ends after what it has. */
   | { readonly kind: 'length'; readonly announcedBytes: number }
   /** The answer has other headers. */
@@ -163,6 +171,16 @@ export class FaultProxy {
     upstream.end(Buffer.concat(pieces));
   }
 
+  async #trickle(answer: IncomingMessage, res: ServerResponse, everyMs: number): Promise<void> {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      for (let at = 0; at < chunk.length && !res.destroyed; at++) {
+        res.write(chunk.subarray(at, at + 1));
+        await new Promise((resolve) => setTimeout(resolve, everyMs));
+      }
+    }
+    res.end();
+  }
+
   #forward(req: IncomingMessage, res: ServerResponse, request: SeenRequest, fault: Fault | undefined): void {
     const upstream = httpRequest(
       {
@@ -197,6 +215,10 @@ export class FaultProxy {
       answer.resume();
       return void res.writeHead(fault.status, { 'content-type': 'application/xml' }).end(fault.body);
     }
+    if (fault?.kind === 'hold') {
+      fault.done();
+      await fault.until;
+    }
     const headers: Record<string, string | string[] | undefined> = { ...answer.headers };
     if (fault?.kind === 'body') {
       answer.resume();
@@ -205,12 +227,13 @@ export class FaultProxy {
       return void res.end(fault.body);
     }
     if (fault?.kind === 'length') headers['content-length'] = String(fault.announcedBytes);
-    if (fault?.kind === 'headers') Object.assign(headers, fault.change);
+    if (fault?.kind === 'headers' || fault?.kind === 'cut') Object.assign(headers, fault.change);
     for (const name of Object.keys(headers)) if (headers[name] === undefined) delete headers[name];
     res.writeHead(answer.statusCode ?? 502, headers as Record<string, string>);
     const limit = fault?.kind === 'cut' || fault?.kind === 'stall' ? fault.afterBytes : undefined;
     // Node writes headers that go out alone as UTF-8 instead of byte by byte, so that is left to where nothing else will come.
     if (limit === 0) res.flushHeaders();
+    if (fault?.kind === 'trickle') return this.#trickle(answer, res, fault.everyMs);
     let passed = 0;
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       const piece = limit === undefined ? chunk : chunk.subarray(0, Math.max(0, limit - passed));

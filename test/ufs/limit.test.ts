@@ -17,6 +17,8 @@ function limitOf(initial: number, more: { maximum?: number; maxQueued?: number }
     maxQueued: more.maxQueued ?? 10,
     maxWaitMs: 1_000,
     cutIntervalMs: 500,
+    idleMs: 100,
+    maxLent: 3,
   });
 }
 
@@ -102,4 +104,50 @@ test('a call that is refused, cancelled or tired of waiting leaves nothing behin
   expect([limit.queued, clock.sleeperCount]).toEqual([0, 0]);
   for (const permit of held) permit.release();
   await round(limit);
+});
+
+test('calls that wait for their own callers make room for others after a while, so many at most, and go on at once', async () => {
+  const limit = limitOf(4);
+  const slow = await Promise.all(Array.from({ length: 4 }, () => limit.acquire()));
+  for (const permit of slow) permit.pause();
+  slow[0]?.resume();
+  slow[0]?.pause();
+  const admitted: number[] = [];
+  const others = Array.from({ length: 4 }, async (_, index) => {
+    const permit = await limit.acquire();
+    admitted.push(index);
+    return permit;
+  });
+  await clock.pass(99);
+  expect([admitted, limit.queued]).toEqual([[], 4]);
+  await clock.pass(1);
+  expect([admitted, limit.queued]).toEqual([[0, 1, 2], 1]);
+  // Back at once, though there is no room: more than may be are under way, and nobody else is let in before they have gone.
+  for (const permit of slow) permit.resume();
+  for (const permit of slow.slice(0, 3)) permit.release();
+  await turn();
+  expect(admitted).toEqual([0, 1, 2]);
+  slow[3]?.release();
+  await turn();
+  expect(admitted).toEqual([0, 1, 2, 3]);
+  for (const permit of await Promise.all(others)) permit.release();
+  await round(limit);
+});
+
+test('a call that is over gives back what it has, paused or not, once', async () => {
+  const limit = limitOf(2);
+  for (let i = 0; i < 5; i++) {
+    const permits = await Promise.all([limit.acquire(), limit.acquire()]);
+    permits[0]?.pause();
+    await clock.pass(200);
+    const third = await limit.acquire();
+    for (const permit of [...permits, third]) {
+      permit.release();
+      permit.release();
+      permit.pause();
+      permit.resume();
+    }
+  }
+  await round(limit);
+  expect(limit.queued).toBe(0);
 });

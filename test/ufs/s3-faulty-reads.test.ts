@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/common/clock.ts';
+import { systemRandom } from '../../src/common/random.ts';
+import { openS3Backend } from '../../src/ufs/s3.ts';
 import { kindOf, listAll, plain, put, readAll } from '../contracts/backend.ts';
+import { credentials } from '../gateway/memory-node.ts';
 import type { Fault } from '../support/fault-proxy.ts';
 import { someBytes, TestBody } from '../support/upload-body.ts';
 import { type S3UnderTest, startS3 } from './s3-under-test.ts';
@@ -17,7 +21,7 @@ afterEach(() => s3.close());
 
 /** What a read gave before it ended, and how it ended. */
 async function readTill(end: Promise<unknown> | undefined = undefined, signal?: AbortSignal) {
-  const meta = await s3.storage.head('under/k').then(() => s3.open().head('k'));
+  const meta = await s3.backend.head('k');
   await end;
   const chunks: Buffer[] = [];
   const outcome = await (async () => {
@@ -52,16 +56,64 @@ test('reads and lists that meet SlowDown are repeated, up to the last attempt', 
   }
 });
 
-test('a read that fails before its first byte is repeated, and only then', async () => {
+test('a read that fails before its first byte is repeated', async () => {
   await put(s3.backend, 'k', bytes);
   for (const fault of [busy, { kind: 'lose' }, { kind: 'cut', afterBytes: 0 }] as const) {
     s3.proxy.strike('GET', '/k', fault, 2);
     expect((await readTill()).outcome).toBe('whole');
   }
-  s3.proxy.strike('GET', '/k', { kind: 'cut', afterBytes: 100_000 }, 1);
-  const gets = s3.proxy.count('GET');
+});
+
+test('a read that breaks off goes on at the byte where it stood, and asks for the same version', async () => {
+  await put(s3.backend, 'k', bytes);
+  for (const fault of [
+    { kind: 'cut', afterBytes: 100_000 },
+    { kind: 'stall', afterBytes: 100_000 },
+  ] as const) {
+    s3.proxy.seen.length = 0;
+    s3.proxy.strike('GET', '/k', fault, 2);
+    const { outcome, got } = await readTill();
+    expect([outcome, got.equals(bytes)]).toEqual(['whole', true]);
+    const gets = s3.proxy.seen.filter(({ method }) => method === 'GET').map(({ headers }) => headers);
+    expect(gets.map(({ range }) => range)).toEqual([undefined, 'bytes=100000-399999', 'bytes=200000-399999']);
+    expect(new Set(gets.map((headers) => headers['if-match'])).size).toBe(1);
+    expect(gets[0]?.['if-match']).toMatch(/^"[0-9a-f]{32}"$/);
+  }
+});
+
+test('a read that breaks off again and again is given up, unless much comes in between', async () => {
+  const long = someBytes(5_000_000);
+  await put(s3.backend, 'k', long);
+  const meta = await s3.backend.head('k');
+  const gets = () => s3.proxy.seen.splice(0).filter(({ method }) => method === 'GET').length;
+  gets();
+  s3.proxy.strike('GET', '/k', { kind: 'cut', afterBytes: 1_000 });
+  expect(await kindOf(readAll(s3.backend, 'k', meta))).toBe('unavailable');
+  expect(gets()).toBe(3);
+  s3.proxy.strike('GET', '/k', { kind: 'cut', afterBytes: 1_100_000 });
+  expect((await readAll(s3.backend, 'k', meta)).equals(long)).toBe(true);
+  expect(gets()).toBe(5);
+});
+
+test('what breaks off and is another version then has moved', async () => {
+  await put(s3.backend, 'k', bytes);
+  const other = s3.open({ endpoint: `http://127.0.0.1:${s3.gateway.port}` });
+  const change = () => put(other, 'k', someBytes(400_000, 2));
+  let gets = 0;
+  s3.proxy.rule = ({ method }) => {
+    if (method !== 'GET') return undefined;
+    return ++gets === 1 ? { kind: 'cut', afterBytes: 100_000 } : { kind: 'before', run: change };
+  };
+  await expectPrefix(await readTill(), 'moved');
+});
+
+test('what breaks off and is known by a weak ETag only does not go on', async () => {
+  await put(s3.backend, 'k', bytes);
+  const change = { etag: 'W/"weak"' };
+  s3.proxy.rule = ({ method }) =>
+    method === 'GET' ? { kind: 'cut', afterBytes: 100_000, change } : { kind: 'headers', change };
   await expectPrefix(await readTill(), 'unavailable');
-  expect(s3.proxy.count('GET') - gets).toBe(1);
+  expect(s3.proxy.count('GET')).toBe(1);
 });
 
 test('an answer of another length than its object is no whole answer', async () => {
@@ -139,6 +191,51 @@ test('a reader that takes its time is no backend that stands still', async () =>
     chunks.push(chunk);
   }
   expect(Buffer.concat(chunks).equals(large)).toBe(true);
+});
+
+test('readers that take their time leave room for others', async () => {
+  const large = someBytes(20_000_000);
+  const meta = await put(s3.backend, 'large', large);
+  const narrow = s3.open({
+    tuning: { ...tuning, initialConcurrency: 2, maxConcurrency: 2, minConcurrency: 2, maxWaitMs: 2_000 },
+  });
+  const read = () => narrow.read('large', meta, { start: 0, end: large.length })[Symbol.asyncIterator]();
+  const slow = [read(), read()];
+  for (const reader of slow) await reader.next();
+  expect((await narrow.head('large')).etag).toBe(meta.etag);
+  await narrow.delete('other');
+  for (const reader of slow) {
+    await reader.next();
+    await reader.return?.(undefined);
+  }
+  expect((await narrow.head('large')).etag).toBe(meta.etag);
+});
+
+test('a backend that sends a byte now and then is given up', async () => {
+  await put(s3.backend, 'k', bytes);
+  const strict = s3.open({ tuning: { ...tuning, idleTimeoutMs: 200 }, minBytesPerSecond: 1_000 });
+  const meta = await strict.head('k');
+  s3.proxy.strike('GET', '/k', { kind: 'trickle', everyMs: 20 });
+  expect(await kindOf(readAll(strict, 'k', meta))).toBe('timeout');
+  await s3.proxy.until(() => s3.proxy.seen.every(({ outcome }) => outcome !== 'open'));
+  // Slow readers are none of its faults.
+  s3.proxy.rule = () => undefined;
+  const demanding = s3.open({ tuning: { ...tuning, idleTimeoutMs: 200 }, minBytesPerSecond: 150_000 });
+  s3.proxy.seen.length = 0;
+  for await (const _ of demanding.read('k', meta, { start: 0, end: 200_000 })) {
+    await new Promise((resolve) => setTimeout(resolve, 600));
+  }
+  expect(s3.proxy.count('GET')).toBe(1);
+});
+
+test('a machine whose clock is wrong signs by the clock of the storage once it was told', async () => {
+  const wrong = { ...systemClock, nowMs: () => systemClock.nowMs() + 3_600_000 };
+  const endpoint = `http://127.0.0.1:${s3.proxy.port}`;
+  const late = openS3Backend(wrong, systemRandom, { uri: 's3://under/', endpoint, credentials, tuning });
+  await put(s3.backend, 'k', bytes);
+  expect(await kindOf(late.head('k'))).toBe('denied');
+  expect((await late.head('k')).sizeBytes).toBe(bytes.length);
+  await late.close();
 });
 
 test('a reader that stops or is cancelled takes the connection below with it', async () => {

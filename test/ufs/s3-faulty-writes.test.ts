@@ -285,15 +285,20 @@ test('a write is answered in time if what is asked after it hangs, or waits for 
     tuning: { ...tuned.tuning, initialConcurrency: 1, minConcurrency: 1, maxConcurrency: 1 },
   });
   const meta = await put(one, 'large', someBytes(2_000_000));
-  let pieces: AsyncIterator<Buffer> | undefined;
+  const cancel = new AbortController();
+  let reading: Promise<unknown> | undefined;
   const beforeCommit = async () => {
-    pieces = one.read('large', meta, { start: 0, end: meta.sizeBytes })[Symbol.asyncIterator]();
-    await pieces.next();
+    s3.proxy.strike('GET', '/large', { kind: 'hang' });
+    const faults = s3.proxy.faults;
+    const pieces = one.read('large', meta, { start: 0, end: meta.sizeBytes }, cancel);
+    reading = kindOf(pieces[Symbol.asyncIterator]().next());
+    await s3.proxy.until(() => s3.proxy.faults > faults);
   };
   const secondMs = performance.now();
   expect(await put(one, 'k', 'y', { beforeCommit })).toMatchObject({ generationSettled: false });
   expect(performance.now() - secondMs).toBeLessThan(2_000);
-  await pieces?.return?.();
+  cancel.abort();
+  expect(await reading).toBe('cancelled');
 });
 
 describe('a refusal that is not in the words of S3', () => {

@@ -127,6 +127,23 @@ test('a server that keeps the coding of a streamed body with the object is sent 
   expect(proxy.faults).toBeGreaterThan(0);
 });
 
+test.each([
+  ['content-type', 'application/octet-stream'],
+  ['last-modified', 'Thu, 01 Jan 2015 00:00:00 GMT'],
+  ['x-amz-meta-forebay-probe', undefined],
+  ['content-range', undefined],
+])('a server whose GET has another %s than its HEAD is asked with HEAD first', async (name, value) => {
+  const { backend, proxy, open } = await start();
+  proxy.rule = ({ method, url, headers }) =>
+    method === 'GET' && url.includes('/described') && headers.range !== undefined
+      ? { kind: 'headers', change: { [name]: value } }
+      : undefined;
+  const abilities = await backend.probe('.try');
+  expect(abilities).toEqual({ ...everything, metadataOnGet: false });
+  expect(proxy.faults).toBeGreaterThan(0);
+  expect([open({ abilities }).open, typeof open().open]).toEqual([undefined, 'function']);
+});
+
 test('a server that is too busy or cannot be written to is not judged', async () => {
   for (const kind of ['throttled', 'no-space'] as const) {
     const { backend, close } = await start((storage) => {

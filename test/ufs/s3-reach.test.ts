@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { S3BackendSettings } from '../../src/ufs/s3-settings.ts';
+import { type S3BackendSettings, unprobed } from '../../src/ufs/s3-settings.ts';
 import { pairs } from '../common/tls-pairs.ts';
 import { getAll, put } from '../contracts/backend.ts';
 import { credentials } from '../gateway/memory-node.ts';
@@ -122,6 +122,25 @@ test('a certificate of one’s own authority is trusted for every request, and n
   expect((await reach({ endpoint, caPem: pairs.second.cert })).at(-1)).toMatch(/^tls failed/);
 });
 
+test('a certificate that is not trusted is not tried again, and what was not sent is not unresolved', async () => {
+  let connections = 0;
+  const front = createTlsServer(pairs.first, () => {});
+  front.on('tlsClientError', () => {});
+  front.on('connection', () => connections++);
+  const endpoint = `https://127.0.0.1:${await listening(front)}`;
+  const backend = s3.open({ endpoint, tuning: { retry: { attempts: 3, baseMs: 1, capMs: 2 } } });
+  for (const call of [
+    () => backend.head('k'),
+    () => backend.list({ prefix: '', limit: 1 }),
+    () => put(s3.open({ endpoint, abilities: unprobed }), 'k', 'x'),
+  ]) {
+    connections = 0;
+    const error = await call().catch((failure: unknown) => failure);
+    expect(error).toMatchObject({ kind: 'unavailable', retryable: false, unresolved: false });
+    expect(connections).toBe(1);
+  }
+});
+
 test('the bucket goes into the host name unless it is to go into the path', async () => {
   const endpoint = 'http://no.such.host.invalid';
   expect((await reach({ endpoint, pathStyle: false })).at(-1)).toContain(
@@ -134,7 +153,9 @@ test('the bucket goes into the host name unless it is to go into the path', asyn
 
 test('a proxy carries every request, encrypted ones in a tunnel, but not to hosts that are named', async () => {
   const carried: string[] = [];
+  const proofs = new Set<string | undefined>();
   const proxy = createHttpServer((req, res) => {
+    proofs.add(req.headers['proxy-authorization']);
     carried.push(`${req.method} ${new URL(req.url ?? '').pathname}`);
     const upstream = httpRequest(req.url ?? '', { method: req.method, headers: req.headers }, (answer) => {
       res.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -160,8 +181,14 @@ test('a proxy carries every request, encrypted ones in a tunnel, but not to host
   await put(s3.open(tunnelled), 'k', 'y');
   expect(carried.slice(3)).toEqual([`CONNECT 127.0.0.1:${tlsPort}`]);
   await put(s3.open({ endpoint, proxyUrl, noProxy: 'other,127.0.0.1' }), 'k', 'z');
+  expect([...proofs]).toEqual([undefined]);
   expect(carried).toHaveLength(4);
   expect((await reach({ endpoint, proxyUrl })).join('\n')).toContain('connect ok: the proxy 127.0.0.1 port');
+  proofs.clear();
+  const known = s3.open({ endpoint, proxyUrl: proxyUrl.replace('//', '//user:p%40ss@') });
+  await put(known, 'k', 'x');
+  await known.list({ prefix: '', limit: 1 });
+  expect([...proofs]).toEqual([`Basic ${Buffer.from('user:p@ss').toString('base64')}`]);
   // What is told of the way is the way that requests take.
   const { port } = new URL(endpoint);
   const near = [`127.0.0.1:${port}`, '*', ' 127.0.0.1 ', '127.0.0.0-127.0.0.9'];

@@ -17,6 +17,7 @@ export const everything = {
   conditionalDelete: true,
   checksumTrailers: true,
   signedChunks: true,
+  metadataOnGet: true,
 };
 
 /** An S3 backend over a proxy that makes faults, over a gateway, over a backend in memory. */

@@ -291,7 +291,7 @@ test('closing ends every fill, cuts readers off and refuses new ones', async () 
   const rest = async () => {
     while (!(await long.next()).done);
   };
-  await expect(rest()).rejects.toMatchObject({ kind: 'closed' });
+  await expect(rest()).rejects.toMatchObject({ kind: 'cancelled' });
   expect(bench.faults.openReads).toBe(0);
   expect(bench.reader.usage).toMatchObject({ runs: 0, flights: 0, bytes: 0 });
 });

@@ -38,7 +38,7 @@ class SharedBench {
 
   /** The size that each thread knows of; undefined where it knows nothing. */
   seen(path = 'key', maxAgeMs?: number): (number | undefined)[] {
-    return this.readers.map((reader) => reader.peek(this.target(path), maxAgeMs)?.meta.sizeBytes);
+    return this.readers.map((reader) => reader.peek(this.target(path), { maxAgeMs })?.meta.sizeBytes);
   }
 }
 
@@ -52,6 +52,23 @@ describe('metadata in shared memory', () => {
     const known = await bench.cache.get(bench.target());
     for (const reader of bench.readers) expect(reader.peek(bench.target())).toEqual(known);
     expect(bench.seen('other')).toEqual([undefined, undefined]);
+  });
+
+  test('what leaves open which checksums there are is published to none', async () => {
+    const bench = new SharedBench(lease);
+    await bench.put('12345');
+    const target = bench.target();
+    const meta = await bench.inner.head('key');
+    const answers = [{ ...meta, checksumsUnknown: true as const }, meta];
+    const head = async () => answers.shift() as typeof meta;
+    const partly = {
+      ...target,
+      backend: { ...target.backend, capabilities: bench.inner.capabilities, head },
+    };
+    await bench.cache.get(partly as unknown as MetadataTarget);
+    expect(bench.seen()).toEqual([undefined, undefined]);
+    await bench.cache.get(partly as unknown as MetadataTarget, { checksums: true });
+    expect(bench.seen()).toEqual([5, 5]);
   });
 
   test('a key is known to no thread from before a change begins until after it has ended', async () => {

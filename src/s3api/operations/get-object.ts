@@ -18,6 +18,8 @@ export function getObject(call: Call): AtOnce<S3Response> {
       noStore,
       onlyIfCached,
       partNumber: wanted.partNumber,
+      checksums: wanted.checksums,
+      read: wanted.read,
       // Made when it is asked for: an answer that is at hand needs none.
       get signal() {
         return call.signal;

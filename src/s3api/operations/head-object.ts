@@ -9,6 +9,7 @@ export async function headObject({ request, service, signal }: Call): Promise<S3
     ...wanted.cache,
     signal,
     partNumber: wanted.partNumber,
+    checksums: wanted.checksums,
   });
   const { status, headers } = selectRepresentation(wanted, found, found.part);
   headers['x-forebay-owner'] = found.owner;
