@@ -61,4 +61,32 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
       "if (outcome.kind === 'handed-over') { this.#accounts.ended(req, res, progress, outcome); this.#settings.elsewhere?.handle(req, res, expectsContinue); }",
     foundBy: ['test/gateway/io-threads'],
   },
+  {
+    name: 'a header that Node’s client makes conditions about goes between threads as it is',
+    file: 'src/gateway/carried-request.ts',
+    right: "lower === 'trailer' ||",
+    wrong: '',
+    foundBy: ['test/gateway/hand-over', 'test/hostile/threads-answer-alike'],
+  },
+  {
+    name: 'an expectation that is none is one for the store thread',
+    file: 'src/gateway/carried-request.ts',
+    right: "(lower === 'expect' && !expectsContinue)",
+    wrong: "(lower === 'expect' && name === '')",
+    foundBy: ['test/hostile/threads-answer-alike'],
+  },
+  {
+    name: 'a thread that hangs counts as running',
+    file: 'src/gateway/io-threads.ts',
+    right: 'isListening && missed < missedUntilSilent',
+    wrong: 'isListening && missed >= 0',
+    foundBy: ['test/gateway/stuck-threads'],
+  },
+  {
+    name: 'a thread that hangs is left as it is',
+    file: 'src/gateway/io-threads.ts',
+    right: 'if (io.missed === missedUntilEnded)',
+    wrong: 'if (io.missed < 0)',
+    foundBy: ['test/gateway/stuck-threads'],
+  },
 ];

@@ -27,6 +27,8 @@ export class IoThread {
   /** What it had counted when it was last asked. */
   counted: MetricValues = [];
   isListening = false;
+  /** How often in a row `checkAlive` found no answer. */
+  missed = 0;
   private readonly worker: Worker;
   private readonly post: (message: ToIoThread) => void;
   private readonly listening = Promise.withResolvers<number>();
@@ -80,16 +82,22 @@ export class IoThread {
     return this.listening.promise;
   }
 
-  /** Has `counted` brought up to date, unless the thread is too busy. */
-  async count(): Promise<void> {
+  /** Has `counted` brought up to date; false if the thread is too busy to do so in time. */
+  async count(): Promise<boolean> {
     const question = ++this.asked;
-    const answered = new Promise<void>((resolve) => {
-      this.questions.set(question, resolve);
-      setTimeout(resolve, countWithinMs).unref();
+    const answered = new Promise<boolean>((resolve) => {
+      this.questions.set(question, () => resolve(true));
+      setTimeout(resolve, countWithinMs, false).unref();
     });
     this.post({ kind: 'count', question });
-    await answered;
+    const isInTime = await answered;
     this.questions.delete(question);
+    return isInTime;
+  }
+
+  /** Counts, and keeps account of a thread that does not answer. */
+  async checkAlive(): Promise<void> {
+    if (!(await this.count()) && this.isListening) this.missed++;
   }
 
   /** Lets its requests end for `graceMs`, then ends it in any case. */
@@ -100,8 +108,9 @@ export class IoThread {
     clearTimeout(late);
   }
 
-  /** Ends it at once. */
-  async terminate(): Promise<void> {
+  /** Ends it at once, also in the middle of what it does; `cause` tells why. */
+  async terminate(cause?: Error): Promise<void> {
+    this.cause = cause;
     await this.worker.terminate();
   }
 
@@ -112,6 +121,7 @@ export class IoThread {
     } else if (message.kind === 'lines') events.lines(this.thread, message.text, message.count);
     else {
       this.counted = message.values;
+      this.missed = 0;
       this.questions.get(message.question)?.();
     }
   }

@@ -11,6 +11,8 @@ export interface IoThreadsSettings extends IoThreadSettings {
   readonly host: string;
   /** 0: any. */
   readonly port: number;
+  /** How often each thread is asked what it has counted, and so whether it still runs. */
+  readonly countEveryMs?: number;
 }
 
 export interface IoThreadsParts {
@@ -26,9 +28,19 @@ const firstDelayMs = 100;
 const maxDelayMs = 10_000;
 /** A thread that served for so long was sound: its next start waits no longer than the first. */
 const soundAfterMs = 60_000;
-const countEveryMs = 1000;
+const defaultCountEveryMs = 1000;
+/** A thread that did not answer so often in a row does not serve. */
+const missedUntilSilent = 3;
+/**
+ * A thread that did not answer so often in a row is ended: connections go to it as long as it listens. Counted, not timed, so that a
+ * pause of the whole process is not taken for one of the thread.
+ */
+const missedUntilEnded = 30;
 
-/** The threads that listen on the S3 port. One that dies is started again, at growing intervals, while the others serve on. */
+/**
+ * The threads that listen on the S3 port. One that dies, or hangs for half a minute, is started again, at growing intervals, while the
+ * others serve on.
+ */
 export class IoThreads {
   private readonly clock: Clock;
   private readonly log: Log;
@@ -73,9 +85,10 @@ export class IoThreads {
     return this.listeningPort;
   }
 
-  /** How many listen. */
+  /** How many listen and have answered within the last seconds. */
   get running(): number {
-    return [...this.threads.values()].filter((thread) => thread.isListening).length;
+    const serves = ({ isListening, missed }: IoThread) => isListening && missed < missedUntilSilent;
+    return [...this.threads.values()].filter(serves).length;
   }
 
   get count(): number {
@@ -110,9 +123,14 @@ export class IoThreads {
     }
     await Promise.all([...this.threads.values()].map((io) => io.port));
     this.timer = setInterval(() => {
-      for (const io of this.threads.values()) void io.count();
-    }, countEveryMs);
+      for (const io of this.threads.values()) void this.check(io);
+    }, this.settings.countEveryMs ?? defaultCountEveryMs);
     this.timer.unref();
+  }
+
+  private async check(io: IoThread): Promise<void> {
+    await io.checkAlive();
+    if (io.missed === missedUntilEnded) await io.terminate(new Error('it did not answer any more'));
   }
 
   private async startOne(thread: number): Promise<IoThread> {
