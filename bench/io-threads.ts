@@ -77,7 +77,7 @@ try {
   for (const one of cases.filter(({ name }) => values.only.split(',').includes(name))) {
     await store(one, storage);
     for (const node of measured) {
-      await addMount(node, one.name, storage);
+      await addMount(node, one.name, storage.port);
       await load({ ...one, kind: 'miss' }, node, 0);
       await load(one, node, 3);
     }

@@ -55,7 +55,7 @@ try {
   if (nginx) servers.push(nginx);
   for (const one of chosen) {
     await store(one, storage);
-    await addMount(forebay, one.name, storage);
+    await addMount(forebay, one.name, storage.port);
     for (const server of [forebay, storage]) rows.push(await measure(one, server));
     if (nginx && (one.kind === 'get' || one.kind === 'range')) rows.push(await measure(one, nginx));
   }

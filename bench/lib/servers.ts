@@ -25,13 +25,13 @@ export interface Node extends Server {
   readonly adminPort: number;
 }
 
-/** Mounts the storage's bucket under the same name, with metadata that is good for an hour. */
-export async function addMount(node: Node, bucket: string, storage: Server): Promise<void> {
+/** Mounts the bucket of the storage at a port under the same name, with metadata that is good for an hour. */
+export async function addMount(node: Node, bucket: string, storagePort: number): Promise<void> {
   const host = `127.0.0.1:${node.adminPort}`;
   const body = JSON.stringify({
     target: bucket,
     uri: `s3://${bucket}`,
-    endpoint: `http://127.0.0.1:${storage.port}`,
+    endpoint: `http://127.0.0.1:${storagePort}`,
     region: 'us-east-1',
     pathStyle: true,
     freshness: 'lease:1h',
