@@ -89,4 +89,11 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
     wrong: 'if (io.missed < 0)',
     foundBy: ['test/gateway/stuck-threads'],
   },
+  {
+    name: 'a body that breaks off is counted as bytes that are no request too',
+    file: 'src/gateway/server.ts',
+    right: 'return due ? undefined : code;',
+    wrong: 'return code;',
+    foundBy: ['test/hostile/counted-once'],
+  },
 ];

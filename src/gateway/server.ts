@@ -116,7 +116,7 @@ function limitConnections(server: Server, connections: ConnectionCount, maxConne
 
 /**
  * What could not be parsed as HTTP is answered in S3's form where the fault has a name there, and the connection is closed.
- * The code that was answered; undefined if nothing was.
+ * The code that was answered to what never became a request; undefined if nothing was, or a request is counted already.
  */
 function answerUnparsable(
   error: Error & { code?: string },
@@ -141,7 +141,8 @@ function answerUnparsable(
     `HTTP/1.1 ${status} ${status === 400 ? 'Bad Request' : 'Error'}\r\ncontent-type: application/xml\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
-  return code;
+  // The bytes were the body of a request, which is counted where its body is read.
+  return due ? undefined : code;
 }
 
 function timeoutOrBad(code: string | undefined): 'RequestTimeout' | 'InvalidRequest' {
