@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
 import { type Clock, monotonicOriginMs } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Metrics } from '../common/metrics.ts';
@@ -16,6 +15,7 @@ import type { ThreadBoard } from '../gateway/thread-board.ts';
 import type { MemoryPageStore } from '../worker/memory-page-store.ts';
 import type { SharedDisk } from '../worker/shared-disk-reader.ts';
 import type { SharedMetadata } from '../worker/shared-metadata.ts';
+import { openHandOverPlace } from './hand-over-path.ts';
 import type { IoThreadJob } from './io-thread-job.ts';
 import type { NodeLog, NodeSecrets } from './running-node.ts';
 import { serverSettings } from './server-settings.ts';
@@ -48,8 +48,6 @@ export interface ThreadFacts {
   readonly dataFolder: string;
 }
 
-/** Longer paths do not fit the address of a socket (sockaddr_un, `man 7 unix`). */
-const maxSocketPathBytes = 100;
 const threadHeapMiB = 512;
 
 /**
@@ -83,7 +81,7 @@ export async function openThreadedDoor(
   shared: SharedWithThreads,
   facts: ThreadFacts,
 ): Promise<S3Door> {
-  const handOver = await handOverPath(facts.dataFolder, random);
+  const handOver = await openHandOverPlace(facts.dataFolder, random);
   const inner = new HandOverServer(taker, handOver.path, settings['limits.header']);
   await inner.listen();
   const feed = await MirrorFeed.open(facts.store, shared.board.changes);
@@ -150,19 +148,4 @@ function jobOf(
     disk,
     handOver,
   };
-}
-
-/** In the data folder, which nobody else may enter; where its path is too long, in a folder of its own. */
-async function handOverPath(
-  dataFolder: string,
-  random: Random,
-): Promise<{ readonly path: HandOverPath; remove(): Promise<void> }> {
-  const header = `x-forebay-handed-over-${random.bytes(16).toString('hex')}`;
-  const usual = join(dataFolder, 'threads.sock');
-  if (Buffer.byteLength(usual) <= maxSocketPathBytes) {
-    return { path: { socketPath: usual, header }, remove: () => rm(usual, { force: true }) };
-  }
-  const folder = await mkdtemp(join(tmpdir(), 'forebay-'));
-  const path = { socketPath: join(folder, 'threads.sock'), header };
-  return { path, remove: () => rm(folder, { recursive: true, force: true }) };
 }
