@@ -58,7 +58,7 @@ export class MirrorFeed {
     await this.watch?.close();
   }
 
-  private async begin(): Promise<readonly Entry[]> {
+  private async begin(): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }> {
     const { entries, revision } = await this.store.list('');
     this.watch = await this.store.watch(
       '',
@@ -66,7 +66,7 @@ export class MirrorFeed {
       (events) => this.tell(events),
       () => void this.beginAgain(),
     );
-    return entries;
+    return { entries, revision };
   }
 
   private tell(events: readonly StoreEvent[]): void {
@@ -80,9 +80,8 @@ export class MirrorFeed {
   /** Some changes are not known any more: until every mirror has all entries anew, none of them is as the store is. */
   private async beginAgain(): Promise<void> {
     const count = this.count.add();
-    const entries = await this.begin();
+    const { entries, revision } = await this.begin();
     if (this.closed) return this.watch?.close();
-    const revision = entries.reduce((newest, entry) => Math.max(newest, entry.revision), 0);
     for (const post of this.mirrors) post({ count, revision, entries });
   }
 }

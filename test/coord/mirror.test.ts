@@ -112,6 +112,34 @@ test('a new snapshot brings what was missed: what is gone is gone, what is new i
   expect(mirror.count).toBe(7);
 });
 
+test('a deletion that a reset watch has missed reaches a mirror, also where nothing was written after it', async () => {
+  const store = createMemoryStore(systemClock, systemRandom);
+  await fill(store, ['gone', 'kept']);
+  const board = ThreadBoard.create(2);
+  let reset = () => {};
+  let isCut = false;
+  const watched: Pick<CoordStore, 'list' | 'watch'> = {
+    list: (prefix) => store.list(prefix),
+    watch: (prefix, fromRevision, onEvents, onReset) => {
+      reset = onReset;
+      return store.watch(prefix, fromRevision, (events) => !isCut && onEvents(events), onReset);
+    },
+  };
+  const feed = await MirrorFeed.open(watched as CoordStore, board.changes);
+  const wire = new Wire();
+  const mirror = new MirrorStore((await feed.join(wire.post)).snapshot);
+  isCut = true;
+  await store.deleteIf('gone', 'any');
+  isCut = false;
+  reset();
+  while (wire.sent.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  wire.deliver(mirror);
+  expect(await contents(mirror)).toEqual(await contents(store));
+  expect((await mirror.list('')).revision).toBe((await store.list('')).revision);
+  expect(mirror.count).toBe(board.changes.read());
+  await feed.close();
+});
+
 test('a mirror is changed by nobody but its feed', async () => {
   const mirror = new MirrorStore({ count: 0, revision: 0, entries: [] });
   for (const call of [mirror.putIf(), mirror.deleteIf(), mirror.lease()]) {
