@@ -90,25 +90,171 @@ const cases: readonly (readonly [what: string, ...Bytes])[] = [
   ['an empty target', 'GET  HTTP/1.1', []],
 ];
 
-const changing: ReadonlySet<string> = new Set(['date', 'x-amz-request-id']);
+const changing: ReadonlySet<string> = new Set([
+  'date',
+  'last-modified',
+  'x-amz-request-id',
+  'x-forebay-owner',
+  'x-forebay-validated',
+]);
 
 /** What came back on a connection of its own, but for what differs from request to request. */
-async function answerOf(node: RunningNode, [line, headers, body = '']: Bytes): Promise<unknown> {
+async function answerOf(node: RunningNode, text: string): Promise<unknown> {
   const connection = await RawConnection.open(node.s3Port);
-  connection.write(`${[line, 'Host: 127.0.0.1', ...headers].join('\r\n')}\r\n\r\n${body}`);
-  const answer = await connection.answer({ headOnly: line.startsWith('HEAD') });
+  connection.write(text);
+  const answer = await connection.answer({ headOnly: text.startsWith('HEAD') });
   const isClosed = await connection.isClosed(100);
   connection.close();
   const told = [...(answer?.headers ?? [])].filter(([name]) => !changing.has(name));
-  return { status: answer?.status, code: codeOf(answer), told, isClosed, more: connection.unread };
+  const code = codeOf(answer);
+  // An error's text holds the request's id, in as many characters every time.
+  return {
+    status: answer?.status,
+    code,
+    body: code ?? answer?.body,
+    told,
+    isClosed,
+    more: connection.unread,
+  };
 }
+
+const textOf = ([line, headers, body = '']: Bytes): string =>
+  `${[line, 'Host: 127.0.0.1', ...headers].join('\r\n')}\r\n\r\n${body}`;
 
 test('whatever bytes come, several threads answer as one does, and none of them dies', async () => {
   for (const [what, ...bytes] of cases) {
-    const [one, several] = await Promise.all([answerOf(nodes.one, bytes), answerOf(nodes.several, bytes)]);
+    const text = textOf(bytes);
+    const [one, several] = await Promise.all([answerOf(nodes.one, text), answerOf(nodes.several, text)]);
     expect([what, several]).toEqual([what, one]);
   }
   const ready = await fetch(`http://127.0.0.1:${nodes.several.adminPort}/readyz`);
   expect(await ready.json()).toEqual({ status: 'ready', ioThreads: { running: 2, of: 2 } });
   expect(await nodes.several.logTail()).not.toContain('an I/O thread died');
+}, 60_000);
+
+const target = '/fortress/kept';
+const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+const amzDate = (date: Date) => date.toISOString().replace(/[-:]|\.\d+/g, '');
+const signed = (headers: Record<string, string>) => (client: HostileClient) =>
+  client.signed({ target, headers }).text();
+const plain = (client: HostileClient, path: string, lines: readonly string[] = []): string =>
+  `${[`GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${client.port}`, ...lines].join('\r\n')}\r\n\r\n`;
+const virtual = 'fortress.s3.forebay.test';
+
+/** Reads of an object that is in memory, each signed for the node that it goes to, or not quite. */
+const reads: readonly (readonly [what: string, of: (client: HostileClient) => string])[] = [
+  ['a good one', signed({})],
+  ['a HEAD', (client) => client.signed({ method: 'HEAD', target }).text()],
+  ['none', (client) => plain(client, target)],
+  [
+    'one that is changed',
+    (client) =>
+      client
+        .signed({ target })
+        .text()
+        .replace(/.(?=\r\n)/g, (a) => (a === '0' ? '1' : a)),
+  ],
+  [
+    'one for another key',
+    (client) => client.signed({ target: '/fortress/other' }).text().replace('/other', '/kept'),
+  ],
+  [
+    'an unknown access key',
+    (client) =>
+      client.signed({ target, credentials: { accessKeyId: 'NOBODY', secretAccessKey: 'x' } }).text(),
+  ],
+  [
+    'a wrong secret',
+    (client) =>
+      client
+        .signed({ target, credentials: { accessKeyId: client.node.accessKeyId, secretAccessKey: 'x' } })
+        .text(),
+  ],
+  ['a clock that is late', signed({ 'X-Amz-Date': amzDate(minutesAgo(14)) })],
+  ['a clock that is too late', signed({ 'X-Amz-Date': amzDate(minutesAgo(16)) })],
+  ['a clock that is too early', signed({ 'X-Amz-Date': amzDate(minutesAgo(-16)) })],
+  ['a session token', signed({ 'X-Amz-Security-Token': 'token' })],
+  ['an unsigned header of Amazon’s', (client) => client.signed({ target }).text({}, ['X-Amz-Meta-A: b'])],
+  [
+    'two authorizations',
+    (client) => client.signed({ target }).text({}, ['Authorization: AWS4-HMAC-SHA256 x']),
+  ],
+  ['two dates', (client) => client.signed({ target }).text({}, ['X-Amz-Date: 20200101T000000Z'])],
+  ['two hosts', (client) => client.signed({ target }).text({}, ['Host: other'])],
+  ['an unsigned payload', (client) => client.signed({ target, payload: 'UNSIGNED-PAYLOAD' }).text()],
+  ['a payload that is none', (client) => client.signed({ target, payload: 'x' }).text()],
+  ['a digest of something', (client) => client.signed({ target, payload: 'a'.repeat(64) }).text()],
+  ['a presigned URL', (client) => plain(client, client.presigned({ target }))],
+  [
+    'a presigned URL that ends now',
+    (client) => plain(client, client.presigned({ target }, 60, minutesAgo(2))),
+  ],
+  ['a presigned URL for later', (client) => plain(client, client.presigned({ target }, 60, minutesAgo(-20)))],
+  ['a presigned URL for too long', (client) => plain(client, client.presigned({ target }, 700_000))],
+  [
+    'a presigned URL and an authorization',
+    (client) => plain(client, client.presigned({ target }), ['Authorization: x']),
+  ],
+  ['a presigned URL for writing', (client) => plain(client, client.presigned({ target, method: 'PUT' }))],
+  [
+    'a presigned URL that is changed',
+    (client) => plain(client, client.presigned({ target }).replace('Expires=60', 'Expires=61')),
+  ],
+  ['a bucket in the host', (client) => client.signed({ target: '/kept', host: virtual }).text()],
+  [
+    'a bucket in the host that was not signed',
+    (client) => client.signed({ target: '/kept' }).text({ Host: virtual }),
+  ],
+  [
+    'an absolute target',
+    (client) => client.signed({ target }).text().replace('GET /', `GET http://127.0.0.1:${client.port}/`),
+  ],
+  [
+    'an absolute target elsewhere',
+    (client) => client.signed({ target }).text().replace('GET /', 'GET http://other/'),
+  ],
+  ['a path that is written otherwise', (client) => client.signed({ target: '/fortress/%6bept' }).text()],
+  ['another bucket', (client) => client.signed({ target: '/FORTRESS/kept' }).text()],
+  ['a range', signed({ Range: 'bytes=1-2' })],
+  ['a suffix', signed({ Range: 'bytes=-2' })],
+  ['a range beyond the end', signed({ Range: 'bytes=9-' })],
+  ['two ranges', signed({ Range: 'bytes=0-0,2-2' })],
+  ['a range that is none', signed({ Range: 'bytes=x' })],
+  ['a condition that holds', signed({ 'If-None-Match': '"other"' })],
+  ['a condition that does not', signed({ 'If-None-Match': '*' })],
+  ['a condition on the date', signed({ 'If-Modified-Since': 'Fri, 01 Jan 2100 00:00:00 GMT' })],
+  ['checksums', signed({ 'X-Amz-Checksum-Mode': 'ENABLED' })],
+  [
+    'headers of the answer',
+    (client) => client.signed({ target: `${target}?response-content-type=a%2Fb` }).text(),
+  ],
+  ['a part', (client) => client.signed({ target: `${target}?partNumber=1` }).text()],
+  ['a part that is not there', (client) => client.signed({ target: `${target}?partNumber=2` }).text()],
+  ['a version', (client) => client.signed({ target: `${target}?versionId=null` }).text()],
+  ['a version that is not there', (client) => client.signed({ target: `${target}?versionId=x` }).text()],
+  ['its tags', (client) => client.signed({ target: `${target}?tagging=` }).text()],
+  [
+    'a body',
+    (client) => `${client.signed({ target, headers: { 'Content-Length': '4' }, body: 'abcd' }).text()}abcd`,
+  ],
+  ['an expectation', signed({ Expect: '100-continue' })],
+  ['the last one on its connection', signed({ Connection: 'close' })],
+  ['HTTP/1.0', (client) => client.signed({ target }).text().replace('HTTP/1.1', 'HTTP/1.0')],
+];
+
+test('who may read what is at hand, and what is answered, is the same through every thread', async () => {
+  const clients = { one: new HostileClient(nodes.one), several: new HostileClient(nodes.several) };
+  // The first reads bring it to hand.
+  for (const client of Object.values(clients)) await client.send({ target });
+  const seen = new Set<unknown>();
+  for (const [what, of] of reads) {
+    const [one, ...several] = await Promise.all([
+      answerOf(nodes.one, of(clients.one)),
+      ...Array.from({ length: 4 }, () => answerOf(nodes.several, of(clients.several))),
+    ]);
+    for (const answer of several) expect([what, answer]).toEqual([what, one]);
+    seen.add(JSON.stringify(one));
+  }
+  // Otherwise nothing would have been compared.
+  expect(seen.size).toBeGreaterThan(25);
 }, 60_000);
