@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { startNode } from '../../src/cli/node.ts';
@@ -80,6 +81,34 @@ describe('a node with two I/O threads', () => {
       expect([answer.status, answer.body.toString().includes('InvalidAccessKeyId')]).toEqual([403, true]);
     }
     for (const line of [writer, ...lines.values()]) line.close();
+  });
+
+  test('knows no removed mount and no deleted user through any thread', async () => {
+    const files = await mkdtemp(join(tmpdir(), 'forebay-mounted-'));
+    await writeFile(join(files, 'hot'), 'hot');
+    const user = JSON.parse(await cli('user', 'create', 'bob', '--policy', 'readonly'));
+    const keys = { accessKeyId: user.accessKeyId, secretAccessKey: user.secretAccessKey };
+    const uri = pathToFileURL(files).href;
+    const add = () => cli('mount', 'add', 'mounted', uri, '--freshness', 'immutable', '--owner', 'bob');
+    await add();
+    const first = new Line(port(), keys);
+    expect((await first.send('GET', '/mounted/hot')).body.toString()).toBe('hot');
+    const lines = await linesToThreads(port(), 2, '/mounted/hot', keys);
+    const answers = () => Promise.all([...lines.values()].map((line) => line.send('GET', '/mounted/hot')));
+    await cli('mount', 'remove', 'mounted');
+    for (const answer of await answers()) {
+      expect([answer.status, answer.body.toString().includes('NoSuchBucket')]).toEqual([404, true]);
+    }
+    await writeFile(join(files, 'hot'), 'changed meanwhile');
+    await add();
+    for (const answer of await answers()) expect(answer.body.toString()).toBe('changed meanwhile');
+    await cli('mount', 'remove', 'mounted');
+    await cli('user', 'delete', 'bob');
+    for (const answer of await answers()) {
+      expect([answer.status, answer.body.toString().includes('InvalidAccessKeyId')]).toEqual([403, true]);
+    }
+    for (const line of [first, ...lines.values()]) line.close();
+    await rm(files, { recursive: true });
   });
 
   test('reads parts of large pages from the disk in each thread', async () => {
