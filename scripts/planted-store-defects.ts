@@ -10,6 +10,24 @@ const table = ['test/worker/disk/page-table'];
 /** What could break unseen in regions on a disk: what is served, what comes back, and what room they take. */
 export const plantedStoreDefects: readonly PlantedDefect[] = [
   {
+    name: 'page table: the version is not looked at again when an entry has been read',
+    file: 'src/worker/disk/page-table.ts',
+    right: "if (!same || Atomics.load(words, at + field.version) !== version) return 'changed';",
+    wrong: "if (!same) return 'changed';",
+    foundBy: table,
+  },
+  {
+    name: 'page table: whether an incarnation was removed is asked when its number may be free again',
+    file: 'src/worker/disk/page-table.ts',
+    right: `
+    const removed = this.isRemoved(Atomics.load(words, at + field.incarnation));
+    if (!same || Atomics.load(words, at + field.version) !== version) return 'changed';`,
+    wrong: `
+    if (!same || Atomics.load(words, at + field.version) !== version) return 'changed';
+    const removed = this.isRemoved(Atomics.load(words, at + field.incarnation));`,
+    foundBy: table,
+  },
+  {
     name: 'regions: an index names records that are not durable',
     file: 'src/worker/disk/region-writer.ts',
     right: '      await region.file?.sync();\n',

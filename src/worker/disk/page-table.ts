@@ -183,14 +183,16 @@ export class PageTable {
     const at = this.at(entry);
     const version = Atomics.load(words, at + field.version);
     if (version & 1) return 'changed';
-    const region = words[at + field.region] as number;
-    const offset = words[at + field.offset] as number;
-    const pageBytes = words[at + field.pageBytes] as number;
-    const meta = words[at + field.meta] as number;
-    const incarnation = words[at + field.incarnation] as number;
+    // Atomic, since plain loads might be put off until after the second look at the version.
+    const region = Atomics.load(words, at + field.region);
+    const offset = Atomics.load(words, at + field.offset);
+    const pageBytes = Atomics.load(words, at + field.pageBytes);
+    const meta = Atomics.load(words, at + field.meta);
     const same = this.hasHash(at, hash);
+    // Before that look too: once its entries are gone, an incarnation's number is not a removed one any more.
+    const removed = this.isRemoved(Atomics.load(words, at + field.incarnation));
     if (!same || Atomics.load(words, at + field.version) !== version) return 'changed';
-    if (this.isRemoved(incarnation)) return undefined;
+    if (removed) return undefined;
     return {
       entry,
       directory: meta >>> metaBits.directoryShift,

@@ -141,6 +141,57 @@ describe('a page table', () => {
     expect(looks).toBe(5);
   });
 
+  test('gives a place as it was at one moment, though the page moves under the look-up', () => {
+    const table = new PageTableWriter(100, 1);
+    const { hash } = rowOf(1);
+    const entry = table.insert(rowOf(1), 0, 0, 1);
+    let looks = 0;
+    class Disturbed extends PageTable {
+      protected override hasHash(at: number, wanted: PageHash): boolean {
+        // The second look at the hash comes when the place has been read.
+        if (++looks === 2) table.move(entry, 2, 16);
+        return super.hasHash(at, wanted);
+      }
+    }
+    expect(new Disturbed(table.memory).find(hash)).toMatchObject({ region: 2, offset: 16 });
+  });
+
+  test('gives no place to a look-up under which the page goes and comes back elsewhere', () => {
+    const table = new PageTableWriter(100, 1);
+    const { hash } = rowOf(1);
+    table.insert(rowOf(1), 0, 0, 1);
+    let looks = 0;
+    class Disturbed extends PageTable {
+      protected override hasHash(at: number, wanted: PageHash): boolean {
+        if (++looks === 2) {
+          table.remove(table.entryOf(hash));
+          table.insert({ ...rowOf(1), offset: 24 }, 1, 2, 3);
+        }
+        return super.hasHash(at, wanted);
+      }
+    }
+    expect(new Disturbed(table.memory).find(hash)).toMatchObject({ directory: 2, region: 3, offset: 24 });
+  });
+
+  test('does not find a page of a removed incarnation whose number is free again by the end of the look-up', () => {
+    const table = new PageTableWriter(100, 1);
+    const { hash } = rowOf(1);
+    const entry = table.insert(rowOf(1), 7, 0, 1);
+    table.setRemoved(7, true);
+    let looks = 0;
+    class Disturbed extends PageTable {
+      override isRemoved(incarnation: number): boolean {
+        if (++looks === 1) {
+          table.remove(entry);
+          table.setRemoved(7, false);
+        }
+        return super.isRemoved(incarnation);
+      }
+    }
+    expect(new Disturbed(table.memory).find(hash)).toBeUndefined();
+    expect(looks).toBe(1);
+  });
+
   test('refuses memory that holds something else', () => {
     expect(() => new PageTable(new SharedArrayBuffer(4096))).toThrow('no page table');
   });
