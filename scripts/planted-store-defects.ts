@@ -6,9 +6,45 @@ const restart = ['test/worker/disk-restart'];
 const store = ['test/worker/disk-page-store'];
 const outage = ['test/worker/disk-outage'];
 const table = ['test/worker/disk/page-table'];
+const between = ['test/worker/disk/removals-between'];
 
 /** What could break unseen in regions on a disk: what is served, what comes back, and what room they take. */
 export const plantedStoreDefects: readonly PlantedDefect[] = [
+  {
+    name: 'regions: a removal does not wait for a copy that is being carried',
+    file: 'src/worker/disk/directory-session.ts',
+    right: '    this.removals.addDead(region, offset);\n',
+    wrong: "    if (this.regions.get(region)?.state !== 'leaving') this.removals.addDead(region, offset);\n",
+    foundBy: between,
+  },
+  {
+    name: 'regions: what a failed write has left is taken for a page at the next start',
+    file: 'src/worker/disk/region-writer.ts',
+    right: '      this.events.lost(region, offsets);\n',
+    wrong: '',
+    foundBy: between,
+  },
+  {
+    name: 'regions: a removal does not wait for an unreadable region to be given up',
+    file: 'src/worker/disk/directory-session.ts',
+    right: '    this.removals.addRetired(region.id);\n    this.useless',
+    wrong: '    this.useless',
+    foundBy: between,
+  },
+  {
+    name: 'regions: what is removed while a folder is looked through stays',
+    file: 'src/worker/disk/page-directory.ts',
+    right: '      this.session.catchUp(missed);\n',
+    wrong: '',
+    foundBy: between,
+  },
+  {
+    name: 'regions: pages of a folder that could not be loaded stay in the table',
+    file: 'src/worker/disk/page-directory.ts',
+    right: '        this.takeOut(regions);\n        throw error;',
+    wrong: '        throw error;',
+    foundBy: between,
+  },
   {
     name: 'page table: the version is not looked at again when an entry has been read',
     file: 'src/worker/disk/page-table.ts',

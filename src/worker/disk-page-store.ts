@@ -71,6 +71,7 @@ export class DiskPageStore implements PageStore {
   private readonly scrubber: Scrubber;
   private readonly pending = new Set<PageWrite>();
   private sweeping: Promise<void> | undefined;
+  private sweepIsDue = false;
   private cleaning: Promise<unknown> = Promise.resolve();
   private closed = false;
 
@@ -120,7 +121,8 @@ export class DiskPageStore implements PageStore {
     const { files, hasher } = this;
     const reader = new RecordReader(clock, files, settings.mutants);
     const sweep = (entry: number) => this.directoryOf(entry)?.sweep(entry);
-    const parts = { clock, random, metrics, log, fs, book, hasher, files, reader, sweep };
+    const loaded = () => this.sweep();
+    const parts = { clock, random, metrics, log, fs, book, hasher, files, reader, sweep, loaded };
     this.directories = settings.directories.map(({ path, capacityBytes }, directory) => {
       const { bypassMs, minFreeBytes } = settings;
       const regionBytes = Math.min(settings.regionBytes, Math.floor(capacityBytes / regionsADirectory));
@@ -310,13 +312,20 @@ export class DiskPageStore implements PageStore {
     await Promise.all(waiting.map((directory) => directory.removalsDurable()));
   }
 
-  /** Takes the entries of removed incarnations out of the table, a piece at a time. */
+  /** Takes the entries of removed incarnations out of the table, a piece at a time. Those of a directory that is being loaded go afterwards. */
   private sweep(): void {
-    if (this.sweeping || !this.book.incarnations.needsSweep) return;
-    this.sweeping = this.sweepAll().finally(() => {
-      this.sweeping = undefined;
-      if (!this.closed) this.sweep();
-    });
+    if (!this.book.incarnations.needsSweep) return;
+    this.sweepIsDue = true;
+    this.sweeping ??= this.sweepWhileDue();
+  }
+
+  private async sweepWhileDue(): Promise<void> {
+    while (this.sweepIsDue && !this.closed) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.sweepIsDue = false;
+      await this.sweepAll();
+    }
+    this.sweeping = undefined;
   }
 
   private async sweepAll(): Promise<void> {

@@ -205,7 +205,17 @@ class FaultFile implements OpenFile {
 
   async write(pieces: readonly Buffer[], position: number): Promise<void> {
     const bytes = Buffer.concat(pieces);
-    await this.fs.change();
+    try {
+      await this.fs.change();
+    } catch (error) {
+      // What fails may have been done in part.
+      this.put(bytes.subarray(0, Math.ceil(bytes.length / 2)), position);
+      throw error;
+    }
+    this.put(bytes, position);
+  }
+
+  private put(bytes: Buffer, position: number): void {
     const data = Buffer.alloc(Math.max(this.node.data.length, position + bytes.length));
     this.node.data.copy(data);
     bytes.copy(data, position);

@@ -46,9 +46,9 @@ export class DiskBench {
   }
 
   /** What a crash of the process would leave at this moment, as a folder of its own. */
-  async copy(name: string): Promise<string> {
+  async copy(name: string, path = this.path): Promise<string> {
     const target = join(this.root, name);
-    await cp(this.path, target, { recursive: true });
+    await cp(path, target, { recursive: true });
     return target;
   }
 

@@ -18,6 +18,8 @@ export class FaultyFileSystem extends NodeFileSystem {
   fault: (operation: FileOperation, path: string) => string | Promise<void> | undefined = () => undefined;
   /** What the file system has free, at most. */
   freeBytes = Number.POSITIVE_INFINITY;
+  /** A write to the path finds room for so many bytes only. */
+  cutWrites: (path: string) => number | undefined = () => undefined;
   openFiles = 0;
   maxOpenFiles = 0;
 
@@ -72,7 +74,10 @@ export class FaultyFileSystem extends NodeFileSystem {
       },
       write: async (pieces, position) => {
         await this.before('write', path);
-        return file.write(pieces, position);
+        const room = this.cutWrites(path);
+        if (room === undefined) return file.write(pieces, position);
+        await file.write([Buffer.concat(pieces).subarray(0, room)], position);
+        throw new FileSystemError('ENOSPC', 'planned ENOSPC');
       },
       status: () => file.status(),
       resolvedPath: () => file.resolvedPath(),

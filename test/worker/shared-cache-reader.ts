@@ -8,7 +8,7 @@ import { churnKey, churnKeys, isChurnPage, lengthOf } from './churn-pages.ts';
 const { memory, thread, flag } = workerData as {
   memory: SharedCacheMemory;
   thread: number;
-  /** 1: stop. */
+  /** The first number is 1 when it is to stop; that of this thread is 1 when it has both copied and borrowed. */
   flag: SharedArrayBuffer;
 };
 const flags = new Int32Array(flag);
@@ -32,6 +32,7 @@ for (let i = thread; Atomics.load(flags, 0) === 0; i += 7) {
     found.lent++;
     kept.push({ number, bytes, loans });
   }
+  if (found.copied > 0 && found.lent > 0) Atomics.store(flags, thread, 1);
   if (kept.length > 5) {
     const oldest = kept.shift();
     if (!oldest) break;

@@ -119,8 +119,18 @@ async function countRows({ fs, path }: LoadParts, ids: readonly number[]): Promi
   return Math.floor(bytes / indexRowBytes);
 }
 
-/** Undefined if the file is no region: one whose making was cut off. */
-async function openRegion({ fs, path }: LoadParts, id: number): Promise<Region | undefined> {
+/** Undefined if the file is no region, since its making was cut off, or cannot be read: one bad block is no reason to do without the rest. */
+async function openRegion(parts: LoadParts, id: number): Promise<Region | undefined> {
+  try {
+    return await readRegion(parts, id);
+  } catch (error) {
+    if (!isErrno(error, 'EIO')) throw error;
+    parts.metrics.pageStoreErrors.inc({ reason: 'io' });
+    return undefined;
+  }
+}
+
+async function readRegion({ fs, path }: LoadParts, id: number): Promise<Region | undefined> {
   const file = await fs.openForReading(regionPath(path, id), 'read');
   try {
     const start = Buffer.alloc(regionHeaderBytes);
@@ -145,7 +155,8 @@ async function loadIndex(parts: LoadParts, removals: Removals, region: Region): 
   try {
     bytes = await readWhole(fs, indexPath(path, region.id), maxIndexBytes);
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
+    if (!isErrno(error, 'ENOENT', 'EIO')) throw error;
+    if (isErrno(error, 'EIO')) metrics.pageStoreErrors.inc({ reason: 'index' });
     return false;
   }
   const header: RegionHeader = { region: region.id, marker: region.marker, queue: region.queue };

@@ -66,6 +66,9 @@ export class DirectorySession {
     this.writer = new RegionWriter(parts.fs, parts.random, regions, parts.book, settings, {
       failed: (error) => this.failed(error),
       sealed: (region) => this.sealed(region),
+      lost: (region, offsets) => {
+        for (const offset of offsets) this.removals.addDead(region.id, offset);
+      },
     });
     this.writer.nextRegion = removals.lastRegion + 1;
     this.policy = new S3FifoAdmission({
@@ -117,10 +120,24 @@ export class DirectorySession {
 
   /** Takes a page out of the table for good. `committed` tells when that is durable. */
   drop(entry: number): void {
-    const { table } = this.parts.book;
-    const { region: id, offset } = table.placeAt(entry);
-    if (this.regions.get(id)?.state !== 'leaving') this.removals.addDead(id, offset);
+    const { region, offset } = this.parts.book.table.placeAt(entry);
+    // Said of a region that is being given up too: the next commit then waits for a copy that is being carried out of it.
+    this.removals.addDead(region, offset);
     this.sweep(entry);
+  }
+
+  /** Drops what was removed while the directory was loaded, of which the row had been taken by then. */
+  catchUp(missed: MissedRemovals): void {
+    const { table } = this.parts.book;
+    for (const incarnation of missed.removedIncarnations) this.removeIncarnation(incarnation);
+    for (const [path32, kept] of missed.removedPaths) {
+      for (const entry of table.entriesOfPath(path32)) {
+        const isHere = table.directoryOf(entry) === this.settings.directory;
+        if (isHere && (!kept || !table.isOfVersion(entry, kept))) this.drop(entry);
+      }
+    }
+    // What else was removed nobody remembers.
+    if (missed.isOverrun) for (const region of this.regions.all()) this.giveUp(region);
   }
 
   /** Takes a page out of the table whose removal has been said already. */
@@ -291,6 +308,12 @@ export class DirectorySession {
     );
   }
 
+  /** Has a region given up with all that is in it, whether that is known or not: a removal that comes now need not find it. */
+  private giveUp(region: Region): void {
+    this.removals.addRetired(region.id);
+    this.useless.add(region);
+  }
+
   /** Begins to make room. False if there is nothing to give up. */
   private async makeRoom(): Promise<boolean> {
     const queue = this.policy.victim({ ...this.regions.usage, capacityBytes: this.settings.capacityBytes });
@@ -370,13 +393,13 @@ export class DirectorySession {
         whole = await recoverRegion(parts, region);
         region.state = 'sealed';
         // What was not read may be of a page that was removed meanwhile.
-        if (!whole && !missed.isEmpty) this.useless.add(region);
+        if (!whole && !missed.isEmpty) this.giveUp(region);
       } catch (error) {
         if (!(error instanceof PageFaultError)) throw error;
         this.parts.metrics.pageStoreErrors.inc({ reason: error.reason });
         this.log.warn({ err: error, region: region.id }, 'a region of pages cannot be read and is given up');
         region.state = 'sealed';
-        this.useless.add(region);
+        this.giveUp(region);
       }
       if (whole) this.unindexed.add(region);
       this.sealed(region);

@@ -17,6 +17,15 @@ export class MissedRemovals {
     return this.paths.size + this.incarnations.size === 0;
   }
 
+  get removedIncarnations(): Iterable<string> {
+    return this.incarnations;
+  }
+
+  /** Paths, by the hashes of their names, each with the version that was kept. */
+  get removedPaths(): Iterable<readonly [path32: number, kept: VersionHash | undefined]> {
+    return this.paths;
+  }
+
   path(path32: number, kept: VersionHash | undefined): void {
     if (this.isOverrun) return;
     // What one removal keeps another may not keep, so after two of them nothing of the path is kept.

@@ -36,6 +36,8 @@ export interface DirectoryParts {
   readonly reader: RecordReader;
   /** Takes an entry of a removed incarnation out of the table, whichever directory it is of. */
   readonly sweep: (entry: number) => void;
+  /** Told when more of what lies in a directory has come to be known. */
+  readonly loaded: () => void;
 }
 
 export interface PageDirectorySettings {
@@ -194,15 +196,21 @@ export class PageDirectory {
       const { removals, unknown, startedOver } = await loadDirectory(
         { ...parts, regions, path, directory, missed },
         known,
-      );
+      ).catch((error: unknown) => {
+        // Nobody would look after them.
+        this.takeOut(regions);
+        throw error;
+      });
       if (startedOver) {
         parts.log.warn({ path }, 'pages are dropped, for it cannot be read which of them had been removed');
       }
       this.session = new DirectorySession(parts, settings, regions, removals, (fault) => this.failed(fault));
       this.isAway = false;
+      this.session.catchUp(missed);
       this.session.recover(unknown, missed);
       if (unknown.length === 0) missed.clear();
-      else void this.session.recovered.then(() => missed.clear());
+      parts.loaded();
+      if (unknown.length > 0) void this.session.recovered.then(() => this.recoveryEnded());
       if (this.lockFault) throw this.lockFault;
       await this.session.begin();
     });
@@ -232,13 +240,23 @@ export class PageDirectory {
     await fs.unlink(path);
   }
 
+  private recoveryEnded(): void {
+    this.missed.clear();
+    if (!this.closed) this.parts.loaded();
+  }
+
   /** Takes all pages of the directory out of the table; on the disk they stay. */
   private async unload(session: DirectorySession): Promise<void> {
     await session.close();
-    const { files, book } = this.parts;
-    const { directory } = this.settings;
     this.session = undefined;
-    for (const region of session.regions.all()) {
+    this.takeOut(session.regions);
+    this.parts.files.closeAll(this.settings.directory);
+  }
+
+  private takeOut(regions: Regions): void {
+    const { book } = this.parts;
+    const { directory } = this.settings;
+    for (const region of regions.all()) {
       for (let i = 0; i < region.entries.length; i++) {
         const entry = region.entries.at(i);
         const isHere =
@@ -246,7 +264,6 @@ export class PageDirectory {
         if (isHere) book.remove(entry);
       }
     }
-    files.closeAll(directory);
   }
 
   /** A folder that may only be read cannot be locked, and is read all the same. Rejects if another process has it. */

@@ -30,6 +30,8 @@ export interface RegionWriterEvents {
   readonly failed: (error: unknown) => void;
   /** Nothing is written to the region any more. */
   readonly sealed: (region: Region) => void;
+  /** Records that nobody knows of may be at these offsets, whole or not. */
+  readonly lost: (region: Region, offsets: readonly number[]) => void;
 }
 
 /** Regions that may be waiting for the disk at once, before the next one is begun. */
@@ -117,6 +119,7 @@ export class RegionWriter {
     try {
       await region.file?.write(pieces, start);
     } catch (error) {
+      this.events.lost(region, offsets);
       this.abandon(region.queue);
       throw error;
     }
