@@ -8,13 +8,16 @@ import { churnKey, churnKeys, isChurnPage, lengthOf } from './churn-pages.ts';
 const { memory, thread, flag } = workerData as {
   memory: SharedCacheMemory;
   thread: number;
-  /** The first number is 1 when it is to stop; that of this thread is 1 when it has both copied and borrowed. */
+  /** 1: stop. */
   flag: SharedArrayBuffer;
 };
 const flags = new Int32Array(flag);
 const reader = SharedPageReader.of(memory, thread);
 const found = { copied: 0, lent: 0, wrong: 0 };
-/** Lent bytes are looked at again later: by then the writer has gone round the arena. */
+/**
+ * Lent bytes are looked at again later: by then the writer has gone round the arena. Two threads that kept all there is to lend between
+ * them would wait for each other.
+ */
 const kept: { number: number; bytes: Buffer; loans: Loans }[] = [];
 
 function check(number: number, bytes: Buffer): void {
@@ -32,8 +35,7 @@ for (let i = thread; Atomics.load(flags, 0) === 0; i += 7) {
     found.lent++;
     kept.push({ number, bytes, loans });
   }
-  if (found.copied > 0 && found.lent > 0) Atomics.store(flags, thread, 1);
-  if (kept.length > 5) {
+  if (kept.length > 2) {
     const oldest = kept.shift();
     if (!oldest) break;
     check(oldest.number, oldest.bytes);
