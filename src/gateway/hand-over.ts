@@ -23,7 +23,10 @@ export class HandOver {
   private readonly agent: Agent;
   private readonly onFailure: (req: IncomingMessage, res: ServerResponse, cause: Error) => void;
 
-  /** `onFailure` answers a request that could not be handed over, nothing of whose answer was written. */
+  /**
+   * `onFailure` answers a request that could not be handed over, nothing of whose answer was written; or only counts it, where its client
+   * has gone before it was handed over.
+   */
   constructor(
     path: HandOverPath,
     maxConnections: number,
@@ -37,7 +40,10 @@ export class HandOver {
 
   /** The body must not have been touched. */
   take(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
-    if (res.destroyed) return;
+    if (res.destroyed) {
+      this.onFailure(req, res, clientGone());
+      return;
+    }
     let onward: ClientRequest;
     try {
       onward = this.open(req, expectsContinue);
@@ -51,6 +57,8 @@ export class HandOver {
     };
     res.once('close', gone);
     onward.on('error', (cause) => {
+      // The store thread has heard of it unless it still waited for a connection, and counts it.
+      if (res.destroyed && !onward.socket) this.onFailure(req, res, clientGone());
       if (res.destroyed || res.writableEnded) return;
       if (res.headersSent) res.destroy();
       else this.onFailure(req, res, cause);
@@ -87,6 +95,10 @@ export class HandOver {
       maxHeaderSize: maxAnswerHeaderBytes,
     });
   }
+}
+
+function clientGone(): Error {
+  return new Error('the client went away');
 }
 
 function sendBody(req: IncomingMessage, onward: ClientRequest): void {

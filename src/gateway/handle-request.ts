@@ -218,10 +218,14 @@ export class RequestPipeline implements RequestTaker {
     this.#log[level]({ requestId, code, err: cause }, 'a request failed');
   }
 
-  /** Answers a request that another thread should have answered and could not be given. */
+  /** Answers a request that another thread should have answered and could not be given; counts it if its client is gone. */
   refuse(req: IncomingMessage, res: ServerResponse, cause: unknown): void {
     const body = new IncomingBody(req, res, false);
     const progress = new Progress(this.#requestId(), this.#clock.monotonicMs(), body);
+    if (res.destroyed) {
+      this.#accounts.ended(req, res, progress, { kind: 'client-gone' });
+      return;
+    }
     const response = this.#failure(req, progress, new S3Error('ServiceUnavailable', { cause }));
     const outcome = this.#write(res, progress, response);
     if (!isPending(outcome)) this.#accounts.ended(req, res, progress, outcome);

@@ -46,8 +46,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Sends text as it is; gives what came until the connection ended or `until` is among it. */
-async function exchange(text: string, until: string): Promise<string> {
+/** Sends text as it is; gives what came until the connection ended or `until` is among it, or after so many looks. */
+async function exchange(text: string, until: string, looks = 1000): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   let received = '';
   socket.setEncoding('latin1').on('data', (chunk) => {
@@ -55,7 +55,7 @@ async function exchange(text: string, until: string): Promise<string> {
   });
   socket.on('error', () => {});
   socket.write(text, 'latin1');
-  for (let i = 0; i < 1000 && !received.includes(until) && !socket.closed; i++) await sleep(5);
+  for (let i = 0; i < looks && !received.includes(until) && !socket.closed; i++) await sleep(5);
   socket.destroy();
   return received;
 }
@@ -217,6 +217,47 @@ test('a client that goes away ends the work for it', async () => {
   };
   await exchange('GET / HTTP/1.1\r\nHost: h\r\n\r\n', 'first');
   expect(await gone.promise).toBe(false);
+});
+
+test('a client that goes away before its request is handed over is told of, so that it is counted', async () => {
+  handler = () => {
+    throw new Error('the store thread never hears of it');
+  };
+  const narrow = new HandOver(
+    { socketPath: join(folder, 'threads.sock'), header: 'x' },
+    1,
+    (_req, res, cause) => {
+      failures.push(cause);
+      expect(res.destroyed).toBe(true);
+    },
+  );
+  outer.removeAllListeners('request');
+  outer.on('request', (req, res) => {
+    res.once('close', () => narrow.take(req, res, false));
+  });
+  await exchange('GET / HTTP/1.1\r\nHost: h\r\n\r\n', 'never', 50);
+  for (let i = 0; i < 200 && failures.length === 0; i++) await sleep(5);
+  expect(failures.map(({ message }) => message)).toEqual(['the client went away']);
+  narrow.close();
+});
+
+test('a client that goes away while its request waits for a connection is told of, once', async () => {
+  let waiting = 0;
+  handler = (_req, res) => {
+    waiting++;
+    setTimeout(() => res.end('done'), 500).unref();
+  };
+  const path = { socketPath: join(folder, 'threads.sock'), header: 'x-secret-name' };
+  const narrow = new HandOver(path, 1, (_req, _res, cause) => void failures.push(cause));
+  outer.removeAllListeners('request');
+  outer.on('request', (req, res) => narrow.take(req, res, false));
+  const first = exchange('GET / HTTP/1.1\r\nHost: h\r\n\r\n', 'done');
+  while (waiting === 0) await sleep(5);
+  await exchange('GET / HTTP/1.1\r\nHost: h\r\n\r\n', 'never', 50);
+  expect(await first).toContain('done');
+  for (let i = 0; i < 200 && failures.length === 0; i++) await sleep(5);
+  expect([failures.map(({ message }) => message), waiting]).toEqual([['the client went away'], 1]);
+  narrow.close();
 });
 
 test('an answer that is cut off is cut off for its client', async () => {
