@@ -3,6 +3,8 @@
  * line `N passed, N failed[, N skipped]`, and rewrites the table of results in `docs/clients.md` if everything was run and
  * nothing failed.
  *
+ * `FOREBAY_IO_THREADS=N` in the environment is passed on to the node, so that the suites run over several threads.
+ *
  * `--direct` runs the same cases with the client straight at the backend instead. `--left-out` runs what
  * `conformance/left-out.json` leaves out, straight at the backend, where each case must fail: it shows that what is left
  * out is the backend's own doing. `--json FILE` writes what became of each case.

@@ -32,11 +32,13 @@ test('a thread that hangs does not count as running, and is started again', asyn
     count: 1,
     host: '127.0.0.1',
     port: 0,
-    countEveryMs: 25,
+    countEveryMs: 80,
   });
   try {
     expect(threadsReadiness(threads)).toEqual({ details: { ioThreads: { running: 1, of: 1 } } });
     await until(() => threads.running === 0);
+    // It has not been ended yet.
+    expect(forgotten).toEqual([]);
     expect(threadsReadiness(threads).reasonNotReady).toContain('no I/O thread runs');
     await until(() => threads.running === 1);
     expect([forgotten, Atomics.load(new Int32Array(starts), 0)]).toEqual([[1], 2]);
