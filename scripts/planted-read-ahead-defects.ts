@@ -13,6 +13,13 @@ export const plantedReadAheadDefects: readonly PlantedDefect[] = [
     foundBy,
   },
   {
+    name: 'read-ahead: a reader that was forgotten during its answer is followed for ever',
+    file: readAhead,
+    right: '|| !this.readers.renew(sequence, this.clock.monotonicMs())',
+    wrong: '',
+    foundBy,
+  },
+  {
     name: 'read-ahead: what nobody wants any more is filled all the same',
     file: 'src/worker/fill-run.ts',
     right: 'this.dropUnwanted();',

@@ -36,6 +36,7 @@ export class ReadAhead {
   /** Those that have a window, by the path that they read. */
   private readonly active = new Map<string, Set<ReadSequence>>();
   private waking: AbortController | undefined;
+  private closed = false;
 
   constructor(clock: Clock, parts: AheadWindowParts, settings: ReadAheadSettings) {
     this.clock = clock;
@@ -55,7 +56,9 @@ export class ReadAhead {
 
   /** The reader of the sequence has, or is getting, everything up to `end`: what follows is filled. */
   goOn(sequence: ReadSequence, target: ReadTarget, end: number): void {
-    if (sequence.aheadPages === 0) return;
+    // What nobody expects to go on would never be given up.
+    if (sequence.aheadPages === 0 || this.closed || !this.readers.renew(sequence, this.clock.monotonicMs()))
+      return;
     const lastPage = Math.floor((end - 1) / target.pageSizeBytes);
     const objectEnd = Math.ceil(target.meta.sizeBytes / target.pageSizeBytes);
     const windowEnd = Math.min(objectEnd, lastPage + 1 + sequence.aheadPages);
@@ -83,6 +86,7 @@ export class ReadAhead {
   }
 
   close(): void {
+    this.closed = true;
     this.readers.forgetAll();
   }
 

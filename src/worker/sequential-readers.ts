@@ -61,6 +61,18 @@ export class SequentialReaders<T> {
     return this.expect(sequence);
   }
 
+  /**
+   * Expects a sequence whose request took a while to go on from now on, also if it was forgotten meanwhile. False if another one has come
+   * to its place: that one is followed.
+   */
+  renew(sequence: Sequence<T>, nowMs: number): boolean {
+    const other = this.expected.get(placeOf(sequence.name, sequence.nextOffset));
+    if (other && other !== sequence) return false;
+    sequence.seenMs = nowMs;
+    this.putLast(sequence);
+    return true;
+  }
+
   /** Forgets a sequence, if it is still expected to go on. */
   forget(sequence: Sequence<T>): void {
     const place = placeOf(sequence.name, sequence.nextOffset);
@@ -89,13 +101,18 @@ export class SequentialReaders<T> {
     // Readers that have come to one place are followed as one: the one that has more ahead of it.
     const [kept, given] =
       other && other.aheadPages > sequence.aheadPages ? [other, sequence] : [sequence, other];
-    this.expected.delete(place);
     if (given) this.onForgotten(given);
     kept.seenMs = sequence.seenMs;
-    this.expected.set(place, kept);
+    this.putLast(kept);
+    return kept;
+  }
+
+  private putLast(sequence: Sequence<T>): void {
+    const place = placeOf(sequence.name, sequence.nextOffset);
+    this.expected.delete(place);
+    this.expected.set(place, sequence);
     const [silentLongest] = this.expected.values();
     if (this.expected.size > this.settings.maxReaders && silentLongest) this.forget(silentLongest);
-    return kept;
   }
 }
 

@@ -297,4 +297,44 @@ describe('what is on its way ahead of a reader', () => {
     expect(bench.reader.usage).toEqual(idle);
     expect(bench.clock.sleeperCount).toBe(0);
   });
+
+  test('is followed on after an answer that took longer than a reader may be silent, and is given up then too', async () => {
+    const bench = new ReadingBench({ settings });
+    const { target } = await bench.object(40 * page);
+    await bench.read(target, 0, page);
+    const read = await bench.reader.open(target, { start: page, end: 6 * page });
+    const chunks = iteratorOf(read);
+    await chunks.next();
+    await bench.clock.pass(10_000);
+    // Somebody else comes meanwhile, and those who were silent are looked for.
+    const other = await bench.object(2 * page, 'other');
+    await bench.read(other.target, 0, page);
+    for (let next = await chunks.next(); !next.done; next = await chunks.next());
+    await turn(10);
+    expect(await pagesAhead(bench, 'asked')).toBeGreaterThan(0);
+    expect((await bench.read(target, 6 * page, 7 * page)).cache).toBe('hit');
+    await turn(10);
+    await bench.clock.pass(5_000);
+    await turn(10);
+    expect(bench.reader.usage).toEqual(idle);
+    expect(bench.clock.sleeperCount).toBe(0);
+  });
+
+  test('is given up for both of two readers that came to one place with as much ahead of them', async () => {
+    const bench = new ReadingBench({ settings });
+    const { target } = await bench.object(40 * page);
+    await bench.read(target, 0, page);
+    await bench.read(target, 4 * page - 10, 4 * page);
+    const one = iteratorOf(await bench.reader.open(target, { start: page, end: 8 * page }));
+    const two = iteratorOf(await bench.reader.open(target, { start: 4 * page, end: 8 * page }));
+    for (const chunks of [one, two]) {
+      for (let next = await chunks.next(); !next.done; next = await chunks.next());
+    }
+    await turn(10);
+    expect(heldPages(bench, target)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    await bench.clock.pass(5_000);
+    await turn(10);
+    expect(bench.reader.usage).toEqual(idle);
+    expect(bench.clock.sleeperCount).toBe(0);
+  });
 });
