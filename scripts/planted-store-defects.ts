@@ -11,6 +11,13 @@ const between = ['test/worker/disk/removals-between'];
 /** What could break unseen in regions on a disk: what is served, what comes back, and what room they take. */
 export const plantedStoreDefects: readonly PlantedDefect[] = [
   {
+    name: 'regions: pages of mounts that went while no process ran stay',
+    file: 'src/worker/disk-page-store.ts',
+    right: '    for (const name of unwanted) void this.removeIncarnation(name);\n',
+    wrong: '',
+    foundBy: restart,
+  },
+  {
     name: 'regions: a removal does not wait for a copy that is being carried',
     file: 'src/worker/disk/directory-session.ts',
     right: '    this.removals.addDead(region, offset);\n',
@@ -93,8 +100,8 @@ export const plantedStoreDefects: readonly PlantedDefect[] = [
   },
   {
     name: 'regions: what was given up is forgotten while its file may come back',
-    file: 'src/worker/disk/directory-session.ts',
-    right: '    await fs.syncDirectory(regionsFolder(path));\n',
+    file: 'src/worker/disk/log-summary.ts',
+    right: '  await fs.syncDirectory(regionsFolder(path));\n',
     wrong: '',
     foundBy: crash,
   },

@@ -32,6 +32,7 @@ import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts'
 import type { PageStore } from '../worker/page-store.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
 import { CommandError } from './errors.ts';
+import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
 import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
 import { openOwnDoor, openThreadedDoor } from './s3-door.ts';
 import { pipelineSettings } from './server-settings.ts';
@@ -125,7 +126,7 @@ async function build(
   const parts = { fs, clock, random, log, uploadLimits, ownFolders: apart, network };
   const backends = opened.add(await openBackends(rootUri, parts, metrics, mounts), (part) => part.close());
   const shared = shareWithThreads(settings, random, metrics, pageFolders);
-  const disk = await openDisk(settings, pageFolders, metrics, log);
+  const disk = await openDisk(settings, pageFolders, mounts, metrics, log);
   const pages = opened.add(disk ? new TieredPageStore(shared.pages, disk) : shared.pages, (part) =>
     part.close(),
   );
@@ -195,6 +196,7 @@ async function build(
       : openOwnDoor(settings, pipeline, tls);
   const door = opened.add(await opening, (part) => part.close(settings['timeout.shutdown']));
   readiness.watch(() => threadsReadiness(door.threads));
+  if (disk) readiness.watch(() => foldersReadiness(disk));
   admin.open({
     clock,
     random,
@@ -261,20 +263,10 @@ async function readCertificates(path: string): Promise<string> {
   throw new CommandError(`backend.caFile: ${path} holds no certificate in PEM form`);
 }
 
-/** Where pages lie on disk; nowhere if `cache.disk` is 0. */
-function pageFoldersOf(settings: Settings, dataFolder: string): DiskDirectory[] {
-  const capacityBytes = settings['cache.disk'];
-  if (capacityBytes === 0) return [];
-  const folders = settings['cache.folders']?.map((folder) => ({
-    path: resolve(folder.path),
-    capacityBytes: folder.sizeBytes,
-  }));
-  return folders ?? [{ path: join(dataFolder, 'pages'), capacityBytes }];
-}
-
 async function openDisk(
   settings: Settings,
   directories: readonly DiskDirectory[],
+  mounts: MountStore,
   metrics: Metrics,
   log: Log,
 ): Promise<DiskPageStore | undefined> {
@@ -283,6 +275,9 @@ async function openDisk(
     directories,
     minFreeBytes: settings['cache.minFree'],
     scrubBytesPerSecond: settings['cache.scrub'],
+    // What lies below a mount is kept under the mount's incarnation, and what lies in the root mount under its bucket's.
+    wanted: () =>
+      new Set([...mounts.table.mounts, ...mounts.buckets.list()].map(({ incarnation }) => incarnation)),
   });
 }
 

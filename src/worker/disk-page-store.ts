@@ -9,7 +9,7 @@ import { removeFormerLayout } from './disk/former-layout.ts';
 import { Incarnations } from './disk/incarnations.ts';
 import { PageBook } from './disk/page-book.ts';
 import { PageDirectory } from './disk/page-directory.ts';
-import type { PageFaultError } from './disk/page-fault.ts';
+import type { PageFault, PageFaultError } from './disk/page-fault.ts';
 import { PageHasher } from './disk/page-hash.ts';
 import { maxHeaderBytes, type PagePlace } from './disk/page-table.ts';
 import { PageTableWriter } from './disk/page-table-writer.ts';
@@ -42,7 +42,20 @@ export interface DiskPageStoreSettings {
   readonly minFreeBytes?: number;
   /** Bytes of pages that are read each second to find damage; 0: none. */
   readonly scrubBytesPerSecond?: number;
+  /**
+   * The incarnations whose pages are wanted, as of now; without it all are. Asked whenever more of what lies on the disks has come to be
+   * known, since some may have been removed while no process was there to be told.
+   */
+  readonly wanted?: () => ReadonlySet<string>;
   readonly mutants?: Mutants;
+}
+
+/** A folder that nothing is kept in at the moment. */
+export interface PassedByFolder {
+  readonly path: string;
+  readonly reason: PageFault;
+  /** What the system said. */
+  readonly message: string;
 }
 
 const MiB = 1024 * 1024;
@@ -54,6 +67,9 @@ const mostMaxPages = 2 ** 26;
 /** Entries of the table that are looked at in one go when a mount's pages are swept out of it. */
 const sweptAtOnce = 65_536;
 
+type CompleteSettings = Required<Omit<DiskPageStoreSettings, 'wanted'>> &
+  Pick<DiskPageStoreSettings, 'wanted'>;
+
 /**
  * Pages in regions, files that are only ever appended to, of one or more directories; which pages there are is known in a table in memory.
  * A record that a crash tore is found out by its checksums and is absent.
@@ -61,7 +77,7 @@ const sweptAtOnce = 65_536;
 export class DiskPageStore implements PageStore {
   private readonly metrics: Metrics;
   private readonly log: Log;
-  private readonly settings: Required<DiskPageStoreSettings>;
+  private readonly settings: CompleteSettings;
   private readonly fs: FileSystem;
   private readonly hasher = new PageHasher();
   private readonly book: PageBook;
@@ -102,7 +118,7 @@ export class DiskPageStore implements PageStore {
     metrics: Metrics,
     log: Log,
     fs: FileSystem,
-    settings: Required<DiskPageStoreSettings>,
+    settings: CompleteSettings,
   ) {
     this.metrics = metrics;
     this.log = log;
@@ -121,7 +137,7 @@ export class DiskPageStore implements PageStore {
     const { files, hasher } = this;
     const reader = new RecordReader(clock, files, settings.mutants);
     const sweep = (entry: number) => this.directoryOf(entry)?.sweep(entry);
-    const loaded = () => this.sweep();
+    const loaded = () => this.dropUnwanted();
     const parts = { clock, random, metrics, log, fs, book, hasher, files, reader, sweep, loaded };
     this.directories = settings.directories.map(({ path, capacityBytes }, directory) => {
       const { bypassMs, minFreeBytes } = settings;
@@ -164,6 +180,13 @@ export class DiskPageStore implements PageStore {
   /** False while some directory is passed by. */
   get isUp(): boolean {
     return this.directories.every((directory) => directory.isUp);
+  }
+
+  /** The folders that are passed by. */
+  get passedBy(): readonly PassedByFolder[] {
+    return this.directories.flatMap(({ path, reasonDown }) =>
+      reasonDown ? [{ path, reason: reasonDown.reason, message: reasonDown.message }] : [],
+    );
   }
 
   /** What another thread needs to read pages by itself: a `DiskPageReader` over a `PageTable` in this memory and `RegionFiles` of its own. */
@@ -312,6 +335,16 @@ export class DiskPageStore implements PageStore {
     await Promise.all(waiting.map((directory) => directory.removalsDurable()));
   }
 
+  private dropUnwanted(): void {
+    const wanted = this.settings.wanted?.();
+    const unwanted = wanted ? this.book.incarnations.names().filter((name) => !wanted.has(name)) : [];
+    if (unwanted.length > 0) {
+      this.log.info({ count: unwanted.length }, 'pages of mounts and buckets that are gone are dropped');
+    }
+    for (const name of unwanted) void this.removeIncarnation(name);
+    this.sweep();
+  }
+
   /** Takes the entries of removed incarnations out of the table, a piece at a time. Those of a directory that is being loaded go afterwards. */
   private sweep(): void {
     if (!this.book.incarnations.needsSweep) return;
@@ -344,7 +377,7 @@ export class DiskPageStore implements PageStore {
   }
 }
 
-function defaultsFor(settings: DiskPageStoreSettings): Omit<Required<DiskPageStoreSettings>, 'directories'> {
+function defaultsFor(settings: DiskPageStoreSettings): Omit<CompleteSettings, 'directories'> {
   const capacityBytes = settings.directories.reduce((sum, directory) => sum + directory.capacityBytes, 0);
   return {
     maxPages: Math.min(mostMaxPages, Math.max(leastMaxPages, Math.ceil(capacityBytes / bytesAPage))),

@@ -51,13 +51,16 @@ describe('a page folder that is lost while the store runs', () => {
       await bench.clock.pass(1000);
       await store.write(pageKey({ path: 'new' }), pageBytes(10));
       expect([await served(store), await bench.isUp()]).toEqual([0, false]);
+      expect(store.passedBy).toMatchObject([
+        { path: bench.path, reason: expect.stringMatching(/missing|io/) },
+      ]);
       expect(keys.some((key) => store.has(key))).toBe(false);
       await fill(store);
       expect(await served(store)).toBe(0);
 
       await rm(bench.path, { recursive: true, force: true });
       await bench.tryAgain(store);
-      expect(await bench.isUp()).toBe(true);
+      expect([await bench.isUp(), store.passedBy]).toEqual([true, []]);
       await fill(store);
       expect(await served(store)).toBe(20);
       await store.close();

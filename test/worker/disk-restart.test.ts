@@ -59,6 +59,22 @@ describe('a restart', () => {
     expect(store.usage).toEqual(usage);
   });
 
+  for (const what of ['with', 'without'] as const) {
+    test(`drops pages of mounts that went while no process ran, ${what} indexes of their regions`, async () => {
+      const before = await fill();
+      const gone = pageKey({ incarnation: 'gone' });
+      await before.write(gone, pageBytes(1000));
+      await before.close();
+      if (what === 'without') for (const path of await bench.regions('index')) await rm(path);
+      const store = await bench.open({ wanted: () => new Set(['mount-1', 'another']) });
+      await store.settled();
+      expect([await served(store), store.usage.pages, store.has(gone)]).toEqual([20, 20, false]);
+      await store.close();
+      const next = await bench.open();
+      expect([await served(next), next.has(gone)]).toEqual([20, false]);
+    });
+  }
+
   for (const loss of ['lost', 'damaged', 'cut', 'of another region'] as const) {
     test(`with an index that is ${loss} finds all pages again in the regions`, async () => {
       const before = await fill();

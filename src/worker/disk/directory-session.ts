@@ -1,12 +1,12 @@
 import type { Log } from '../../common/log.ts';
 import { type AdmissionPolicy, type Queue, S3FifoAdmission } from '../admission.ts';
 import { DirectorySpace } from './directory-space.ts';
-import { Eviction, unlinkIfThere } from './eviction.ts';
+import { Eviction } from './eviction.ts';
+import { beginLogAnew } from './log-summary.ts';
 import type { MissedRemovals } from './missed-removals.ts';
 import type { DirectoryParts, PageDirectorySettings } from './page-directory.ts';
 import { PageFaultError, toPageFault, withPageFaults } from './page-fault.ts';
 import type { PageWrite } from './page-write.ts';
-import { indexPath, regionPath, regionsFolder } from './region-names.ts';
 import { recoverRegion } from './region-recovery.ts';
 import { RegionWriter } from './region-writer.ts';
 import { emptyRegionBytes, type Region, type Regions } from './regions.ts';
@@ -366,20 +366,14 @@ export class DirectorySession {
     await this.space.check(this.usedBytes);
   }
 
-  /** Begins the log anew, without what concerns regions that are gone for good. */
-  private async shortenLog(): Promise<void> {
-    const { fs } = this.parts;
-    const { path } = this.settings;
-    const { removals } = this.removals;
-    const gone = removals.retired.filter((id) => !this.regions.get(id));
-    for (const id of gone) {
-      await unlinkIfThere(fs, indexPath(path, id));
-      await unlinkIfThere(fs, regionPath(path, id));
-    }
-    await fs.syncDirectory(regionsFolder(path));
-    for (const id of gone) removals.forgetRetired(id);
-    removals.forgetBefore(Math.min(this.regions.oldestId, this.writer.nextRegion));
-    await this.removals.begin();
+  private shortenLog(): Promise<void> {
+    return beginLogAnew(
+      this.parts.fs,
+      this.settings.path,
+      this.removals,
+      this.regions,
+      this.writer.nextRegion,
+    );
   }
 
   private async recoverAll(unknown: readonly Region[], missed: MissedRemovals): Promise<void> {

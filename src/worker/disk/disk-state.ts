@@ -22,7 +22,7 @@ export class DiskState {
   private readonly recover: Recover;
   private readonly closed = new AbortController();
   private retrying: Promise<void> = Promise.resolve();
-  private up = true;
+  private fault: PageFaultError | undefined;
 
   constructor(clock: Clock, metrics: Metrics, log: Log, settings: DiskStateSettings, recover: Recover) {
     this.clock = clock;
@@ -30,17 +30,22 @@ export class DiskState {
     this.log = log;
     this.settings = settings;
     this.recover = recover;
-    this.set(true);
+    this.set(undefined);
   }
 
   get isUp(): boolean {
-    return this.up;
+    return this.fault === undefined;
+  }
+
+  /** Why the disk is passed by; undefined while it is not. */
+  get reasonDown(): PageFaultError | undefined {
+    return this.fault;
   }
 
   /** From now on the disk is passed by, until it has been made ready again. */
   failed(fault: PageFaultError): void {
-    if (!this.up || this.closed.signal.aborted) return;
-    this.set(false);
+    if (!this.isUp || this.closed.signal.aborted) return;
+    this.set(fault);
     this.log.warn({ err: fault, path: this.settings.path }, 'pages are not kept on disk for a while');
     this.retrying = this.retry(fault);
   }
@@ -55,7 +60,7 @@ export class DiskState {
     for (let fault = first; await this.pause(); ) {
       try {
         await this.recover(fault);
-        this.set(true);
+        this.set(undefined);
         this.log.info({ path: this.settings.path }, 'pages are kept on disk again');
         return;
       } catch (error) {
@@ -66,6 +71,7 @@ export class DiskState {
           this.log.warn({ err: error, path: this.settings.path }, 'pages can still not be kept on disk');
         }
         fault = error;
+        this.set(fault);
       }
     }
   }
@@ -80,8 +86,8 @@ export class DiskState {
     }
   }
 
-  private set(up: boolean): void {
-    this.up = up;
-    this.metrics.pageStoreUp.set({ path: this.settings.path }, up ? 1 : 0);
+  private set(fault: PageFaultError | undefined): void {
+    this.fault = fault;
+    this.metrics.pageStoreUp.set({ path: this.settings.path }, fault ? 0 : 1);
   }
 }

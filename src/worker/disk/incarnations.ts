@@ -40,6 +40,11 @@ export class Incarnations {
     return this.numbers.has(name);
   }
 
+  /** Those that have pages and were not removed. */
+  names(): string[] {
+    return [...this.numbers.keys()];
+  }
+
   nameOf(number: number): string {
     return this.counted[number]?.name ?? '';
   }

@@ -93,6 +93,11 @@ export class PageDirectory {
     return this.state.isUp;
   }
 
+  /** Why pages are not kept in it; undefined while they are. */
+  get reasonDown(): PageFaultError | undefined {
+    return this.state.reasonDown;
+  }
+
   /** False while its pages cannot be had, because the folder is not there. */
   get isReadable(): boolean {
     return !this.isAway && !this.closed;
