@@ -91,10 +91,11 @@ export class ObjectReads {
     ref: ObjectRef,
     located: AtOnce<Place>,
     select: (found: FoundVersion, part?: PartPlace) => Selection,
-    options: ReadOptions,
+    asked: ReadOptions,
     first?: { readonly found: FoundVersion; readonly selection: Selection },
   ): Promise<ReadObject<Selection>> {
     try {
+      const options = ownOptions(asked);
       const place = await located;
       for (let attempt = 1; ; attempt++) {
         const known = attempt === 1 ? first : undefined;
@@ -202,6 +203,12 @@ export class ObjectReads {
 /** A version that was found to have moved is asked for anew, whatever is known of it. */
 function laterOptions(options: ReadOptions, attempt: number): ReadOptions {
   return attempt === 1 ? options : { ...options, revalidate: true };
+}
+
+/** Every option as a property of its own, which a spread takes along; what was behind a getter is made here. */
+function ownOptions(options: ReadOptions): { [Name in keyof Required<ReadOptions>]: ReadOptions[Name] } {
+  const { signal, partNumber, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read } = options;
+  return { signal, partNumber, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read };
 }
 
 const noBytes = Buffer.alloc(0);

@@ -1,32 +1,54 @@
 import { type AtOnce, isPending } from '../../common/at-once.ts';
 import type { Call, S3Response } from '../call.ts';
-import { parseReadRequest, type Representation, selectRepresentation } from '../representation.ts';
+import {
+  parseReadRequest,
+  type ReadRequest,
+  type Representation,
+  selectRepresentation,
+} from '../representation.ts';
 import { objectOf } from '../request.ts';
-import type { FoundVersion, PartPlace, ReadObject } from '../service.ts';
+import type { FoundVersion, PartPlace, ReadObject, ReadOptions } from '../service.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html */
 export function getObject(call: Call): AtOnce<S3Response> {
   const { request, service } = call;
   const wanted = parseReadRequest(request);
-  const { revalidate, maxAgeMs, noStore, onlyIfCached } = wanted.cache;
   const read = service.getObject(
     objectOf(request),
     (found: FoundVersion, part?: PartPlace) => selectRepresentation(wanted, found, part),
-    {
-      revalidate,
-      maxAgeMs,
-      noStore,
-      onlyIfCached,
-      partNumber: wanted.partNumber,
-      checksums: wanted.checksums,
-      read: wanted.read,
-      // Made when it is asked for: an answer that is at hand needs none.
-      get signal() {
-        return call.signal;
-      },
-    },
+    new GetOptions(call, wanted),
   );
   return isPending(read) ? read.then(answer) : answer(read);
+}
+
+/**
+ * The signal is made when it is asked for: an answer that is at hand needs none. A class, since a getter in an object literal gives each
+ * request a hidden class of its own, which keeps all of the request alive until the next major garbage collection.
+ */
+class GetOptions implements ReadOptions {
+  readonly revalidate: boolean;
+  readonly maxAgeMs: number | undefined;
+  readonly noStore: boolean;
+  readonly onlyIfCached: boolean;
+  readonly partNumber: number | undefined;
+  readonly checksums: boolean;
+  readonly read: ReadOptions['read'];
+  readonly #call: Call;
+
+  constructor(call: Call, { cache, partNumber, checksums, read }: ReadRequest) {
+    this.revalidate = cache.revalidate;
+    this.maxAgeMs = cache.maxAgeMs;
+    this.noStore = cache.noStore;
+    this.onlyIfCached = cache.onlyIfCached;
+    this.partNumber = partNumber;
+    this.checksums = checksums;
+    this.read = read;
+    this.#call = call;
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
 }
 
 function answer({ selection, body, giveBack, cache, owner }: ReadObject<Representation>): S3Response {
