@@ -26,7 +26,7 @@ import {
   type SignatureClaim,
 } from './signature-claim.ts';
 import { signatureMismatch } from './signature-mismatch.ts';
-import { readSignedHeaders, type SignableHeaders } from './signed-headers.ts';
+import { type SignableHeaders, SignedHeaders } from './signed-headers.ts';
 import { type SigningEntry, SigningKeys } from './signing-keys.ts';
 
 /** A known access key: whose it is, and what it signs with. */
@@ -72,6 +72,7 @@ export interface AuthenticatorSettings {
   readonly service: string;
 }
 
+const noParameters: CanonicalParameters = [];
 const maximumSkewMs = 15 * 60 * 1000;
 const maximumExpiresSeconds = 604_800;
 const maximumSigningKeys = 4096;
@@ -87,6 +88,7 @@ export class Authenticator {
   private readonly credentials: CredentialSource;
   private readonly settings: AuthenticatorSettings;
   private readonly signingKeys = new SigningKeys({ maximumCount: maximumSigningKeys });
+  private readonly signedHeaders = new SignedHeaders();
 
   constructor(clock: Clock, credentials: CredentialSource, settings: AuthenticatorSettings) {
     this.clock = clock;
@@ -97,7 +99,7 @@ export class Authenticator {
   /** Throws the `S3Error` that S3 answers where the request is not, or not rightly, signed. */
   authenticate(request: SignedRequest): Authenticated {
     const question = request.rawTarget.indexOf('?');
-    const parameters = question < 0 ? [] : queryParameters(request.rawTarget.slice(question + 1));
+    const parameters = question < 0 ? noParameters : queryParameters(request.rawTarget.slice(question + 1));
     const authorization = request.headers.authorization;
     const presigned = parameters.length > 0 && hasQueryCredentials(parameters);
     if (authorization !== undefined) {
@@ -224,7 +226,7 @@ export class Authenticator {
     amzDate: string,
     payloadHash: string,
   ): void {
-    const headers = readSignedHeaders(claim, request);
+    const headers = this.signedHeaders.read(claim, request);
     const canonical = canonicalRequest({
       method: request.method,
       path:

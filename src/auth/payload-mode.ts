@@ -11,16 +11,20 @@ export type PayloadMode =
   | { readonly kind: 'signed-chunks'; readonly trailer: boolean }
   | { readonly kind: 'unsigned-chunks' };
 
-const modes: Readonly<Record<string, PayloadMode>> = {
-  'UNSIGNED-PAYLOAD': { kind: 'unsigned' },
-  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD': { kind: 'signed-chunks', trailer: false },
-  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER': { kind: 'signed-chunks', trailer: true },
-  'STREAMING-UNSIGNED-PAYLOAD-TRAILER': { kind: 'unsigned-chunks' },
-};
+/** SHA-256 of nothing: what requests without a body are signed with. */
+const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+const modes: ReadonlyMap<string, PayloadMode> = new Map<string, PayloadMode>([
+  [emptySha256, { kind: 'hashed', sha256: emptySha256 }],
+  ['UNSIGNED-PAYLOAD', { kind: 'unsigned' }],
+  ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', { kind: 'signed-chunks', trailer: false }],
+  ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', { kind: 'signed-chunks', trailer: true }],
+  ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', { kind: 'unsigned-chunks' }],
+]);
 
 /** InvalidArgument; NotImplemented for chunks signed with an elliptic curve (SigV4A). */
 export function parsePayloadMode(value: string): PayloadMode {
-  const mode = Object.hasOwn(modes, value) ? modes[value] : undefined;
+  const mode = modes.get(value);
   if (mode) return mode;
   if (/^[0-9A-Fa-f]{64}$/.test(value)) return { kind: 'hashed', sha256: value.toLowerCase() };
   if (/^STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD(-TRAILER)?$/.test(value)) {

@@ -53,6 +53,8 @@ export function parseAuthorization(value: string): SignatureClaim {
     const message = "Authorization header is invalid -- one and only one ' ' (space) required";
     throw invalidArgument('Authorization', value, message);
   }
+  const usual = parseUsual(value);
+  if (usual) return usual;
   checkAlgorithm(value.slice(0, space));
   const found: Record<string, string | undefined> = {
     Credential: undefined,
@@ -80,6 +82,27 @@ export function parseAuthorization(value: string): SignatureClaim {
   if (!signature) throw headerMalformed('missing Signature.');
   return { form: 'header', credential, signedHeaders, signature };
 }
+
+const credentialStart = `${signingAlgorithm} Credential=`;
+const signedHeadersStart = ' SignedHeaders=';
+const signatureStart = ' Signature=';
+
+/** The header as every SDK writes it: in this order, with one space after each comma. Undefined for any other, right or wrong. */
+function parseUsual(value: string): SignatureClaim | undefined {
+  if (!value.startsWith(credentialStart)) return undefined;
+  const first = value.indexOf(',', credentialStart.length);
+  if (first < 0 || !value.startsWith(signedHeadersStart, first + 1)) return undefined;
+  const second = value.indexOf(',', first + 1);
+  if (second < 0 || !value.startsWith(signatureStart, second + 1)) return undefined;
+  const credential = value.slice(credentialStart.length, first);
+  const signedHeaders = value.slice(first + 1 + signedHeadersStart.length, second);
+  const signature = value.slice(second + 1 + signatureStart.length);
+  const isPlain = plainPart.test(credential) && plainPart.test(signedHeaders) && plainPart.test(signature);
+  return isPlain ? { form: 'header', credential, signedHeaders, signature } : undefined;
+}
+
+/** Not empty, without blanks or commas. */
+const plainPart = /^[!-+\--~]+$/;
 
 function checkAlgorithm(algorithm: string): void {
   if (algorithm === signingAlgorithm) return;

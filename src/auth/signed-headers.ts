@@ -10,59 +10,80 @@ export interface SignableHeaders {
 }
 
 const maximumSignedHeaders = 128;
+/** Lists longer than this are not kept. */
+const maximumKeptCharacters = 512;
+const maximumKeptLists = 64;
 
-/**
- * The canonical values of the headers that the client says it signed, in its order.
- *
- * AccessDenied where `host` or an `x-amz-` header of the request is not among them. A header that is signed but not there
- * has no value that could be canonical; it is given one that no client can have signed, so that the comparison fails.
- */
-export function readSignedHeaders(
-  claim: SignatureClaim,
-  request: SignableHeaders,
-): (readonly [name: string, value: string])[] {
-  const names = claim.signedHeaders.split(';');
-  if (names.length > maximumSignedHeaders) {
-    throw claim.form === 'header'
-      ? headerMalformed('too many SignedHeaders.')
-      : queryMalformed('Too many headers in X-Amz-SignedHeaders.');
+/** The names in a claim's `signedHeaders`, and where each stands (the first place, if it is there twice). */
+interface SignedNames {
+  readonly names: readonly string[];
+  readonly places: ReadonlyMap<string, number>;
+}
+
+/** Reads which headers a client signed. The lists that come again and again are kept taken apart, the newest ones. */
+export class SignedHeaders {
+  private readonly kept = new Map<string, SignedNames>();
+
+  /**
+   * The canonical values of the headers that the client says it signed, in its order; of a repeated header every value, joined by commas
+   * in the order sent.
+   *
+   * AccessDenied where `host` or an `x-amz-` header of the request is not among them. A header that is signed but not there
+   * has no value that could be canonical; it is given one that no client can have signed, so that the comparison fails.
+   */
+  read(claim: SignatureClaim, { rawHeaders }: SignableHeaders): (readonly [name: string, value: string])[] {
+    const { names, places } = this.namesOf(claim);
+    const values: (string | undefined)[] = new Array(names.length).fill(undefined);
+    let unsigned: Set<string> | undefined;
+    if (!places.has('host')) unsigned = new Set(['host']);
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = (rawHeaders[i] as string).toLowerCase();
+      const place = places.get(name);
+      if (place !== undefined) {
+        const value = canonicalHeaderValue(rawHeaders[i + 1] as string);
+        const before = values[place];
+        values[place] = before === undefined ? value : `${before},${value}`;
+      } else if (name.startsWith('x-amz-')) {
+        unsigned ??= new Set();
+        unsigned.add(name);
+      }
+    }
+    if (unsigned) throw notAllSigned(unsigned);
+    return names.map((name) => [name, values[places.get(name) as number] ?? missing]);
   }
-  checkAllSigned(names, request.headers);
-  const { headers, rawHeaders } = request;
-  const values = Object.keys(headers).length * 2 === rawHeaders.length ? undefined : allValues(rawHeaders);
-  return names.map((name) => {
-    const value = values ? values.get(name) : headers[name];
-    return [name, value === undefined ? missing : canonicalHeaderValue(String(value))];
-  });
+
+  private namesOf(claim: SignatureClaim): SignedNames {
+    const { signedHeaders } = claim;
+    const kept = this.kept.get(signedHeaders);
+    if (kept) return kept;
+    const names = signedHeaders.split(';');
+    if (names.length > maximumSignedHeaders) {
+      throw claim.form === 'header'
+        ? headerMalformed('too many SignedHeaders.')
+        : queryMalformed('Too many headers in X-Amz-SignedHeaders.');
+    }
+    const places = new Map<string, number>();
+    for (const [place, name] of names.entries()) if (!places.has(name)) places.set(name, place);
+    const found = { names, places };
+    if (signedHeaders.length <= maximumKeptCharacters) this.keep(signedHeaders, found);
+    return found;
+  }
+
+  private keep(signedHeaders: string, names: SignedNames): void {
+    if (this.kept.size >= maximumKeptLists) {
+      const [oldest] = this.kept.keys();
+      if (oldest !== undefined) this.kept.delete(oldest);
+    }
+    this.kept.set(signedHeaders, names);
+  }
 }
 
 /** A line feed cannot be part of a header's value. */
 const missing = '\n(absent)';
 
-function checkAllSigned(
-  names: readonly string[],
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-): void {
-  let unsigned: string[] | undefined;
-  for (const name in headers) {
-    if (name.startsWith('x-amz-') && !names.includes(name)) unsigned = [...(unsigned ?? []), name];
-  }
-  if (!names.includes('host')) unsigned = ['host', ...(unsigned ?? [])];
-  if (!unsigned) return;
-  throw new S3Error('AccessDenied', {
+function notAllSigned(unsigned: ReadonlySet<string>): S3Error {
+  return new S3Error('AccessDenied', {
     message: 'There were headers present in the request which were not signed',
-    extra: { HeadersNotSigned: unsigned.join(', ') },
+    extra: { HeadersNotSigned: [...unsigned].join(', ') },
   });
-}
-
-/** Every value of every header, those of a repeated one joined by commas in the order sent. */
-function allValues(rawHeaders: readonly string[]): Map<string, string> {
-  const values = new Map<string, string>();
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] as string).toLowerCase();
-    const value = canonicalHeaderValue(rawHeaders[i + 1] as string);
-    const before = values.get(name);
-    values.set(name, before === undefined ? value : `${before},${value}`);
-  }
-  return values;
 }

@@ -113,8 +113,8 @@ export function canonicalHeaderValue(value: string): string {
 
 /** SHA-256 in hex of text whose characters are bytes. */
 export function hashLatin1(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is that of ASCII, whose UTF-8 form is itself.
-  return hash('sha256', /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, 'latin1'), 'hex');
+  // Only ASCII is as long in UTF-8 as it has characters, and then it is the same in both.
+  return hash('sha256', Buffer.byteLength(text) === text.length ? text : Buffer.from(text, 'latin1'), 'hex');
 }
 
 const unreserved = bytesOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~');

@@ -46,25 +46,49 @@ function seconds(ms: number): number {
 
 type Verdict = 'holds' | { readonly failed: string; readonly notModified: boolean };
 
+/** The headers of conditions, and what errors call them. */
+interface ConditionNames {
+  readonly match: string;
+  readonly unmodifiedSince: string;
+  readonly noneMatch: string;
+  readonly modifiedSince: string;
+  readonly shownPrefix: string;
+}
+
+const ofRead = conditionNames('');
+const ofCopySource = conditionNames('x-amz-copy-source-');
+
+function conditionNames(prefix: string): ConditionNames {
+  return {
+    match: `${prefix}if-match`,
+    unmodifiedSince: `${prefix}if-unmodified-since`,
+    noneMatch: `${prefix}if-none-match`,
+    modifiedSince: `${prefix}if-modified-since`,
+    shownPrefix: prefix,
+  };
+}
+
 /**
  * The order of RFC 9110, 13.2.2, which is S3's: If-Match before If-Unmodified-Since, which counts only without it; then
- * If-None-Match before If-Modified-Since, likewise. `prefix` is '' or `x-amz-copy-source-`.
+ * If-None-Match before If-Modified-Since, likewise.
  */
-function judge(headers: Headers, version: Version, prefix: string): Verdict {
-  const ifMatch = headers[`${prefix}if-match`];
-  const unmodifiedSince = parseSeconds(headers[`${prefix}if-unmodified-since`]);
+function judge(headers: Headers, version: Version, names: ConditionNames): Verdict {
+  const ifMatch = headers[names.match];
+  const unmodifiedSince = parseSeconds(headers[names.unmodifiedSince]);
+  const { shownPrefix } = names;
   if (ifMatch !== undefined) {
-    if (!matchesStrongly(ifMatch, version.etag)) return { failed: `${prefix}If-Match`, notModified: false };
+    if (!matchesStrongly(ifMatch, version.etag))
+      return { failed: `${shownPrefix}If-Match`, notModified: false };
   } else if (unmodifiedSince !== undefined && seconds(version.lastModifiedMs) > unmodifiedSince) {
-    return { failed: `${prefix}If-Unmodified-Since`, notModified: false };
+    return { failed: `${shownPrefix}If-Unmodified-Since`, notModified: false };
   }
-  const ifNoneMatch = headers[`${prefix}if-none-match`];
-  const modifiedSince = parseSeconds(headers[`${prefix}if-modified-since`]);
+  const ifNoneMatch = headers[names.noneMatch];
+  const modifiedSince = parseSeconds(headers[names.modifiedSince]);
   if (ifNoneMatch !== undefined) {
     if (matchesWeakly(ifNoneMatch, version.etag))
-      return { failed: `${prefix}If-None-Match`, notModified: true };
+      return { failed: `${shownPrefix}If-None-Match`, notModified: true };
   } else if (modifiedSince !== undefined && seconds(version.lastModifiedMs) <= modifiedSince) {
-    return { failed: `${prefix}If-Modified-Since`, notModified: true };
+    return { failed: `${shownPrefix}If-Modified-Since`, notModified: true };
   }
   return 'holds';
 }
@@ -79,7 +103,7 @@ export function checkReadConditions(
   version: Version,
   notModifiedHeaders: () => Readonly<Record<string, string | number>>,
 ): void {
-  const verdict = judge(headers, version, '');
+  const verdict = judge(headers, version, ofRead);
   if (verdict === 'holds') return;
   if (verdict.notModified) throw new S3Error('NotModified', { headers: notModifiedHeaders() });
   throw preconditionFailed(verdict.failed);
@@ -87,7 +111,7 @@ export function checkReadConditions(
 
 /** Conditions on a copy's source: every failure is PreconditionFailed (S3 API Reference, CopyObject). */
 export function checkCopySourceConditions(headers: Headers, version: Version): void {
-  const verdict = judge(headers, version, 'x-amz-copy-source-');
+  const verdict = judge(headers, version, ofCopySource);
   if (verdict !== 'holds') throw preconditionFailed(verdict.failed);
 }
 

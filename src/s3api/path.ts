@@ -70,7 +70,7 @@ function keyOf(rawKey: string): { key?: ObjectKey } {
  */
 function splitTarget(rawTarget: string, hostHeader: string | undefined) {
   if (rawTarget.includes('#')) throw new S3Error('InvalidURI');
-  const absolute = /^https?:\/\/([^/?]*)/i.exec(rawTarget);
+  const absolute = rawTarget.startsWith('/') ? null : /^https?:\/\/([^/?]*)/i.exec(rawTarget);
   const rest = absolute ? rawTarget.slice(absolute[0].length) : rawTarget;
   if (absolute && absolute[1] !== hostHeader) {
     throw new S3Error('InvalidRequest', {

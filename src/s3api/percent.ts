@@ -44,13 +44,15 @@ function decodeUtf8(bytes: Buffer): string {
   return bytes.toString('utf8');
 }
 
+const noParameters: ReadonlyMap<string, string> = new Map();
+
 /**
  * A query string's parameters, in order of appearance. `+` is a space, a parameter without `=` has the value '', the first of
  * two with the same name counts. InvalidURI.
  */
 export function parseQuery(rawQuery: string): ReadonlyMap<string, string> {
+  if (rawQuery === '') return noParameters;
   const parameters = new Map<string, string>();
-  if (rawQuery === '') return parameters;
   const pieces = rawQuery.split('&', maxParameters + 1);
   if (pieces.length > maxParameters) throw new S3Error('RequestHeaderSectionTooLarge');
   for (const piece of pieces) {

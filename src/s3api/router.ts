@@ -12,7 +12,9 @@ type Scope = Route['scope'];
 const plainParameters: ReadonlySet<string> = new Set(['partNumber', 'id', 'annotationName', 'list-type']);
 
 /** Routes by scope and method, those with the most conditions first. */
-const groups: ReadonlyMap<string, readonly Route[]> = groupRoutes();
+const groups = groupRoutes(routes);
+/** Those of them that ask for no query key. */
+const plainGroups = groupRoutes(routes.filter(({ query }) => query === undefined));
 const subresources: Readonly<Record<Scope, ReadonlySet<string>>> = {
   service: subresourcesOf('service'),
   bucket: subresourcesOf('bucket'),
@@ -28,7 +30,8 @@ const subresources: Readonly<Record<Scope, ReadonlySet<string>>> = {
  */
 export function matchRoute(request: S3Request): Route {
   const scope = scopeOf(request);
-  const route = groups.get(`${scope} ${request.method}`)?.find((row) => matches(row, request));
+  const rows = (request.query.size === 0 ? plainGroups : groups)[scope].get(request.method);
+  const route = rows?.find((row) => matches(row, request));
   const named = namedSubresources(request, scope);
   if (route === undefined) throw methodNotAllowed(request, named[0] ?? scope);
   const beside = named.find((key) => !route.query?.includes(key));
@@ -53,8 +56,10 @@ function matches(route: Route, request: S3Request): boolean {
   return query.length <= request.query.size && query.every((key) => request.query.has(key));
 }
 
+const none: readonly string[] = [];
+
 function namedSubresources(request: S3Request, scope: Scope): readonly string[] {
-  if (request.query.size === 0) return [];
+  if (request.query.size === 0) return none;
   return [...request.query.keys()].filter((key) => subresources[scope].has(key));
 }
 
@@ -64,9 +69,12 @@ function methodNotAllowed(request: S3Request, resourceType: string): S3Error {
   });
 }
 
-function groupRoutes(): ReadonlyMap<string, readonly Route[]> {
-  const byGroup = Map.groupBy(routes, (route) => `${route.scope} ${route.method}`);
-  return new Map([...byGroup].map(([name, rows]) => [name, rows.toSorted((a, b) => weight(b) - weight(a))]));
+function groupRoutes(all: readonly Route[]): Readonly<Record<Scope, ReadonlyMap<string, readonly Route[]>>> {
+  const of = (scope: Scope) => {
+    const rows = all.filter((route) => route.scope === scope).toSorted((a, b) => weight(b) - weight(a));
+    return Map.groupBy(rows, (route) => route.method);
+  };
+  return { service: of('service'), bucket: of('bucket'), object: of('object') };
 }
 
 function weight(route: Route): number {

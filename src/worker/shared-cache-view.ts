@@ -63,8 +63,9 @@ export class SharedCacheView {
   prepare(name: string): boolean {
     if (this.memory.slotCount === 0 || name.length * 3 > maxKeyBytes || !name.isWellFormed()) return false;
     this.keyLength = this.scratch.write(name);
-    this.scratch.fill(0, this.keyLength, this.keyLength + 4);
-    const words = Math.ceil(this.keyLength / 4);
+    const words = (this.keyLength + 3) >> 2;
+    // What an earlier name left behind this one's end is no part of it.
+    for (let at = this.keyLength; at < words * 4; at++) this.scratch[at] = 0;
     let low = this.memory.seed ^ this.keyLength;
     let high = ~this.memory.seed;
     for (let i = 0; i < words; i++) {
