@@ -1,6 +1,6 @@
-import type { KeyObject } from 'node:crypto';
 import { formatAmzDate, formatIsoSeconds, parseAmzDate, parseDateHeader } from '../common/amz-date.ts';
 import type { Clock } from '../common/clock.ts';
+import type { HmacKey } from '../common/hmac-key.ts';
 import {
   type CanonicalParameters,
   canonicalPath,
@@ -52,7 +52,7 @@ export interface SignedRequest extends SignableHeaders {
 
 /** What the signatures of an aws-chunked body are made with. */
 export interface ChunkSigning {
-  readonly key: KeyObject;
+  readonly key: HmacKey;
   readonly amzDate: string;
   readonly scope: string;
   /** The request's own signature: the first link of the chain. */

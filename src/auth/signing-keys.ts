@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import type { HmacKey } from '../common/hmac-key.ts';
 import { deriveSigningKey } from '../common/sigv4.ts';
 import type { CredentialParts } from './signature-claim.ts';
 
@@ -7,7 +7,7 @@ export interface SigningEntry {
   readonly parts: CredentialParts;
   /** `date/region/service/aws4_request`. */
   readonly scope: string;
-  readonly key: KeyObject;
+  readonly key: HmacKey;
   /** The secret the key was derived from, so that a key given anew under the same id is derived anew. */
   readonly secret: string;
 }

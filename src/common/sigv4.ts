@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import { HmacKey } from './hmac-key.ts';
 
 /**
  * Signature Version 4 as pure functions.
@@ -33,17 +34,17 @@ export function stringToSign(amzDate: string, scope: string, request: string): s
 }
 
 /** `date` is `yyyymmdd`. Four HMACs: worth keeping for as long as the day lasts. */
-export function deriveSigningKey(secret: string, date: string, region: string, service: string): KeyObject {
+export function deriveSigningKey(secret: string, date: string, region: string, service: string): HmacKey {
   let key = Buffer.from(`AWS4${secret}`);
   for (const part of [date, region, service, 'aws4_request']) {
     key = createHmac('sha256', key).update(part).digest();
   }
-  return createSecretKey(key);
+  return new HmacKey(key);
 }
 
 /** The signature in lower-case hex. `text` is ASCII. */
-export function sign(key: KeyObject, text: string): string {
-  return createHmac('sha256', key).update(text).digest('hex');
+export function sign(key: HmacKey, text: string): string {
+  return key.hex(text);
 }
 
 /** Takes the same time wherever two signatures of one length differ. */

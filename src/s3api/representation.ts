@@ -83,22 +83,21 @@ function expected(asked: AskedRange | undefined): ReadOptions['read'] {
  */
 export function selectRepresentation(
   wanted: ReadRequest,
-  { meta, validatedMs }: FoundVersion,
+  found: FoundVersion,
   asked?: PartPlace,
 ): Representation {
   try {
-    const representation = select(wanted, meta, asked);
-    representation.headers[validatedHeader] = validatedText(validatedMs);
-    return representation;
+    return select(wanted, found, asked);
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
-    throw error.withHeaders({ [validatedHeader]: validatedText(validatedMs) });
+    throw error.withHeaders({ [validatedHeader]: validatedText(found.validatedMs) });
   }
 }
 
-function select(wanted: ReadRequest, meta: ObjectMeta, asked: PartPlace | undefined): Representation {
+function select(wanted: ReadRequest, found: FoundVersion, asked: PartPlace | undefined): Representation {
+  const { meta } = found;
   checkReadConditions(wanted.headers, meta, () => notModifiedHeaders(meta));
-  const headers = objectHeaders(meta);
+  const headers: AnswerHeaders = { ...foundHeaders(found) };
   const whole = { start: 0, end: meta.sizeBytes };
   const part =
     wanted.partNumber === undefined ? undefined : (asked?.range ?? partRange(wanted.partNumber, meta));
@@ -115,6 +114,19 @@ function select(wanted: ReadRequest, meta: ObjectMeta, asked: PartPlace | undefi
   if (range === undefined || range.end === range.start) return { status: 200, range: served, headers };
   headers['content-range'] = contentRange(range, meta.sizeBytes);
   return { status: 206, range, headers };
+}
+
+/** What `foundHeaders` gave for versions that somebody still holds: it gives the same again. */
+const headersOfFound = new WeakMap<FoundVersion, Readonly<AnswerHeaders>>();
+
+/** What every answer tells of a version. Not to be changed. */
+function foundHeaders(found: FoundVersion): Readonly<AnswerHeaders> {
+  let headers = headersOfFound.get(found);
+  if (!headers) {
+    headers = { ...objectHeaders(found.meta), [validatedHeader]: validatedText(found.validatedMs) };
+    headersOfFound.set(found, headers);
+  }
+  return headers;
 }
 
 function notModifiedHeaders(meta: ObjectMeta): AnswerHeaders {

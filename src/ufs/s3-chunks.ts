@@ -1,4 +1,5 @@
-import { createHash, type KeyObject } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import type { HmacKey } from '../common/hmac-key.ts';
 import { sign } from '../common/sigv4.ts';
 
 /** Every chunk but the last of a signed body has at least 8 KiB (S3 API Reference, "Signature calculations: chunked"). */
@@ -6,7 +7,7 @@ export const chunkBytes = 128 * 1024;
 
 /** What the signature of a body's first chunk hangs on: that of the request's headers. */
 export interface ChunkSeed {
-  readonly signingKey: KeyObject;
+  readonly signingKey: HmacKey;
   readonly amzDate: string;
   /** `date/region/s3/aws4_request`. */
   readonly scope: string;

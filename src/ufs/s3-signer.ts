@@ -1,7 +1,7 @@
-import type { KeyObject } from 'node:crypto';
 import { HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { formatAmzDate } from '../common/amz-date.ts';
 import type { Clock } from '../common/clock.ts';
+import type { HmacKey } from '../common/hmac-key.ts';
 import {
   canonicalHeaderValue,
   canonicalRequest,
@@ -64,7 +64,7 @@ export class S3Signer {
   readonly #bucket: string;
   readonly #uri: string;
   #destination: Promise<ObjectDestination> | undefined;
-  #key: { readonly name: string; readonly value: KeyObject } | undefined;
+  #key: { readonly name: string; readonly value: HmacKey } | undefined;
   /** How far the backend's clock is ahead of this one, where that matters. */
   #offsetMs = 0;
 
@@ -116,7 +116,7 @@ export class S3Signer {
   }
 
   /** Kept for the one day, region and secret that are in use. */
-  #keyOf(secret: string, date: string, { region, service }: ObjectDestination): KeyObject {
+  #keyOf(secret: string, date: string, { region, service }: ObjectDestination): HmacKey {
     const name = [date, region, service, secret].join('\n');
     if (this.#key?.name !== name) {
       this.#key = { name, value: deriveSigningKey(secret, date, region, service) };

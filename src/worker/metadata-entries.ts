@@ -18,7 +18,8 @@ interface Entry {
 
 /** Absence is remembered for at most so long, whatever the lease. */
 const maxAbsentMs = 5000;
-const overheadBytes = 600;
+/** Map slots, a queue node, and the headers that answers are made from. */
+const overheadBytes = 1000;
 
 /** What is known of objects and for how long it may be used. Bounded; it takes no part in who may install. */
 export class MetadataEntries {

@@ -316,16 +316,28 @@ export function readPagesNow(
   target: ReadTarget,
   range: ByteRange,
 ): { readonly body: Buffer; readonly giveBack?: () => void } | undefined {
-  const pieces = cut(target, range);
-  const loans = pieces.length === 1 ? new Loans() : undefined;
+  const { pageSizeBytes } = target;
+  const page = Math.floor(range.start / pageSizeBytes);
+  const pageStart = page * pageSizeBytes;
+  if (range.end - pageStart > pageSizeBytes) return readSeveralNow(store, cut(target, range));
+  const loans = new Loans();
+  const key = pageKeyOf(target, page);
+  const body = store.readNow(key, range.start - pageStart, range.end - pageStart, loans);
+  if (!body) return undefined;
+  return loans.isEmpty ? { body } : { body, giveBack: () => loans.giveBack() };
+}
+
+function readSeveralNow(
+  store: Pick<PageStore, 'readNow'>,
+  pieces: readonly Piece[],
+): { readonly body: Buffer } | undefined {
   const parts: Buffer[] = [];
   for (const { key, start, end } of pieces) {
-    const bytes = store.readNow(key, start, end, loans);
+    const bytes = store.readNow(key, start, end);
     if (!bytes) return undefined;
     parts.push(bytes);
   }
-  const body = join(parts);
-  return !loans || loans.isEmpty ? { body } : { body, giveBack: () => loans.giveBack() };
+  return { body: join(parts) };
 }
 
 function neverAborted(): AbortSignal {

@@ -17,6 +17,7 @@ export class SharedPageReader {
   private readonly maxLentSegments: number;
   private readonly lent = new Map<number, number>();
   private slab = Buffer.alloc(0);
+  private slabUsed = 0;
 
   constructor(memory: SharedCacheMemory, view: SharedCacheView) {
     this.view = view;
@@ -73,9 +74,12 @@ export class SharedPageReader {
 
   private room(length: number): Buffer {
     if (length > slabbedBytes) return Buffer.allocUnsafeSlow(length);
-    if (length > this.slab.length) this.slab = Buffer.allocUnsafeSlow(slabBytes);
-    const room = this.slab.subarray(0, length);
-    this.slab = this.slab.subarray(length);
-    return room;
+    if (this.slabUsed + length > this.slab.length) {
+      this.slab = Buffer.allocUnsafeSlow(slabBytes);
+      this.slabUsed = 0;
+    }
+    const start = this.slabUsed;
+    this.slabUsed += length;
+    return this.slab.subarray(start, this.slabUsed);
   }
 }
