@@ -1,27 +1,32 @@
 /**
  * Sends requests over kept-alive connections and prints what it saw as one JSON line. A process of its own, so that the server's
- * CPU time is the server's alone. No two signatures are the same: each request carries an id that is signed.
+ * CPU time is the server's alone. No two signatures are the same: a signed header carries an id, a presigned URL a lifetime of its own.
  *
  *   node load-client.ts JOB, JOB being JSON as `LoadJob` has it
  */
 import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import aws4 from 'aws4';
-import { bodyOf, type Case, keyOf } from './cases.ts';
+import { bytesOf, type Case, keyOf, pageBytes } from './cases.ts';
 
 export interface LoadJob {
+  readonly host: string;
   readonly port: number;
+  /** What requests name as their host, and sign: another one where a proxy passes them on. */
+  readonly hostHeader: string;
   readonly case: Case;
-  /** Ends after so many seconds … */
+  readonly signing: 'header' | 'presigned' | 'none';
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Keys `[firstKey, lastKey)` are asked for in turn, for so many seconds, … */
   readonly seconds: number;
-  /** … or, for misses, when each of these keys was asked for once. */
   readonly firstKey: number;
   readonly lastKey: number;
-  /** Absent: requests are not signed. */
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** … or each once; of a case with ranges, pages instead of keys. */
+  readonly once: boolean;
 }
 
 export interface LoadResult {
+  /** Those that were answered as they should be, and the others. */
   readonly requests: number;
   readonly failures: number;
   readonly bytes: number;
@@ -30,6 +35,8 @@ export interface LoadResult {
   readonly p99Ms: number;
   /** To the first byte of an answer's body, or its end where it has none. */
   readonly firstByteP50Ms: number;
+  /** Answers that said they came out of the cache. */
+  readonly hits: number;
 }
 
 interface Request {
@@ -37,91 +44,134 @@ interface Request {
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body?: Buffer;
-  readonly expected: number;
+  readonly status: number;
+  /** What the answer's body is to be; of a list only that there is one. */
+  readonly wanted?: { readonly key: number; readonly start: number; readonly end: number };
 }
 
 const job = JSON.parse(process.argv[2] ?? '{}') as LoadJob;
-const { kind, sizeBytes, rangeBytes = 0 } = job.case;
-const agent = new Agent({ keepAlive: true, maxSockets: job.case.connections });
-const body = kind === 'put' ? bodyOf(job.case, 0) : undefined;
+const { operation, dataset, rangeBytes = 0, connections } = job.case;
+const { bucket, sizeBytes } = dataset;
+const agent = new Agent({ keepAlive: true, maxSockets: connections });
+const body = operation === 'put' && !job.once ? bytesOf(0, 0, sizeBytes) : undefined;
 const bodyDigest = createHash('sha256')
   .update(body ?? '')
   .digest('hex');
+/** Bytes at the beginning of a body that are compared: enough to tell objects and places in them apart. */
+const comparedBytes = 64;
+const longestLifetime = 604_800;
 const wholeMs: number[] = [];
 const firstByteMs: number[] = [];
 let bytes = 0;
+let hits = 0;
 let failures = 0;
-let next = job.firstKey;
+let next = 0;
+let lifetime = 0;
 
 function nextRequest(): Request | undefined {
-  if (kind === 'miss' && next >= job.lastKey) return undefined;
-  const key = keyOf(job.firstKey + ((next++ - job.firstKey) % (job.lastKey - job.firstKey)));
-  const path = `/${job.case.name}/${key}`;
-  if (kind === 'list') {
-    return { method: 'GET', path: `/${job.case.name}?list-type=2`, headers: {}, expected: 200 };
+  const count = job.lastKey - job.firstKey;
+  if (job.once && next >= count) return undefined;
+  const turn = job.firstKey + (next++ % count);
+  if (operation === 'list' && !job.once) {
+    return { method: 'GET', path: `/${bucket}?list-type=2`, headers: {}, status: 200 };
   }
-  if (kind === 'put') {
+  if (operation === 'range') return rangeRequest(turn);
+  const path = `/${bucket}/${keyOf(turn)}`;
+  if (body) {
     const headers = { 'content-length': String(sizeBytes) };
-    return { method: 'PUT', path: `${path}-new`, headers, body, expected: 200 };
+    return { method: 'PUT', path: `${path}-new`, headers, body, status: 200 };
   }
-  if (kind !== 'range') return { method: 'GET', path, headers: {}, expected: 200 };
-  const start = randomInt((sizeBytes - rangeBytes) / 4096) * 4096;
+  return { method: 'GET', path, headers: {}, status: 200, wanted: { key: turn, start: 0, end: sizeBytes } };
+}
+
+/** Anywhere, or in a page of its own; pages in an order that nobody takes for reading on. */
+function rangeRequest(turn: number): Request {
+  const pages = Math.floor(sizeBytes / pageBytes);
+  const page = job.once ? (turn * 97) % pages : 0;
+  const room = (job.once ? pageBytes : sizeBytes) - rangeBytes;
+  const start = page * pageBytes + randomInt(room / 4096 + 1) * 4096;
+  const end = start + rangeBytes;
   return {
     method: 'GET',
-    path,
-    headers: { range: `bytes=${start}-${start + rangeBytes - 1}` },
-    expected: 206,
+    path: `/${bucket}/${keyOf(0)}`,
+    headers: { range: `bytes=${start}-${end - 1}` },
+    status: 206,
+    wanted: { key: 0, start, end },
   };
 }
 
-function signed({ method, path, headers }: Request): Record<string, string> {
-  if (!job.credentials) return headers;
-  const all = { ...headers, 'amz-sdk-invocation-id': randomUUID(), 'x-amz-content-sha256': bodyDigest };
-  const host = `127.0.0.1:${job.port}`;
-  const signing = { host, method, path, service: 's3', region: 'us-east-1', headers: all };
-  return aws4.sign(signing, job.credentials).headers as Record<string, string>;
+function signed({ method, path, headers }: Request): {
+  readonly path: string;
+  readonly headers: Record<string, string>;
+} {
+  const host = job.hostHeader;
+  if (job.signing === 'none') return { path, headers: { ...headers, host } };
+  const target = { host, method, service: 's3', region: 'us-east-1' };
+  if (job.signing === 'header') {
+    const all = { ...headers, 'amz-sdk-invocation-id': randomUUID(), 'x-amz-content-sha256': bodyDigest };
+    const { headers: sent } = aws4.sign({ ...target, path, headers: all }, job.credentials);
+    return { path, headers: sent as Record<string, string> };
+  }
+  lifetime = (lifetime % (longestLifetime - 3600)) + 1;
+  const asked = `${path}${path.includes('?') ? '&' : '?'}X-Amz-Expires=${3600 + lifetime}`;
+  const { path: url } = aws4.sign({ ...target, path: asked, signQuery: true }, job.credentials);
+  return { path: url as string, headers: { ...headers, host } };
 }
 
 function send(one: Request): Promise<void> {
   return new Promise((resolve) => {
     const startMs = performance.now();
-    const { method, path } = one;
-    const options = { host: '127.0.0.1', port: job.port, method, path, agent, headers: signed(one) };
-    const req = request(options, (res) => {
+    const fail = () => {
+      failures++;
+      resolve();
+    };
+    const { path, headers } = signed(one);
+    const { host, port } = job;
+    const req = request({ host, port, method: one.method, path, headers, agent }, (res) => {
       let first = Number.NaN;
+      let received = 0;
+      let isRight = res.statusCode === one.status;
       res.on('data', (chunk: Buffer) => {
-        if (Number.isNaN(first)) first = performance.now();
-        bytes += chunk.length;
+        if (received === 0) {
+          first = performance.now();
+          isRight &&= beginsRight(one, chunk);
+        }
+        received += chunk.length;
       });
       res.on('end', () => {
-        if (res.statusCode !== one.expected) failures++;
+        const { wanted } = one;
+        if (!isRight || (wanted && received !== wanted.end - wanted.start)) return fail();
         const end = performance.now();
+        bytes += received;
+        // A proxy hands on what the storage says of itself.
+        const said = res.headers['x-cache-status'] ?? res.headers['x-forebay-cache'];
+        if (String(said).toLowerCase() === 'hit') hits++;
         wholeMs.push(end - startMs);
         firstByteMs.push((Number.isNaN(first) ? end : first) - startMs);
         resolve();
       });
-      res.on('error', () => {
-        failures++;
-        resolve();
-      });
+      res.on('error', fail);
     });
-    req.on('error', () => {
-      failures++;
-      resolve();
-    });
+    req.on('error', fail);
     req.end(one.body);
   });
 }
 
+function beginsRight({ wanted }: Request, chunk: Buffer): boolean {
+  if (!wanted) return true;
+  const length = Math.min(comparedBytes, chunk.length);
+  return bytesOf(wanted.key, wanted.start, wanted.start + length).compare(chunk, 0, length) === 0;
+}
+
 const startMs = performance.now();
 async function connection(): Promise<void> {
-  while (kind === 'miss' || performance.now() - startMs < job.seconds * 1000) {
+  while (job.once || performance.now() - startMs < job.seconds * 1000) {
     const one = nextRequest();
     if (one === undefined) return;
     await send(one);
   }
 }
-await Promise.all(Array.from({ length: job.case.connections }, connection));
+await Promise.all(Array.from({ length: connections }, connection));
 const seconds = (performance.now() - startMs) / 1000;
 agent.destroy();
 function quantile(values: number[], q: number): number {
@@ -136,5 +186,6 @@ const result: LoadResult = {
   p50Ms: quantile(wholeMs, 0.5),
   p99Ms: quantile(wholeMs, 0.99),
   firstByteP50Ms: quantile(firstByteMs, 0.5),
+  hits,
 };
 console.log(JSON.stringify(result));

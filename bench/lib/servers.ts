@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,8 +23,13 @@ export interface Node extends Server {
   readonly adminPort: number;
 }
 
-/** Mounts the bucket of the storage at a port under the same name, with metadata that is good for an hour. */
-export async function addMount(node: Node, bucket: string, storagePort: number): Promise<void> {
+/** Mounts the bucket of the storage at a port under the same name; by default with metadata that is good for an hour. */
+export async function addMount(
+  node: Node,
+  bucket: string,
+  storagePort: number,
+  freshness = 'lease:1h',
+): Promise<void> {
   const host = `127.0.0.1:${node.adminPort}`;
   const body = JSON.stringify({
     target: bucket,
@@ -34,7 +37,7 @@ export async function addMount(node: Node, bucket: string, storagePort: number):
     endpoint: `http://127.0.0.1:${storagePort}`,
     region: 'us-east-1',
     pathStyle: true,
-    freshness: 'lease:1h',
+    freshness,
     accessKeyId: credentials.accessKeyId,
     secretAccessKey: credentials.secretAccessKey,
   });
@@ -92,30 +95,8 @@ export async function startForebay(
   return { name, port, adminPort, process: child, stop: () => stop(child) };
 }
 
-/** nginx serving `folder/www` as static files, one worker, access log on; undefined where nginx is not installed. */
-export async function startNginx(folder: string): Promise<Server | undefined> {
-  const program = ['/usr/sbin/nginx', '/usr/local/sbin/nginx'].find((path) => existsSync(path));
-  if (!program) return undefined;
-  const port = await freePort();
-  await mkdir(join(folder, 'www'), { recursive: true });
-  const configuration = `
-worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log ${folder}/nginx-error.log;
-events { worker_connections 256; }
-http {
-  access_log ${folder}/nginx-access.log combined buffer=64k; sendfile on; tcp_nodelay on; keepalive_requests 1000000000;
-  client_body_temp_path ${folder}/t1; proxy_temp_path ${folder}/t2; fastcgi_temp_path ${folder}/t3;
-  uwsgi_temp_path ${folder}/t4; scgi_temp_path ${folder}/t5;
-  server { listen 127.0.0.1:${port}; root ${folder}/www; }
-}
-${process.getuid?.() === 0 ? 'user root;' : ''}
-`;
-  await writeFile(join(folder, 'nginx.conf'), configuration);
-  const child = spawn(program, ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'ignore' });
-  await untilAnswers(`http://127.0.0.1:${port}/`, child);
-  return { name: 'nginx static', port, process: child, stop: () => stop(child) };
-}
-
-async function untilAnswers(url: string, child: ChildProcess): Promise<void> {
+/** Resolves when the URL is answered, by whatever is no fault of the server. Rejects if `child` ends before. */
+export async function untilAnswers(url: string, child: ChildProcess): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     if (child.exitCode !== null)
       throw new Error(`the server ended with ${child.exitCode} before it was ready`);
@@ -129,8 +110,9 @@ async function untilAnswers(url: string, child: ChildProcess): Promise<void> {
   throw new Error(`no answer from ${url} within 20 s`);
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
+/** Resolves when it has ended. */
+export async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
   await ended;
