@@ -3,6 +3,7 @@ import { plantedAdmissionDefects } from './planted-admission-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
+import { plantedSoakDefects } from './planted-soak-defects.ts';
 import { plantedStoreDefects } from './planted-store-defects.ts';
 import { plantedThreadDefects } from './planted-thread-defects.ts';
 
@@ -15,8 +16,8 @@ export interface PlantedDefect {
   readonly right: string;
   /** What stands there instead. */
   readonly wrong: string;
-  /** Jest's patterns of the test files of which one must fail. */
-  readonly foundBy: readonly string[];
+  /** Jest's patterns of the test files of which one must fail; or a short soak, which is slow. */
+  readonly foundBy: readonly string[] | 'soak';
 }
 
 const bodies = ['test/auth/upload-body', 'test/hostile/bodies'];
@@ -177,4 +178,5 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedReadAheadDefects,
   ...plantedStoreDefects,
   ...plantedThreadDefects,
+  ...plantedSoakDefects,
 ];

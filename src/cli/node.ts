@@ -144,6 +144,8 @@ async function build(
     }),
     (part) => part.close(),
   );
+  metrics.showFills(() => reader.usage);
+  metrics.showHolds(() => shared.pages.holds);
   const workerId = await loadWorkerId(dataFolder, random);
   const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
     rootUri,

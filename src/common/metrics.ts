@@ -107,14 +107,27 @@ export class Metrics {
 
   /** Takes the number of S3 requests being worked on from where it is kept. */
   showInFlight(read: () => number): void {
-    new Gauge({
-      name: 'forebay_requests_in_flight',
-      help: 'S3 requests being worked on',
-      registers: [this.registry],
-      collect() {
-        this.set(read());
-      },
-    });
+    this.measured('forebay_requests_in_flight', 'S3 requests being worked on', read);
+  }
+
+  /** Takes what fills hold from where it is kept. */
+  showFills(read: () => { readonly flights: number; readonly bytes: number }): void {
+    this.measured('forebay_page_flights', 'Pages on their way from a backend', () => read().flights);
+    this.measured('forebay_fill_bytes', 'Memory that pages being filled hold', () => read().bytes);
+  }
+
+  /** Takes what readers keep of the memory for pages from where it is kept. */
+  showHolds(read: () => { readonly pins: number; readonly lentSegments: number }): void {
+    this.measured(
+      'forebay_memory_pins',
+      'Answers that hold a page in memory in its place',
+      () => read().pins,
+    );
+    this.measured(
+      'forebay_memory_lent_segments',
+      'Segments of the memory for pages that answers are sent from; several threads count several times',
+      () => read().lentSegments,
+    );
   }
 
   /** Takes the number of log lines lost so far from where it is kept. */
@@ -141,6 +154,18 @@ export class Metrics {
 
   private counter<T extends string>(name: string, help: string, labelNames: readonly T[]): Counter<T> {
     return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
+  }
+
+  /** A number that is looked up when it is asked for. */
+  private measured(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
   }
 
   private gauge<T extends string>(name: string, help: string, labelNames: readonly T[]): Gauge<T> {

@@ -55,6 +55,11 @@ export class MemoryPageStore implements PageStore {
     };
   }
 
+  /** What the readers of all threads hold at the moment. */
+  get holds() {
+    return { pins: this.cache.view.pinCount, lentSegments: this.cache.view.lentCount };
+  }
+
   async read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {
     return this.readNow(key, start, end);
   }

@@ -113,6 +113,17 @@ export class SharedCacheView {
     return count;
   }
 
+  /** Holds of all threads that were not released yet. */
+  get pinCount(): number {
+    const { segmentCount, threadCount } = this.memory;
+    const row = rowInts(segmentCount);
+    let count = 0;
+    for (let thread = 0; thread < threadCount; thread++) {
+      for (let i = 0; i < segmentCount; i++) count += Atomics.load(this.pins, thread * row + i);
+    }
+    return count;
+  }
+
   /** Whether the slot holds what it held at `version`, as of now. */
   isStill(slot: number, version: number): boolean {
     return Atomics.load(this.slots, slot * slotInts + versionField) === version;

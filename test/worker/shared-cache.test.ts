@@ -85,6 +85,17 @@ describe('pages in shared memory', () => {
     for (const loans of borrowed) loans.giveBack();
   });
 
+  test('what readers of all threads hold is told, until it is given back', () => {
+    const store = openStore(MiB, 2);
+    store.keep(pageKey(), pageBytes(90_000));
+    const borrowed = [new Loans(), new Loans()];
+    SharedPageReader.of(store.shared, 1).readNow(pageKey(), 0, 90_000, borrowed[0]);
+    store.readNow(pageKey(), 0, 80_000, borrowed[1]);
+    expect(store.holds).toEqual({ pins: 2, lentSegments: 2 });
+    for (const loans of borrowed) loans.giveBack();
+    expect(store.holds).toEqual({ pins: 0, lentSegments: 0 });
+  });
+
   test('what a thread had borrowed when it died is free again', () => {
     const store = openStore(MiB, 3);
     for (const thread of [1, 2]) {
