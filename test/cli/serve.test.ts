@@ -5,9 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { RunningNode } from '../../conformance/harness.ts';
 import { run } from '../../src/cli/run.ts';
 import { pairs } from '../common/tls-pairs.ts';
+import { HostileClient } from '../hostile/hostile-client.ts';
+import { RawConnection } from '../hostile/raw-connection.ts';
 import { type Outcome, runCli, startCli } from './command-line.ts';
 
 interface Started {
@@ -103,6 +107,48 @@ describe('a node', () => {
     const startedMs = Date.now();
     expect(await stop(node.child, 'SIGTERM')).toBe(0);
     expect(Date.now() - startedMs).toBeLessThan(5_000);
+  });
+
+  /** An upload that has begun: the node ends when it is whole, or the time for it is over. */
+  async function beginUpload(
+    node: Started,
+  ): Promise<{ readonly connection: RawConnection; readonly rest: string }> {
+    const s3Port = Number(new URL(node.s3).port);
+    const { accessKeyId, secretAccessKey = '' } = node;
+    const hostile = new HostileClient({ s3Port, accessKeyId, secretAccessKey } as RunningNode);
+    expect((await hostile.send({ method: 'PUT', target: '/bucket' })).status).toBe(200);
+    const headers = { 'Content-Length': '4', Expect: '100-continue' };
+    const head = hostile.signed({
+      method: 'PUT',
+      target: '/bucket/key',
+      payload: 'UNSIGNED-PAYLOAD',
+      headers,
+    });
+    const connection = await RawConnection.open(s3Port);
+    connection.write(head.text());
+    expect((await connection.answer())?.status).toBe(100);
+    return { connection, rest: 'body' };
+  }
+
+  test('a signal that comes twice, as Ctrl-C does through npm, lets a request under way end', async () => {
+    const node = await serve({ FOREBAY_TIMEOUT_SHUTDOWN: '4s' });
+    const { connection, rest } = await beginUpload(node);
+    node.child.kill('SIGINT');
+    await sleep(100);
+    const stopped = stop(node.child, 'SIGINT');
+    await sleep(100);
+    connection.write(rest);
+    expect((await connection.answer())?.status).toBe(200);
+    expect(await stopped).toBe(0);
+  });
+
+  test('a signal that is repeated later ends it at once', async () => {
+    const node = await serve({ FOREBAY_TIMEOUT_SHUTDOWN: '4s' });
+    const { connection } = await beginUpload(node);
+    node.child.kill('SIGTERM');
+    await sleep(1300);
+    expect(await stop(node.child, 'SIGTERM')).toBe(1);
+    connection.close();
   });
 
   test('mounts a folder, shows it, checks it and lets it go; what fails ends with 1', async () => {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { systemClock } from '../../common/clock.ts';
 import { createLog, type Log } from '../../common/log.ts';
 import { LogWriter } from '../../common/log-writer.ts';
 import { systemRandom } from '../../common/random.ts';
@@ -15,6 +16,8 @@ import { readVersion } from './version.ts';
 /** After a signal the process is gone within this time, whatever hangs. */
 const endWithinMs = 4_800;
 const logFlushMs = 300;
+/** Signals that come so close together are one wish. */
+const sameWishMs = 1000;
 
 /** `forebay serve` */
 export const serveCommand: Command = {
@@ -128,13 +131,9 @@ function tellNewKey({ json, print }: Invocation, root: RootCredentials, path: st
   else for (const line of newKeyLines(root, resolve(path))) print(line);
 }
 
-/** A second signal, or a part that hangs, ends the process at once: nothing acknowledged depends on an orderly end. */
+/** A part that hangs does not keep the process: nothing acknowledged depends on an orderly end. */
 async function end(node: RunningNode, log: Log): Promise<void> {
-  const late = setTimeout(() => process.exit(1), endWithinMs);
-  late.unref();
-  const again = () => process.exit(1);
-  process.once('SIGTERM', again);
-  process.once('SIGINT', again);
+  setTimeout(() => process.exit(1), endWithinMs).unref();
   try {
     await node.close();
   } catch (error) {
@@ -142,8 +141,20 @@ async function end(node: RunningNode, log: Log): Promise<void> {
   }
 }
 
+/**
+ * Resolves with the first signal. A later one ends the process at once, but for the same wish told twice: Ctrl-C reaches every process of
+ * a terminal, and npm hands on what it gets.
+ */
 function untilAskedToEnd(): Promise<string> {
+  let askedMs: number | undefined;
   return new Promise((resolveSignal) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolveSignal(signal));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (askedMs === undefined) {
+          askedMs = systemClock.monotonicMs();
+          resolveSignal(signal);
+        } else if (systemClock.monotonicMs() - askedMs > sameWishMs) process.exit(1);
+      });
+    }
   });
 }
