@@ -96,4 +96,18 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
     wrong: 'return code;',
     foundBy: ['test/hostile/counted-once'],
   },
+  {
+    name: 'an answer that was ended and is still on its way is cut when the node ends',
+    file: 'src/gateway/server.ts',
+    right: 'if (!socket._httpMessage && socket.writableLength === 0) socket.destroy();',
+    wrong: 'if (!socket._httpMessage || socket._httpMessage.writableEnded) socket.destroy();',
+    foundBy: ['test/cli/serve'],
+  },
+  {
+    name: 'the same signal twice at once ends the node in the middle of its requests',
+    file: 'src/cli/commands/serve.ts',
+    right: 'else if (systemClock.monotonicMs() - askedMs > sameWishMs) process.exit(1);',
+    wrong: 'else process.exit(1);',
+    foundBy: ['test/cli/serve'],
+  },
 ];

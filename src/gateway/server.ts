@@ -35,11 +35,14 @@ export interface ConnectionCount {
   removeConnection(): void;
 }
 
+const lookForIdleMs = 50;
+
 /** The S3 port: Fastify owns the listener, the S3 pipeline hangs straight under its server. */
 export class S3Server {
   readonly #fastify: FastifyInstance;
   readonly #server: Server;
   readonly #settings: ServerSettings;
+  readonly #sockets = new Set<AnsweringSocket>();
   #closing = false;
 
   constructor(taker: RequestTaker, tls: TlsDoor | undefined, settings: ServerSettings) {
@@ -64,6 +67,12 @@ export class S3Server {
     this.#server.maxConnections = settings.maxConnections;
     if (settings.connections) limitConnections(this.#server, settings.connections, settings.maxConnections);
     this.#server.timeout = settings.idleTimeoutMs;
+    this.#server.on(tls ? 'secureConnection' : 'connection', (socket: AnsweringSocket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    // Node's own, which its `close` calls, takes an answer for done that is still on its way to a slow reader.
+    this.#server.closeIdleConnections = () => this.#closeIdle();
     this.#server.on('checkContinue', (req, res) => taker.handle(req, res, true));
     this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
       taker.noteUnparsable('ExpectationFailed', req.socket.remoteAddress);
@@ -98,11 +107,25 @@ export class S3Server {
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     const closed = this.#fastify.close();
-    this.#server.closeIdleConnections();
+    this.#closeIdle();
+    // Connections become idle whose answers said nothing of an end: they had begun before.
+    const idle = setInterval(() => this.#closeIdle(), lookForIdleMs);
     const cut = setTimeout(() => this.#server.closeAllConnections(), graceMs);
     await closed;
+    clearInterval(idle);
     clearTimeout(cut);
   }
+
+  #closeIdle(): void {
+    for (const socket of this.#sockets) {
+      if (!socket._httpMessage && socket.writableLength === 0) socket.destroy();
+    }
+  }
+}
+
+/** Node's HTTP server keeps the answer that is due, or being sent, on its connection. */
+interface AnsweringSocket extends Socket {
+  readonly _httpMessage?: ServerResponse | null;
 }
 
 /** As Node's own limit, which knows one thread only: a connection above it is closed at once. */
@@ -118,10 +141,7 @@ function limitConnections(server: Server, connections: ConnectionCount, maxConne
  * What could not be parsed as HTTP is answered in S3's form where the fault has a name there, and the connection is closed.
  * The code that was answered to what never became a request; undefined if nothing was, or a request is counted already.
  */
-function answerUnparsable(
-  error: Error & { code?: string },
-  socket: Socket & { _httpMessage?: ServerResponse },
-): string | undefined {
+function answerUnparsable(error: Error & { code?: string }, socket: AnsweringSocket): string | undefined {
   const due = socket._httpMessage;
   // A whole request came before, and its answer is still due: that is given, and is the last on this connection.
   if (due?.req.complete && !due.headersSent && socket.writable) {

@@ -142,6 +142,30 @@ describe('a node', () => {
     expect(await stopped).toBe(0);
   });
 
+  test('an answer on its way to a slow reader arrives whole when the node ends', async () => {
+    const node = await serve({ FOREBAY_TIMEOUT_SHUTDOWN: '4s' });
+    const { connection, rest } = await beginUpload(node);
+    const s3Port = Number(new URL(node.s3).port);
+    const { accessKeyId, secretAccessKey = '' } = node;
+    const hostile = new HostileClient({ s3Port, accessKeyId, secretAccessKey } as RunningNode);
+    const body = 'slow'.repeat(200_000);
+    expect((await hostile.send({ method: 'PUT', target: '/bucket/large', body })).status).toBe(200);
+    // From memory, in one piece, as soon as it has been read once.
+    expect((await hostile.send({ target: '/bucket/large' })).body).toBe(body);
+    // So many that the network does not take them all.
+    const slow = await RawConnection.open(s3Port);
+    slow.pause();
+    slow.write(hostile.signed({ target: '/bucket/large' }).text().repeat(8));
+    await sleep(300);
+    const stopped = stop(node.child, 'SIGTERM');
+    await sleep(300);
+    slow.resume();
+    for (let i = 0; i < 8; i++) expect((await slow.answer())?.body.length).toBe(body.length);
+    connection.write(rest);
+    expect((await connection.answer())?.status).toBe(200);
+    expect(await stopped).toBe(0);
+  });
+
   test('a signal that is repeated later ends it at once', async () => {
     const node = await serve({ FOREBAY_TIMEOUT_SHUTDOWN: '4s' });
     const { connection } = await beginUpload(node);

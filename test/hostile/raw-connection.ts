@@ -89,6 +89,10 @@ export class RawConnection {
     this.socket.pause();
   }
 
+  resume(): void {
+    this.socket.resume();
+  }
+
   /** Ends the sending side; the other may still answer. */
   finish(): void {
     this.socket.end();
