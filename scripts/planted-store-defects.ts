@@ -5,6 +5,7 @@ const records = ['test/worker/disk/records'];
 const restart = ['test/worker/disk-restart'];
 const store = ['test/worker/disk-page-store'];
 const outage = ['test/worker/disk-outage'];
+const tiers = ['test/worker/page-stores'];
 const table = ['test/worker/disk/page-table'];
 const between = ['test/worker/disk/removals-between'];
 
@@ -16,6 +17,22 @@ export const plantedStoreDefects: readonly PlantedDefect[] = [
     right: '    for (const name of unwanted) void this.removeIncarnation(name);\n',
     wrong: '',
     foundBy: restart,
+  },
+  {
+    name: 'memory over disk: a page that comes from the disk is kept while it is removed',
+    file: 'src/worker/tiered-page-store.ts',
+    right:
+      'await Promise.all([this.disk.removeIncarnation(incarnation), this.memory.removeIncarnation(incarnation)]);',
+    wrong:
+      'await this.memory.removeIncarnation(incarnation);\n    await this.disk.removeIncarnation(incarnation);',
+    foundBy: tiers,
+  },
+  {
+    name: 'memory: a part of the slots is not looked at when a mount is forgotten',
+    file: 'src/worker/memory-page-store.ts',
+    right: 'slot += slotsAtOnce) {',
+    wrong: 'slot += 2 * slotsAtOnce) {',
+    foundBy: tiers,
   },
   {
     name: 'regions: a removal does not wait for a copy that is being carried',

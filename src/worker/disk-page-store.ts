@@ -2,6 +2,7 @@ import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
+import { nextTurn } from '../common/next-turn.ts';
 import { type Random, systemRandom } from '../common/random.ts';
 import type { FileSystem } from '../ufs/file-system.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
@@ -354,7 +355,7 @@ export class DiskPageStore implements PageStore {
 
   private async sweepWhileDue(): Promise<void> {
     while (this.sweepIsDue && !this.closed) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       this.sweepIsDue = false;
       await this.sweepAll();
     }
@@ -367,7 +368,7 @@ export class DiskPageStore implements PageStore {
       if (table.regionOf(entry) !== 0 && table.isRemoved(table.incarnationOf(entry))) {
         this.directoryOf(entry)?.sweep(entry);
       }
-      if (entry % sweptAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (entry % sweptAtOnce === 0) await nextTurn();
     }
     for (const directory of this.directories) directory.wake();
   }

@@ -1,4 +1,5 @@
 import type { Metrics } from '../common/metrics.ts';
+import { nextTurn } from '../common/next-turn.ts';
 import type { Loans } from './loans.ts';
 import { totalBytes } from './page-format.ts';
 import { pageName } from './page-key.ts';
@@ -19,6 +20,8 @@ export interface MemoryPageStoreSettings {
 }
 
 const usualPageBytes = 2048;
+/** Slots that are looked at in one go when a mount's pages are forgotten; reads go on in between. */
+const slotsAtOnce = 8192;
 
 /**
  * Pages in memory that other threads read too (`SharedPageReader`). What enters was checked where it came from (a fill, or a disk
@@ -103,7 +106,11 @@ export class MemoryPageStore implements PageStore {
   }
 
   async removeIncarnation(incarnation: string): Promise<void> {
-    this.cache.removeAll((name) => partsOf(name).incarnation === incarnation);
+    const isUnwanted = (name: string) => partsOf(name).incarnation === incarnation;
+    for (let slot = 0; slot < this.shared.slotCount; slot += slotsAtOnce) {
+      if (slot > 0) await nextTurn();
+      this.cache.removeAll(isUnwanted, slot, slot + slotsAtOnce);
+    }
     this.measure();
   }
 

@@ -110,8 +110,9 @@ export class SharedCache {
     for (const slot of this.groups.slotsOf(group)) if (isUnwanted(this.nameAt(slot))) this.clearSlot(slot);
   }
 
-  removeAll(isUnwanted: (name: string) => boolean): void {
-    for (let slot = 0; slot < this.memory.slotCount; slot++) {
+  /** Withdraws the records in slots `[first, end)`, or in all, whose name is unwanted. */
+  removeAll(isUnwanted: (name: string) => boolean, first = 0, end = this.memory.slotCount): void {
+    for (let slot = first; slot < Math.min(end, this.memory.slotCount); slot++) {
       if (!this.isEmpty(slot) && isUnwanted(this.nameAt(slot))) this.clearSlot(slot);
     }
   }

@@ -61,13 +61,15 @@ export class TieredPageStore implements PageStore {
   }
 
   async remove(incarnation: string, path: string, keepGeneration?: string): Promise<void> {
-    await this.memory.remove(incarnation, path, keepGeneration);
-    await this.disk.remove(incarnation, path, keepGeneration);
+    // At once, for a page that comes from the disk in between would be kept in memory.
+    await Promise.all([
+      this.disk.remove(incarnation, path, keepGeneration),
+      this.memory.remove(incarnation, path, keepGeneration),
+    ]);
   }
 
   async removeIncarnation(incarnation: string): Promise<void> {
-    await this.memory.removeIncarnation(incarnation);
-    await this.disk.removeIncarnation(incarnation);
+    await Promise.all([this.disk.removeIncarnation(incarnation), this.memory.removeIncarnation(incarnation)]);
   }
 
   async close(): Promise<void> {

@@ -44,6 +44,43 @@ describe('memory over a disk', () => {
       await bench.close();
     }
   });
+
+  const removals: Record<string, (store: TieredPageStore) => Promise<void>> = {
+    'by its path': (store) => store.remove('mount-1', pageKey().path),
+    'with its mount': (store) => store.removeIncarnation('mount-1'),
+  };
+  for (const [how, remove] of Object.entries(removals)) {
+    test(`keeps no page that comes from the disk while it is removed ${how}`, async () => {
+      const bench = await DiskBench.make();
+      try {
+        const disk = await bench.open();
+        await disk.write(pageKey(), pageBytes(1000));
+        const hold = Promise.withResolvers<void>();
+        let reading: Promise<unknown> = Promise.resolve();
+        class SlowMemory extends MemoryPageStore {
+          override async remove(...args: Parameters<MemoryPageStore['remove']>) {
+            await super.remove(...args);
+            hold.resolve();
+            await reading;
+          }
+          override async removeIncarnation(incarnation: string) {
+            await super.removeIncarnation(incarnation);
+            hold.resolve();
+            await reading;
+          }
+        }
+        const memory = new SlowMemory(new Metrics(), { capacityBytes, maxPageBytes: capacityBytes });
+        const store = new TieredPageStore(memory, disk);
+        bench.fs.fault = (operation) => (operation === 'read' ? hold.promise : undefined);
+        reading = store.read(pageKey(), 0, 1000);
+        await remove(store);
+        await reading;
+        expect([store.has(pageKey()), store.readNow(pageKey(), 0, 1000)]).toEqual([false, undefined]);
+      } finally {
+        await bench.close();
+      }
+    });
+  }
 });
 
 describe('a memory page store', () => {
@@ -51,5 +88,18 @@ describe('a memory page store', () => {
     const store = new MemoryPageStore(new Metrics(), { capacityBytes: 100_000, maxPageBytes: 1000 });
     for (let i = 0; i < 10_000; i++) await store.write(pageKey({ path: `k${i}` }), Buffer.alloc(1));
     expect(store.usage.pages).toBeLessThan(200);
+  });
+
+  test('forgets all pages of a mount, and no others, however many there are', async () => {
+    const store = new MemoryPageStore(new Metrics(), { capacityBytes: 30_000_000, maxPageBytes: 1000 });
+    const keys = Array.from({ length: 9000 }, (_, i) =>
+      pageKey({ incarnation: `mount-${i % 2}`, path: `k${i}` }),
+    );
+    for (const key of keys) store.keep(key, Buffer.alloc(10));
+    const held = () => [0, 1].map((rest) => keys.filter((key, i) => i % 2 === rest && store.has(key)).length);
+    const [others, unwanted] = held() as [number, number];
+    expect(Math.min(others, unwanted)).toBeGreaterThan(4400);
+    await store.removeIncarnation('mount-1');
+    expect([held(), store.usage.pages]).toEqual([[others, 0], others]);
   });
 });

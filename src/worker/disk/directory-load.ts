@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Metrics } from '../../common/metrics.ts';
+import { nextTurn } from '../../common/next-turn.ts';
 import { type FileSystem, isErrno, readWhole, removeQuietly } from '../../ufs/file-system.ts';
 import type { MissedRemovals } from './missed-removals.ts';
 import type { PageBook } from './page-book.ts';
@@ -37,6 +38,8 @@ export interface Loaded {
 
 /** Larger than the index of any region. */
 const maxIndexBytes = 1024 ** 3;
+/** Rows of an index that are taken in one go: other folders' pages are read meanwhile. */
+const rowsAtOnce = 4096;
 
 /** Makes the folders of a directory that are missing. */
 export async function makeFolders(fs: FileSystem, path: string): Promise<void> {
@@ -169,6 +172,7 @@ async function loadIndex(parts: LoadParts, removals: Removals, region: Region): 
   regions.grow(region, 0, bytes.length - region.indexBytes);
   const isRemoved = removals.ofRegion(region.id);
   for (let number = 0; number < index.rowCount; number++) {
+    if (number % rowsAtOnce === rowsAtOnce - 1) await nextTurn();
     const row = index.row(number);
     if (isRemoved(row.offset, row.incarnation)) continue;
     // What is not taken now must not come back later either, when it may have been removed elsewhere.

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Log } from '../../common/log.ts';
+import { nextTurn } from '../../common/next-turn.ts';
 import { type FileSystem, FileSystemError, isErrno } from '../../ufs/file-system.ts';
 
 /** How many files are removed before others get their turn. */
@@ -37,7 +38,7 @@ async function removeFolder(fs: FileSystem, folder: string, isEnded: () => boole
   for (const name of await fs.readDirectory(folder)) {
     if (isEnded()) return;
     await fs.unlink(join(folder, name));
-    if (++removed % filesATurn === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (++removed % filesATurn === 0) await nextTurn();
   }
   await fs.removeDirectory(folder);
 }

@@ -51,21 +51,6 @@ export interface IndexRow {
   readonly pinned: boolean;
 }
 
-/**
- * The index of a region that is not written to any more, in a file beside it: it only saves reading the region's headers at the next
- * start. Numbers are little-endian u32:
- *
- *     'FBINDEX1' · number · marker (8 bytes) · bytes of the region's file · rows · length of the incarnations
- *     rows of 36 bytes: hash (16) · path's hash · incarnation's place in the list · offset · page length · header length / 8 and pinned
- *     incarnations (JSON, UTF-8) · CRC-32 of all before
- */
-export interface RegionIndex {
-  readonly region: number;
-  readonly marker: Buffer;
-  readonly fileBytes: number;
-  readonly rows: readonly IndexRow[];
-}
-
 const indexMagic = Buffer.from('FBINDEX1');
 const indexHeadBytes = 32 + 4;
 export const indexRowBytes = 36;
@@ -75,32 +60,59 @@ export function indexOverheadBytes(incarnationBytes: number): number {
   return indexHeadBytes + 4 + incarnationBytes;
 }
 
-export function encodeRegionIndex({ region, marker, fileBytes, rows }: RegionIndex): Buffer {
-  const places = new Map<string, number>();
-  for (const { incarnation } of rows) {
-    if (!places.has(incarnation)) places.set(incarnation, places.size);
+/**
+ * The index of a region that is not written to any more, in a file beside it: it only saves reading the region's headers at the next
+ * start. Numbers are little-endian u32:
+ *
+ *     'FBINDEX1' · number · marker (8 bytes) · bytes of the region's file · rows · length of the incarnations
+ *     rows of 36 bytes: hash (16) · path's hash · incarnation's place in the list · offset · page length · header length / 8 and pinned
+ *     incarnations (JSON, UTF-8) · CRC-32 of all before
+ *
+ * It is made row by row, since a region of small pages has tens of thousands.
+ */
+export class RegionIndexRows {
+  private readonly bytes: Buffer;
+  private readonly places = new Map<string, number>();
+  private count = 0;
+
+  constructor(mostRows: number) {
+    this.bytes = Buffer.allocUnsafeSlow(mostRows * indexRowBytes);
   }
-  const names = Buffer.from(JSON.stringify([...places.keys()]));
-  const out = Buffer.allocUnsafe(indexHeadBytes + rows.length * indexRowBytes + names.length + 4);
-  indexMagic.copy(out);
-  out.writeUInt32LE(region, 8);
-  marker.copy(out, 12);
-  out.writeUInt32LE(fileBytes, 20);
-  out.writeUInt32LE(rows.length, 24);
-  out.writeUInt32LE(names.length, 28);
-  out.writeUInt32LE(0, 32);
-  let at = indexHeadBytes;
-  for (const row of rows) {
-    for (const word of row.hash) at = out.writeInt32LE(word, at);
-    at = out.writeInt32LE(row.path32, at);
-    at = out.writeUInt32LE(places.get(row.incarnation) as number, at);
-    at = out.writeUInt32LE(row.offset, at);
-    at = out.writeUInt32LE(row.pageBytes, at);
-    at = out.writeUInt32LE((row.headerBytes / 8) | (row.pinned ? metaBits.pinned : 0), at);
+
+  add(row: IndexRow): void {
+    const { bytes } = this;
+    let at = this.count++ * indexRowBytes;
+    for (let i = 0; i < 4; i++) at = bytes.writeInt32LE(row.hash[i] as number, at);
+    at = bytes.writeInt32LE(row.path32, at);
+    at = bytes.writeUInt32LE(this.placeOf(row.incarnation), at);
+    at = bytes.writeUInt32LE(row.offset, at);
+    at = bytes.writeUInt32LE(row.pageBytes, at);
+    bytes.writeUInt32LE((row.headerBytes / 8) | (row.pinned ? metaBits.pinned : 0), at);
   }
-  names.copy(out, at);
-  out.writeUInt32LE(crc32(out.subarray(0, -4)), out.length - 4);
-  return out;
+
+  /** The index of the region with this header, whose file is so long. */
+  encode({ region, marker }: Pick<RegionHeader, 'region' | 'marker'>, fileBytes: number): Buffer {
+    const names = Buffer.from(JSON.stringify([...this.places.keys()]));
+    const start = Buffer.alloc(indexHeadBytes);
+    indexMagic.copy(start);
+    start.writeUInt32LE(region, 8);
+    marker.copy(start, 12);
+    start.writeUInt32LE(fileBytes, 20);
+    start.writeUInt32LE(this.count, 24);
+    start.writeUInt32LE(names.length, 28);
+    const rows = this.bytes.subarray(0, this.count * indexRowBytes);
+    const out = Buffer.concat([start, rows, names, Buffer.alloc(4)]);
+    out.writeUInt32LE(crc32(out.subarray(0, -4)), out.length - 4);
+    return out;
+  }
+
+  private placeOf(incarnation: string): number {
+    const known = this.places.get(incarnation);
+    if (known !== undefined) return known;
+    const place = this.places.size;
+    this.places.set(incarnation, place);
+    return place;
+  }
 }
 
 /** An index as it was read. */

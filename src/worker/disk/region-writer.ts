@@ -1,9 +1,10 @@
+import { nextTurn } from '../../common/next-turn.ts';
 import type { Random } from '../../common/random.ts';
 import { type FileSystem, removeQuietly, writeDurably } from '../../ufs/file-system.ts';
 import type { Queue } from '../admission.ts';
 import type { PageBook } from './page-book.ts';
 import { encodeRecordHeader, headerBytesOf, markerBytes, type RecordHeader } from './record-format.ts';
-import { encodeRegionHeader, encodeRegionIndex, type IndexRow, indexRowBytes } from './region-format.ts';
+import { encodeRegionHeader, type IndexRow, indexRowBytes, RegionIndexRows } from './region-format.ts';
 import { indexPath, regionPath } from './region-names.ts';
 import { newRegion, type Region, type Regions } from './regions.ts';
 
@@ -36,6 +37,8 @@ export interface RegionWriterEvents {
 
 /** Regions that may be waiting for the disk at once, before the next one is begun. */
 const maxInBackground = 4;
+/** Rows of an index that are made in one go. */
+const rowsAtOnce = 2048;
 
 export function recordBytes({ keyText, header }: Pick<NewRecord, 'keyText' | 'header'>): number {
   return headerBytesOf(keyText.length, header.pageBytes) + header.pageBytes;
@@ -150,17 +153,14 @@ export class RegionWriter {
 
   /** Writes the index of a region whose file is complete and durable. */
   async writeIndex(region: Region): Promise<void> {
-    const rows: IndexRow[] = [];
+    const rows = new RegionIndexRows(region.entries.length);
     for (let i = 0; i < region.entries.length; i++) {
       const row = this.rowOf(region, region.entries.at(i));
-      if (row) rows.push(row);
+      if (row) rows.add(row);
+      // Reads go on in between. What is removed meanwhile the log of removals says.
+      if (i % rowsAtOnce === rowsAtOnce - 1) await nextTurn();
     }
-    const bytes = encodeRegionIndex({
-      region: region.id,
-      marker: region.marker,
-      fileBytes: region.fileBytes,
-      rows,
-    });
+    const bytes = rows.encode({ region: region.id, marker: region.marker }, region.fileBytes);
     this.regions.grow(region, 0, bytes.length - region.indexBytes);
     const path = indexPath(this.settings.path, region.id);
     await removeQuietly(this.fs, path);

@@ -18,8 +18,8 @@ import { RegionFiles } from '../../../src/worker/disk/region-files.ts';
 import {
   decodeRegionIndex,
   encodeRegionHeader,
-  encodeRegionIndex,
   type IndexRow,
+  RegionIndexRows,
   regionHeaderBytes,
 } from '../../../src/worker/disk/region-format.ts';
 import { scanRegion } from '../../../src/worker/disk/region-scan.ts';
@@ -163,23 +163,28 @@ describe('the index of a region', () => {
     pageBytes: 1000 * i,
     pinned: i === 2,
   }));
-  const index = { region: 7, marker, fileBytes: 4_100_000_000, rows };
+  const fileBytes = 4_100_000_000;
   const header = { region: 7, marker, queue: 'main' as const };
+  const encoded = () => {
+    const made = new RegionIndexRows(rows.length + 1);
+    for (const row of rows) made.add(row);
+    return made.encode(header, fileBytes);
+  };
 
   test('is read as it was written', () => {
-    const read = decodeRegionIndex(encodeRegionIndex(index), header, index.fileBytes);
+    const read = decodeRegionIndex(encoded(), header, fileBytes);
     expect(Array.from({ length: read?.rowCount ?? 0 }, (_, i) => read?.row(i))).toEqual(rows);
   });
 
   test('is none of another region or another length of it, and none with any bit flipped', () => {
-    const bytes = encodeRegionIndex(index);
-    expect(decodeRegionIndex(bytes, { ...header, region: 8 }, index.fileBytes)).toBeUndefined();
-    expect(decodeRegionIndex(bytes, { ...header, marker: otherMarker }, index.fileBytes)).toBeUndefined();
-    expect(decodeRegionIndex(bytes, header, index.fileBytes - 1)).toBeUndefined();
+    const bytes = encoded();
+    expect(decodeRegionIndex(bytes, { ...header, region: 8 }, fileBytes)).toBeUndefined();
+    expect(decodeRegionIndex(bytes, { ...header, marker: otherMarker }, fileBytes)).toBeUndefined();
+    expect(decodeRegionIndex(bytes, header, fileBytes - 1)).toBeUndefined();
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const flipped = Buffer.from(bytes);
       flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(decodeRegionIndex(flipped, header, index.fileBytes)).toBeUndefined();
+      expect(decodeRegionIndex(flipped, header, fileBytes)).toBeUndefined();
     }
   });
 });
