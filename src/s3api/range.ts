@@ -13,8 +13,9 @@ export function askedRange(header: string | undefined): AskedRange | undefined {
   const [, first = '', last = ''] = match;
   if (first === '') return last === '' ? undefined : { lastBytes: Number(last) };
   const start = Number(first);
-  const end = last === '' ? Number.POSITIVE_INFINITY : Number(last) + 1;
-  return end <= start ? undefined : { start, end };
+  const lastByte = last === '' ? Number.POSITIVE_INFINITY : Number(last);
+  // Not told by the end: beside the largest numbers one more makes no difference.
+  return lastByte < start ? undefined : { start, end: lastByte + 1 };
 }
 
 /**

@@ -49,6 +49,8 @@ describe('the Range header', () => {
     ['bytes=0-0', 0],
     ['bytes=-5', 0],
     ['bytes=99999999999999999999-', 10_000],
+    ['bytes=99999999999999999999-99999999999999999999', 10_000],
+    [`bytes=${'9'.repeat(400)}-`, 10_000],
   ])('%s of %d bytes cannot be had', (header, sizeBytes) => {
     expect(() => parseRange(header, sizeBytes)).toThrow(
       expect.objectContaining({
