@@ -367,13 +367,8 @@ export class DirectorySession {
   }
 
   private shortenLog(): Promise<void> {
-    return beginLogAnew(
-      this.parts.fs,
-      this.settings.path,
-      this.removals,
-      this.regions,
-      this.writer.nextRegion,
-    );
+    const { removals, regions, writer } = this;
+    return beginLogAnew(this.parts.fs, this.settings.path, removals, regions, writer.nextRegion);
   }
 
   private async recoverAll(unknown: readonly Region[], missed: MissedRemovals): Promise<void> {
