@@ -33,6 +33,13 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
     foundBy: memory,
   },
   {
+    name: 'a lent piece of an answer is given back while the connection has it',
+    file: 'src/gateway/response-writer.ts',
+    right: '    res.write(chunk, done);\n',
+    wrong: "    if (res.write(chunk)) done();\n    else res.once('drain', done);\n",
+    foundBy: ['test/gateway/response-writer'],
+  },
+  {
     name: 'metadata is withdrawn from other threads after the change has begun',
     file: 'src/worker/metadata-entries.ts',
     right: 'this.shared?.withdraw(name);',

@@ -100,7 +100,7 @@ async function stream(res: ServerResponse, body: AsyncIterable<Buffer>): Promise
   try {
     for await (const chunk of body) {
       if (res.destroyed) return { kind: 'client-gone' };
-      if (!res.write(chunk)) await drained(res);
+      await taken(res, chunk);
     }
   } catch (cause) {
     const gone = res.destroyed;
@@ -127,16 +127,18 @@ function handedOver(res: ServerResponse): AtOnce<WriteOutcome> {
   });
 }
 
-/** Resolves when the connection takes more, or is gone. */
-function drained(res: ServerResponse): Promise<void> {
+/**
+ * Writes a chunk. Resolves when the network has all of it, or the connection is gone: not when the connection would take more, since the
+ * chunk's memory may be lent, and is written to again as soon as the next one is asked for.
+ */
+function taken(res: ServerResponse, chunk: Buffer): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
-      res.off('drain', done);
       res.off('close', done);
       resolve();
     };
-    res.on('drain', done);
     res.on('close', done);
+    res.write(chunk, done);
     if (res.destroyed) done();
   });
 }
