@@ -5,6 +5,7 @@ import { PageFaultError } from './page-fault.ts';
 import type { PagePlace } from './page-table.ts';
 import type { PageTableWriter } from './page-table-writer.ts';
 import type { RecordReader } from './record-reader.ts';
+import type { Region } from './regions.ts';
 
 export interface ScrubberSettings {
   /** 0: nothing is read. */
@@ -14,6 +15,20 @@ export interface ScrubberSettings {
 }
 
 const stepMs = 1000;
+
+/** Where it goes on: the region and which of its entries. */
+interface Position {
+  readonly directory: number;
+  /** The number of the region that it came to last. */
+  readonly regionId: number;
+  /** Undefined when it is through with it. */
+  region: Region | undefined;
+  index: number;
+}
+
+function beginningOf(directory: number): Position {
+  return { directory, regionId: 0, region: undefined, index: 0 };
+}
 
 /**
  * Reads all pages of sealed regions again and again, slowly, so that damage is found before somebody asks for the page: region by region,
@@ -28,8 +43,7 @@ export class Scrubber {
   private readonly settings: ScrubberSettings;
   private readonly closed = new AbortController();
   private running: Promise<void> = Promise.resolve();
-  /** Where it goes on: the region and which of its entries. */
-  private at = { directory: 0, region: 0, index: 0 };
+  private at = beginningOf(0);
 
   constructor(
     clock: Clock,
@@ -87,25 +101,33 @@ export class Scrubber {
 
   /** The next entry that is in its region still; 0 at the end of all, from where it begins anew. */
   private next(): number {
-    for (; this.at.directory < this.directories.length; this.at = this.inNextDirectory()) {
-      const directory = this.directories[this.at.directory] as PageDirectory;
-      if (!directory.isReadable) continue;
-      const regions = directory.sealedRegions.filter(({ id }) => id >= this.at.region);
-      for (const region of regions.sort((a, b) => a.id - b.id)) {
-        if (region.id !== this.at.region) this.at = { ...this.at, region: region.id, index: 0 };
-        while (this.at.index < region.entries.length) {
-          const entry = region.entries.at(this.at.index++);
-          const isHere = this.table.regionOf(entry) === region.id;
-          if (isHere && this.table.directoryOf(entry) === this.at.directory) return entry;
+    for (; this.at.directory < this.directories.length; this.at = beginningOf(this.at.directory + 1)) {
+      const { directory } = this.at;
+      const { isReadable } = this.directories[directory] as PageDirectory;
+      // Regions are looked for once for each, not for each page: there may be thousands.
+      while (isReadable && (this.at.region?.state === 'sealed' || this.toNextRegion())) {
+        const { id, entries } = this.at.region as Region;
+        while (this.at.index < entries.length) {
+          const entry = entries.at(this.at.index++);
+          const isHere = this.table.regionOf(entry) === id && this.table.directoryOf(entry) === directory;
+          if (isHere) return entry;
         }
+        this.at.region = undefined;
       }
     }
-    this.at = { directory: 0, region: 0, index: 0 };
+    this.at = beginningOf(0);
     return 0;
   }
 
-  private inNextDirectory() {
-    return { directory: this.at.directory + 1, region: 0, index: 0 };
+  /** Goes on to the oldest region behind the last one. False if there is none in the directory. */
+  private toNextRegion(): boolean {
+    const { directory, regionId } = this.at;
+    let next: Region | undefined;
+    for (const region of (this.directories[directory] as PageDirectory).sealedRegions) {
+      if (region.id > regionId && (!next || region.id < next.id)) next = region;
+    }
+    this.at = { directory, regionId: next?.id ?? regionId, region: next, index: 0 };
+    return next !== undefined;
   }
 
   private isThere(entry: number, place: PagePlace): boolean {
