@@ -80,5 +80,5 @@ ${process.getuid?.() === 0 ? 'user root;' : ''}
   await writeFile(path, configuration);
   const child = spawn(program, ['-p', folder, '-c', path], { stdio: 'ignore' });
   await untilAnswers(`http://127.0.0.1:${port}/`, child);
-  return { name, port, process: child, stop: () => stop(child) };
+  return { name, port, process: child, stop: (signal) => stop(child, signal) };
 }

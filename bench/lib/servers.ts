@@ -16,7 +16,8 @@ export interface Server {
   readonly name: string;
   readonly port: number;
   readonly process: ChildProcess;
-  stop(): Promise<void>;
+  /** Ends it, by SIGTERM if nothing else is said. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
 export interface Node extends Server {
@@ -68,8 +69,19 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address ? address.port : 0;
 }
 
-/** A node of this checkout on its default settings, with `folder` as its data. */
+/** A node of this checkout on its default settings, with `folder` as its data; ready. */
 export async function startForebay(
+  name: string,
+  folder: string,
+  extra: Record<string, string> = {},
+): Promise<Node> {
+  const node = await spawnForebay(name, folder, extra);
+  await untilAnswers(`http://127.0.0.1:${node.adminPort}/readyz`, node.process);
+  return node;
+}
+
+/** As `startForebay`, at the moment at which its process begins. */
+export async function spawnForebay(
   name: string,
   folder: string,
   extra: Record<string, string> = {},
@@ -91,8 +103,7 @@ export async function startForebay(
       stdio: ['ignore', 'ignore', 'ignore'],
     },
   );
-  await untilAnswers(`http://127.0.0.1:${adminPort}/readyz`, child);
-  return { name, port, adminPort, process: child, stop: () => stop(child) };
+  return { name, port, adminPort, process: child, stop: (signal) => stop(child, signal) };
 }
 
 /** Resolves when the URL is answered, by whatever is no fault of the server. Rejects if `child` ends before. */
@@ -111,9 +122,9 @@ export async function untilAnswers(url: string, child: ChildProcess): Promise<vo
 }
 
 /** Resolves when it has ended. */
-export async function stop(child: ChildProcess): Promise<void> {
+export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
+  child.kill(signal);
   await ended;
 }
