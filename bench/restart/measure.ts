@@ -9,6 +9,7 @@ import { systemRandom } from '../../src/common/random.ts';
 import { openSqliteStore } from '../../src/coord/sqlite.ts';
 import { type Dataset, pageBytes } from '../lib/cases.ts';
 import { ownPlace, storeAt } from '../lib/datasets.ts';
+import { treeCpuSeconds } from '../lib/process-cpu.ts';
 import { addMount, type Node, spawnForebay, startForebay } from '../lib/servers.ts';
 import type { Filled, FillJob } from './fill-pages.ts';
 import { SignedGets } from './signed-gets.ts';
@@ -32,6 +33,8 @@ export interface Restart {
   readonly objects: number;
   /** From the start of the process to the end of the first answer that was a hit, by how it ended before. */
   readonly restartSeconds: { readonly ended: number; readonly killed: number };
+  /** What the process and its children had used of the processors by then; on a busy machine the time alone tells little. */
+  readonly restartCpuSeconds: { readonly ended: number; readonly killed: number };
   /** Answers before it that were no hits. */
   readonly missesBefore: { readonly ended: number; readonly killed: number };
   /** Of the sample, how many were hits and right. */
@@ -65,6 +68,7 @@ export async function measureRestart(folder: string, objects: number): Promise<R
     const result = {
       objects: filled.pages,
       restartSeconds: { ended: ended.seconds, killed: killed.seconds },
+      restartCpuSeconds: { ended: ended.cpuSeconds, killed: killed.cpuSeconds },
       missesBefore: { ended: ended.misses, killed: killed.misses },
       sampleHits: { ended: ended.sampleHits, killed: killed.sampleHits },
       memoryBytesPerObject: Math.max(0, ended.rssBytes - emptyRss) / filled.pages,
@@ -122,8 +126,9 @@ async function restart(data: string, signal: 'SIGKILL' | 'SIGTERM') {
     const gets = new SignedGets(node.port, samples);
     const misses = await gets.untilHit();
     const seconds = (performance.now() - startMs) / 1000;
+    const cpuSeconds = treeCpuSeconds(node.process.pid ?? 0);
     const sampleHits = await gets.readAll();
-    return { seconds, misses, sampleHits, rssBytes: rssBytes(node) };
+    return { seconds, cpuSeconds, misses, sampleHits, rssBytes: rssBytes(node) };
   } finally {
     await node.stop(signal);
   }

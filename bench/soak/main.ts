@@ -87,7 +87,15 @@ async function soak(node: Node) {
   const { counts } = workload;
   const problems = [...workload.violations, ...leaks(early, late)];
   // A crew that does nothing finds nothing.
-  for (const what of ['vanished', 'vanished writing', 'deleted', 'changed', 'slow hit', 'scan miss']) {
+  for (const what of [
+    'vanished',
+    'vanished from memory',
+    'vanished writing',
+    'deleted',
+    'changed',
+    'slow hit',
+    'scan miss',
+  ]) {
     if (!counts[what]) problems.push(`nothing was ${what}`);
   }
   return { early, late, counts, problems };

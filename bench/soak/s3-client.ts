@@ -61,7 +61,7 @@ export class SoakClient {
   async get(asked: Asked, pace?: Pace): Promise<Read> {
     let res: IncomingMessage;
     try {
-      res = await answerOf(this.get1(asked));
+      res = await answerOf(this.ask(asked));
     } catch (error) {
       return { kind: 'wrong', what: `GET ${asked.key}: no answer: ${(error as Error).message}` };
     }
@@ -73,18 +73,23 @@ export class SoakClient {
     return { kind: 'wrong', what: `GET ${asked.key} was answered ${statusCode}` };
   }
 
-  /** Asks, and goes away without a word once so many bytes of the body have come; 0: as soon as the request is sent. */
-  vanish(asked: Asked, afterBytes: number): Promise<void> {
-    const req = this.get1(asked, false);
+  /**
+   * Asks, reads so many bytes of the body, reads nothing more for `stallMs`, so that the rest waits at the server, and goes away without a
+   * word; 0 bytes: as soon as it is connected.
+   */
+  vanish(asked: Asked, afterBytes: number, stallMs: number): Promise<void> {
+    const req = this.ask(asked, false);
     return new Promise((resolve) => {
       req.on('close', resolve).on('error', () => {});
-      if (afterBytes === 0) req.on('socket', (socket) => socket.on('connect', () => gone(req)));
+      if (afterBytes === 0) req.on('socket', (socket) => socket.on('connect', () => req.destroy()));
       req.on('response', (res: IncomingMessage) => {
         let received = 0;
         res.on('error', () => {});
         res.on('data', (chunk: Buffer) => {
           received += chunk.length;
-          if (received >= afterBytes) gone(req);
+          if (received < afterBytes) return;
+          res.pause();
+          setTimeout(() => req.destroy(), stallMs);
         });
       });
     });
@@ -96,11 +101,11 @@ export class SoakClient {
     return new Promise((resolve) => {
       req.on('close', resolve).on('error', () => {});
       req.on('response', (res) => res.on('error', () => {}).resume());
-      req.write(body.subarray(0, Math.floor(body.length / 2)), () => gone(req));
+      req.write(body.subarray(0, Math.floor(body.length / 2)), () => req.destroy());
     });
   }
 
-  private get1({ key, range }: Asked, isKept = true): ClientRequest {
+  private ask({ key, range }: Asked, isKept = true): ClientRequest {
     const headers = range ? { range: `bytes=${range.start}-${range.end - 1}` } : {};
     const req = this.send('GET', key, headers as Record<string, string>, undefined, isKept);
     req.end();
@@ -132,10 +137,6 @@ export class SoakClient {
     req.setTimeout(silenceMs, () => req.destroy(new Error(`silent for ${silenceMs} ms`)));
     return req;
   }
-}
-
-function gone(req: ClientRequest): void {
-  req.destroy();
 }
 
 function answerOf(req: ClientRequest): Promise<IncomingMessage> {

@@ -112,13 +112,25 @@ export class Workload {
 
   private async vanish(): Promise<void> {
     const which = this.random();
-    if (which < 0.15) return this.vanishWriting();
+    if (which < 0.1) return this.vanishWriting();
+    if (which < 0.2) return this.vanishFromMemory();
     const kind = which < 0.45 ? kinds.large : which < 0.7 ? kinds.scanned : kinds.lent;
     const asked: Asked = { key: keyOf(kind, this.below(kind.count)) };
     // Now and then at once, or after the first bytes; else somewhere in it.
     const afterBytes = this.random() < 0.2 ? this.below(2) : this.below(kind.sizeBytes - 1);
-    await this.client.vanish(asked, afterBytes);
+    await this.client.vanish(asked, afterBytes, this.random() < 0.5 ? 0 : this.below(200));
     this.count('vanished');
+  }
+
+  /** A page that was filled just now is sent out of the memory that it lies in, and is too long for the network to take at once. */
+  private async vanishFromMemory(): Promise<void> {
+    const key = `fresh-${this.below(1e9)}`;
+    await this.put(key, 1, 1_000_000);
+    this.isRight(await this.client.get({ key }), 'fresh');
+    const vanishing = [1, 2, 3].map(() => this.client.vanish({ key }, 1, 50 + this.below(200)));
+    await Promise.all(vanishing);
+    this.count('vanished from memory');
+    await this.client.delete(key);
   }
 
   private async vanishWriting(): Promise<void> {
