@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import aws4 from 'aws4';
 import { credentials } from '../lib/servers.ts';
 import { BodyCheck } from './versioned-body.ts';
@@ -95,6 +96,24 @@ export class SoakClient {
     });
   }
 
+  /**
+   * Asks so many times at once on one connection, takes the first bytes, and goes away: what the network does not take, of one answer
+   * or of many, waits at the server until then.
+   */
+  vanishPipelined(asked: Asked, count: number, stallMs: number): Promise<void> {
+    const { path, headers } = this.signed('GET', asked.key, {});
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const text = `GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
+    return new Promise((resolve) => {
+      const socket = connect({ host: '127.0.0.1', port: this.port }, () => socket.write(text.repeat(count)));
+      socket.on('close', () => resolve()).on('error', () => {});
+      socket.once('data', () => {
+        socket.pause();
+        setTimeout(() => socket.destroy(), stallMs);
+      });
+    });
+  }
+
   /** Begins an upload and goes away in the midst of it. */
   vanishWriting(key: string, body: Buffer): Promise<void> {
     const req = this.send('PUT', key, { [versionHeader]: '0' }, body, false);
@@ -120,22 +139,24 @@ export class SoakClient {
     isKept = true,
   ): ClientRequest {
     const { port } = this;
+    const { path, headers } = this.signed(method, key, own, body);
+    const agent = isKept ? this.agent : false;
+    const req = request({ host: '127.0.0.1', port, method, path, headers, agent });
+    // A server that says nothing for so long has lost the request.
+    req.setTimeout(silenceMs, () => req.destroy(new Error(`silent for ${silenceMs} ms`)));
+    return req;
+  }
+
+  private signed(method: string, key: string, own: Record<string, string>, body?: Buffer) {
     const path = `/${this.bucket}/${key}`;
     const digest = createHash('sha256')
       .update(body ?? '')
       .digest('hex');
-    const headers = {
-      ...own,
-      ...(body ? { 'content-length': String(body.length) } : {}),
-      'x-amz-content-sha256': digest,
-    };
-    const target = { host: `127.0.0.1:${port}`, method, path, service: 's3', region: 'us-east-1', headers };
-    const signed = aws4.sign(target, credentials).headers as Record<string, string>;
-    const agent = isKept ? this.agent : false;
-    const req = request({ host: '127.0.0.1', port, method, path, headers: signed, agent });
-    // A server that says nothing for so long has lost the request.
-    req.setTimeout(silenceMs, () => req.destroy(new Error(`silent for ${silenceMs} ms`)));
-    return req;
+    const length = body ? { 'content-length': String(body.length) } : {};
+    const headers = { ...own, ...length, 'x-amz-content-sha256': digest };
+    const host = `127.0.0.1:${this.port}`;
+    const target = { host, method, path, service: 's3', region: 'us-east-1', headers };
+    return { path, headers: aws4.sign(target, credentials).headers as Record<string, string> };
   }
 }
 

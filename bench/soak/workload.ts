@@ -122,13 +122,12 @@ export class Workload {
     this.count('vanished');
   }
 
-  /** A page that was filled just now is sent out of the memory that it lies in, and is too long for the network to take at once. */
+  /** A page that was filled just now is sent out of the memory that it lies in, so often that the network does not take all at once. */
   private async vanishFromMemory(): Promise<void> {
     const key = `fresh-${this.below(1e9)}`;
     await this.put(key, 1, 1_000_000);
     this.isRight(await this.client.get({ key }), 'fresh');
-    const vanishing = [1, 2, 3].map(() => this.client.vanish({ key }, 1, 50 + this.below(200)));
-    await Promise.all(vanishing);
+    await this.client.vanishPipelined({ key }, 12, 50 + this.below(200));
     this.count('vanished from memory');
     await this.client.delete(key);
   }
