@@ -243,14 +243,18 @@ test('a client that goes away before its request is handed over is told of, so t
 
 test('a client that goes away while its request waits for a connection is told of, once', async () => {
   let waiting = 0;
+  const secondGone = Promise.withResolvers<void>();
   handler = (_req, res) => {
     waiting++;
-    setTimeout(() => res.end('done'), 500).unref();
+    void secondGone.promise.then(() => res.end('done'));
   };
   const path = { socketPath: join(folder, 'threads.sock'), header: 'x-secret-name' };
   const narrow = new HandOver(path, 1, (_req, _res, cause) => void failures.push(cause));
   outer.removeAllListeners('request');
-  outer.on('request', (req, res) => narrow.take(req, res, false));
+  outer.on('request', (req, res) => {
+    narrow.take(req, res, false);
+    if (waiting > 0) res.once('close', () => secondGone.resolve());
+  });
   const first = exchange('GET / HTTP/1.1\r\nHost: h\r\n\r\n', 'done');
   while (waiting === 0) await sleep(5);
   await exchange('GET / HTTP/1.1\r\nHost: h\r\n\r\n', 'never', 50);
