@@ -6,6 +6,7 @@ import type { PagePlace, PageTable } from './disk/page-table.ts';
 import { keyTextOf } from './disk/record-format.ts';
 import { RecordReader } from './disk/record-reader.ts';
 import type { RegionFiles } from './disk/region-files.ts';
+import type { Loans } from './loans.ts';
 import type { PageKey } from './page-store.ts';
 
 export interface DiskPageReaderSettings {
@@ -44,12 +45,12 @@ export class DiskPageReader {
   }
 
   /** Bytes `[start, end)` of the page; undefined if it is not there, or not as it was written. Never rejects for a fault of the disk. */
-  async read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {
+  async read(key: PageKey, start: number, end: number, loans?: Loans): Promise<Buffer | undefined> {
     const place = this.find(key);
     if (!place || end > place.pageBytes) return undefined;
     this.touch(place, start, end);
     try {
-      return await this.records.read(place, keyTextOf(key), start, end);
+      return await this.records.read(place, keyTextOf(key), start, end, loans);
     } catch (error) {
       if (!(error instanceof PageFaultError)) throw error;
       const now = this.table.find(this.hasher.page(key));

@@ -19,6 +19,7 @@ import { RecordReader } from './disk/record-reader.ts';
 import { RegionFiles } from './disk/region-files.ts';
 import { Scrubber } from './disk/scrubber.ts';
 import { DiskPageReader } from './disk-page-reader.ts';
+import type { Loans } from './loans.ts';
 import type { PageKey, PageStore } from './page-store.ts';
 
 export interface DiskDirectory {
@@ -202,8 +203,8 @@ export class DiskPageStore implements PageStore {
     for (const directory of this.directories) await directory.idle();
   }
 
-  async read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {
-    return this.closed ? undefined : this.pages.read(key, start, end);
+  async read(key: PageKey, start: number, end: number, loans?: Loans): Promise<Buffer | undefined> {
+    return this.closed ? undefined : this.pages.read(key, start, end, loans);
   }
 
   readNow(): undefined {

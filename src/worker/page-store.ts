@@ -19,9 +19,9 @@ export interface PageKey {
 export interface PageStore {
   /**
    * Bytes `[start, end)` within the page, or undefined if the page is absent. Every block touched is checked.
-   * A Buffer given out is never written to again.
+   * A Buffer given out is never written to again; with `loans`, not until they are given back.
    */
-  read(key: PageKey, start: number, end: number): Promise<Buffer | undefined>;
+  read(key: PageKey, start: number, end: number, loans?: Loans): Promise<Buffer | undefined>;
   /**
    * As `read`, without waiting: undefined also when only a slower medium has it. For the hot path. With `loans` the bytes may be lent:
    * they are not written to until the loans are given back.

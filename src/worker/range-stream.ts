@@ -267,7 +267,11 @@ export class RangeStream {
     this.ahead?.loans.giveBack();
     const loans = new Loans();
     const now = this.parts.store.readNow(key, start, end, loans);
-    this.ahead = { at, bytes: now ? Promise.resolve(now) : this.parts.store.read(key, start, end), loans };
+    this.ahead = {
+      at,
+      bytes: now ? Promise.resolve(now) : this.parts.store.read(key, start, end, loans),
+      loans,
+    };
   }
 
   /** Makes sure that the page after the one being read is on its way, if it has to come from the backend. */

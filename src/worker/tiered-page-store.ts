@@ -33,12 +33,12 @@ export class TieredPageStore implements PageStore {
     return this.disk.usage;
   }
 
-  async read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {
+  async read(key: PageKey, start: number, end: number, loans?: Loans): Promise<Buffer | undefined> {
     const held = this.memory.readNow(key, start, end);
     if (held) return held;
     const pageBytes = this.disk.pageBytesOf(key);
     if (pageBytes === undefined || end > pageBytes) return undefined;
-    if (pageBytes > this.settings.promoteBytes) return this.disk.read(key, start, end);
+    if (pageBytes > this.settings.promoteBytes) return this.disk.read(key, start, end, loans);
     const page = await this.promotions.run(pageName(key), () => this.promote(key, pageBytes));
     return page?.subarray(start, end);
   }

@@ -1,8 +1,10 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Mutants } from '../../common/mutants.ts';
+import type { Loans } from '../loans.ts';
 import { blocksAreWhole, blocksAround } from '../page-format.ts';
 import { PageFaultError } from './page-fault.ts';
 import type { PagePlace } from './page-table.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import { decodeRecordHeader, type RecordHeader } from './record-format.ts';
 import type { OpenRegion, RegionFiles } from './region-files.ts';
 
@@ -31,6 +33,7 @@ export class RecordReader {
   private readonly files: RegionFiles;
   private readonly mutants: Mutants;
   private readonly headers = new Map<number, Remembered>();
+  private readonly buffers = new ReadBuffers();
 
   constructor(clock: Clock, files: RegionFiles, mutants: Mutants = {}) {
     this.clock = clock;
@@ -38,8 +41,17 @@ export class RecordReader {
     this.mutants = mutants;
   }
 
-  /** Bytes `[start, end)` of the page with this key; undefined if another page lies there, whose hash is the same. */
-  read(place: PagePlace, keyText: Buffer, start: number, end: number): Promise<Buffer | undefined> {
+  /**
+   * Bytes `[start, end)` of the page with this key; undefined if another page lies there, whose hash is the same. With `loans` they may be
+   * lent.
+   */
+  read(
+    place: PagePlace,
+    keyText: Buffer,
+    start: number,
+    end: number,
+    loans?: Loans,
+  ): Promise<Buffer | undefined> {
     return this.files.use(place.directory, place.region, async (open) => {
       if (place.headerBytes + place.pageBytes <= smallRecordBytes) {
         const { header, bytes } = await readWhole(open, place);
@@ -50,12 +62,30 @@ export class RecordReader {
       }
       const header = await this.largeHeader(open, place);
       if (!this.isWanted(header, keyText)) return undefined;
-      const blocks = blocksAround(header.pageBytes, start, end);
-      const bytes = Buffer.allocUnsafeSlow(blocks.end - blocks.start);
+      return this.readBlocks(open, place, header, start, end, loans);
+    });
+  }
+
+  private async readBlocks(
+    open: OpenRegion,
+    place: PagePlace,
+    header: RecordHeader,
+    start: number,
+    end: number,
+    loans: Loans | undefined,
+  ): Promise<Buffer> {
+    const blocks = blocksAround(header.pageBytes, start, end);
+    const bytes = this.buffers.take(blocks.end - blocks.start, loans);
+    try {
       const count = await open.file.read(bytes, place.offset + header.headerBytes + blocks.start);
       this.check(header, blocks.start, bytes.subarray(0, count), end);
-      return bytes.subarray(start - blocks.start, end - blocks.start);
-    });
+    } catch (error) {
+      this.buffers.giveBack(bytes);
+      throw error;
+    }
+    // Only now, since what is given back while it is read would be read into for two.
+    this.buffers.lend(bytes, loans);
+    return bytes.subarray(start - blocks.start, end - blocks.start);
   }
 
   /** The record with all of its blocks checked, whatever key it has. */
