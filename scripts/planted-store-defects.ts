@@ -19,6 +19,21 @@ export const plantedStoreDefects: readonly PlantedDefect[] = [
     foundBy: restart,
   },
   {
+    name: 'regions: memory is lent before it is read into',
+    file: 'src/worker/disk/record-reader.ts',
+    right: '    const bytes = this.buffers.take(blocks.end - blocks.start, loans);\n',
+    wrong:
+      '    const bytes = this.buffers.take(blocks.end - blocks.start, loans);\n    this.buffers.lend(bytes, loans);\n',
+    foundBy: ['test/worker/disk/read-buffers'],
+  },
+  {
+    name: 'regions: memory is used again while it is lent',
+    file: 'src/worker/disk/read-buffers.ts',
+    right: '    loans?.add(() => this.giveBack(bytes));',
+    wrong: '    if (loans) this.giveBack(bytes);',
+    foundBy: ['test/worker/disk/read-buffers'],
+  },
+  {
     name: 'memory over disk: a page that comes from the disk is kept while it is removed',
     file: 'src/worker/tiered-page-store.ts',
     right:
