@@ -13,9 +13,9 @@ export const plantedSoakDefects: readonly PlantedDefect[] = [
   {
     name: 'soak: an answer waits for ever for a client that vanished',
     file: 'src/gateway/response-writer.ts',
-    right: `res.on('drain', done);
+    right: `res.on('finish', done);
     res.on('close', done);`,
-    wrong: "res.on('drain', done);",
+    wrong: "res.on('finish', done);",
     foundBy: 'soak',
   },
   {

@@ -107,6 +107,7 @@ export class SoakClient {
     return new Promise((resolve) => {
       const socket = connect({ host: '127.0.0.1', port: this.port }, () => socket.write(text.repeat(count)));
       socket.on('close', () => resolve()).on('error', () => {});
+      socket.setTimeout(silenceMs, () => socket.destroy());
       socket.once('data', () => {
         socket.pause();
         setTimeout(() => socket.destroy(), stallMs);
