@@ -16,7 +16,12 @@ export interface BucketRecords {
   get(name: string): BucketRecord | undefined;
   list(): readonly BucketRecord[];
   /** False if a record of this name exists already. */
-  create(record: Pick<BucketRecord, 'name' | 'owner' | 'kind'>): Promise<boolean>;
+  create(record: Pick<BucketRecord, 'name' | 'owner' | 'kind' | 'access'>): Promise<boolean>;
+  /** As `BucketStore.change`. */
+  change(
+    bucket: Pick<BucketRecord, 'name' | 'incarnation'>,
+    change: (present: BucketRecord) => BucketRecord,
+  ): Promise<boolean>;
   /** False if it is not this incarnation any more. */
   delete(record: BucketRecord): Promise<boolean>;
 }

@@ -1,11 +1,13 @@
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import { compareUtf8 } from '../common/utf8-order.ts';
-import type { CoordStore } from '../coord/store.ts';
+import { CoordError, type CoordStore } from '../coord/store.ts';
 import { WatchedPrefix } from '../coord/watched-prefix.ts';
 import type { BucketRecord } from './mount.ts';
 
 const keyPrefix = 'buckets/';
+/** How often a change is tried where others change the same bucket at the same moment. */
+const maxAttempts = 16;
 
 /**
  * The buckets there are. Looking is synchronous, from memory that a watch keeps current; what this process changes is seen
@@ -44,11 +46,28 @@ export class BucketStore {
 
   /** False if a bucket of this name exists already. The incarnation is new unless given. */
   async create(
-    bucket: Pick<BucketRecord, 'name' | 'owner' | 'kind'> & { readonly incarnation?: string },
+    bucket: Pick<BucketRecord, 'name' | 'owner' | 'kind' | 'access'> & { readonly incarnation?: string },
   ): Promise<boolean> {
-    const { name, owner, kind, incarnation = this.random.uuid() } = bucket;
-    const record: BucketRecord = { name, owner, kind, incarnation, createdMs: this.clock.nowMs() };
+    const { name, owner, kind, access, incarnation = this.random.uuid() } = bucket;
+    const record: BucketRecord = { name, owner, kind, incarnation, createdMs: this.clock.nowMs(), access };
     return this.rows.put(name, JSON.stringify(record), 'absent');
+  }
+
+  /**
+   * Puts what `change` makes of the present record in its place; `change` is called again where somebody else was faster, and what it
+   * throws is passed on. False if it is not this incarnation any more.
+   */
+  async change(
+    { name, incarnation }: Pick<BucketRecord, 'name' | 'incarnation'>,
+    change: (present: BucketRecord) => BucketRecord,
+  ): Promise<boolean> {
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      const present = this.get(name);
+      const revision = this.rows.revisionOf(name);
+      if (present?.incarnation !== incarnation || revision === undefined) return false;
+      if (await this.rows.put(name, JSON.stringify(change(present)), { revision })) return true;
+    }
+    throw new CoordError('unavailable', `others keep changing the bucket ${name}`);
   }
 
   /** False if it is not this incarnation any more. */

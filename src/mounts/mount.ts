@@ -1,3 +1,4 @@
+import type { BucketAccess } from '../common/access-control.ts';
 import type { Freshness } from '../common/freshness.ts';
 import type { ProbedAbilities } from '../ufs/backend.ts';
 
@@ -44,6 +45,7 @@ export interface BucketRecord {
   readonly incarnation: string;
   /** `root`: its keys lie below the root mount unless a nested mount holds them; `mount`: made by `mount add BUCKET`. */
   readonly kind: 'root' | 'mount';
+  readonly access?: BucketAccess;
 }
 
 /** Where a key lies. */

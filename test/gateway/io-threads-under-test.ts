@@ -109,6 +109,7 @@ function withMounts(
     get: (name) => records.get(name),
     list: () => records.list(),
     delete: (record) => records.delete(record),
+    change: (bucket, change) => records.change(bucket, change),
     create: async (bucket) => {
       const created = await records.create(bucket);
       for (const { mount } of mounts.filter((one) => created && one.mount.bucket === bucket.name)) {

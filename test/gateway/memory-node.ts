@@ -36,9 +36,19 @@ class MemoryBucketRecords implements BucketRecords {
     return [...this.#records.values()];
   }
 
-  async create(record: Pick<BucketRecord, 'name' | 'owner' | 'kind'>): Promise<boolean> {
+  async create(record: Pick<BucketRecord, 'name' | 'owner' | 'kind' | 'access'>): Promise<boolean> {
     if (this.#records.has(record.name)) return false;
     this.#records.set(record.name, { ...record, createdMs: Date.now(), incarnation: randomUUID() });
+    return true;
+  }
+
+  async change(
+    { name, incarnation }: Pick<BucketRecord, 'name' | 'incarnation'>,
+    change: (present: BucketRecord) => BucketRecord,
+  ): Promise<boolean> {
+    const present = this.#records.get(name);
+    if (present?.incarnation !== incarnation) return false;
+    this.#records.set(name, change(present));
     return true;
   }
 
