@@ -5,6 +5,7 @@ import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
 import { plantedSoakDefects } from './planted-soak-defects.ts';
 import { plantedStoreDefects } from './planted-store-defects.ts';
+import { plantedSurfaceDefects } from './planted-surface-defects.ts';
 import { plantedThreadDefects } from './planted-thread-defects.ts';
 
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */
@@ -173,6 +174,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
     foundBy: ['test/worker'],
   },
   ...plantedS3Defects,
+  ...plantedSurfaceDefects,
   ...plantedFreshnessDefects,
   ...plantedAdmissionDefects,
   ...plantedReadAheadDefects,

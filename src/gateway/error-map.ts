@@ -4,6 +4,7 @@ import { S3Error } from '../s3api/errors.ts';
 import { validatedHeader, validatedText } from '../s3api/headers.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { AbsentError, WorkerError } from '../worker/reader.ts';
+import { uploadError } from './upload-errors.ts';
 
 /** The one translation of a fault inside into the error an S3 client gets. The cause is kept for the log, never sent. */
 export function toS3Error(error: unknown): S3Error {
@@ -72,17 +73,19 @@ function fromUfsError(cause: UfsError): S3Error {
     case 'no-such-upload':
       return new S3Error('NoSuchUpload', { cause });
     case 'invalid-part':
-      return new S3Error('InvalidPart', { cause });
+      return uploadError('InvalidPart', cause);
     case 'invalid-part-order':
       return new S3Error('InvalidPartOrder', { cause });
     case 'part-too-small':
-      return new S3Error('EntityTooSmall', { cause });
+      return uploadError('EntityTooSmall', cause);
+    case 'upload-mismatch':
+      return uploadError('InvalidRequest', cause);
     case 'precondition-failed':
       return new S3Error('PreconditionFailed', { cause });
     case 'conflict':
       return new S3Error('ConditionalRequestConflict', { cause });
     case 'bad-digest':
-      return new S3Error('BadDigest', { cause });
+      return uploadError('BadDigest', cause);
     case 'invalid-key':
       return new S3Error('InvalidArgument', {
         message: `This key cannot be stored under this mount: ${cause.message}`,

@@ -24,6 +24,7 @@ import type {
   WriteCondition,
 } from '../s3api/service.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
+import { copyChecksum } from '../ufs/write-rules.ts';
 import type { MetadataSource, RangeReader } from '../worker/reader.ts';
 import type { BucketGate } from './bucket-gate.ts';
 import type { Buckets } from './buckets.ts';
@@ -125,7 +126,7 @@ export class GatewayObjectService implements ObjectService {
           }
           const whole = { start: 0, end: meta.sizeBytes };
           const body = this.#bodyOf(source, meta, whole, input.signal);
-          if (input.checksumAlgorithm) body.need(input.checksumAlgorithm);
+          body.need(copyChecksum(meta, input.checksumAlgorithm));
           return place.backend.put(place.path, body, { ...newObject(input.replace ?? meta), ...common });
         });
       }),

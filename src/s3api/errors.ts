@@ -37,14 +37,17 @@ export class S3Error extends Error {
 
   /** The same error with headers more. */
   withHeaders(headers: Readonly<Record<string, string | number>>): S3Error {
-    const { message, resource, extra, cause } = this;
-    return new S3Error(this.code, {
-      message,
-      resource,
-      extra,
-      cause,
-      headers: { ...this.headers, ...headers },
-    });
+    return new S3Error(this.code, { ...this.#details(), headers: { ...this.headers, ...headers } });
+  }
+
+  /** The same error with these elements, and no others, beside those that each has. */
+  withExtra(extra: Readonly<Record<string, string>>): S3Error {
+    return new S3Error(this.code, { ...this.#details(), extra });
+  }
+
+  #details(): S3ErrorDetails {
+    const { message, resource, extra, headers, cause } = this;
+    return { message, resource, extra, headers, cause };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ByteRange } from '../common/byte-range.ts';
+import { type ByteRange, rangeLength } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import { type CacheDirectives, parseCacheControl } from './cache-control.ts';
 import type { S3Request } from './call.ts';
@@ -53,7 +53,7 @@ export function parseReadRequest(request: S3Request): ReadRequest {
   const partNumber = rawPartNumber === undefined ? undefined : parsePartNumber(rawPartNumber);
   const wantsChecksums = headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED';
   const asked = askedRange(headers.range);
-  const mayBeWhole = partNumber === undefined && (asked === undefined || headers['if-range'] !== undefined);
+  const mayBeTold = partNumber !== undefined || asked === undefined || headers['if-range'] !== undefined;
   // A condition may end the answer before any byte of the object.
   const read = partNumber === undefined && !hasReadConditions(headers) ? expected(asked) : undefined;
   return {
@@ -62,7 +62,7 @@ export function parseReadRequest(request: S3Request): ReadRequest {
     overrides: parseOverrides(query),
     wantsChecksums,
     cache: parseCacheControl(headers['cache-control']),
-    checksums: wantsChecksums && mayBeWhole,
+    checksums: wantsChecksums && mayBeTold,
     ...(read === undefined ? {} : { read }),
   };
 }
@@ -106,14 +106,35 @@ function select(wanted: ReadRequest, found: FoundVersion, asked: PartPlace | und
     (rangeApplies(wanted.headers, meta) ? parseRange(wanted.headers.range, meta.sizeBytes) : undefined);
   const partsCount = asked?.count ?? meta.parts?.length;
   if (part !== undefined && partsCount !== undefined) headers['x-amz-mp-parts-count'] = partsCount;
-  // A checksum of the whole would be held against the bytes of a range.
-  if (wanted.wantsChecksums && range === undefined) addChecksumHeaders(headers, meta);
+  if (wanted.wantsChecksums) {
+    const told =
+      part === undefined ? range === undefined && meta : checksumsOfPart(wanted, meta, asked, part);
+    // A checksum of the whole would be held against the bytes of a range.
+    if (told) addChecksumHeaders(headers, told);
+  }
   Object.assign(headers, wanted.overrides);
   const served = range ?? whole;
   headers['content-length'] = served.end - served.start;
   if (range === undefined || range.end === range.start) return { status: 200, range: served, headers };
   headers['content-range'] = contentRange(range, meta.sizeBytes);
   return { status: 206, range, headers };
+}
+
+/**
+ * S3 tells a part's own checksum where that of the object is made of the parts', and otherwise the object's, where the part is all
+ * of it.
+ */
+function checksumsOfPart(
+  { partNumber = 0 }: ReadRequest,
+  meta: ObjectMeta,
+  asked: PartPlace | undefined,
+  part: ByteRange,
+): Pick<ObjectMeta, 'checksums' | 'checksumType'> | undefined {
+  const { checksumType } = meta;
+  if (checksumType === 'COMPOSITE') {
+    return { checksums: asked?.checksums ?? meta.parts?.[partNumber - 1]?.checksums, checksumType };
+  }
+  return rangeLength(part) === meta.sizeBytes ? meta : undefined;
 }
 
 /** What `foundHeaders` gave for versions that somebody still holds: it gives the same again. */

@@ -46,6 +46,8 @@ export interface ReadObject<Selection> extends FoundVersion {
 export interface PartPlace {
   readonly range: ByteRange;
   readonly count: number;
+  /** The part's own, where the storage tells them beside. */
+  readonly checksums?: Checksums;
 }
 
 /** A version of an object, and when it was last known to be the present one (ms since the Unix epoch). */

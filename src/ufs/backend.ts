@@ -197,6 +197,8 @@ export interface OpenedObject {
 export interface PartPlace {
   readonly range: ByteRange;
   readonly count: number;
+  /** The part's own, where the storage tells them beside. */
+  readonly checksums?: Checksums;
 }
 
 export interface CopyOptions extends CallOptions {

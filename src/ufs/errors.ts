@@ -1,3 +1,5 @@
+import type { ChecksumAlgorithm, ChecksumType } from '../common/object-meta.ts';
+
 export type UfsErrorKind =
   | 'not-found'
   | 'no-such-upload'
@@ -14,6 +16,8 @@ export type UfsErrorKind =
   /** The backend cannot hold this key beside one that exists (a file where a folder is needed, or the reverse). */
   | 'key-conflict'
   | 'bad-digest'
+  /** The call contradicts what its multipart upload was created with, or what was uploaded; `fault` says how. */
+  | 'upload-mismatch'
   | 'not-implemented'
   | 'read-only'
   /** The backend refused the mount's own credentials or rights. Never cached; clients are told whose rights they are. */
@@ -26,6 +30,33 @@ export type UfsErrorKind =
   | 'timeout'
   | 'cancelled'
   | 'io';
+
+/** What is wrong with a call for a multipart upload. ETags without quotes, sizes in bytes. */
+export type UploadFault =
+  | { readonly what: 'part'; readonly partNumber: number; readonly etag: string }
+  | {
+      readonly what: 'part-too-small';
+      readonly partNumber: number;
+      readonly etag: string;
+      readonly sizeBytes: number;
+      readonly leastBytes: number;
+    }
+  /** The parts have `sizeBytes` together, and not as many as expected. */
+  | { readonly what: 'size'; readonly expectedBytes: number; readonly sizeBytes: number }
+  /** Another type of checksum is named than the upload was created with. */
+  | { readonly what: 'checksum-type'; readonly created: ChecksumType | undefined }
+  | { readonly what: 'part-lacks-checksum'; readonly partNumber: number; readonly created: ChecksumAlgorithm }
+  /** A part is named with a checksum of an algorithm that is not the upload's. */
+  | { readonly what: 'part-other-checksum'; readonly partNumber: number; readonly named: ChecksumAlgorithm }
+  /** A part's body comes with a checksum of an algorithm that is not the upload's. */
+  | {
+      readonly what: 'other-algorithm';
+      readonly created: ChecksumAlgorithm;
+      readonly sent: ChecksumAlgorithm;
+    }
+  | { readonly what: 'checksum'; readonly algorithm: ChecksumAlgorithm }
+  /** In the storage's own words, which speak of the client's request alone. */
+  | { readonly what: 'as-told'; readonly words: string };
 
 /** What went wrong at a backend. `message` may be shown to operators, not to S3 clients. */
 export class UfsError extends Error {
@@ -42,6 +73,7 @@ export class UfsError extends Error {
    * by such a change, so that it is not to be remembered.
    */
   readonly unresolved: boolean;
+  readonly fault: UploadFault | undefined;
 
   constructor(
     kind: UfsErrorKind,
@@ -52,6 +84,7 @@ export class UfsError extends Error {
       code?: string;
       retryable?: boolean;
       unresolved?: boolean;
+      fault?: UploadFault;
       cause?: unknown;
     },
   ) {
@@ -62,5 +95,6 @@ export class UfsError extends Error {
     this.code = details.code;
     this.retryable = details.retryable ?? (kind === 'throttled' || kind === 'unavailable');
     this.unresolved = details.unresolved ?? false;
+    this.fault = details.fault;
   }
 }

@@ -19,6 +19,7 @@ import {
   pageUploads,
   planCompletion,
 } from './multipart-rules.ts';
+import { shownPart } from './part-checksums.ts';
 import { uploadInfoOf } from './upload-info.ts';
 
 export interface MemoryPart extends UploadedPart {
@@ -68,7 +69,11 @@ export class MemoryUploads {
   listParts(key: string, uploadId: string, page: { afterPartNumber?: number; limit: number }) {
     const upload = this.get(key, uploadId);
     const { parts, truncated } = pageParts(upload.parts.values(), page);
-    return { upload: upload.info, parts: parts.map(withoutBytes), truncated };
+    return {
+      upload: upload.info,
+      parts: parts.map((part) => shownPart(upload.info, withoutBytes(part))),
+      truncated,
+    };
   }
 
   async plan(

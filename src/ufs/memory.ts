@@ -26,8 +26,16 @@ import { HeldVersions } from './held-versions.ts';
 import { listedObject } from './listed-object.ts';
 import { MemoryUploads } from './memory-uploads.ts';
 import { minPartSizeBytes } from './multipart-rules.ts';
+import { answeredPart, needPartChecksum } from './part-checksums.ts';
 import { PlainBody } from './plain-body.ts';
-import { checkCondition, checkSignal, isEmpty, keptChecksums, nextModifiedMs } from './write-rules.ts';
+import {
+  checkCondition,
+  checkSignal,
+  copyChecksum,
+  fullChecksum,
+  needChecksum,
+  nextModifiedMs,
+} from './write-rules.ts';
 
 export interface MemoryBackendSettings {
   readonly uri?: string;
@@ -109,11 +117,11 @@ export class MemoryBackend implements Backend {
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     this.checkChange(key, options);
     body.need('MD5');
+    const algorithm = needChecksum(body);
     const bytes = await collect(body, () => checkSignal(options.signal, this.uri, key));
-    const checksums = keptChecksums(body, undefined);
     return this.commit(key, bytes, options, {
       etag: body.digest('MD5').toString('hex'),
-      ...(isEmpty(checksums) ? {} : { checksums, checksumType: 'FULL_OBJECT' }),
+      ...fullChecksum(body, algorithm),
     });
   }
 
@@ -145,20 +153,16 @@ export class MemoryBackend implements Backend {
     const { bytes, meta } = source;
     const body = new PlainBody(this.read(sourceKey, meta, { start: 0, end: bytes.length }), bytes.length);
     body.need('MD5');
-    const algorithms = new Set(Object.keys(meta.checksums ?? {}) as (keyof typeof meta.checksums)[]);
-    if (options.checksumAlgorithm) algorithms.add(options.checksumAlgorithm as never);
-    for (const name of algorithms) body.need(name);
+    const algorithm = copyChecksum(meta, options.checksumAlgorithm);
+    body.need(algorithm);
     const copied = await collect(body, () => checkSignal(options.signal, this.uri, key));
-    const checksums = Object.fromEntries(
-      [...algorithms].map((name) => [name, body.digest(name).toString('base64')]),
-    );
     return this.commit(
       key,
       copied,
       { ...(options.replace ?? meta), ...conditionsOf(options) },
       {
         etag: body.digest('MD5').toString('hex'),
-        ...(isEmpty(checksums) ? {} : { checksums, checksumType: 'FULL_OBJECT' }),
+        ...fullChecksum(body, algorithm),
       },
     );
   }
@@ -175,19 +179,20 @@ export class MemoryBackend implements Backend {
     body: UploadBody,
     options: CallOptions = {},
   ): Promise<UploadedPart> {
-    const { checksumAlgorithm } = this.uploads.get(key, uploadId).info;
+    const { info } = this.uploads.get(key, uploadId);
     checkSignal(options.signal, this.uri, key);
     body.need('MD5');
-    if (checksumAlgorithm) body.need(checksumAlgorithm);
+    const algorithm = needPartChecksum(info, body, this.uri);
     const bytes = await collect(body, () => checkSignal(options.signal, this.uri, key));
-    return this.uploads.putPart(key, uploadId, {
+    const part = this.uploads.putPart(key, uploadId, {
       partNumber,
       bytes,
       sizeBytes: bytes.length,
       etag: body.digest('MD5').toString('hex'),
       lastModifiedMs: this.clock.nowMs(),
-      checksums: keptChecksums(body, checksumAlgorithm),
+      checksums: { [algorithm]: body.digest(algorithm).toString('base64') },
     });
+    return answeredPart(info, part, body);
   }
 
   async listParts(

@@ -12,42 +12,66 @@ import type {
   UploadedPart,
   UploadInfo,
 } from './backend.ts';
-import { UfsError } from './errors.ts';
+import { UfsError, type UfsErrorKind, type UploadFault } from './errors.ts';
 import { commonPrefixOf, lowerBound } from './grouping.ts';
+import { defaultChecksumAlgorithm } from './write-rules.ts';
 
 /** S3's least size of every part but the last (Amazon S3 multipart upload limits), bytes. */
 export const minPartSizeBytes = 5 * 1024 * 1024;
 
 /**
  * The stored parts that a client names, in its order. Kinds: invalid-part-order, invalid-part (unknown, another ETag or
- * checksum, or none named), part-too-small.
+ * checksum, or none named), part-too-small, bad-digest, upload-mismatch.
  */
 export function chooseParts<Part extends UploadedPart>(
   stored: ReadonlyMap<number, Part>,
   named: readonly CompletePart[],
-  { backend, key, minSizeBytes }: { backend: string; key: string; minSizeBytes: number },
+  { backend, upload, minSizeBytes }: { backend: string; upload: UploadInfo; minSizeBytes: number },
 ): Part[] {
-  const fail = (kind: 'invalid-part' | 'invalid-part-order' | 'part-too-small', message: string) =>
-    new UfsError(kind, message, { backend, key });
+  const fail = (kind: UfsErrorKind, message: string, fault?: UploadFault) =>
+    new UfsError(kind, message, { backend, key: upload.key, fault });
   if (named.length === 0) throw fail('invalid-part', 'no part is named');
   const chosen: Part[] = [];
   let previous = 0;
-  for (const { partNumber, etag, checksums } of named) {
+  for (const one of named) {
+    const { partNumber, etag } = one;
     if (partNumber <= previous) throw fail('invalid-part-order', `part ${partNumber} follows ${previous}`);
     previous = partNumber;
     const part = stored.get(partNumber);
-    if (part?.etag !== etag)
-      throw fail('invalid-part', `part ${partNumber} has another ETag, or is not there`);
-    if (!agree(part.checksums, checksums))
-      throw fail('invalid-part', `part ${partNumber} has another checksum`);
+    if (part?.etag !== etag) {
+      const fault = { what: 'part', partNumber, etag } as const;
+      throw fail('invalid-part', `part ${partNumber} has another ETag, or is not there`, fault);
+    }
+    const wrong = wrongChecksum(upload, part, one);
+    if (wrong) throw fail(wrong.kind, `part ${partNumber} is named with a wrong checksum`, wrong.fault);
     chosen.push(part);
   }
-  for (const part of chosen.slice(0, -1)) {
-    if (part.sizeBytes < minSizeBytes) {
-      throw fail('part-too-small', `part ${part.partNumber} has ${part.sizeBytes} bytes`);
-    }
+  for (const { partNumber, etag, sizeBytes } of chosen.slice(0, -1)) {
+    if (sizeBytes >= minSizeBytes) continue;
+    const leastBytes = minSizeBytes;
+    const fault = { what: 'part-too-small', partNumber, etag, sizeBytes, leastBytes } as const;
+    throw fail('part-too-small', `part ${partNumber} has ${sizeBytes} bytes`, fault);
   }
   return chosen;
+}
+
+/**
+ * What is wrong with the checksums that a part is named with. The parts of an upload with a composite checksum are each named with
+ * theirs, those of an upload without an algorithm with none (S3 API Reference, CompleteMultipartUpload).
+ */
+function wrongChecksum(
+  { checksumAlgorithm: created, checksumType }: UploadInfo,
+  part: UploadedPart,
+  { partNumber, etag, checksums }: CompletePart,
+): { kind: UfsErrorKind; fault: UploadFault } | undefined {
+  const named = Object.keys(checksums) as ChecksumAlgorithm[];
+  const unlike = { kind: 'invalid-part', fault: { what: 'part', partNumber, etag } } as const;
+  if (created === undefined) return named.length > 0 ? unlike : undefined;
+  const other = named.find((name) => name !== created);
+  if (other) return { kind: 'bad-digest', fault: { what: 'part-other-checksum', partNumber, named: other } };
+  if (named.length > 0) return checksums[created] === part.checksums[created] ? undefined : unlike;
+  if ((checksumType ?? defaultChecksumType(created)) === 'FULL_OBJECT') return undefined;
+  return { kind: 'upload-mismatch', fault: { what: 'part-lacks-checksum', partNumber, created } };
 }
 
 /** The ETag of a multipart object: the MD5 of its parts' MD5s, and their count. */
@@ -103,38 +127,39 @@ export async function planCompletion<Part extends UploadedPart>(
   digestAll: (parts: readonly Part[], algorithm: ChecksumAlgorithm) => Promise<string>,
 ): Promise<CompletionPlan<Part>> {
   const { backend } = context;
-  const parts = chooseParts(stored, named, { ...context, key: upload.key });
+  const fail = (kind: UfsErrorKind, message: string, fault: UploadFault) =>
+    new UfsError(kind, message, { backend, key: upload.key, fault });
+  const created = upload.checksumAlgorithm;
+  const type = upload.checksumType ?? (created && defaultChecksumType(created));
+  if (options.checksumType !== undefined && options.checksumType !== type) {
+    const fault = { what: 'checksum-type', created: type } as const;
+    throw fail('upload-mismatch', `the upload was not created for ${options.checksumType}`, fault);
+  }
+  const parts = chooseParts(stored, named, { ...context, upload });
   const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
-  const mismatch = (message: string) => new UfsError('bad-digest', message, { backend, key: upload.key });
-  if (options.expectedSizeBytes !== undefined && options.expectedSizeBytes !== sizeBytes) {
-    throw mismatch(`the parts have ${sizeBytes} bytes, not ${options.expectedSizeBytes}`);
+  const expectedBytes = options.expectedSizeBytes;
+  if (expectedBytes !== undefined && expectedBytes !== sizeBytes) {
+    const fault = { what: 'size', expectedBytes, sizeBytes } as const;
+    throw fail('upload-mismatch', `the parts have ${sizeBytes} bytes, not ${expectedBytes}`, fault);
   }
-  const algorithm = upload.checksumAlgorithm;
-  const type = options.checksumType ?? upload.checksumType ?? (algorithm && defaultChecksumType(algorithm));
-  const checksums: Partial<Record<ChecksumAlgorithm, string>> = {};
-  if (algorithm && type) {
-    const value = checksumOfParts(parts, algorithm, type);
-    if (value !== undefined) checksums[algorithm] = value;
-  }
+  const algorithm = created ?? defaultChecksumAlgorithm;
+  const value = checksumOfParts(parts, algorithm, type ?? 'FULL_OBJECT');
   for (const [name, expected] of Object.entries(options.checksums ?? {})) {
     const wanted = name as ChecksumAlgorithm;
-    const composite = expected.includes('-') || (type === 'COMPOSITE' && wanted === algorithm);
-    const value =
-      checksumOfParts(parts, wanted, composite ? 'COMPOSITE' : 'FULL_OBJECT') ??
-      (composite ? undefined : await digestAll(parts, wanted));
+    const known = wanted === algorithm ? value : undefined;
+    const found = known ?? (created === undefined ? await digestAll(parts, wanted) : undefined);
     // A client may leave out the count behind a composite checksum.
-    if (value !== expected && value?.replace(/-\d+$/, '') !== expected) {
-      throw mismatch(`the ${wanted} of the object is not the expected one`);
-    }
-    if (!composite || wanted === algorithm) checksums[wanted] = value;
+    if (found !== undefined && (found === expected || found.replace(/-\d+$/, '') === expected)) continue;
+    const fault = { what: 'checksum', algorithm: created ?? wanted } as const;
+    throw fail('bad-digest', `the ${wanted} of the object is not the expected one`, fault);
   }
-  const any = Object.keys(checksums).length > 0;
   return {
     parts,
     sizeBytes,
     etag: multipartEtag(parts),
-    checksums: any ? checksums : undefined,
-    checksumType: any ? (type ?? 'FULL_OBJECT') : undefined,
+    ...(value === undefined
+      ? {}
+      : { checksums: { [algorithm]: value }, checksumType: type ?? 'FULL_OBJECT' }),
   };
 }
 
@@ -193,11 +218,4 @@ export function pageSortedUploads<Upload extends Pick<UploadInfo, 'key' | 'uploa
     entries.push(folded === undefined ? { kind: 'upload', upload } : { kind: 'prefix', key: folded });
   }
   return { entries, truncated: false };
-}
-
-function agree(stored: Checksums, named: Checksums): boolean {
-  return Object.entries(named).every(([name, value]) => {
-    const present = stored[name as ChecksumAlgorithm];
-    return present === undefined || present === value;
-  });
 }

@@ -1,4 +1,4 @@
-import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type {
   CallOptions,
@@ -26,7 +26,7 @@ import { placeOf } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
 import { DamagedRecordError, inlineLimitBytes, loadRecord, metaOf, type StoredPart } from './root-record.ts';
 import type { RootVersions } from './root-versions.ts';
-import { checkSignal, isEmpty } from './write-rules.ts';
+import { checkSignal, copyChecksum, fullChecksum, needChecksum } from './write-rules.ts';
 
 type VersionFacts = Pick<ObjectMeta, 'etag' | 'sizeBytes' | 'checksums' | 'checksumType'>;
 
@@ -77,10 +77,8 @@ export class RootObjects {
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     await this.commits.checkEarly(key, options);
     body.need('MD5');
-    return this.store(key, body, options, options, () => {
-      const checksums = body.sentChecksums();
-      return isEmpty(checksums) ? {} : { checksums, checksumType: 'FULL_OBJECT' };
-    });
+    const algorithm = needChecksum(body);
+    return this.store(key, body, options, options, () => fullChecksum(body, algorithm));
   }
 
   async delete(key: string, options: CallOptions & { readonly condition?: WriteCondition }): Promise<void> {
@@ -97,12 +95,13 @@ export class RootObjects {
     const { current } = source;
     if (current.generation !== options.sourceGeneration) throw this.moved(sourceKey);
     const about = options.replace ?? current;
-    const wanted = options.checksumAlgorithm;
-    if (current.body === 'parts' || (wanted && !current.checksums?.[wanted])) {
+    const wanted = copyChecksum(current, options.checksumAlgorithm);
+    const value = current.checksums?.[wanted];
+    if (current.body === 'parts' || value === undefined) {
       return this.copyBytes(sourceKey, key, metaOf(source), about, options);
     }
-    const { etag, sizeBytes, checksums, checksumType } = current;
-    const facts = { etag, sizeBytes, ...(checksums ? { checksums, checksumType } : {}) };
+    const { etag, sizeBytes } = current;
+    const facts = { etag, sizeBytes, checksums: { [wanted]: value }, checksumType: 'FULL_OBJECT' } as const;
     if (source.inlineBody) return this.commitInline(key, source.inlineBody, facts, about, options);
     const from = this.paths.body(sourceKey, current.generation);
     try {
@@ -219,14 +218,9 @@ export class RootObjects {
   ): Promise<ObjectMeta> {
     const range = { start: 0, end: source.sizeBytes };
     const body = new PlainBody(this.versions.read(sourceKey, source, range, options), source.sizeBytes);
-    const names = new Set(Object.keys(source.checksums ?? {}) as ChecksumAlgorithm[]);
-    if (options.checksumAlgorithm) names.add(options.checksumAlgorithm);
-    for (const name of ['MD5', ...names] as const) body.need(name);
-    return this.store(key, body, about, options, () => {
-      if (names.size === 0) return {};
-      const values = [...names].map((name) => [name, body.digest(name).toString('base64')]);
-      return { checksums: Object.fromEntries(values), checksumType: 'FULL_OBJECT' };
-    });
+    const algorithm = copyChecksum(source, options.checksumAlgorithm);
+    for (const name of ['MD5', algorithm] as const) body.need(name);
+    return this.store(key, body, about, options, () => fullChecksum(body, algorithm));
   }
 
   /** Runs a change with the directories of the key in place, and takes those away that are empty afterwards. */

@@ -24,11 +24,12 @@ import {
   writeDurably,
 } from './file-system.ts';
 import { KeyLock } from './key-lock.ts';
+import { answeredPart, needPartChecksum, shownPart } from './part-checksums.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootPaths } from './root-paths.ts';
 import { type IndexedUpload, UploadIndex } from './upload-index.ts';
 import { uploadInfoOf } from './upload-info.ts';
-import { checkSignal, keptChecksums } from './write-rules.ts';
+import { checkSignal } from './write-rules.ts';
 
 /** A part as its small JSON file (`<number>.json`) describes it; `file` is the name of its bytes beside it. */
 export interface RootPart extends UploadedPart {
@@ -192,9 +193,9 @@ export class RootUploads {
     body: UploadBody,
     { signal }: CallOptions,
   ): Promise<UploadedPart> {
-    const { checksumAlgorithm } = await this.get(key, uploadId);
+    const upload = await this.get(key, uploadId);
     body.need('MD5');
-    if (checksumAlgorithm) body.need(checksumAlgorithm);
+    const algorithm = needPartChecksum(upload, body, this.uri);
     const tmp = this.paths.newTmp(this.random);
     await writeBody(this.fs, tmp, body, () => checkSignal(signal, this.uri, key));
     const part: RootPart = {
@@ -202,7 +203,7 @@ export class RootUploads {
       sizeBytes: body.sizeBytes,
       etag: body.digest('MD5').toString('hex'),
       lastModifiedMs: this.clock.nowMs(),
-      checksums: keptChecksums(body, checksumAlgorithm),
+      checksums: { [algorithm]: body.digest(algorithm).toString('base64') },
       file: `${partNumber}.${this.random.bytes(8).toString('hex')}`,
     };
     try {
@@ -211,21 +212,24 @@ export class RootUploads {
       await removeQuietly(this.fs, tmp);
       throw error;
     }
-    return withoutFile(part);
+    return answeredPart(upload, withoutFile(part), body);
   }
 
   async parts(uploadId: string): Promise<Map<number, RootPart>> {
     return new Map((await this.readParts(uploadId, await this.partNumbers(uploadId))).map(byNumber));
   }
 
-  /** Parts in order of number; reads no others. */
-  async pageParts(
+  /** An upload with parts in order of number; reads no others. no-such-upload. */
+  async listParts(
+    key: string,
     uploadId: string,
     { afterPartNumber = 0, limit }: { readonly afterPartNumber?: number; readonly limit: number },
-  ): Promise<{ parts: readonly UploadedPart[]; truncated: boolean }> {
+  ): Promise<{ upload: UploadInfo; parts: readonly UploadedPart[]; truncated: boolean }> {
+    const upload = await this.get(key, uploadId);
     const numbers = (await this.partNumbers(uploadId)).filter((number) => number > afterPartNumber);
     const parts = await this.readParts(uploadId, numbers.sort((a, b) => a - b).slice(0, limit));
-    return { parts: parts.map(withoutFile), truncated: numbers.length > limit };
+    const shown = parts.map((part) => shownPart(upload, withoutFile(part)));
+    return { upload, parts: shown, truncated: numbers.length > limit };
   }
 
   private async partNumbers(uploadId: string): Promise<number[]> {

@@ -231,10 +231,7 @@ export class RootBackend implements Backend {
     uploadId: string,
     options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
   ): Promise<{ upload: UploadInfo; parts: readonly UploadedPart[]; truncated: boolean }> {
-    return this.run(key, options, async () => {
-      const upload = await this.uploads.get(key, uploadId);
-      return { upload, ...(await this.uploads.pageParts(uploadId, options)) };
-    });
+    return this.run(key, options, () => this.uploads.listParts(key, uploadId, options));
   }
 
   completeUpload(

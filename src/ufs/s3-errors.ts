@@ -1,4 +1,5 @@
 import { UfsError, type UfsErrorKind } from './errors.ts';
+import { uploadFault } from './s3-upload-faults.ts';
 
 /** What is known of a failed request beside its error. */
 export interface Failure {
@@ -139,10 +140,11 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
   const code = failure.systemCode ?? foundCode;
   const status = failure.status;
   const known = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
-  const kind =
+  const asSaid =
     known ?? (status === undefined || status < 300 ? 'unavailable' : kindOfStatus(status, failure));
   const parts = [status, name === 'Error' ? code : name, message, requestId && `request ${requestId}`];
   const text = parts.filter((part) => part !== undefined && part !== '').join(' ');
+  const { kind, fault } = uploadFault(asSaid, error, failure) ?? { kind: asSaid };
   return new UfsError(kind, `${failure.operation}: ${text}`, {
     backend: failure.backend,
     key: failure.key,
@@ -150,6 +152,7 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
     retryable: isRetryable(kind, code, failure),
     unresolved: failure.mayHaveChanged && isUndecided(kind, code, failure),
     cause: new Error(text),
+    fault,
   });
 }
 

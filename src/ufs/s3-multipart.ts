@@ -115,7 +115,7 @@ export class S3Multipart {
       sizeBytes: body.sizeBytes,
       etag: plainEtag(headers.etag),
       lastModifiedMs: this.#answeredMs(headers),
-      checksums: checksumsOf(headers),
+      checksums: algorithm ? pick(checksumsOf(headers), algorithm) : {},
     };
   }
 
@@ -166,8 +166,7 @@ export class S3Multipart {
       if (!(error instanceof UfsError)) throw error;
       const found = await this.#resolve(key, uploadId, parts, error);
       if (found) return found;
-      const sizeIsWrong = error.kind === 'refused' && /mp-object-size/i.test(error.message);
-      throw sizeIsWrong ? this.#error('bad-digest', error.message, key, error) : error;
+      throw error;
     }
   }
 
@@ -291,9 +290,15 @@ export class S3Multipart {
     return Number.isNaN(answeredMs) ? this.#connection.clock.nowMs() : answeredMs;
   }
 
-  #error(kind: 'invalid-part' | 'no-such-upload' | 'bad-digest', text: string, key: string, cause?: unknown) {
-    return new UfsError(kind, text, { backend: this.#place.uri, key, cause });
+  #error(kind: 'invalid-part' | 'no-such-upload', text: string, key: string) {
+    return new UfsError(kind, text, { backend: this.#place.uri, key });
   }
+}
+
+/** What else the answer tells is of the way to the backend. */
+function pick(checksums: Checksums, algorithm: ChecksumAlgorithm): Checksums {
+  const value = checksums[algorithm];
+  return value === undefined ? {} : { [algorithm]: value };
 }
 
 /** MD5 of the parts' MD5s and their number (S3 User Guide, "Checking object integrity"); undefined where the parts' ETags are none. */

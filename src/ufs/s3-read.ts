@@ -7,7 +7,14 @@ import { type Backoff, retried } from './retry.ts';
 import { drained, noting, type S3Connection } from './s3-connection.ts';
 import { isExact, isWeak, metadataDigest, parseGeneration, type Version } from './s3-generation.ts';
 import { type Carried, carriedBy, type GetHead, S3Get } from './s3-get.ts';
-import { parseContentRange, parseLength, parseMeta, versionOf, type WireHeaders } from './s3-headers.ts';
+import {
+  checksumsOf,
+  parseContentRange,
+  parseLength,
+  parseMeta,
+  versionOf,
+  type WireHeaders,
+} from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
 import type { ObjectRequest } from './s3-transport.ts';
 import type { UnresolvedChanges } from './s3-unresolved.ts';
@@ -84,13 +91,14 @@ export class S3Reader {
     if (count === undefined || range?.wholeBytes !== version.sizeBytes) {
       throw this.#error('not-implemented', 'the backend does not tell where a part lies', key);
     }
-    return { range: { start: range.start, end: range.end }, count };
+    return { range: { start: range.start, end: range.end }, count, checksums: checksumsOf(headers) };
   }
 
   async #askForPart(key: string, version: Version, partNumber: number, signal: AbortSignal | undefined) {
     const { headers, parameters } = pinned(version);
     const part = ['partNumber', String(partNumber)] as const;
-    const request = this.#request('HEAD', key, headers, [part, ...parameters]);
+    const asked = { ...headers, 'x-amz-checksum-mode': 'ENABLED' };
+    const request = this.#request('HEAD', key, asked, [part, ...parameters]);
     try {
       return await this.#connection.head(request, { operation: 'HeadObject', key, signal });
     } catch (error) {

@@ -41,7 +41,7 @@ import { TreeRecords } from './tree-records.ts';
 import { TreeWrites } from './tree-writes.ts';
 import { defaultUploadLimits, UploadExpiry, type UploadLimits } from './upload-expiry.ts';
 import { VersionClock } from './version-clock.ts';
-import { checkSignal, isEmpty } from './write-rules.ts';
+import { checkSignal, copyChecksum, fullChecksum, needChecksum } from './write-rules.ts';
 
 export interface TreeBackendSettings {
   /** Absolute path of an existing directory. */
@@ -183,10 +183,8 @@ export class TreeBackend implements Backend {
     return this.change(key, options, async () => {
       await this.writes.checkEarly(key, options);
       body.need('MD5');
-      return this.writes.store(key, body, options, options, () => {
-        const checksums = body.sentChecksums();
-        return { etag: body.digest('MD5').toString('hex'), ...(isEmpty(checksums) ? {} : full(checksums)) };
-      });
+      const algorithm = needChecksum(body);
+      return this.writes.store(key, body, options, options, () => digestsOf(body, algorithm));
     });
   }
 
@@ -243,8 +241,7 @@ export class TreeBackend implements Backend {
   ): Promise<{ upload: UploadInfo; parts: readonly UploadedPart[]; truncated: boolean }> {
     return this.run(key, options, async () => {
       await this.own.check();
-      const upload = await this.uploads.get(key, uploadId);
-      return { upload, ...(await this.uploads.pageParts(uploadId, options)) };
+      return this.uploads.listParts(key, uploadId, options);
     });
   }
 
@@ -328,15 +325,9 @@ export class TreeBackend implements Backend {
     const range = { start: 0, end: source.sizeBytes };
     const bytes = source.sizeBytes > 0 ? this.reads.read(sourceKey, source, range, options) : nothing();
     const body = new PlainBody(bytes, source.sizeBytes);
-    const names = new Set(Object.keys(source.checksums ?? {}) as ChecksumAlgorithm[]);
-    if (options.checksumAlgorithm) names.add(options.checksumAlgorithm);
-    for (const name of ['MD5', ...names] as const) body.need(name);
-    return this.writes.store(key, body, about, options, () => ({
-      etag: body.digest('MD5').toString('hex'),
-      ...(names.size === 0
-        ? {}
-        : full(Object.fromEntries([...names].map((name) => [name, body.digest(name).toString('base64')])))),
-    }));
+    const algorithm = copyChecksum(source, options.checksumAlgorithm);
+    for (const name of ['MD5', algorithm] as const) body.need(name);
+    return this.writes.store(key, body, about, options, () => digestsOf(body, algorithm));
   }
 
   /** A change needs the directories of Forebay's own. */
@@ -365,6 +356,6 @@ export class TreeBackend implements Backend {
 
 async function* nothing(): AsyncGenerator<Buffer> {}
 
-function full(checksums: ObjectMeta['checksums']): Pick<ObjectMeta, 'checksums' | 'checksumType'> {
-  return { checksums, checksumType: 'FULL_OBJECT' };
+function digestsOf(body: UploadBody, algorithm: ChecksumAlgorithm) {
+  return { etag: body.digest('MD5').toString('hex'), ...fullChecksum(body, algorithm) };
 }

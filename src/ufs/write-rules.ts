@@ -1,4 +1,9 @@
-import type { ChecksumAlgorithm, Checksums, ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import {
+  type ChecksumAlgorithm,
+  checksumAlgorithms,
+  type ObjectMeta,
+  type UploadBody,
+} from '../common/object-meta.ts';
 import type { WriteCondition } from './backend.ts';
 import { UfsError } from './errors.ts';
 
@@ -37,11 +42,33 @@ export function nextModifiedMs(nowMs: number, previousMs: number | undefined): n
   return previousMs;
 }
 
-/** The checksums to keep of a body that has been read: those the client sent and the one that was asked for. */
-export function keptChecksums(body: UploadBody, algorithm: ChecksumAlgorithm | undefined): Checksums {
-  const sent = body.sentChecksums();
-  if (!algorithm || sent[algorithm] !== undefined) return sent;
-  return { ...sent, [algorithm]: body.digest(algorithm).toString('base64') };
+/** The checksum of an object that comes without one (S3 User Guide, "Checking object integrity"). */
+export const defaultChecksumAlgorithm: ChecksumAlgorithm = 'CRC64NVME';
+
+/** Asks, before a body is read, for the one checksum that is kept of it: the client's, or else the default one. */
+export function needChecksum(body: UploadBody): ChecksumAlgorithm {
+  const algorithm = body.announcedChecksum?.algorithm ?? defaultChecksumAlgorithm;
+  body.need(algorithm);
+  return algorithm;
+}
+
+/** What is kept of a body that was read, whose checksum was asked for. */
+export function fullChecksum(
+  body: UploadBody,
+  algorithm: ChecksumAlgorithm,
+): Required<Pick<ObjectMeta, 'checksums' | 'checksumType'>> {
+  return {
+    checksums: { [algorithm]: body.digest(algorithm).toString('base64') },
+    checksumType: 'FULL_OBJECT',
+  };
+}
+
+/** The checksum that a copy has: the one that is asked for, or one like its source's. */
+export function copyChecksum(
+  source: Pick<ObjectMeta, 'checksums'>,
+  asked: ChecksumAlgorithm | undefined,
+): ChecksumAlgorithm {
+  return asked ?? checksumAlgorithms.find((name) => source.checksums?.[name]) ?? defaultChecksumAlgorithm;
 }
 
 export function isEmpty(record: Readonly<Record<string, unknown>>): boolean {

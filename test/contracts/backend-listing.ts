@@ -57,10 +57,17 @@ export function listingContract(open: OpenBackend): void {
       'an entry tells what head tells',
       withBackend(open, async (backend) => {
         await put(backend, 'f/k', 'body');
-        const { sizeBytes, etag, lastModifiedMs } = await backend.head('f/k');
+        const { sizeBytes, etag, lastModifiedMs, checksums = {}, checksumType } = await backend.head('f/k');
+        const told = {
+          sizeBytes,
+          etag,
+          lastModifiedMs,
+          checksumAlgorithms: Object.keys(checksums),
+          checksumType,
+        };
         const page = await backend.list({ prefix: 'f/', delimiter: '/', limit: 10 });
         expect(page).toEqual({
-          entries: [{ kind: 'object', key: 'f/k', sizeBytes, etag, lastModifiedMs }],
+          entries: [{ kind: 'object', key: 'f/k', ...told }],
           truncated: false,
         });
       }),

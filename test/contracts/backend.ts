@@ -4,6 +4,7 @@ import type { ObjectMeta } from '../../src/common/object-meta.ts';
 import type { Backend, PutOptions } from '../../src/ufs/backend.ts';
 import { UfsError, type UfsErrorKind } from '../../src/ufs/errors.ts';
 import { TestBody, type TestBodyOptions } from '../support/upload-body.ts';
+import { checksumContract } from './backend-checksums.ts';
 import { conditionContract } from './backend-conditions.ts';
 import { keyContract } from './backend-keys.ts';
 import { listingContract } from './backend-listing.ts';
@@ -31,6 +32,7 @@ export function backendContract(name: string, open: OpenBackend): void {
     listingContract(open);
     keyContract(open);
     multipartContract(open);
+    checksumContract(open);
     pinContract(open);
   });
 }

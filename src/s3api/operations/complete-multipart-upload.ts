@@ -13,6 +13,7 @@ import { quoted, type RequestHeaders } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { maxPartNumber, objectOf, parsePartNumber, uploadIdOf } from '../request.ts';
 import type { CompleteInput } from '../service.ts';
+import { ofUpload } from '../upload-id.ts';
 import { optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
 import { leafTexts, parseXml, type XmlElement } from '../xml-reader.ts';
 
@@ -33,10 +34,11 @@ export async function completeMultipartUpload(call: Call): Promise<S3Response> {
   const checksumType = parseChecksumType(request.headers);
   const expectedSizeBytes = parseExpectedSize(request.headers);
   const uploadId = uploadIdOf(request);
-  const parts = parseParts(await call.text(maxBodyBytes));
+  const text = await call.text(maxBodyBytes);
+  const parts = await ofUpload(uploadId, async () => parseParts(text));
   const ref = objectOf(request);
   const input = { uploadId, parts, condition, checksums, checksumType, expectedSizeBytes, signal };
-  const meta = await naming(condition, () => service.completeUpload(ref, input));
+  const meta = await ofUpload(uploadId, () => naming(condition, () => service.completeUpload(ref, input)));
   return xmlResponse(
     rootElement('CompleteMultipartUploadResult', [
       textElement('Location', request.baseUrl + request.rawPath),
@@ -56,8 +58,9 @@ function parseExpectedSize(headers: RequestHeaders): number | undefined {
   return Number(value);
 }
 
-/** MalformedXML, InvalidArgument, InvalidPartOrder. */
+/** MalformedXML, InvalidRequest (no body at all), InvalidArgument, InvalidPartOrder. */
 function parseParts(body: string): readonly Part[] {
+  if (body === '') throw new S3Error('InvalidRequest', { message: 'You must specify at least one part' });
   const root = parseXml(body, 'CompleteMultipartUpload', maxPartNumber * elementsOfPart);
   if (root.children.length === 0 || root.children.length > maxPartNumber) throw new S3Error('MalformedXML');
   const parts = root.children.map(parsePart);
@@ -77,17 +80,28 @@ function parsePart(element: XmlElement): Part {
   if (partNumber === undefined || etag === undefined) throw new S3Error('MalformedXML');
   return {
     partNumber: parsePartNumber(partNumber.trim()),
-    etag: etag.trim().replace(/^"(.*)"$/, '$1'),
-    checksums: parsePartChecksums(texts),
+    etag: plainTag(etag),
+    checksums: parsePartChecksums(texts, partNumber.trim(), plainTag(etag)),
   };
 }
 
-function parsePartChecksums(texts: Partial<Record<string, string>>): Checksums {
+function plainTag(text: string): string {
+  return text.trim().replace(/^"(.*)"$/, '$1');
+}
+
+/** InvalidPart for what is no checksum: no part has it. */
+function parsePartChecksums(
+  texts: Partial<Record<string, string>>,
+  partNumber: string,
+  etag: string,
+): Checksums {
   const checksums: { [Name in ChecksumAlgorithm]?: string } = {};
   for (const algorithm of checksumAlgorithms) {
     const value = texts[checksumElementName(algorithm)]?.trim();
     if (value === undefined) continue;
-    if (!isChecksum(algorithm, value)) throw new S3Error('InvalidPart');
+    if (!isChecksum(algorithm, value)) {
+      throw new S3Error('InvalidPart', { extra: { PartNumber: partNumber, ETag: etag } });
+    }
     checksums[algorithm] = value;
   }
   return checksums;

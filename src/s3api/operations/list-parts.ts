@@ -5,6 +5,7 @@ import { quoted, xmlDate } from '../headers.ts';
 import { ownerElement, parseNames } from '../listing.ts';
 import { objectOf, parameter, parseLimit, uploadIdOf } from '../request.ts';
 import type { PartSummary } from '../service.ts';
+import { ofUpload } from '../upload-id.ts';
 import { element, optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html */
@@ -15,11 +16,8 @@ export async function listParts({ request, service }: Call): Promise<S3Response>
   const marker = parseMarker(request);
   const names = parseNames(request);
   // With a limit of none the upload is still looked for.
-  const found = await service.listParts(ref, {
-    uploadId,
-    afterPartNumber: marker,
-    limit: Math.max(1, limit),
-  });
+  const page = { uploadId, afterPartNumber: marker, limit: Math.max(1, limit) };
+  const found = await ofUpload(uploadId, () => service.listParts(ref, page));
   const parts = found.parts.slice(0, limit);
   const truncated = limit > 0 && found.truncated;
   const { owner } = await service.getBucket(ref.bucket);

@@ -8,6 +8,7 @@ import type { RequestHeaders } from '../headers.ts';
 import { parseCopySourceRange } from '../range.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { objectOf, parsePartNumber, uploadIdOf } from '../request.ts';
+import { ofUpload } from '../upload-id.ts';
 import { xmlResponse } from '../xml.ts';
 import { copyResult } from './copy-object.ts';
 
@@ -18,13 +19,15 @@ export async function uploadPartCopy(call: Call): Promise<S3Response> {
   const partNumber = parsePartNumber(request.query.get('partNumber') ?? '');
   const source = parseCopySource(request.headers);
   await call.authorise('s3:GetObject', source.bucket, source.key);
-  const part = await service.copyPart(objectOf(request), {
+  const uploadId = uploadIdOf(request);
+  const input = {
     source,
-    selectSource: (meta) => selectSource(request.headers, meta),
-    uploadId: uploadIdOf(request),
+    selectSource: (meta: ObjectMeta) => selectSource(request.headers, meta),
+    uploadId,
     partNumber,
     signal,
-  });
+  };
+  const part = await ofUpload(uploadId, () => service.copyPart(objectOf(request), input));
   return xmlResponse(copyResult('CopyPartResult', part));
 }
 

@@ -107,7 +107,7 @@ describe('CompleteMultipartUpload', () => {
   });
 
   test.each([
-    [() => '', 'MalformedXML'],
+    [() => '', 'InvalidRequest'],
     [() => parts(), 'MalformedXML'],
     [() => '<CompleteMultipartUpload>', 'MalformedXML'],
     [() => parts('<Piece/>'), 'MalformedXML'],

@@ -178,10 +178,33 @@ describe('stored checksums', () => {
     expect((await get('/abc/digits')).headers).not.toHaveProperty('x-amz-checksum-crc32');
   });
 
+  const ofPart = async (partNumber: number) =>
+    (await get(`/abc/digits?partNumber=${partNumber}`, mode)).headers;
+  const parts = [
+    { partNumber: 1, sizeBytes: 6, checksums: { CRC32: 'b25lLg==' } },
+    { partNumber: 2, sizeBytes: 4, checksums: { CRC32: 'dHdvLg==' } },
+  ];
+
   test('are not shown with a range or a part, whose bytes they are not of', async () => {
-    const ranged = await get('/abc/digits', { ...mode, range: 'bytes=0-3' });
-    const part = await get('/abc/digits?partNumber=1', mode);
-    for (const { headers } of [ranged, part]) expect(headers).not.toHaveProperty('x-amz-checksum-crc32');
+    const ranged = await get('/abc/digits', { ...mode, range: 'bytes=0-9' });
+    expect(ranged.headers).not.toHaveProperty('x-amz-checksum-crc32');
+    service.amend('abc', 'digits', { parts });
+    expect(await ofPart(2)).not.toHaveProperty('x-amz-checksum-crc32');
+  });
+
+  test('are shown with the part that is the whole object', async () => {
+    expect(await ofPart(1)).toMatchObject({
+      'x-amz-checksum-crc32': 'Ki4F2w==',
+      'x-amz-checksum-type': 'FULL_OBJECT',
+    });
+  });
+
+  test('of parts are shown with each part, where the object’s is made of them', async () => {
+    service.amend('abc', 'digits', { parts, checksums: { CRC32: 'Ki4F2w==-2' }, checksumType: 'COMPOSITE' });
+    expect(await ofPart(2)).toMatchObject({
+      'x-amz-checksum-crc32': 'dHdvLg==',
+      'x-amz-checksum-type': 'COMPOSITE',
+    });
   });
 });
 

@@ -1,0 +1,35 @@
+import type { PlantedDefect } from './planted-defects.ts';
+
+const contracts = ['test/ufs/memory'];
+
+/** Answers that S3 would not give: checksums. */
+export const plantedSurfaceDefects: readonly PlantedDefect[] = [
+  {
+    name: 'a checksum made of the parts’ is taken for one of the bytes',
+    file: 'src/ufs/multipart-rules.ts',
+    right: "const value = checksumOfParts(parts, algorithm, type ?? 'FULL_OBJECT');",
+    wrong: "const value = checksumOfParts(parts, algorithm, 'COMPOSITE');",
+    foundBy: contracts,
+  },
+  {
+    name: 'a checksum of the whole goes with a range',
+    file: 'src/s3api/representation.ts',
+    right: 'part === undefined ? range === undefined && meta :',
+    wrong: 'part === undefined ? meta :',
+    foundBy: ['test/s3api/operations/read-objects'],
+  },
+  {
+    name: 'a part of a composite checksum is completed unseen',
+    file: 'src/ufs/multipart-rules.ts',
+    right: "if ((checksumType ?? defaultChecksumType(created)) === 'FULL_OBJECT') return undefined;",
+    wrong: 'if (created) return undefined;',
+    foundBy: contracts,
+  },
+  {
+    name: 'a part comes with another checksum than its upload was created with',
+    file: 'src/ufs/part-checksums.ts',
+    right: 'sent !== undefined && sent !== created',
+    wrong: 'sent !== undefined && sent === undefined',
+    foundBy: contracts,
+  },
+];
