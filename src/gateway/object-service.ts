@@ -23,6 +23,7 @@ import type {
   ReadOptions,
   WriteCondition,
 } from '../s3api/service.ts';
+import { pageParts } from '../ufs/multipart-rules.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
 import { copyChecksum } from '../ufs/write-rules.ts';
 import type { MetadataSource, RangeReader } from '../worker/reader.ts';
@@ -83,6 +84,21 @@ export class GatewayObjectService implements ObjectService {
     options?: ReadOptions,
   ): AtOnce<ReadObject<Selection>> {
     return this.#reads.getObject(ref, select, options);
+  }
+
+  async listObjectParts(
+    ref: ObjectRef,
+    meta: ObjectMeta,
+    page: { afterPartNumber: number; limit: number; signal?: AbortSignal },
+  ) {
+    try {
+      const { backend, path } = await this.#namespace.locate(ref.bucket, ref.key);
+      if (meta.parts) return pageParts(meta.parts, page);
+      if (!backend.listObjectParts) return { parts: [], truncated: false };
+      return await backend.listObjectParts(path, meta, page);
+    } catch (error) {
+      throw toS3Error(error);
+    }
   }
 
   async putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta> {

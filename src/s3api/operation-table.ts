@@ -10,6 +10,7 @@ import { deleteObjects } from './operations/delete-objects.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
 import { getObject } from './operations/get-object.ts';
+import { getObjectAttributes } from './operations/get-object-attributes.ts';
 import { headBucket } from './operations/head-bucket.ts';
 import { headObject } from './operations/head-object.ts';
 import { listBuckets } from './operations/list-buckets.ts';
@@ -96,6 +97,15 @@ export const offeredOperations: readonly Route[] = [
     action: 's3:GetObject',
     writes: false,
     handler: getObject,
+  },
+  {
+    operation: 'GetObjectAttributes',
+    method: 'GET',
+    scope: 'object',
+    query: ['attributes'],
+    action: 's3:GetObjectAttributes',
+    writes: false,
+    handler: getObjectAttributes,
   },
   {
     operation: 'HeadObject',

@@ -141,7 +141,6 @@ const objectRows: readonly Row[] = [
   ['GET', 'GetObjectAnnotation', ['annotation', 'annotationName'], 'GetObjectAnnotation'],
   ['GET', 'ListObjectAnnotations', ['annotation'], 'ListObjectAnnotations'],
   ['DELETE', 'DeleteObjectAnnotation', ['annotation'], 'DeleteObjectAnnotation'],
-  ['GET', 'GetObjectAttributes', ['attributes'], 'GetObjectAttributes'],
   ['PUT', 'UpdateObjectEncryption', ['encryption'], 'UpdateObjectEncryption'],
   ['PUT', 'PutObjectLegalHold', ['legal-hold'], 'PutObjectLegalHold'],
   ['GET', 'GetObjectLegalHold', ['legal-hold'], 'GetObjectLegalHold'],

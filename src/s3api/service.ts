@@ -6,6 +6,7 @@ import type {
   ChecksumType,
   NewObject,
   ObjectMeta,
+  ObjectPart,
   UploadBody,
 } from '../common/object-meta.ts';
 import type { BucketName, ObjectRef } from './names.ts';
@@ -184,6 +185,15 @@ export interface ObjectService {
     select: (found: FoundVersion, part?: PartPlace) => Selection,
     options?: ReadOptions,
   ): AtOnce<ReadObject<Selection>>;
+  /**
+   * The parts of the version that `meta` describes, made of several, in order of number, those after `afterPartNumber`; `limit` ≥ 1.
+   * ServiceUnavailable if it is not the present one any more.
+   */
+  listObjectParts(
+    ref: ObjectRef,
+    meta: ObjectMeta,
+    page: { readonly afterPartNumber: number; readonly limit: number; readonly signal?: AbortSignal },
+  ): Promise<{ readonly parts: readonly ObjectPart[]; readonly truncated: boolean }>;
   putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;
   deleteObject(ref: ObjectRef, options?: { condition?: WriteCondition; signal?: AbortSignal }): Promise<void>;
   copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta>;

@@ -5,6 +5,7 @@ import type {
   ChecksumType,
   NewObject,
   ObjectMeta,
+  ObjectPart,
   UploadBody,
 } from '../common/object-meta.ts';
 
@@ -201,6 +202,17 @@ export interface PartPlace {
   readonly checksums?: Checksums;
 }
 
+export interface ObjectPartsOptions extends CallOptions {
+  readonly afterPartNumber: number;
+  /** ≥ 1. */
+  readonly limit: number;
+}
+
+export interface ObjectPartsPage {
+  readonly parts: readonly ObjectPart[];
+  readonly truncated: boolean;
+}
+
 export interface CopyOptions extends CallOptions {
   /** The source must still have this generation, otherwise `moved`. */
   readonly sourceGeneration: string;
@@ -298,6 +310,12 @@ export interface Backend {
    * `count` is their number. Kinds: moved; invalid-part if there are not so many.
    */
   findPart?(key: string, meta: ObjectMeta, partNumber: number, options?: CallOptions): Promise<PartPlace>;
+
+  /**
+   * Parts of a multipart object in order of number, those after `afterPartNumber`, with their checksums; of a backend whose `head` does
+   * not tell `parts`. Kinds: moved.
+   */
+  listObjectParts?(key: string, meta: ObjectMeta, options: ObjectPartsOptions): Promise<ObjectPartsPage>;
 
   /** Goes the way to the storage step by step, up to the first that fails. Absent where the way is no network. */
   reach?(options?: CallOptions): AsyncIterable<ReachStep>;

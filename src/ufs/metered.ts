@@ -11,6 +11,7 @@ import type {
   CreateUploadOptions,
   ListOptions,
   ListUploadsOptions,
+  ObjectPartsPage,
   OpenedObject,
   OpenRange,
   PartPlace,
@@ -29,6 +30,7 @@ export class MeteredBackend implements Backend {
   readonly open?: Backend['open'];
   readonly pin?: Backend['pin'];
   readonly findPart?: Backend['findPart'];
+  readonly listObjectParts?: Backend['listObjectParts'];
   readonly probe?: Backend['probe'];
   readonly reach?: Backend['reach'];
 
@@ -45,6 +47,10 @@ export class MeteredBackend implements Backend {
     if (inner.findPart) {
       this.findPart = (key, partMeta, partNumber, options) =>
         this.count('head').findPart?.(key, partMeta, partNumber, options) as Promise<PartPlace>;
+    }
+    if (inner.listObjectParts) {
+      this.listObjectParts = (key, partsMeta, options) =>
+        this.count('head').listObjectParts?.(key, partsMeta, options) as Promise<ObjectPartsPage>;
     }
     if (inner.reach) this.reach = (options) => this.count('reach').reach?.(options) ?? nothing();
     if (inner.probe) {

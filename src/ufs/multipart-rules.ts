@@ -173,7 +173,7 @@ export function objectParts(parts: readonly UploadedPart[]): NonNullable<ObjectM
 }
 
 /** One page of stored parts, by number. */
-export function pageParts<Part extends UploadedPart>(
+export function pageParts<Part extends Pick<UploadedPart, 'partNumber'>>(
   stored: Iterable<Part>,
   { afterPartNumber = 0, limit }: { readonly afterPartNumber?: number; readonly limit: number },
 ): { parts: Part[]; truncated: boolean } {

@@ -14,6 +14,8 @@ import type {
   ListPage,
   ListUploadsOptions,
   ListUploadsPage,
+  ObjectPartsOptions,
+  ObjectPartsPage,
   PartPlace,
   ProbedAbilities,
   ProbeOptions,
@@ -28,6 +30,7 @@ import { createS3Client } from './s3-client.ts';
 import { S3Connection } from './s3-connection.ts';
 import { S3Lister } from './s3-list.ts';
 import { S3Multipart } from './s3-multipart.ts';
+import { listS3ObjectParts } from './s3-object-parts.ts';
 import { S3Place } from './s3-place.ts';
 import { S3Probe } from './s3-probe.ts';
 import { reachS3 } from './s3-reach.ts';
@@ -202,6 +205,11 @@ export class S3Backend implements Backend {
 
   findPart(key: string, meta: ObjectMeta, partNumber: number, options?: CallOptions): Promise<PartPlace> {
     return this.parts.reader.findPart(key, meta, partNumber, options);
+  }
+
+  listObjectParts(key: string, meta: ObjectMeta, options: ObjectPartsOptions): Promise<ObjectPartsPage> {
+    const { connection, place } = this.parts;
+    return listS3ObjectParts(connection, place, key, meta, options);
   }
 
   probe(key: string, options: ProbeOptions = {}): Promise<ProbedAbilities> {

@@ -98,6 +98,15 @@ export class MapObjectService implements ObjectService {
     return { meta, selection, body, cache: 'hit' as const, owner: 'here', validatedMs: this.nowMs };
   }
 
+  async listObjectParts(
+    _ref: ObjectRef,
+    { parts = [] }: ObjectMeta,
+    page: { afterPartNumber: number; limit: number },
+  ) {
+    const rest = parts.filter((part) => part.partNumber > page.afterPartNumber);
+    return { parts: rest.slice(0, page.limit), truncated: rest.length > page.limit };
+  }
+
   async putObject(ref: ObjectRef, input: PutObjectInput) {
     input.body.need('MD5');
     const bytes = await readAll(input.body);
