@@ -44,6 +44,8 @@ export interface ObjectMeta {
    * Neither metadata nor pages of an unsettled generation may be cached.
    */
   readonly generationSettled: boolean;
+  /** Of a version that is kept when the object is replaced, the id by which clients ask for it. */
+  readonly versionId?: string;
   readonly headers: ContentHeaders;
   /** `x-amz-meta-*` without the prefix, names in lower case. A value may be the empty string. */
   readonly userMetadata: Readonly<Record<string, string>>;

@@ -1,8 +1,8 @@
 import { unreachable } from '../common/assert.ts';
 import { CoordError } from '../coord/store.ts';
 import { S3Error } from '../s3api/errors.ts';
-import { validatedHeader, validatedText } from '../s3api/headers.ts';
-import { UfsError } from '../ufs/errors.ts';
+import { httpDate, validatedHeader, validatedText } from '../s3api/headers.ts';
+import { type DeleteMarker, UfsError } from '../ufs/errors.ts';
 import { AbsentError, WorkerError } from '../worker/reader.ts';
 import { uploadError } from './upload-errors.ts';
 
@@ -18,9 +18,20 @@ export function toS3Error(error: unknown): S3Error {
 
 function absent(cause: AbsentError): S3Error {
   return new S3Error('NoSuchKey', {
-    headers: { [validatedHeader]: validatedText(cause.validatedMs) },
+    headers: { [validatedHeader]: validatedText(cause.validatedMs), ...markerHeaders(cause.marker) },
     cause,
   });
+}
+
+/** S3 User Guide, "Working with delete markers". */
+function markerHeaders(marker: DeleteMarker | undefined): Record<string, string> {
+  if (!marker) return {};
+  const { versionId, lastModifiedMs } = marker;
+  return {
+    'x-amz-delete-marker': 'true',
+    'x-amz-version-id': versionId,
+    ...(lastModifiedMs === undefined ? {} : { 'last-modified': httpDate(lastModifiedMs) }),
+  };
 }
 
 function fromWorkerError(cause: WorkerError): S3Error {
@@ -69,7 +80,17 @@ function isHandedOn(code: string): code is (typeof handedOn)[number] {
 function fromUfsError(cause: UfsError): S3Error {
   switch (cause.kind) {
     case 'not-found':
-      return new S3Error('NoSuchKey', { cause });
+      return new S3Error('NoSuchKey', { headers: markerHeaders(cause.marker), cause });
+    case 'no-such-version':
+      return new S3Error('NoSuchVersion', { cause });
+    case 'invalid-version':
+      return new S3Error('InvalidArgument', { message: 'Invalid version id specified', cause });
+    case 'delete-marker':
+      return new S3Error('MethodNotAllowed', {
+        extra: { Method: 'GET', ResourceType: 'DeleteMarker' },
+        headers: { allow: 'DELETE', ...markerHeaders(cause.marker) },
+        cause,
+      });
     case 'no-such-upload':
       return new S3Error('NoSuchUpload', { cause });
     case 'invalid-part':

@@ -20,6 +20,8 @@ const nothing: BackendCapabilities = {
   serverSideCopy: false,
   exclusive: false,
   anyKey: true,
+  versions: false,
+  versioning: false,
 };
 
 /** Stands for a backend that another thread has open: every call rejects with kind `unavailable`. */
@@ -46,7 +48,7 @@ export class BackendElsewhere implements Backend {
     throw this.elsewhere();
   }
 
-  async delete(): Promise<void> {
+  async delete(): Promise<never> {
     throw this.elsewhere();
   }
 

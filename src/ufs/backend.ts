@@ -8,6 +8,7 @@ import type {
   ObjectPart,
   UploadBody,
 } from '../common/object-meta.ts';
+import type { BackendVersions, Deletion, VersioningMode } from './backend-versions.ts';
 
 /** What one backend can do by itself, atomically. What is false is refused by the layers above, never imitated there. */
 export interface BackendCapabilities {
@@ -31,6 +32,10 @@ export interface BackendCapabilities {
   readonly exclusive: boolean;
   /** Keys of any form up to 1,024 bytes; otherwise `invalid-key` and `key-conflict` can occur. */
   readonly anyKey: boolean;
+  /** Keeps versions beside the present one, or may do so: `versions` is there. */
+  readonly versions: boolean;
+  /** put, copy, completeUpload and delete take `versioning`. False where the storage is set to keep versions, or not, by its own operator. */
+  readonly versioning: boolean;
 }
 
 /** What a storage was seen to do when it was tried; nothing of it is taken for granted. */
@@ -70,6 +75,8 @@ export interface CallOptions {
 
 export interface PutOptions extends CallOptions, NewObject {
   readonly condition?: WriteCondition;
+  /** What becomes of the version that is replaced; absent: it goes, unless it was made to stay. */
+  readonly versioning?: VersioningMode;
   /**
    * Runs after the last byte was checked and written and before the object becomes visible, once for each attempt to make it
    * so; a rejection gives the upload up and is passed on.
@@ -151,6 +158,8 @@ export interface CompletePart {
 
 export interface CompleteOptions extends CallOptions {
   readonly condition?: WriteCondition;
+  /** As in `PutOptions`. */
+  readonly versioning?: VersioningMode;
   readonly beforeCommit?: () => Promise<void>;
   /** Checksum of the whole object that the client expects (FULL_OBJECT), or of its parts' checksums (COMPOSITE). */
   readonly checksums?: Checksums;
@@ -216,11 +225,21 @@ export interface ObjectPartsPage {
 export interface CopyOptions extends CallOptions {
   /** The source must still have this generation, otherwise `moved`. */
   readonly sourceGeneration: string;
+  /** The version that is to be copied, of a backend with `versions`; absent: the present one. */
+  readonly sourceVersionId?: string;
   /** Replaces headers and metadata (MetadataDirective REPLACE); absent: the source's own are kept. */
   readonly replace?: NewObject;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly condition?: WriteCondition;
+  /** As in `PutOptions`. */
+  readonly versioning?: VersioningMode;
   readonly beforeCommit?: () => Promise<void>;
+}
+
+export interface DeleteOptions extends CallOptions {
+  readonly condition?: WriteCondition;
+  /** As in `PutOptions`: a delete marker takes the place of what is kept. */
+  readonly versioning?: VersioningMode;
 }
 
 /**
@@ -233,7 +252,7 @@ export interface Backend {
   readonly uri: string;
   readonly capabilities: BackendCapabilities;
 
-  /** The present version's metadata; always asked of the storage itself. Kinds: not-found. */
+  /** The present version's metadata; always asked of the storage itself. Kinds: not-found, with `marker` where that is a delete marker. */
   head(key: string, options?: CallOptions): Promise<ObjectMeta>;
 
   /**
@@ -263,7 +282,10 @@ export interface Backend {
   put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta>;
 
   /** Succeeds also where there was nothing, unless the condition says otherwise. Kinds: precondition-failed, not-found (with a condition only). */
-  delete(key: string, options?: CallOptions & { readonly condition?: WriteCondition }): Promise<void>;
+  delete(key: string, options?: DeleteOptions): Promise<Deletion>;
+
+  /** Exactly where `capabilities.versions` says so. */
+  readonly versions?: BackendVersions;
 
   /** One page of what is there now. A key present throughout a sequence of pages appears in it exactly once. */
   list(options: ListOptions): Promise<ListPage>;

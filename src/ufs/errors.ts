@@ -2,6 +2,12 @@ import type { ChecksumAlgorithm, ChecksumType } from '../common/object-meta.ts';
 
 export type UfsErrorKind =
   | 'not-found'
+  /** Of one key, there is no version with this id; such an id could be one. */
+  | 'no-such-version'
+  /** What was given as a version's id is the id of no version anywhere. */
+  | 'invalid-version'
+  /** The version that was asked for by its id is a delete marker (`marker`). */
+  | 'delete-marker'
   | 'no-such-upload'
   | 'invalid-part'
   | 'invalid-part-order'
@@ -58,6 +64,13 @@ export type UploadFault =
   /** In the storage's own words, which speak of the client's request alone. */
   | { readonly what: 'as-told'; readonly words: string };
 
+/** A version that stands for the absence of the object. */
+export interface DeleteMarker {
+  /** As clients name it: `null` for a null version. */
+  readonly versionId: string;
+  readonly lastModifiedMs?: number;
+}
+
 /** What went wrong at a backend. `message` may be shown to operators, not to S3 clients. */
 export class UfsError extends Error {
   override name = 'UfsError';
@@ -74,6 +87,8 @@ export class UfsError extends Error {
    */
   readonly unresolved: boolean;
   readonly fault: UploadFault | undefined;
+  /** With kind `not-found` where a delete marker is the present version, and with kind `delete-marker`. */
+  readonly marker: DeleteMarker | undefined;
 
   constructor(
     kind: UfsErrorKind,
@@ -85,6 +100,7 @@ export class UfsError extends Error {
       retryable?: boolean;
       unresolved?: boolean;
       fault?: UploadFault;
+      marker?: DeleteMarker;
       cause?: unknown;
     },
   ) {
@@ -96,5 +112,6 @@ export class UfsError extends Error {
     this.retryable = details.retryable ?? (kind === 'throttled' || kind === 'unavailable');
     this.unresolved = details.unresolved ?? false;
     this.fault = details.fault;
+    this.marker = details.marker;
   }
 }

@@ -2,7 +2,6 @@ import type { ByteRange } from '../common/byte-range.ts';
 import type { Clock } from '../common/clock.ts';
 import type { NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
-import { compareUtf8 } from '../common/utf8-order.ts';
 import type {
   Backend,
   BackendCapabilities,
@@ -11,6 +10,7 @@ import type {
   CompletePart,
   CopyOptions,
   CreateUploadOptions,
+  DeleteOptions,
   ListOptions,
   ListPage,
   ListUploadsOptions,
@@ -20,14 +20,18 @@ import type {
   UploadInfo,
   WriteCondition,
 } from './backend.ts';
+import type { BackendVersions, Deletion, VersioningMode } from './backend-versions.ts';
 import { UfsError } from './errors.ts';
-import { ArrayCursor, groupPage, lowerBound } from './grouping.ts';
+import { ArrayCursor, groupPage } from './grouping.ts';
 import { HeldVersions } from './held-versions.ts';
 import { listedObject } from './listed-object.ts';
+import { MemoryHistory, type MemoryVersion } from './memory-history.ts';
 import { MemoryUploads } from './memory-uploads.ts';
+import { MemoryVersions } from './memory-versions.ts';
 import { minPartSizeBytes } from './multipart-rules.ts';
 import { answeredPart, needPartChecksum } from './part-checksums.ts';
 import { PlainBody } from './plain-body.ts';
+import { nullVersionId } from './version-ids.ts';
 import {
   checkCondition,
   checkSignal,
@@ -45,13 +49,7 @@ export interface MemoryBackendSettings {
   readonly minPartSizeBytes?: number;
 }
 
-interface Version {
-  readonly key: string;
-  readonly meta: ObjectMeta;
-  readonly bytes: Buffer;
-  /** The upload that made it. */
-  readonly uploadId?: string;
-}
+type Version = MemoryVersion & { readonly bytes: Buffer };
 
 const chunkSizeBytes = 1024 * 1024;
 
@@ -59,18 +57,18 @@ const chunkSizeBytes = 1024 * 1024;
 export class MemoryBackend implements Backend {
   readonly uri: string;
   readonly capabilities: BackendCapabilities;
+  readonly versions: BackendVersions;
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly uploads: MemoryUploads;
-  private readonly versions = new Map<string, Version>();
+  private readonly history = new MemoryHistory();
   private readonly held = new HeldVersions<Version>(async () => {});
-  /** The keys of `versions`, in UTF-8 byte order. */
-  private readonly sorted: Version[] = [];
 
   constructor(clock: Clock, random: Random, settings: MemoryBackendSettings = {}) {
     this.clock = clock;
     this.random = random;
     this.uri = settings.uri ?? 'memory:';
+    this.versions = new MemoryVersions(this.uri, this.history);
     this.capabilities = {
       conditionalCreate: true,
       conditionalPut: true,
@@ -82,15 +80,21 @@ export class MemoryBackend implements Backend {
       serverSideCopy: true,
       exclusive: settings.exclusive ?? false,
       anyKey: true,
+      versions: true,
+      versioning: true,
     };
     this.uploads = new MemoryUploads(this.uri, clock, random, settings.minPartSizeBytes ?? minPartSizeBytes);
   }
 
   async head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {
     checkSignal(options.signal, this.uri, key);
-    const version = this.versions.get(key);
-    if (!version) throw this.error('not-found', 'there is no such object', key);
-    return version.meta;
+    const newest = this.history.newest(key);
+    if (newest?.bytes) return newest.meta;
+    throw new UfsError('not-found', 'there is no such object', {
+      backend: this.uri,
+      key,
+      ...(newest ? { marker: { versionId: newest.meta.versionId ?? nullVersionId } } : {}),
+    });
   }
 
   async *read(
@@ -125,18 +129,19 @@ export class MemoryBackend implements Backend {
     });
   }
 
-  async delete(
-    key: string,
-    options: CallOptions & { readonly condition?: WriteCondition } = {},
-  ): Promise<void> {
+  async delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
     this.checkChange(key, options);
-    if (!this.versions.delete(key)) return;
-    this.sorted.splice(this.indexOf(key), 1);
+    const present = this.history.present(key);
+    const versioning =
+      options.versioning ?? (present?.meta.versionId === undefined ? undefined : 'suspended');
+    if (versioning) return this.mark(key, versioning);
+    if (present) this.history.remove(present);
+    return {};
   }
 
   async list(options: ListOptions): Promise<ListPage> {
     checkSignal(options.signal, this.uri);
-    const { entries, truncated } = await groupPage(new ArrayCursor([...this.sorted]), options);
+    const { entries, truncated } = await groupPage(new ArrayCursor(this.history.allPresent()), options);
     return {
       entries: entries.map((entry) => ('kind' in entry ? entry : listedObject(entry.key, entry.meta))),
       truncated,
@@ -144,8 +149,11 @@ export class MemoryBackend implements Backend {
   }
 
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
-    const source = this.versions.get(sourceKey);
-    if (!source) throw this.error('not-found', 'there is no such object', sourceKey);
+    const { sourceVersionId } = options;
+    const source = sourceVersionId
+      ? this.history.find(sourceKey, ({ meta }) => (meta.versionId ?? nullVersionId) === sourceVersionId)
+      : this.history.newest(sourceKey);
+    if (!source?.bytes) throw this.error('not-found', 'there is no such object', sourceKey);
     if (source.meta.generation !== options.sourceGeneration) {
       throw this.error('moved', 'the source is not the expected version', sourceKey);
     }
@@ -210,8 +218,8 @@ export class MemoryBackend implements Backend {
     parts: readonly CompletePart[],
     options: CompleteOptions = {},
   ): Promise<ObjectMeta> {
-    const made = this.versions.get(key);
-    if (made?.uploadId === uploadId) return made.meta;
+    const made = this.history.find(key, (version) => version.uploadId === uploadId);
+    if (made) return made.meta;
     const { info, plan, bytes } = await this.uploads.plan(key, uploadId, parts, options);
     this.checkChange(key, options);
     const meta = await this.commit(
@@ -244,8 +252,8 @@ export class MemoryBackend implements Backend {
 
   private hold(key: string, { generation }: ObjectMeta) {
     return this.held.hold(generation, async () => {
-      const version = this.versions.get(key);
-      if (version?.meta.generation === generation) return version;
+      const version = this.history.find(key, ({ meta }) => meta.generation === generation);
+      if (version?.bytes) return version as Version;
       throw this.error('moved', 'the version is not the present one any more', key);
     });
   }
@@ -255,38 +263,54 @@ export class MemoryBackend implements Backend {
     { signal, condition }: CallOptions & { readonly condition?: WriteCondition },
   ): void {
     checkSignal(signal, this.uri, key);
-    checkCondition(condition, this.versions.get(key)?.meta, this.uri, key);
+    checkCondition(condition, this.history.present(key)?.meta, this.uri, key);
+  }
+
+  private mark(key: string, versioning: VersioningMode): Deletion {
+    const generation = this.random.uuid();
+    const nowMs = this.clock.nowMs();
+    const { order, versionId } = this.history.place(key, nowMs, generation, versioning);
+    const meta: ObjectMeta = {
+      sizeBytes: 0,
+      etag: '',
+      lastModifiedMs: nowMs,
+      generation,
+      generationSettled: true,
+      headers: {},
+      userMetadata: {},
+      ...(versionId === undefined ? {} : { versionId }),
+    };
+    this.history.put({ key, meta, bytes: undefined, order });
+    return { versionId: versionId ?? nullVersionId, deleteMarker: true };
   }
 
   private async commit(
     key: string,
     bytes: Buffer,
-    options: NewObject & Pick<PutOptions, 'condition' | 'beforeCommit' | 'signal'>,
+    options: NewObject & ChangeOptions,
     found: Pick<ObjectMeta, 'etag' | 'checksums' | 'checksumType' | 'parts'>,
     uploadId?: string,
   ): Promise<ObjectMeta> {
     await options.beforeCommit?.();
     // No other call runs between this check and the change, which are one synchronous step.
     this.checkChange(key, options);
-    const previous = this.versions.get(key);
+    const previous = this.history.newest(key);
+    const nowMs = this.clock.nowMs();
+    const generation = this.random.uuid();
+    const { order, versionId } = this.history.place(key, nowMs, uploadId ?? generation, options.versioning);
     const meta: ObjectMeta = {
       ...found,
       sizeBytes: bytes.length,
-      lastModifiedMs: nextModifiedMs(this.clock.nowMs(), previous?.meta.lastModifiedMs),
-      generation: this.random.uuid(),
+      lastModifiedMs: nextModifiedMs(nowMs, previous?.meta.lastModifiedMs),
+      generation,
       generationSettled: true,
+      ...(versionId === undefined ? {} : { versionId }),
       headers: options.headers,
       userMetadata: options.userMetadata,
       ...(options.storageClass === undefined ? {} : { storageClass: options.storageClass }),
     };
-    const version: Version = { key, meta, bytes, uploadId };
-    this.versions.set(key, version);
-    this.sorted.splice(this.indexOf(key), previous ? 1 : 0, version);
+    this.history.put({ key, meta, bytes, uploadId, order });
     return meta;
-  }
-
-  private indexOf(key: string): number {
-    return lowerBound(this.sorted.length, (i) => compareUtf8((this.sorted[i] as Version).key, key) < 0);
   }
 
   private error(kind: 'not-found' | 'moved', message: string, key: string): UfsError {
@@ -294,12 +318,10 @@ export class MemoryBackend implements Backend {
   }
 }
 
-function conditionsOf({
-  condition,
-  beforeCommit,
-  signal,
-}: Pick<PutOptions, 'condition' | 'beforeCommit' | 'signal'>) {
-  return { condition, beforeCommit, signal };
+type ChangeOptions = Pick<PutOptions, 'condition' | 'beforeCommit' | 'signal' | 'versioning'>;
+
+function conditionsOf({ condition, beforeCommit, signal, versioning }: ChangeOptions): ChangeOptions {
+  return { condition, beforeCommit, signal, versioning };
 }
 
 async function collect(body: UploadBody, check: () => void): Promise<Buffer> {

@@ -9,6 +9,7 @@ import type {
   CompletePart,
   CopyOptions,
   CreateUploadOptions,
+  DeleteOptions,
   ListOptions,
   ListUploadsOptions,
   ObjectPartsPage,
@@ -17,8 +18,8 @@ import type {
   PartPlace,
   ProbedAbilities,
   PutOptions,
-  WriteCondition,
 } from './backend.ts';
+import type { BackendVersions } from './backend-versions.ts';
 
 /** Counts every call to a backend, and the object bytes that go in and out; changes nothing else. */
 export class MeteredBackend implements Backend {
@@ -27,6 +28,7 @@ export class MeteredBackend implements Backend {
   private readonly metrics: Metrics;
   private readonly inner: Backend;
   private readonly mount: string;
+  readonly versions?: BackendVersions;
   readonly open?: Backend['open'];
   readonly pin?: Backend['pin'];
   readonly findPart?: Backend['findPart'];
@@ -41,6 +43,7 @@ export class MeteredBackend implements Backend {
     this.mount = mount;
     this.uri = inner.uri;
     this.capabilities = inner.capabilities;
+    if (inner.versions) this.versions = this.countedVersions();
     if (inner.open) this.open = (key, range, options) => this.opened(key, range, options);
     // Nothing is asked of a storage for it that reading does not ask for anyway, so it is not counted.
     if (inner.pin) this.pin = inner.pin.bind(inner);
@@ -83,7 +86,7 @@ export class MeteredBackend implements Backend {
     return this.count('put').put(key, this.counted(body), options);
   }
 
-  delete(key: string, options?: CallOptions & { readonly condition?: WriteCondition }) {
+  delete(key: string, options?: DeleteOptions) {
     return this.count('delete').delete(key, options);
   }
 
@@ -125,6 +128,17 @@ export class MeteredBackend implements Backend {
 
   close() {
     return this.inner.close();
+  }
+
+  private countedVersions(): BackendVersions {
+    const of = (operation: string) => this.count(operation).versions as BackendVersions;
+    const { mode } = this.inner.versions ?? {};
+    return {
+      head: (key, versionId, options) => of('head').head(key, versionId, options),
+      delete: (key, versionId, options) => of('delete').delete(key, versionId, options),
+      list: (options) => of('listVersions').list(options),
+      ...(mode ? { mode: (options) => of('versioning').mode?.(options) as ReturnType<typeof mode> } : {}),
+    };
   }
 
   private count(operation: string): Backend {

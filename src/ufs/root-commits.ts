@@ -3,11 +3,13 @@ import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type { CallOptions, WriteCondition } from './backend.ts';
+import type { Deletion, VersioningMode } from './backend-versions.ts';
 import type { DamagedRecords } from './damaged-records.ts';
 import { type FileSystem, isErrno, removeQuietly, replaceDurably } from './file-system.ts';
 import { KeyLock } from './key-lock.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootFolders } from './root-folders.ts';
+import { type HistoryEntry, placeAmongVersions, type RootHistory } from './root-history.ts';
 import type { RootPaths } from './root-paths.ts';
 import {
   DamagedRecordError,
@@ -18,12 +20,16 @@ import {
   type StoredPart,
   type StoredVersion,
 } from './root-record.ts';
+import { nextOrder, nullVersionId, versionIdOf } from './version-ids.ts';
 import { checkCondition, checkSignal, nextModifiedMs } from './write-rules.ts';
 
 export interface CommitOptions extends CallOptions {
   readonly condition?: WriteCondition;
+  readonly versioning?: VersioningMode;
   readonly beforeCommit?: () => Promise<void>;
 }
+
+type Present = LoadedRecord | DamagedRecordError | undefined;
 
 /** A version that is ready to be made visible, but for its time. */
 export interface NewVersion {
@@ -43,6 +49,7 @@ export class RootCommits {
   private readonly paths: RootPaths;
   private readonly folders: RootFolders;
   private readonly bodies: RootBodies;
+  private readonly history: RootHistory;
   private readonly damaged: DamagedRecords;
   private readonly lock = new KeyLock();
 
@@ -54,6 +61,7 @@ export class RootCommits {
     paths: RootPaths,
     folders: RootFolders,
     bodies: RootBodies,
+    history: RootHistory,
     damaged: DamagedRecords,
   ) {
     this.uri = uri;
@@ -63,6 +71,7 @@ export class RootCommits {
     this.paths = paths;
     this.folders = folders;
     this.bodies = bodies;
+    this.history = history;
     this.damaged = damaged;
   }
 
@@ -96,8 +105,11 @@ export class RootCommits {
       const previous = await this.present(key);
       checkSignal(options.signal, this.uri, key);
       this.check(key, options.condition, previous);
-      const known = previous instanceof DamagedRecordError ? undefined : previous?.current;
+      const known = currentOf(previous);
       const lastModifiedMs = nextModifiedMs(this.clock.nowMs(), known?.lastModifiedMs);
+      const versioning = modeOf(options, known);
+      if (versioning)
+        return this.commitVersion(key, versioning, previous, { ...made.version, lastModifiedMs }, made);
       const current = { ...made.version, lastModifiedMs };
       await this.replaceRecord(key, encodeRecord(current, made.parts, made.inlineBody), !previous);
       await made.afterCommit?.();
@@ -106,20 +118,68 @@ export class RootCommits {
     });
   }
 
-  /** Removes a key's record. The directories are held by the caller. */
-  async remove(key: string, options: CommitOptions): Promise<void> {
-    await this.lock.run(key, async () => {
+  /** Removes a key's present version, or puts a delete marker in its place. The directories are held by the caller. */
+  async remove(key: string, options: CommitOptions): Promise<Deletion> {
+    return this.lock.run(key, async () => {
       const previous = await this.present(key);
       checkSignal(options.signal, this.uri, key);
       this.check(key, options.condition, previous);
-      if (!previous) return;
-      const path = this.paths.record(key);
-      if (previous instanceof DamagedRecordError) await this.moveAway(path);
-      else await this.fs.unlink(path);
-      this.folders.changed(dirname(path));
-      await this.fs.syncDirectory(dirname(path));
-      await this.leave(key, previous);
+      const versioning = modeOf(options, currentOf(previous));
+      if (versioning) return this.mark(key, versioning, previous);
+      if (previous) {
+        await this.removeRecord(key, previous);
+        await this.leave(key, previous);
+      }
+      return {};
     });
+  }
+
+  /** Removes one version for good. The directories are held by the caller. */
+  async removeVersion(key: string, versionId: string, options: CommitOptions): Promise<Deletion> {
+    return this.lock.run(key, async () => {
+      const previous = await this.present(key);
+      checkSignal(options.signal, this.uri, key);
+      this.check(key, options.condition, previous);
+      const known = currentOf(previous);
+      const older = await this.history.settle(key, known);
+      if (known && (known.versionId ?? nullVersionId) === versionId) {
+        await this.giveWay(key, known, older[0]);
+        return { versionId };
+      }
+      const entry = older.find((one) => one.versionId === versionId);
+      if (!entry) return { versionId };
+      const record = await this.history.present(key, entry);
+      const deleteMarker = record && !(record instanceof DamagedRecordError) && record.current.deleteMarker;
+      await this.history.holding(key, async () => {
+        // What was hidden by the marker is the present version again, at once when the marker does not count any more.
+        if (!previous && entry === older[0]) await this.promote(key, older[1]);
+        await this.history.remove(key, [entry]);
+      });
+      return { versionId, ...(deleteMarker ? { deleteMarker } : {}) };
+    });
+  }
+
+  /**
+   * The record of one version, a delete marker's too; undefined if there is none. Rejects with `DamagedRecordError`.
+   */
+  async find(
+    key: string,
+    versionId: string,
+    want?: { parts?: boolean; inlineBody?: boolean },
+  ): Promise<LoadedRecord | undefined> {
+    const found = await this.lookFor(key, versionId, want);
+    // It may have moved between the two places where versions lie, while one and then the other was looked at.
+    return found ?? this.lock.run(key, () => this.lookFor(key, versionId, want));
+  }
+
+  /** The version, among all of the key, whose body has this name (a generation or an upload's id). Undefined also where a record is damaged. */
+  async findBody(key: string, bodyId: string): Promise<LoadedRecord | undefined> {
+    const record = await this.present(key, { parts: true });
+    if (record && !(record instanceof DamagedRecordError)) {
+      const { generation, uploadId } = record.current;
+      if (generation === bodyId || uploadId === bodyId) return record;
+    }
+    return this.history.findBody(key, bodyId);
   }
 
   /**
@@ -129,8 +189,28 @@ export class RootCommits {
     await this.lock.run(key, async () => {
       const record = await this.present(key);
       // What a damaged record names nobody knows, so the body stays.
-      const named = record instanceof DamagedRecordError || record?.current.generation === generation;
+      const named =
+        record instanceof DamagedRecordError || (await this.findBody(key, generation)) !== undefined;
       await this.bodies.settle(key, generation, named);
+    });
+  }
+
+  /** Whether a record of the key is damaged, so that nobody knows what it names. */
+  async hasDamage(key: string): Promise<boolean> {
+    if ((await this.present(key)) instanceof DamagedRecordError) return true;
+    for (const entry of await this.history.entries(key)) {
+      if ((await this.history.present(key, entry)) instanceof DamagedRecordError) return true;
+    }
+    return false;
+  }
+
+  /** Removes what changes have left in a key's history that broke off, and the history's directory if it is empty. */
+  async settle(key: string): Promise<void> {
+    await this.lock.run(key, async () => {
+      const present = await this.present(key);
+      const older = await this.history.settle(key, currentOf(present));
+      // What is no delete marker cannot be the present version where it lies.
+      await this.history.holding(key, async () => present ?? this.promote(key, older[0]));
     });
   }
 
@@ -139,11 +219,106 @@ export class RootCommits {
     return this.lock.run(key, work);
   }
 
-  private check(
+  /** As `commit`, where versions are kept: what is replaced gets its place among the older ones before. */
+  private async commitVersion(
     key: string,
-    condition: WriteCondition | undefined,
-    present: LoadedRecord | DamagedRecordError | undefined,
-  ): void {
+    versioning: VersioningMode,
+    previous: Present,
+    made: StoredVersion,
+    { parts, inlineBody, afterCommit }: NewVersion,
+  ): Promise<ObjectMeta> {
+    const known = currentOf(previous);
+    const older = await this.history.settle(key, known);
+    const order = this.nextOrder(known, older);
+    const current = this.placed(made, versioning, order);
+    const keeps = known && isKept(known, versioning);
+    const commit = async () => {
+      if (keeps) await this.history.link(key, known);
+      await this.replaceRecord(key, encodeRecord(current, parts, inlineBody), !previous);
+      await afterCommit?.();
+      if (versioning === 'suspended') await this.history.remove(key, older.filter(isNull));
+    };
+    if (keeps || older.length > 0) await this.history.holding(key, commit);
+    else await commit();
+    if (!keeps) await this.leave(key, previous);
+    return metaOf({ current, parts });
+  }
+
+  /** Puts a delete marker before what is there: it counts from the moment when the key's record goes. */
+  private async mark(key: string, versioning: VersioningMode, previous: Present): Promise<Deletion> {
+    const known = currentOf(previous);
+    const older = await this.history.settle(key, known);
+    const order = this.nextOrder(known, older);
+    const lastModifiedMs = nextModifiedMs(this.clock.nowMs(), known?.lastModifiedMs);
+    const marker = this.placed({ ...markerOf(this.random.uuid()), lastModifiedMs }, versioning, order);
+    const keeps = known && isKept(known, versioning);
+    await this.history.holding(key, async () => {
+      await this.history.add(
+        key,
+        marker,
+        this.paths.newTmp(this.random),
+        encodeRecord(marker, undefined, undefined),
+      );
+      if (keeps) {
+        await this.history.retire(key, known);
+        this.folders.changed(dirname(this.paths.record(key)));
+      } else if (previous) await this.removeRecord(key, previous);
+      if (versioning === 'suspended') await this.history.remove(key, older.filter(isNull));
+    });
+    if (!keeps) await this.leave(key, previous);
+    return { versionId: marker.versionId ?? nullVersionId, deleteMarker: true };
+  }
+
+  /** Takes the present version away for good; the newest of the others is the present one then. */
+  private async giveWay(key: string, known: StoredVersion, next: HistoryEntry | undefined): Promise<void> {
+    const promoted = next !== undefined && (await this.history.holding(key, () => this.promote(key, next)));
+    if (!promoted) await this.removeRecord(key, { current: known });
+    await this.bodies.remove(key, known);
+  }
+
+  /** Makes an older version the present one, unless there is none or it is a delete marker, which is so where it lies. */
+  private async promote(key: string, entry: HistoryEntry | undefined): Promise<boolean> {
+    const record = entry && (await this.history.present(key, entry));
+    if (!record || (!(record instanceof DamagedRecordError) && record.current.deleteMarker)) return false;
+    try {
+      await this.history.promote(key, entry);
+    } finally {
+      this.folders.changed(dirname(this.paths.record(key)));
+    }
+    return true;
+  }
+
+  private async removeRecord(key: string, previous: LoadedRecord | DamagedRecordError): Promise<void> {
+    const path = this.paths.record(key);
+    if (previous instanceof DamagedRecordError) await this.moveAway(path);
+    else await this.fs.unlink(path);
+    this.folders.changed(dirname(path));
+    await this.fs.syncDirectory(dirname(path));
+  }
+
+  private async lookFor(
+    key: string,
+    versionId: string,
+    want?: { parts?: boolean; inlineBody?: boolean },
+  ): Promise<LoadedRecord | undefined> {
+    const present = await this.present(key, want);
+    const known = currentOf(present);
+    if (known && (known.versionId ?? nullVersionId) === versionId) return present as LoadedRecord;
+    const entry = (await this.history.older(key, known)).find((one) => one.versionId === versionId);
+    return entry && this.history.load(key, entry, want);
+  }
+
+  private nextOrder(known: StoredVersion | undefined, older: readonly HistoryEntry[]): number {
+    const newest = known ? placeAmongVersions(known) : older[0]?.order;
+    return nextOrder(this.clock.nowMs(), newest);
+  }
+
+  private placed(made: StoredVersion, versioning: VersioningMode, order: number): StoredVersion {
+    if (versioning === 'suspended') return { ...made, order };
+    return { ...made, versionId: versionIdOf(order, made.uploadId ?? made.generation) };
+  }
+
+  private check(key: string, condition: WriteCondition | undefined, present: Present): void {
     if (!(present instanceof DamagedRecordError)) {
       checkCondition(condition, present?.current, this.uri, key);
       return;
@@ -154,7 +329,7 @@ export class RootCommits {
   }
 
   /** Removes the body of the version that a change took away. */
-  private async leave(key: string, previous: LoadedRecord | DamagedRecordError | undefined): Promise<void> {
+  private async leave(key: string, previous: Present): Promise<void> {
     if (previous instanceof DamagedRecordError) this.damaged.replaced(previous);
     else if (previous) await this.bodies.remove(key, previous.current);
   }
@@ -179,4 +354,34 @@ export class RootCommits {
       if (isNew) this.folders.changed(dirname(path));
     }
   }
+}
+
+function currentOf(record: Present): StoredVersion | undefined {
+  return record instanceof DamagedRecordError ? undefined : record?.current;
+}
+
+/** A version that was made to stay stays, also where nobody knows any more that its bucket keeps versions. */
+function modeOf({ versioning }: CommitOptions, known: StoredVersion | undefined): VersioningMode | undefined {
+  return versioning ?? (known?.versionId === undefined ? undefined : 'suspended');
+}
+
+/** Of what a change replaces, the null version goes where no versions are added. */
+function isKept(replaced: StoredVersion, versioning: VersioningMode): boolean {
+  return versioning === 'enabled' || replaced.versionId !== undefined;
+}
+
+function isNull({ versionId }: HistoryEntry): boolean {
+  return versionId === nullVersionId;
+}
+
+function markerOf(generation: string): Omit<StoredVersion, 'lastModifiedMs'> {
+  return {
+    deleteMarker: true,
+    body: 'inline',
+    generation,
+    sizeBytes: 0,
+    etag: '',
+    headers: {},
+    userMetadata: {},
+  };
 }

@@ -49,10 +49,8 @@ export class RootCompletion {
     options: CompleteOptions,
   ): Promise<ObjectMeta> {
     return this.uploads.exclusively(uploadId, async () => {
-      const present = await this.commits.present(key, { parts: true });
-      if (present && !(present instanceof DamagedRecordError) && present.current.uploadId === uploadId) {
-        return metaOf(present);
-      }
+      const made = await this.commits.exclusively(key, () => this.commits.findBody(key, uploadId));
+      if (made) return metaOf(made);
       const upload = await this.uploads.get(key, uploadId);
       const stored = await this.uploads.parts(uploadId);
       const context = { backend: this.uri, minSizeBytes: this.minPartSizeBytes };
@@ -82,10 +80,9 @@ export class RootCompletion {
    */
   finishIfCommitted({ key, uploadId }: Pick<UploadInfo, 'key' | 'uploadId'>): Promise<UploadFate> {
     return this.commits.exclusively(key, async () => {
-      const record = await this.commits.present(key, { parts: true });
-      if (record instanceof DamagedRecordError) return 'unknown';
-      if (record?.current.uploadId !== uploadId) return 'open';
-      await this.uploads.finish(uploadId, new Set(record.parts?.map((part) => part.file)));
+      const made = await this.commits.findBody(key, uploadId);
+      if (!made) return (await this.commits.present(key)) instanceof DamagedRecordError ? 'unknown' : 'open';
+      await this.uploads.finish(uploadId, new Set(made.parts?.map((part) => part.file)));
       return 'object';
     });
   }

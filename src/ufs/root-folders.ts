@@ -1,55 +1,70 @@
 import { join } from 'node:path';
 import { compareUtf8 } from '../common/utf8-order.ts';
 import { type FileSystem, isErrno } from './file-system.ts';
-import { FolderCache } from './folder-cache.ts';
 import type { FolderEntry, Folders } from './folder-walk.ts';
+import { KeptDirectories } from './kept-directories.ts';
 import { parseName } from './root-names.ts';
 
-/**
- * The root layout's directories, decoded and sorted. Those read last are kept until they change, which they do through this
- * process only, so that paging through a large folder reads it once.
- */
+/** Which keys a view of the directories shows: those that have a present version, or all that have a version of any kind. */
+type View = 'objects' | 'versions';
+
+/** The root layout's directories, decoded and sorted. */
 export class RootFolders implements Folders {
-  private readonly fs: FileSystem;
-  private readonly kept = new FolderCache<readonly FolderEntry[]>((entries) => entries.length);
-  /** Reads under way that no change has overtaken yet. */
-  private readonly reading = new Map<string, Promise<readonly FolderEntry[]>>();
+  /** The same directories with the keys of which only older versions are left. */
+  readonly versions: Folders;
+  private readonly objects: FolderView;
+  private readonly all: FolderView;
 
   constructor(fs: FileSystem) {
-    this.fs = fs;
+    this.objects = new FolderView(fs, 'objects');
+    this.all = new FolderView(fs, 'versions');
+    this.versions = this.all;
   }
 
   /** To be called after each change of a directory's entries. */
   changed(path: string): void {
-    this.reading.delete(path);
-    this.kept.delete(path);
+    this.objects.changed(path);
+    this.all.changed(path);
   }
 
-  async read(path: string): Promise<readonly FolderEntry[]> {
-    const kept = this.kept.get(path);
-    if (kept) return kept;
-    const underWay = this.reading.get(path);
-    if (underWay) return underWay;
-    const work = this.readNow(path);
-    this.reading.set(path, work);
-    try {
-      const entries = await work;
-      if (this.reading.get(path) === work) this.kept.set(path, entries);
-      return entries;
-    } finally {
-      if (this.reading.get(path) === work) this.reading.delete(path);
-    }
+  read(path: string): Promise<readonly FolderEntry[]> {
+    return this.objects.read(path);
+  }
+
+  isOccupied(path: string): Promise<boolean> {
+    return this.objects.isOccupied(path);
+  }
+}
+
+class FolderView implements Folders {
+  private readonly fs: FileSystem;
+  private readonly view: View;
+  private readonly directories: KeptDirectories<FolderEntry>;
+
+  constructor(fs: FileSystem, view: View) {
+    this.fs = fs;
+    this.view = view;
+    this.directories = new KeptDirectories(fs, (names) => entriesOf(names, view));
+  }
+
+  changed(path: string): void {
+    this.directories.changed(path);
+  }
+
+  read(path: string): Promise<readonly FolderEntry[]> {
+    return this.directories.read(path);
   }
 
   async isOccupied(path: string): Promise<boolean> {
-    const kept = this.kept.get(path);
+    const kept = this.directories.peek(path);
     if (kept?.some((entry) => !entry.folder)) return true;
     const inner: string[] = [];
     try {
       for await (const name of this.fs.scanDirectory(path)) {
         const stored = parseName(name);
-        if (stored?.kind === 'record') return true;
-        if (stored && stored.kind !== 'body') inner.push(join(path, name));
+        if (stored?.kind === 'record' || (stored?.kind === 'history' && this.view === 'versions'))
+          return true;
+        if (stored?.kind === 'folder' || stored?.kind === 'continuation') inner.push(join(path, name));
       }
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return false;
@@ -58,21 +73,23 @@ export class RootFolders implements Folders {
     for (const folder of inner) if (await this.isOccupied(folder)) return true;
     return false;
   }
+}
 
-  private async readNow(path: string): Promise<readonly FolderEntry[]> {
-    let names: string[];
-    try {
-      names = await this.fs.readDirectory(path);
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return [];
-      throw error;
-    }
-    const entries: FolderEntry[] = [];
-    for (const name of names) {
-      const stored = parseName(name);
-      if (!stored || stored.kind === 'body') continue;
-      entries.push({ text: stored.text, name, folder: stored.kind !== 'record' });
-    }
-    return entries.sort((a, b) => compareUtf8(a.text, b.text));
+function entriesOf(names: readonly string[], view: View): readonly FolderEntry[] {
+  const entries: FolderEntry[] = [];
+  for (const name of names) {
+    const stored = parseName(name);
+    if (!stored || stored.kind === 'body') continue;
+    if (stored.kind === 'history' && view === 'objects') continue;
+    const folder = stored.kind === 'folder' || stored.kind === 'continuation';
+    entries.push({ text: stored.text, name, folder });
   }
+  entries.sort((a, b) => compareUtf8(a.text, b.text));
+  if (view === 'objects') return entries;
+  // A key with a record and older versions is one key.
+  return entries.filter((entry, i) => entry.folder || !isSameKey(entries[i - 1], entry));
+}
+
+function isSameKey(before: FolderEntry | undefined, entry: FolderEntry): boolean {
+  return before !== undefined && !before.folder && before.text === entry.text;
 }

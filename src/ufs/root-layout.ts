@@ -3,7 +3,10 @@ import { UfsError } from './errors.ts';
 import { type FileSystem, isErrno, readWhole, removeQuietly, writeDurably } from './file-system.ts';
 import type { RootPaths } from './root-paths.ts';
 
-const layoutVersion = 2;
+/** 3: keys may have older versions, whose bodies a program that knows them not would take for left over. */
+const layoutVersion = 3;
+/** Nothing of it is to be changed but the number. */
+const formerVersion = 2;
 
 /**
  * Makes the root's own directories, or checks that they are of a version this program knows, takes the root's lock and marks it as
@@ -21,7 +24,7 @@ export async function prepareRoot(
   const unlock = await lockRoot(fs, paths, uri);
   try {
     // Another process may have made the layout until the lock was taken.
-    if ((await checkLayout(fs, paths, uri)) === undefined) await createLayout(fs, paths);
+    if ((await checkLayout(fs, paths, uri)) !== layoutVersion) await createLayout(fs, paths);
     const unclean = !(await createMarker(fs, paths));
     await ensureDirectory(fs, paths.tmp);
     await fs.syncDirectory(paths.own);
@@ -70,7 +73,7 @@ async function checkLayout(fs: FileSystem, paths: RootPaths, uri: string): Promi
   if (version === undefined) {
     const foreign = (await fs.readDirectory(paths.root)).find((name) => name !== '.forebay');
     if (foreign !== undefined) throw refuse(`${paths.root} holds files that are not Forebay's (${foreign})`);
-  } else if (version !== layoutVersion) {
+  } else if (version !== layoutVersion && version !== formerVersion) {
     throw refuse(`${paths.root} has layout ${version}; this program knows ${layoutVersion}`);
   }
   return version;

@@ -2,7 +2,7 @@
  * How the root layout names what it stores. A key's segments become nested directories and the last one a record file, each name
  * with a suffix that no encoded text can end with, so that `a` and `a/b` lie side by side:
  *
- *     a/b  →  a% / b%k           (`%` a folder, `%k` the record of a key)
+ *     a/b  →  a% / b%k           (`%` a folder, `%k` the record of a key, `%h` the directory of its older versions)
  *     x//y →  x% / % / y%k       (an empty segment has an empty name)
  *
  * Within names only `%`, NUL and the control characters are escaped, as `%` and one character; `/` never occurs in a segment, and
@@ -23,7 +23,7 @@ export interface KeyPlace {
 
 export type StoredName =
   /** `text` is what the entry adds to the key; a folder's ends with `/`, a continuation's does not. */
-  | { readonly kind: 'record' | 'folder' | 'continuation'; readonly text: string }
+  | { readonly kind: 'record' | 'history' | 'folder' | 'continuation'; readonly text: string }
   /** A large body beside its record, whose name without suffix is `name`. */
   | { readonly kind: 'body'; readonly name: string; readonly id: string };
 
@@ -36,9 +36,11 @@ export function placeOf(key: string): KeyPlace {
 }
 
 export const recordName = (name: string) => `${name}%k`;
+/** The directory of a key's older versions. */
+export const historyName = (name: string) => `${name}%h`;
 export const bodyName = (name: string, id: string) => `${name}%v.${id}`;
 
-const pattern = /^((?:[^%]|%[@-_?p])*)%(?:(k|w|)|v\.([0-9a-f-]{36}))$/su;
+const pattern = /^((?:[^%]|%[@-_?p])*)%(?:([khw]|)|v\.([0-9a-f-]{36}))$/su;
 
 /** Undefined for a name that this layout did not make. */
 export function parseName(name: string): StoredName | undefined {
@@ -48,6 +50,7 @@ export function parseName(name: string): StoredName | undefined {
   if (id !== undefined) return { kind: 'body', name: encoded, id };
   const text = decode(encoded);
   if (kind === 'k') return { kind: 'record', text };
+  if (kind === 'h') return { kind: 'history', text };
   return kind === 'w' ? { kind: 'continuation', text } : { kind: 'folder', text: `${text}/` };
 }
 

@@ -3,12 +3,13 @@ import type { Random } from '../common/random.ts';
 import type {
   CallOptions,
   CopyOptions,
+  DeleteOptions,
   ListEntry,
   ListOptions,
   ListPage,
   PutOptions,
-  WriteCondition,
 } from './backend.ts';
+import type { Deletion } from './backend-versions.ts';
 import { collectBody, writeBody } from './body-file.ts';
 import { mapBounded } from './bounded.ts';
 import type { DamagedRecords } from './damaged-records.ts';
@@ -22,6 +23,7 @@ import { PlainBody } from './plain-body.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { CommitOptions, NewVersion, RootCommits } from './root-commits.ts';
 import type { RootFolders } from './root-folders.ts';
+import type { RootHistory } from './root-history.ts';
 import { placeOf } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
 import { DamagedRecordError, inlineLimitBytes, loadRecord, metaOf, type StoredPart } from './root-record.ts';
@@ -39,6 +41,7 @@ export class RootObjects {
   private readonly folders: RootFolders;
   private readonly keeper: DirectoryKeeper;
   private readonly bodies: RootBodies;
+  private readonly history: RootHistory;
   private readonly commits: RootCommits;
   private readonly damaged: DamagedRecords;
   private readonly versions: RootVersions;
@@ -51,6 +54,7 @@ export class RootObjects {
     folders: RootFolders,
     keeper: DirectoryKeeper,
     bodies: RootBodies,
+    history: RootHistory,
     commits: RootCommits,
     versions: RootVersions,
     damaged: DamagedRecords,
@@ -62,6 +66,7 @@ export class RootObjects {
     this.folders = folders;
     this.keeper = keeper;
     this.bodies = bodies;
+    this.history = history;
     this.commits = commits;
     this.versions = versions;
     this.damaged = damaged;
@@ -70,8 +75,13 @@ export class RootObjects {
   async head(key: string, { signal }: CallOptions): Promise<ObjectMeta> {
     checkSignal(signal, this.uri, key);
     const record = await this.commits.load(key, { parts: true });
-    if (!record) throw this.error('not-found', 'there is no such object', key);
-    return metaOf(record);
+    if (record) return metaOf(record);
+    const [newest] = await this.history.older(key, undefined);
+    throw new UfsError('not-found', 'there is no such object', {
+      backend: this.uri,
+      key,
+      ...(newest ? { marker: { versionId: newest.versionId } } : {}),
+    });
   }
 
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
@@ -81,16 +91,17 @@ export class RootObjects {
     return this.store(key, body, options, options, () => fullChecksum(body, algorithm));
   }
 
-  async delete(key: string, options: CallOptions & { readonly condition?: WriteCondition }): Promise<void> {
+  async delete(key: string, options: DeleteOptions): Promise<Deletion> {
     await this.commits.checkEarly(key, options);
+    const { condition, versioning } = options;
     // A condition is decided under the key's lock only: the object may go between a look and the change.
-    if (!options.condition && !(await this.commits.present(key))) return;
-    await this.holding(key, () => this.commits.remove(key, options));
+    if (!condition && !versioning && !(await this.commits.present(key))) return {};
+    return this.holding(key, () => this.commits.remove(key, options), false);
   }
 
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
     await this.commits.checkEarly(key, options);
-    const source = await this.commits.load(sourceKey, { inlineBody: true });
+    const source = await this.loadSource(sourceKey, options.sourceVersionId);
     if (!source) throw this.error('not-found', 'there is no such object', sourceKey);
     const { current } = source;
     if (current.generation !== options.sourceGeneration) throw this.moved(sourceKey);
@@ -111,6 +122,11 @@ export class RootObjects {
       if (isErrno(error, 'ENOENT')) throw this.moved(sourceKey);
       throw error;
     }
+  }
+
+  private loadSource(key: string, versionId: string | undefined) {
+    if (versionId === undefined) return this.commits.load(key, { inlineBody: true });
+    return this.commits.find(key, versionId, { inlineBody: true });
   }
 
   async list(options: ListOptions): Promise<ListPage> {
@@ -223,13 +239,16 @@ export class RootObjects {
     return this.store(key, body, about, options, () => fullChecksum(body, algorithm));
   }
 
-  /** Runs a change with the directories of the key in place, and takes those away that are empty afterwards. */
-  private async holding<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs a change with the directories of the key in place, and takes those away that are empty afterwards. Where it is known to leave
+   * something there they need not be looked at.
+   */
+  async holding<T>(key: string, work: () => Promise<T>, leavesSomething = true): Promise<T> {
     const held = await this.keeper.hold(placeOf(key).directories);
     let occupied = false;
     try {
       const result = await work();
-      occupied = result !== undefined;
+      occupied = leavesSomething;
       return result;
     } finally {
       await this.keeper.release(held, !occupied);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Random } from '../common/random.ts';
-import { bodyName, placeOf, recordName } from './root-names.ts';
+import { bodyName, historyName, placeOf, recordName } from './root-names.ts';
 
 /** Where things lie under a root. `.forebay` holds no key, since keys' names end with `%` and a suffix. */
 export class RootPaths {
@@ -32,6 +32,12 @@ export class RootPaths {
   record(key: string): string {
     const { directories, name } = placeOf(key);
     return join(this.root, ...directories, recordName(name));
+  }
+
+  /** The directory of a key's older versions. */
+  history(key: string): string {
+    const { directories, name } = placeOf(key);
+    return join(this.root, ...directories, historyName(name));
   }
 
   body(key: string, generation: string): string {

@@ -18,6 +18,10 @@ export interface StoredVersion extends Omit<ObjectMeta, 'parts' | 'generationSet
   /** In the record itself; in a file beside it; or in the directory of the upload `uploadId`. */
   readonly body: 'inline' | 'file' | 'parts';
   readonly uploadId?: string;
+  /** Of a null version that was written where versions are kept: its place among them (`version-ids.ts`). */
+  readonly order?: number;
+  /** It stands for the absence of the object, and has no body. */
+  readonly deleteMarker?: true;
   /** Length of the line that lists the parts, newline included. */
   readonly partsLineBytes?: number;
   /** Of an inline body. */
@@ -134,7 +138,14 @@ async function readRecord(
 
 /** What the layers above see of a stored version. */
 export function metaOf({ current, parts }: LoadedRecord): ObjectMeta {
-  const { body: _body, uploadId: _uploadId, partsLineBytes: _bytes, bodyCrc32: _crc32, ...meta } = current;
+  const {
+    body: _body,
+    uploadId: _uploadId,
+    order: _order,
+    partsLineBytes: _bytes,
+    bodyCrc32: _crc32,
+    ...meta
+  } = current;
   if (!parts) return { ...meta, generationSettled: true };
   return { ...meta, generationSettled: true, parts: parts.map(({ file: _file, ...part }) => part) };
 }

@@ -8,7 +8,6 @@ import type { RootBodies } from './root-bodies.ts';
 import type { RootCommits } from './root-commits.ts';
 import { bodyName, parseName, recordName } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
-import { DamagedRecordError, type LoadedRecord, loadRecord } from './root-record.ts';
 import type { RootUploads } from './root-uploads.ts';
 
 /** How many directory entries are looked at before a pause. */
@@ -101,13 +100,12 @@ export class RootSweep {
       const info = await this.uploads.readInfo(directory);
       if (!info) continue;
       await this.commits.exclusively(info.key, async () => {
-        const record = await this.commits.present(info.key, { parts: true });
-        // What a damaged record names nobody knows, so what may be its body stays.
-        if (record instanceof DamagedRecordError) return;
-        if (record?.current.uploadId === uploadId) {
+        const record = await this.commits.findBody(info.key, uploadId);
+        if (record) {
           const files = new Set(record.parts?.map((part) => part.file));
           await this.uploads.tidy(directory, files).catch(ignoreGone);
-        } else {
+        } else if (!(await this.commits.hasDamage(info.key))) {
+          // What a damaged record names nobody knows, so what may be its body stays.
           await this.bodies.removeParts(uploadId, true).catch(ignoreGone);
         }
       });
@@ -121,7 +119,9 @@ export class RootSweep {
     for (const name of names.sort(compareUtf8)) {
       await this.pace();
       const stored = parseName(name);
-      if (stored?.kind === 'body' && (await this.sweepBody(path, stored.name, stored.id))) removed = true;
+      if (stored?.kind === 'body' && (await this.sweepBody(directories, stored.name, stored.id)))
+        removed = true;
+      if (stored?.kind === 'history') await this.commits.settle(keyOf(directories, stored.text));
       if (stored?.kind === 'folder' || stored?.kind === 'continuation') {
         await this.sweepFolder([...directories, name]);
       }
@@ -133,25 +133,26 @@ export class RootSweep {
       await this.removeEmpty(directories);
   }
 
-  private async sweepBody(directory: string, name: string, generation: string): Promise<boolean> {
-    const recordPath = join(directory, recordName(name));
+  private async sweepBody(
+    directories: readonly string[],
+    name: string,
+    generation: string,
+  ): Promise<boolean> {
+    const { text } = parseName(recordName(name)) as { readonly text: string };
+    const key = keyOf(directories, text);
     const isOrphan = async () => {
-      if (this.bodies.isUncommitted(generation)) return false;
-      let record: LoadedRecord | undefined;
-      try {
-        record = await loadRecord(this.fs, recordPath);
-      } catch (error) {
-        if (error instanceof DamagedRecordError) return false;
-        throw error;
-      }
-      return record?.current.generation !== generation;
+      if (this.bodies.isUncommitted(generation) || (await this.commits.findBody(key, generation)))
+        return false;
+      return !(await this.commits.hasDamage(key));
     };
     if (!(await isOrphan())) return false;
-    // A writer that placed the body when the directory was read may have committed it meanwhile; and what is an orphan now stays one,
-    // since only the process that placed a body commits it.
-    if (!(await isOrphan())) return false;
-    await removeQuietly(this.fs, join(directory, bodyName(name, generation)));
-    return true;
+    return this.commits.exclusively(key, async () => {
+      // A writer that placed the body when the directory was read may have committed it meanwhile; and what is an orphan now stays one,
+      // since only the process that placed a body commits it.
+      if (!(await isOrphan())) return false;
+      await removeQuietly(this.fs, join(this.paths.root, ...directories, bodyName(name, generation)));
+      return true;
+    });
   }
 
   private async removeEmpty(directories: readonly string[]): Promise<void> {
@@ -182,6 +183,12 @@ export class RootSweep {
     for (const name of await this.fs.readDirectory(path)) await this.removeTree(join(path, name));
     await this.fs.removeDirectory(path);
   }
+}
+
+/** The key of a record in nested directories; `text` is what its own name adds. */
+function keyOf(directories: readonly string[], text: string): string {
+  const texts = directories.map((name) => (parseName(name) as { readonly text: string }).text);
+  return texts.join('') + text;
 }
 
 /** Somebody else took it away in the meantime, which is all that was wanted. */

@@ -8,6 +8,7 @@ import { HeldVersions } from './held-versions.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootCommits } from './root-commits.ts';
 import { inlineLimitBytes, type LoadedRecord, type StoredPart } from './root-record.ts';
+import { nullVersionId } from './version-ids.ts';
 import { checkSignal } from './write-rules.ts';
 
 interface PartList {
@@ -73,12 +74,13 @@ export class RootVersions {
     }
     const known = this.partLists.get(generation);
     if (known && (await this.bodies.holdParts(known.uploadId))) return { kind: 'parts', list: known };
-    return this.openRecorded(key, generation);
+    return this.openRecorded(key, meta);
   }
 
-  private async openRecorded(key: string, generation: string): Promise<Source> {
-    const record = await this.commits.load(key, { parts: true, inlineBody: true });
-    if (record?.current.generation !== generation) throw this.moved(key);
+  private async openRecorded(key: string, meta: ObjectMeta): Promise<Source> {
+    const { generation } = meta;
+    const record = await this.find(key, meta, { parts: true, inlineBody: true });
+    if (!record) throw this.moved(key);
     if (record.inlineBody) return { kind: 'inline', bytes: record.inlineBody };
     if (record.parts) {
       const list = this.keepPartList(generation, record);
@@ -88,8 +90,19 @@ export class RootVersions {
       if (file) return { kind: 'file', file };
     }
     // As a rule because there is a newer one by now.
-    const now = await this.commits.load(key);
-    throw now?.current.generation === generation ? missing(generation) : this.moved(key);
+    throw (await this.find(key, meta)) ? missing(generation) : this.moved(key);
+  }
+
+  /** The version as long as it is there, be it the present one or an older one. */
+  private async find(
+    key: string,
+    { generation, versionId = nullVersionId }: ObjectMeta,
+    want?: { parts?: boolean; inlineBody?: boolean },
+  ): Promise<LoadedRecord | undefined> {
+    const present = await this.commits.load(key, want);
+    if (present?.current.generation === generation) return present;
+    const older = await this.commits.find(key, versionId, want);
+    return older?.current.generation === generation ? older : undefined;
   }
 
   private async close(source: Source): Promise<void> {

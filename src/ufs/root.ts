@@ -13,6 +13,7 @@ import type {
   CompletePart,
   CopyOptions,
   CreateUploadOptions,
+  DeleteOptions,
   ListOptions,
   ListPage,
   ListUploadsOptions,
@@ -20,8 +21,8 @@ import type {
   PutOptions,
   UploadedPart,
   UploadInfo,
-  WriteCondition,
 } from './backend.ts';
+import type { BackendVersions, Deletion } from './backend-versions.ts';
 import { DamagedRecords } from './damaged-records.ts';
 import { DirectoryKeeper } from './directory-keeper.ts';
 import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
@@ -31,8 +32,10 @@ import { RootBodies } from './root-bodies.ts';
 import { RootCommits } from './root-commits.ts';
 import { RootCompletion } from './root-completion.ts';
 import { RootFolders } from './root-folders.ts';
+import { RootHistory } from './root-history.ts';
 import { closeRoot, prepareRoot } from './root-layout.ts';
 import { RootObjects } from './root-objects.ts';
+import { RootOlder } from './root-older.ts';
 import { RootPaths } from './root-paths.ts';
 import { RootSweep } from './root-sweep.ts';
 import { RootUploads } from './root-uploads.ts';
@@ -90,13 +93,16 @@ export class RootBackend implements Backend {
     serverSideCopy: true,
     exclusive: true,
     anyKey: true,
+    versions: true,
+    versioning: true,
   };
+  readonly versions: BackendVersions;
   private readonly fs: FileSystem;
   private readonly activity = new Activity();
   private readonly paths: RootPaths;
   private readonly unlock: () => void;
   private readonly bodies: RootBodies;
-  private readonly versions: RootVersions;
+  private readonly reads: RootVersions;
   private readonly objects: RootObjects;
   private readonly uploads: RootUploads;
   private readonly completion: RootCompletion;
@@ -127,8 +133,19 @@ export class RootBackend implements Backend {
     const keeper = new DirectoryKeeper(fs, paths.root, (parent) => folders.changed(parent));
     this.bodies = new RootBodies(fs, random, paths);
     this.damaged = new DamagedRecords(clock, log);
-    const commits = new RootCommits(uri, fs, clock, random, paths, folders, this.bodies, this.damaged);
-    this.versions = new RootVersions(uri, this.bodies, commits);
+    const history = new RootHistory(fs, paths, keeper, this.bodies);
+    const commits = new RootCommits(
+      uri,
+      fs,
+      clock,
+      random,
+      paths,
+      folders,
+      this.bodies,
+      history,
+      this.damaged,
+    );
+    this.reads = new RootVersions(uri, this.bodies, commits);
     this.objects = new RootObjects(
       uri,
       fs,
@@ -137,10 +154,13 @@ export class RootBackend implements Backend {
       folders,
       keeper,
       this.bodies,
+      history,
       commits,
-      this.versions,
+      this.reads,
       this.damaged,
     );
+    const older = new RootOlder(uri, paths, folders, history, commits, this.objects, this.damaged);
+    this.versions = this.running(older);
     this.uploads = new RootUploads(uri, fs, clock, random, paths, this.bodies, {
       maxCount: limits.maxCount,
       shared: false,
@@ -186,21 +206,21 @@ export class RootBackend implements Backend {
     options: CallOptions = {},
   ): AsyncGenerator<Buffer> {
     try {
-      yield* this.versions.read(key, meta, range, options);
+      yield* this.reads.read(key, meta, range, options);
     } catch (error) {
       throw toUfsError(error, this.uri, key);
     }
   }
 
   pin(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<() => Promise<void>> {
-    return this.run(key, options, async () => pinOf(await this.versions.hold(key, meta)));
+    return this.run(key, options, async () => pinOf(await this.reads.hold(key, meta)));
   }
 
   put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     return this.run(key, options, () => this.objects.put(key, body, options));
   }
 
-  delete(key: string, options: CallOptions & { readonly condition?: WriteCondition } = {}): Promise<void> {
+  delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
     return this.run(key, options, () => this.objects.delete(key, options));
   }
 
@@ -267,6 +287,16 @@ export class RootBackend implements Backend {
     } finally {
       this.unlock();
     }
+  }
+
+  private running(older: RootOlder): BackendVersions {
+    return {
+      head: (key, versionId, options = {}) =>
+        this.run(key, options, () => older.head(key, versionId, options)),
+      delete: (key, versionId, options = {}) =>
+        this.run(key, options, () => older.delete(key, versionId, options)),
+      list: (options) => this.run(undefined, options, () => older.list(options)),
+    };
   }
 
   private run<T>(key: string | undefined, { signal }: CallOptions, work: () => Promise<T>): Promise<T> {

@@ -10,6 +10,7 @@ import type {
   CompletePart,
   CopyOptions,
   CreateUploadOptions,
+  DeleteOptions,
   ListOptions,
   ListPage,
   ListUploadsOptions,
@@ -25,6 +26,7 @@ import type {
   UploadInfo,
   WriteCondition,
 } from './backend.ts';
+import type { Deletion } from './backend-versions.ts';
 import { UfsError } from './errors.ts';
 import { createS3Client } from './s3-client.ts';
 import { S3Connection } from './s3-connection.ts';
@@ -117,6 +119,8 @@ export class S3Backend implements Backend {
       serverSideCopy: true,
       exclusive: false,
       anyKey: true,
+      versions: false,
+      versioning: false,
     };
     if (abilities.metadataOnGet ?? true) {
       this.open = (key, range, options) => parts.reader.open(key, range, options);
@@ -141,12 +145,10 @@ export class S3Backend implements Backend {
     return this.parts.writer.put(key, body, options);
   }
 
-  async delete(
-    key: string,
-    options: CallOptions & { readonly condition?: WriteCondition } = {},
-  ): Promise<void> {
+  async delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
     this.#checkAble('conditionalDelete', options.condition, key);
-    return this.parts.writer.delete(key, options);
+    await this.parts.writer.delete(key, options);
+    return {};
   }
 
   list(options: ListOptions): Promise<ListPage> {

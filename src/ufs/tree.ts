@@ -13,6 +13,7 @@ import type {
   CompletePart,
   CopyOptions,
   CreateUploadOptions,
+  DeleteOptions,
   ListOptions,
   ListPage,
   ListUploadsOptions,
@@ -20,8 +21,8 @@ import type {
   PutOptions,
   UploadedPart,
   UploadInfo,
-  WriteCondition,
 } from './backend.ts';
+import type { Deletion } from './backend-versions.ts';
 import { digestFiles, readFiles } from './body-file.ts';
 import { DirectoryKeeper } from './directory-keeper.ts';
 import { UfsError } from './errors.ts';
@@ -106,6 +107,8 @@ export class TreeBackend implements Backend {
     serverSideCopy: false,
     exclusive: false,
     anyKey: false,
+    versions: false,
+    versioning: false,
   };
   private readonly fs: FileSystem;
   private readonly activity = new Activity();
@@ -188,10 +191,11 @@ export class TreeBackend implements Backend {
     });
   }
 
-  delete(key: string, options: CallOptions & { readonly condition?: WriteCondition } = {}): Promise<void> {
+  delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
     return this.run(key, options, async () => {
       await this.own.check();
-      return this.writes.delete(key, options);
+      await this.writes.delete(key, options);
+      return {};
     });
   }
 

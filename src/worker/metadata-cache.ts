@@ -105,7 +105,7 @@ export class MetadataCache implements MetadataSource {
     const known = revalidate ? undefined : this.entries.usable(name, target, options);
     if (known) this.hits.count++;
     if (known?.meta) return known;
-    if (known) throw new AbsentError(target, known.validatedMs);
+    if (known) throw new AbsentError(target, known.validatedMs, known.marker);
     if (options.onlyIfCached) throw new WorkerError('not-cached', 'its metadata is not known');
     // A question that is under way may be older than its answer is allowed to be.
     const validating = revalidate || maxAgeMs !== undefined || !mayKeep(target);
@@ -270,10 +270,10 @@ export class MetadataCache implements MetadataSource {
       if (!isAbsent) throw error;
       if (isCurrent()) {
         this.onVersion(target, undefined);
-        if (flight.mayKeep && !error.unresolved) this.entries.installAbsent(name, target, sent);
+        if (flight.mayKeep && !error.unresolved) this.entries.installAbsent(name, target, sent, error.marker);
         else this.entries.contradict(name, undefined);
       }
-      throw new AbsentError(target, sent.wallMs, error);
+      throw new AbsentError(target, sent.wallMs, error.marker, error);
     } finally {
       if (state.running === flight) state.running = undefined;
       this.release(name, state);

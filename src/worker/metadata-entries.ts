@@ -1,5 +1,6 @@
 import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
+import type { DeleteMarker } from '../ufs/errors.ts';
 import { CachePolicy } from './cache-policy.ts';
 import { ageLimitMs, ageMs, type Moment } from './metadata-age.ts';
 import type { KnownMeta, LookUpOptions, MetadataTarget } from './reader.ts';
@@ -9,6 +10,7 @@ import type { SharedMetadata } from './shared-metadata.ts';
 export interface KnownAbsence {
   readonly meta: undefined;
   readonly validatedMs: number;
+  readonly marker?: DeleteMarker;
 }
 
 interface Entry {
@@ -82,12 +84,12 @@ export class MetadataEntries {
     return known;
   }
 
-  installAbsent(name: string, target: MetadataTarget, moment: Moment): void {
+  installAbsent(name: string, target: MetadataTarget, moment: Moment, marker?: DeleteMarker): void {
     if (this.isOlder(name, moment)) return;
     this.remove(name);
     // An exclusive backend answers for itself at no cost, and nothing here would be told when a key appears.
     if (!target.backend.capabilities.exclusive && mayKeep(target)) {
-      this.keep(name, { known: { meta: undefined, validatedMs: moment.wallMs }, moment }, 0);
+      this.keep(name, { known: { meta: undefined, validatedMs: moment.wallMs, marker }, moment }, 0);
     }
   }
 

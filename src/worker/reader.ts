@@ -2,7 +2,7 @@ import type { ByteRange } from '../common/byte-range.ts';
 import type { Freshness } from '../common/freshness.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Backend, OpenRange } from '../ufs/backend.ts';
-import { UfsError } from '../ufs/errors.ts';
+import { type DeleteMarker, UfsError } from '../ufs/errors.ts';
 import type { OpenedRead } from './opened-read.ts';
 
 /** An object version to read through the cache. */
@@ -113,8 +113,10 @@ export interface FoundMeta extends KnownMeta {
 export class AbsentError extends UfsError {
   /** As in `KnownMeta`. */
   readonly validatedMs: number;
-  constructor(target: MetadataTarget, validatedMs: number, cause?: unknown) {
-    super('not-found', 'there is no such object', { backend: target.backend.uri, key: target.path, cause });
+  /** `marker`: the delete marker that is there instead, if there is one. */
+  constructor(target: MetadataTarget, validatedMs: number, marker?: DeleteMarker, cause?: unknown) {
+    const { backend, path } = target;
+    super('not-found', 'there is no such object', { backend: backend.uri, key: path, marker, cause });
     this.validatedMs = validatedMs;
   }
 }

@@ -2,6 +2,7 @@ import { describe } from '@jest/globals';
 import type { ByteRange } from '../../src/common/byte-range.ts';
 import type { ObjectMeta } from '../../src/common/object-meta.ts';
 import type { Backend, PutOptions } from '../../src/ufs/backend.ts';
+import type { VersioningMode } from '../../src/ufs/backend-versions.ts';
 import { UfsError, type UfsErrorKind } from '../../src/ufs/errors.ts';
 import { TestBody, type TestBodyOptions } from '../support/upload-body.ts';
 import { checksumContract } from './backend-checksums.ts';
@@ -11,6 +12,8 @@ import { listingContract } from './backend-listing.ts';
 import { multipartContract } from './backend-multipart.ts';
 import { objectContract } from './backend-objects.ts';
 import { pinContract } from './backend-pins.ts';
+import { versionListContract } from './backend-version-lists.ts';
+import { versionContract } from './backend-versions.ts';
 
 /** A backend under test, empty at first. Its least part size is 5 bytes. */
 export interface BackendUnderTest {
@@ -19,6 +22,8 @@ export interface BackendUnderTest {
   leftovers(): Promise<readonly string[]>;
   /** The greatest user metadata that it holds, where that is less than 40 names with 600 bytes each. */
   readonly greatestMetadata?: Readonly<Record<string, string>>;
+  /** Sets the storage behind a backend that has versions and does not set them itself. */
+  setVersioning?(mode: VersioningMode): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -34,6 +39,8 @@ export function backendContract(name: string, open: OpenBackend): void {
     multipartContract(open);
     checksumContract(open);
     pinContract(open);
+    versionContract(open);
+    versionListContract(open);
   });
 }
 

@@ -12,6 +12,7 @@ import { Disk } from '../support/fault-disk.ts';
 import { FaultFileSystem, type PlantedDefects } from '../support/fault-file-system.ts';
 import { CrashHistory } from './crash-history.ts';
 import { type Scenario, scenarios } from './crash-scenarios.ts';
+import { type Survival, survivals, survivors } from './power-loss.ts';
 
 interface Layout {
   readonly name: string;
@@ -52,26 +53,6 @@ const treeLayout: Layout = {
   open: (fs) => openTreeBackend(fs, systemClock, systemRandom, settings),
   orphans: () => [],
 };
-
-/** How much of what was not synced survives: nothing; everything, as when only the process is killed; or chance decides. */
-const survivals = ['nothing', 'everything', 1, 2] as const;
-type Survival = (typeof survivals)[number];
-
-function survivors(disk: Disk, survival: Survival, salt: number): Disk {
-  if (survival === 'nothing') return disk.afterPowerLoss();
-  if (survival === 'everything') return disk.afterPowerLoss(() => 0);
-  return disk.afterPowerLoss(seeded(survival * 7_919 + salt));
-}
-
-function seeded(seed: number): () => number {
-  let state = (seed * 2_654_435_761) >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 /** A backend with what the scenario needs, and the number of steps that running it takes if nothing stops it. */
 async function prepare(layout: Layout, scenario: Scenario, defects: PlantedDefects = {}) {

@@ -19,10 +19,12 @@ backendContract('the root layout', async () => {
     leftovers: async () => {
       const names = (await readdir(path, { recursive: true })).filter((name) => !name.startsWith('.forebay'));
       // Every body has its record, and every directory something in it.
-      const records = new Set(names.filter((name) => name.endsWith('%k')));
+      const records = new Set(names.filter((name) => name.endsWith('%k') || /%h\/[0-9a-f]{14}/.test(name)));
+      const hasRecord = (stem: string) =>
+        records.has(`${stem}%k`) || [...records].some((record) => record.startsWith(`${stem}%h/`));
       const strays = names.filter((name) => {
-        if (/%v\.[^/]*$/.test(name)) return !records.has(name.replace(/%v\.[^/]*$/, '%k'));
-        return !name.endsWith('%k') && !names.some((other) => other.startsWith(`${name}/`));
+        if (/%v\.[^/]*$/.test(name)) return !hasRecord(name.replace(/%v\.[^/]*$/, ''));
+        return !records.has(name) && !names.some((other) => other.startsWith(`${name}/`));
       });
       const [run = ''] = await readdir(join(path, '.forebay/tmp'));
       return [...strays, ...(await readdir(join(path, '.forebay/tmp', run)))];
