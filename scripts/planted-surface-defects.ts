@@ -2,7 +2,7 @@ import type { PlantedDefect } from './planted-defects.ts';
 
 const contracts = ['test/ufs/memory'];
 
-/** Answers that S3 would not give: checksums. */
+/** Answers that S3 would not give: checksums, tags. */
 export const plantedSurfaceDefects: readonly PlantedDefect[] = [
   {
     name: 'a checksum made of the parts’ is taken for one of the bytes',
@@ -31,5 +31,26 @@ export const plantedSurfaceDefects: readonly PlantedDefect[] = [
     right: 'sent !== undefined && sent !== created',
     wrong: 'sent !== undefined && sent === undefined',
     foundBy: contracts,
+  },
+  {
+    name: 'a tag is lost on a copy',
+    file: 'src/ufs/root-objects.ts',
+    right: 'tags: options.tags ?? current.tags };',
+    wrong: 'tags: options.tags };',
+    foundBy: ['test/ufs/root.test'],
+  },
+  {
+    name: 'tags stay behind where a copy goes to other storage',
+    file: 'src/gateway/object-service.ts',
+    right: 'const tags = input.tags ?? (meta.tagCount ? await tagsOf(source, input.signal) : undefined);',
+    wrong: 'const tags = input.tags;',
+    foundBy: ['test/gateway/tags'],
+  },
+  {
+    name: 'tags are told from metadata of before they changed',
+    file: 'src/ufs/memory.ts',
+    right: 'const changed = { ...present, meta: { ...meta, ...tagCountOf(tags) }, tags };',
+    wrong: 'const changed = { ...present, tags };',
+    foundBy: ['test/gateway/tags', 'test/ufs/memory'],
   },
 ];

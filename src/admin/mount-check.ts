@@ -126,7 +126,8 @@ export class MountCheck {
     const found = await backend.probe(key, probeOptions(this.timeoutMs));
     const same =
       conditionNames.every(([name]) => found[name] === backend.capabilities[name]) &&
-      (found.metadataOnGet ?? true) === (backend.open !== undefined);
+      (found.metadataOnGet ?? true) === (backend.open !== undefined) &&
+      (found.tagging ?? false) === backend.capabilities.tagging;
     const advice = same
       ? ''
       : '; this is not what the mount was added with: remove it and add it again to use what is there now';
@@ -181,6 +182,7 @@ function describeAbilities(found: ProbedAbilities): string {
     able && `the storage decides the conditions of ${able}`,
     unable &&
       `conditions of ${unable} are answered with NotImplemented, for the storage does not decide them`,
+    found.tagging === false && 'the storage does not keep tags, which are answered with NotImplemented',
     found.metadataOnGet === false &&
       'GET does not tell of an object what HEAD tells, so that the first read of each object costs both',
   ]

@@ -54,8 +54,16 @@ export interface ObjectMeta {
   readonly checksumType?: ChecksumType;
   /** The answer that told the rest says nothing of checksums, though there may be some: asking for metadata alone tells them. */
   readonly checksumsUnknown?: true;
+  /** How many tags it has; absent for none. The tags themselves are asked for each time. */
+  readonly tagCount?: number;
   /** Only of an object made by multipart upload, where the backend still knows them. */
   readonly parts?: readonly ObjectPart[];
+}
+
+/** A word about an object or a bucket that its owner may change at any time. */
+export interface Tag {
+  readonly key: string;
+  readonly value: string;
 }
 
 /** What a client gives with a new object, beside its bytes. */
@@ -63,6 +71,8 @@ export interface NewObject {
   readonly headers: ContentHeaders;
   readonly userMetadata: Readonly<Record<string, string>>;
   readonly storageClass?: string;
+  /** Keys differ. */
+  readonly tags?: readonly Tag[];
 }
 
 /** A checksum that comes with a body: its `value` (base64) if a header tells it, undefined if it comes behind the body. */

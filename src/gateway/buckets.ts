@@ -1,3 +1,4 @@
+import type { Tag } from '../common/object-meta.ts';
 import type { BucketRecord } from '../mounts/mount.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { BucketName } from '../s3api/names.ts';
@@ -22,6 +23,8 @@ export interface BucketRecords {
     bucket: Pick<BucketRecord, 'name' | 'incarnation'>,
     change: (present: BucketRecord) => BucketRecord,
   ): Promise<boolean>;
+  /** Puts what `change` makes of the present record in its place. False if it is not this incarnation any more. */
+  change(record: BucketRecord, change: (present: BucketRecord) => BucketRecord): Promise<boolean>;
   /** False if it is not this incarnation any more. */
   delete(record: BucketRecord): Promise<boolean>;
 }
@@ -63,6 +66,18 @@ export class Buckets {
   async create(caller: Identity, bucket: BucketName): Promise<void> {
     try {
       await this.#create(caller, bucket);
+    } catch (error) {
+      throw toS3Error(error);
+    }
+  }
+
+  /** Replaces all tags. */
+  async putTags(bucket: BucketName, tags: readonly Tag[]): Promise<void> {
+    try {
+      const record = this.#namespace.bucket(bucket);
+      const kept = tags.length === 0 ? undefined : tags;
+      const done = await this.#records.change(record, (present) => ({ ...present, tags: kept }));
+      if (!done) throw new S3Error('NoSuchBucket', { extra: { BucketName: bucket } });
     } catch (error) {
       throw toS3Error(error);
     }
@@ -126,6 +141,6 @@ function ignoreEnded(error: unknown): void {
   if (!(error instanceof UfsError) || error.kind !== 'no-such-upload') throw error;
 }
 
-function toInfo(record: BucketRecord): BucketInfo {
-  return { name: record.name as BucketName, owner: record.owner, createdMs: record.createdMs };
+function toInfo({ name, owner, createdMs, tags }: BucketRecord): BucketInfo {
+  return { name: name as BucketName, owner, createdMs, tags };
 }

@@ -5,8 +5,10 @@ import type {
   ChecksumType,
   NewObject,
   ObjectMeta,
+  Tag,
   UploadBody,
 } from '../common/object-meta.ts';
+import { notImplemented, type S3Error } from '../s3api/errors.ts';
 import type { BucketName, ObjectRef } from '../s3api/names.ts';
 import type {
   BucketInfo,
@@ -101,17 +103,50 @@ export class GatewayObjectService implements ObjectService {
     }
   }
 
+  async getTags(ref: ObjectRef, { signal }: { signal?: AbortSignal } = {}): Promise<readonly Tag[]> {
+    try {
+      return await tagsOf(await this.#namespace.locate(ref.bucket, ref.key), signal);
+    } catch (error) {
+      throw ofKey(toS3Error(error), ref);
+    }
+  }
+
+  async putTags(
+    ref: ObjectRef,
+    tags: readonly Tag[],
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    try {
+      await this.#change(ref, async (place, beforeCommit) => {
+        const { backend, path } = place;
+        if (!backend.capabilities.tagging || !backend.amend) throw noTags();
+        await beforeCommit();
+        return this.#metadata.write(
+          place,
+          () => backend.amend?.(path, { tags }, { signal }) as Promise<ObjectMeta>,
+        );
+      });
+    } catch (error) {
+      throw ofKey(toS3Error(error), ref);
+    }
+  }
+
+  putBucketTags(bucket: BucketName, tags: readonly Tag[]): Promise<void> {
+    return this.#buckets.putTags(bucket, tags);
+  }
+
   async putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta> {
-    return this.#change(ref, (place, beforeCommit) =>
-      this.#metadata.write(place, () =>
+    return this.#change(ref, (place, beforeCommit) => {
+      refuseTags(place, input.tags);
+      return this.#metadata.write(place, () =>
         place.backend.put(place.path, input.body, {
           ...newObject(input),
           condition: input.condition,
           signal: input.signal,
           beforeCommit,
         }),
-      ),
-    );
+      );
+    });
   }
 
   async deleteObject(
@@ -130,20 +165,25 @@ export class GatewayObjectService implements ObjectService {
     return this.#change(ref, (place, beforeCommit) =>
       this.#reads.fromSource(input.source, async (source, meta) => {
         input.checkSource(meta);
+        refuseTags(place, input.tags);
         const common = { condition: input.condition, signal: input.signal, beforeCommit };
-        return this.#metadata.write(place, () => {
+        return this.#metadata.write(place, async () => {
           if (source.backend === place.backend && place.backend.capabilities.serverSideCopy) {
             return place.backend.copy(source.path, place.path, {
               ...common,
               sourceGeneration: meta.generation,
               replace: input.replace,
+              tags: input.tags,
               checksumAlgorithm: input.checksumAlgorithm,
             });
           }
           const whole = { start: 0, end: meta.sizeBytes };
           const body = this.#bodyOf(source, meta, whole, input.signal);
           body.need(copyChecksum(meta, input.checksumAlgorithm));
-          return place.backend.put(place.path, body, { ...newObject(input.replace ?? meta), ...common });
+          const tags = input.tags ?? (meta.tagCount ? await tagsOf(source, input.signal) : undefined);
+          refuseTags(place, tags);
+          const about = { ...newObject(input.replace ?? meta), tags };
+          return place.backend.put(place.path, body, { ...about, ...common });
         });
       }),
     );
@@ -164,6 +204,7 @@ export class GatewayObjectService implements ObjectService {
     input: NewObject & { checksumAlgorithm?: ChecksumAlgorithm; checksumType?: ChecksumType },
   ) {
     return this.#change(ref, async (place, beforeCommit) => {
+      refuseTags(place, input.tags);
       await beforeCommit();
       return place.backend.createUpload(place.path, {
         ...newObject(input),
@@ -264,8 +305,26 @@ export class GatewayObjectService implements ObjectService {
   }
 }
 
-function newObject(from: NewObject): NewObject {
-  return { headers: from.headers, userMetadata: from.userMetadata, storageClass: from.storageClass };
+function newObject({ headers, userMetadata, storageClass, tags }: NewObject): NewObject {
+  return { headers, userMetadata, storageClass, tags };
+}
+
+async function tagsOf({ backend, path }: Place, signal: AbortSignal | undefined): Promise<readonly Tag[]> {
+  if (!backend.capabilities.tagging || !backend.getTags) throw noTags();
+  return backend.getTags(path, { signal });
+}
+
+/** NotImplemented for tags where the storage keeps none. */
+function refuseTags({ backend }: Place, tags: readonly Tag[] | undefined): void {
+  if (tags !== undefined && tags.length > 0 && !backend.capabilities.tagging) throw noTags();
+}
+
+function noTags(): S3Error {
+  return notImplemented('x-amz-tagging', 'The storage behind this bucket keeps no tags.');
+}
+
+function ofKey(error: S3Error, { key }: ObjectRef): S3Error {
+  return error.code === 'NoSuchKey' ? error.withExtra({ Key: key }) : error;
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}

@@ -1,5 +1,6 @@
 import type { BucketAccess } from '../common/access-control.ts';
 import type { Freshness } from '../common/freshness.ts';
+import type { Tag } from '../common/object-meta.ts';
 import type { ProbedAbilities } from '../ufs/backend.ts';
 
 export type WriteMode = 'through' | 'back' | 'around';
@@ -46,6 +47,7 @@ export interface BucketRecord {
   /** `root`: its keys lie below the root mount unless a nested mount holds them; `mount`: made by `mount add BUCKET`. */
   readonly kind: 'root' | 'mount';
   readonly access?: BucketAccess;
+  readonly tags?: readonly Tag[];
 }
 
 /** Where a key lies. */

@@ -168,6 +168,7 @@ export function objectHeaders(meta: ObjectMeta): AnswerHeaders {
     else missing++;
   }
   if (missing > 0) headers['x-amz-missing-meta'] = missing;
+  if (meta.tagCount !== undefined) headers['x-amz-tagging-count'] = meta.tagCount;
   if (meta.storageClass !== undefined && meta.storageClass !== 'STANDARD') {
     headers['x-amz-storage-class'] = meta.storageClass;
   }

@@ -5,12 +5,16 @@ import { copyObject } from './operations/copy-object.ts';
 import { createBucket } from './operations/create-bucket.ts';
 import { createMultipartUpload } from './operations/create-multipart-upload.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
+import { deleteBucketTagging } from './operations/delete-bucket-tagging.ts';
 import { deleteObject } from './operations/delete-object.ts';
+import { deleteObjectTagging } from './operations/delete-object-tagging.ts';
 import { deleteObjects } from './operations/delete-objects.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
+import { getBucketTagging } from './operations/get-bucket-tagging.ts';
 import { getBucketVersioning } from './operations/get-bucket-versioning.ts';
 import { getObject } from './operations/get-object.ts';
 import { getObjectAttributes } from './operations/get-object-attributes.ts';
+import { getObjectTagging } from './operations/get-object-tagging.ts';
 import { headBucket } from './operations/head-bucket.ts';
 import { headObject } from './operations/head-object.ts';
 import { listBuckets } from './operations/list-buckets.ts';
@@ -18,7 +22,9 @@ import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
 import { listObjects } from './operations/list-objects.ts';
 import { listObjectsV2 } from './operations/list-objects-v2.ts';
 import { listParts } from './operations/list-parts.ts';
+import { putBucketTagging } from './operations/put-bucket-tagging.ts';
 import { putObject } from './operations/put-object.ts';
+import { putObjectTagging } from './operations/put-object-tagging.ts';
 import { uploadPart } from './operations/upload-part.ts';
 import { uploadPartCopy } from './operations/upload-part-copy.ts';
 
@@ -212,5 +218,59 @@ export const offeredOperations: readonly Route[] = [
     action: 's3:ListBucketMultipartUploads',
     writes: false,
     handler: listMultipartUploads,
+  },
+  {
+    operation: 'GetObjectTagging',
+    method: 'GET',
+    scope: 'object',
+    query: ['tagging'],
+    action: 's3:GetObjectTagging',
+    writes: false,
+    handler: getObjectTagging,
+  },
+  {
+    operation: 'PutObjectTagging',
+    method: 'PUT',
+    scope: 'object',
+    query: ['tagging'],
+    action: 's3:PutObjectTagging',
+    writes: true,
+    handler: putObjectTagging,
+  },
+  {
+    operation: 'DeleteObjectTagging',
+    method: 'DELETE',
+    scope: 'object',
+    query: ['tagging'],
+    action: 's3:DeleteObjectTagging',
+    writes: true,
+    handler: deleteObjectTagging,
+  },
+  {
+    operation: 'GetBucketTagging',
+    method: 'GET',
+    scope: 'bucket',
+    query: ['tagging'],
+    action: 's3:GetBucketTagging',
+    writes: false,
+    handler: getBucketTagging,
+  },
+  {
+    operation: 'PutBucketTagging',
+    method: 'PUT',
+    scope: 'bucket',
+    query: ['tagging'],
+    action: 's3:PutBucketTagging',
+    writes: true,
+    handler: putBucketTagging,
+  },
+  {
+    operation: 'DeleteBucketTagging',
+    method: 'DELETE',
+    scope: 'bucket',
+    query: ['tagging'],
+    action: 's3:PutBucketTagging',
+    writes: true,
+    handler: deleteBucketTagging,
   },
 ];

@@ -19,7 +19,6 @@ const writeHeaders = [
   'x-amz-copy-source-server-side-encryption-customer-algorithm',
   'x-amz-copy-source-server-side-encryption-customer-key',
   'x-amz-copy-source-server-side-encryption-customer-key-md5',
-  'x-amz-tagging',
   'x-amz-object-lock-mode',
   'x-amz-object-lock-retain-until-date',
   'x-amz-grant-full-control',
@@ -39,7 +38,6 @@ const switches = [
   ['x-amz-object-lock-legal-hold', 'off'],
   ['x-amz-bucket-object-lock-enabled', 'false'],
   ['x-amz-object-ownership', 'bucketownerenforced'],
-  ['x-amz-tagging-directive', 'copy'],
 ] as const;
 
 const cannedAcls: ReadonlySet<string> = new Set([
@@ -65,16 +63,11 @@ export function refuseOnRead(headers: RequestHeaders): void {
 /** NotImplemented; InvalidArgument for an ACL of a name that S3 does not know. */
 export function refuseOnWrite(headers: RequestHeaders): void {
   for (const name of writeHeaders) {
-    // An empty tag set, unlike the others when empty, is a request for none.
-    if (headers[name] !== undefined && !(name === 'x-amz-tagging' && headers[name] === '')) {
-      throw notImplemented(name);
-    }
+    if (headers[name] !== undefined) throw notImplemented(name);
   }
   for (const [name, idle] of switches) {
     const value = headers[name];
     if (value !== undefined && value.toLowerCase() !== idle) {
-      // Replacing tags by none, where there are none, changes nothing: `x-amz-tagging` itself is looked at above.
-      if (name === 'x-amz-tagging-directive' && value === 'REPLACE') continue;
       throw notImplemented(name);
     }
   }

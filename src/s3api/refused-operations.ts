@@ -122,9 +122,6 @@ const bucketRows: readonly Row[] = [
   ['PUT', 'PutBucketRequestPayment', ['requestPayment'], 'PutBucketRequestPayment'],
   ['GET', 'GetBucketRequestPayment', ['requestPayment'], 'GetBucketRequestPayment'],
   ['GET', 'CreateSession', ['session'], 'CreateSession'],
-  ['PUT', 'PutBucketTagging', ['tagging'], 'PutBucketTagging'],
-  ['GET', 'GetBucketTagging', ['tagging'], 'GetBucketTagging'],
-  ['DELETE', 'DeleteBucketTagging', ['tagging'], 'PutBucketTagging'],
   ['PUT', 'PutBucketVersioning', ['versioning'], 'PutBucketVersioning'],
   ['GET', 'ListObjectVersions', ['versions'], 'ListBucketVersions'],
   ['PUT', 'PutBucketWebsite', ['website'], 'PutBucketWebsite'],
@@ -149,9 +146,6 @@ const objectRows: readonly Row[] = [
   ['PUT', 'PutObjectRetention', ['retention'], 'PutObjectRetention'],
   ['GET', 'GetObjectRetention', ['retention'], 'GetObjectRetention'],
   ['POST', 'SelectObjectContent', ['select'], 'GetObject'],
-  ['PUT', 'PutObjectTagging', ['tagging'], 'PutObjectTagging'],
-  ['GET', 'GetObjectTagging', ['tagging'], 'GetObjectTagging'],
-  ['DELETE', 'DeleteObjectTagging', ['tagging'], 'DeleteObjectTagging'],
   ['GET', 'GetObjectTorrent', ['torrent'], 'GetObjectTorrent'],
 ];
 

@@ -7,6 +7,7 @@ import type {
   NewObject,
   ObjectMeta,
   ObjectPart,
+  Tag,
   UploadBody,
 } from '../common/object-meta.ts';
 import type { BucketName, ObjectRef } from './names.ts';
@@ -22,6 +23,8 @@ export interface BucketInfo {
   readonly name: BucketName;
   readonly owner: string;
   readonly createdMs: number;
+  /** Absent for none. */
+  readonly tags?: readonly Tag[];
 }
 
 /** Where the bytes of an answer came from: `hit` only if no backend byte was read. */
@@ -90,6 +93,8 @@ export interface CopyInput {
   readonly checkSource: (meta: ObjectMeta) => void;
   /** Replaces metadata and content headers; absent: the source's own are kept. */
   readonly replace?: NewObject;
+  /** Replaces the tags; absent: the source's own are kept. */
+  readonly tags?: readonly Tag[];
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly condition?: WriteCondition;
   readonly signal?: AbortSignal;
@@ -167,6 +172,8 @@ export interface ObjectService {
   createBucket(caller: Identity, bucket: BucketName): Promise<void>;
   /** NoSuchBucket. */
   getBucket(bucket: BucketName): Promise<BucketInfo>;
+  /** Replaces all tags of a bucket. NoSuchBucket. */
+  putBucketTags(bucket: BucketName, tags: readonly Tag[]): Promise<void>;
   /** NoSuchBucket, BucketNotEmpty. */
   deleteBucket(bucket: BucketName): Promise<void>;
 
@@ -194,6 +201,10 @@ export interface ObjectService {
     meta: ObjectMeta,
     page: { readonly afterPartNumber: number; readonly limit: number; readonly signal?: AbortSignal },
   ): Promise<{ readonly parts: readonly ObjectPart[]; readonly truncated: boolean }>;
+  /** The present version's; NoSuchKey, NotImplemented where its storage keeps none. */
+  getTags(ref: ObjectRef, options?: { signal?: AbortSignal }): Promise<readonly Tag[]>;
+  /** Replaces all tags of the present version, which stays the same version. NoSuchKey, NotImplemented. */
+  putTags(ref: ObjectRef, tags: readonly Tag[], options?: { signal?: AbortSignal }): Promise<void>;
   putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;
   deleteObject(ref: ObjectRef, options?: { condition?: WriteCondition; signal?: AbortSignal }): Promise<void>;
   copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta>;

@@ -19,6 +19,7 @@ const nothing: BackendCapabilities = {
   multipart: false,
   serverSideCopy: false,
   exclusive: false,
+  tagging: false,
   anyKey: true,
   versions: false,
   versioning: false,

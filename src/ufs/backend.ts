@@ -6,6 +6,7 @@ import type {
   NewObject,
   ObjectMeta,
   ObjectPart,
+  Tag,
   UploadBody,
 } from '../common/object-meta.ts';
 import type { BackendVersions, Deletion, VersioningMode } from './backend-versions.ts';
@@ -30,6 +31,8 @@ export interface BackendCapabilities {
    * True only of Forebay's own layout, locked by this node.
    */
   readonly exclusive: boolean;
+  /** Tags are kept with each object: given when it is made, taken along by copies, and changed by `amend`. */
+  readonly tagging: boolean;
   /** Keys of any form up to 1,024 bytes; otherwise `invalid-key` and `key-conflict` can occur. */
   readonly anyKey: boolean;
   /** Keeps versions beside the present one, or may do so: `versions` is there. */
@@ -55,6 +58,8 @@ export interface ProbedAbilities
   readonly signedChunks: boolean;
   /** GET says of an object what HEAD says. Absent where it was never tried: S3 itself does so. */
   readonly metadataOnGet?: boolean;
+  /** It keeps tags with objects. Absent where it was never tried: nothing is then said of tags. */
+  readonly tagging?: boolean;
 }
 
 /** One step on the way to a storage, in words for operators. */
@@ -211,6 +216,11 @@ export interface PartPlace {
   readonly checksums?: Checksums;
 }
 
+/** What is to be kept about an object from now on; what is absent stays as it is. */
+export interface ObjectChange {
+  readonly tags?: readonly Tag[];
+}
+
 export interface ObjectPartsOptions extends CallOptions {
   readonly afterPartNumber: number;
   /** ≥ 1. */
@@ -227,8 +237,10 @@ export interface CopyOptions extends CallOptions {
   readonly sourceGeneration: string;
   /** The version that is to be copied, of a backend with `versions`; absent: the present one. */
   readonly sourceVersionId?: string;
-  /** Replaces headers and metadata (MetadataDirective REPLACE); absent: the source's own are kept. */
+  /** Replaces headers and metadata (MetadataDirective REPLACE) but not the tags; absent: the source's own are kept. */
   readonly replace?: NewObject;
+  /** Replaces the tags; absent: the source's own are kept. */
+  readonly tags?: readonly Tag[];
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly condition?: WriteCondition;
   /** As in `PutOptions`. */
@@ -292,6 +304,15 @@ export interface Backend {
 
   /** A copy inside this backend. Kinds: as put, and moved, not-found for the source. */
   copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta>;
+
+  /** The present version's tags; always asked of the storage itself. Where `capabilities.tagging`. Kinds: not-found. */
+  getTags?(key: string, options?: CallOptions): Promise<readonly Tag[]>;
+
+  /**
+   * Changes what is kept about an object without making another version of it: its bytes, its generation, ETag and times stay.
+   * Gives its metadata as they are then. Where `capabilities.tagging`. Kinds: not-found.
+   */
+  amend?(key: string, change: ObjectChange, options?: CallOptions): Promise<ObjectMeta>;
 
   createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo>;
   /** Kinds: no-such-upload. Storing a part again replaces it. */

@@ -1,4 +1,4 @@
-import type { ObjectMeta } from '../common/object-meta.ts';
+import type { ObjectMeta, Tag } from '../common/object-meta.ts';
 import { compareUtf8 } from '../common/utf8-order.ts';
 import type { ListedVersion, VersioningMode } from './backend-versions.ts';
 import { ArrayCursor, groupPage } from './grouping.ts';
@@ -11,6 +11,7 @@ export interface MemoryVersion {
   readonly key: string;
   readonly meta: ObjectMeta;
   readonly bytes: Buffer | undefined;
+  readonly tags?: readonly Tag[];
   /** The upload that made it. */
   readonly uploadId?: string;
   /** Its place among the versions of its key. */
@@ -53,6 +54,15 @@ export class MemoryHistory {
     const isNull = version.meta.versionId === undefined;
     const kept = isNull ? others.filter(({ meta }) => meta.versionId !== undefined) : others;
     this.stacks.set(version.key, [version, ...kept]);
+  }
+
+  /** Puts what is kept of a version now in its place. */
+  replace(version: MemoryVersion, changed: MemoryVersion): void {
+    const all = this.stacks.get(version.key) ?? [];
+    this.stacks.set(
+      version.key,
+      all.map((one) => (one === version ? changed : one)),
+    );
   }
 
   remove(version: MemoryVersion): void {

@@ -1,6 +1,6 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Clock } from '../common/clock.ts';
-import type { NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { NewObject, ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type {
   Backend,
@@ -15,6 +15,7 @@ import type {
   ListPage,
   ListUploadsOptions,
   ListUploadsPage,
+  ObjectChange,
   PutOptions,
   UploadedPart,
   UploadInfo,
@@ -31,6 +32,7 @@ import { MemoryVersions } from './memory-versions.ts';
 import { minPartSizeBytes } from './multipart-rules.ts';
 import { answeredPart, needPartChecksum } from './part-checksums.ts';
 import { PlainBody } from './plain-body.ts';
+import { tagCountOf } from './tags.ts';
 import { nullVersionId } from './version-ids.ts';
 import {
   checkCondition,
@@ -45,6 +47,8 @@ export interface MemoryBackendSettings {
   readonly uri?: string;
   /** Whether to claim that nobody else changes what is stored; false by default. */
   readonly exclusive?: boolean;
+  /** Whether to claim that tags are kept; true by default. */
+  readonly tagging?: boolean;
   /** Least size of a part that is not the last; S3's 5 MiB by default. */
   readonly minPartSizeBytes?: number;
 }
@@ -79,6 +83,7 @@ export class MemoryBackend implements Backend {
       multipart: true,
       serverSideCopy: true,
       exclusive: settings.exclusive ?? false,
+      tagging: settings.tagging ?? true,
       anyKey: true,
       versions: true,
       versioning: true,
@@ -167,12 +172,28 @@ export class MemoryBackend implements Backend {
     return this.commit(
       key,
       copied,
-      { ...(options.replace ?? meta), ...conditionsOf(options) },
+      { ...(options.replace ?? meta), tags: options.tags ?? source.tags, ...conditionsOf(options) },
       {
         etag: body.digest('MD5').toString('hex'),
         ...fullChecksum(body, algorithm),
       },
     );
+  }
+
+  async getTags(key: string, options: CallOptions = {}): Promise<readonly Tag[]> {
+    await this.head(key, options);
+    return this.history.present(key)?.tags ?? [];
+  }
+
+  async amend(key: string, change: ObjectChange, options: CallOptions = {}): Promise<ObjectMeta> {
+    checkSignal(options.signal, this.uri, key);
+    const present = this.history.present(key);
+    if (!present) throw this.error('not-found', 'there is no such object', key);
+    const { tagCount: _, ...meta } = present.meta;
+    const tags = change.tags ?? present.tags;
+    const changed = { ...present, meta: { ...meta, ...tagCountOf(tags) }, tags };
+    this.history.replace(present, changed);
+    return changed.meta;
   }
 
   async createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
@@ -308,8 +329,9 @@ export class MemoryBackend implements Backend {
       headers: options.headers,
       userMetadata: options.userMetadata,
       ...(options.storageClass === undefined ? {} : { storageClass: options.storageClass }),
+      ...tagCountOf(options.tags),
     };
-    this.history.put({ key, meta, bytes, uploadId, order });
+    this.history.put({ key, meta, bytes, tags: options.tags, uploadId, order });
     return meta;
   }
 

@@ -1,6 +1,6 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Metrics } from '../common/metrics.ts';
-import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type {
   Backend,
   BackendCapabilities,
@@ -33,6 +33,8 @@ export class MeteredBackend implements Backend {
   readonly pin?: Backend['pin'];
   readonly findPart?: Backend['findPart'];
   readonly listObjectParts?: Backend['listObjectParts'];
+  readonly getTags?: Backend['getTags'];
+  readonly amend?: Backend['amend'];
   readonly probe?: Backend['probe'];
   readonly reach?: Backend['reach'];
 
@@ -54,6 +56,14 @@ export class MeteredBackend implements Backend {
     if (inner.listObjectParts) {
       this.listObjectParts = (key, partsMeta, options) =>
         this.count('head').listObjectParts?.(key, partsMeta, options) as Promise<ObjectPartsPage>;
+    }
+    if (inner.getTags) {
+      this.getTags = (key, options) =>
+        this.count('getTags').getTags?.(key, options) as Promise<readonly Tag[]>;
+    }
+    if (inner.amend) {
+      this.amend = (key, change, options) =>
+        this.count('amend').amend?.(key, change, options) as Promise<ObjectMeta>;
     }
     if (inner.reach) this.reach = (options) => this.count('reach').reach?.(options) ?? nothing();
     if (inner.probe) {

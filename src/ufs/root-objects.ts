@@ -1,4 +1,4 @@
-import type { NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { NewObject, ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type {
   CallOptions,
@@ -7,6 +7,7 @@ import type {
   ListEntry,
   ListOptions,
   ListPage,
+  ObjectChange,
   PutOptions,
 } from './backend.ts';
 import type { Deletion } from './backend-versions.ts';
@@ -28,6 +29,7 @@ import { placeOf } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
 import { DamagedRecordError, inlineLimitBytes, loadRecord, metaOf, type StoredPart } from './root-record.ts';
 import type { RootVersions } from './root-versions.ts';
+import { keptTags } from './tags.ts';
 import { checkSignal, copyChecksum, fullChecksum, needChecksum } from './write-rules.ts';
 
 type VersionFacts = Pick<ObjectMeta, 'etag' | 'sizeBytes' | 'checksums' | 'checksumType'>;
@@ -84,6 +86,20 @@ export class RootObjects {
     });
   }
 
+  async getTags(key: string): Promise<readonly Tag[]> {
+    const record = await this.commits.load(key);
+    if (!record) throw this.error('not-found', 'there is no such object', key);
+    return record.current.tags ?? [];
+  }
+
+  amend(key: string, { tags }: ObjectChange, options: CallOptions): Promise<ObjectMeta> {
+    return this.commits.amend(
+      key,
+      ({ tags: present, ...current }) => ({ ...current, ...keptTags(tags ?? present) }),
+      options,
+    );
+  }
+
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     await this.commits.checkEarly(key, options);
     body.need('MD5');
@@ -105,7 +121,7 @@ export class RootObjects {
     if (!source) throw this.error('not-found', 'there is no such object', sourceKey);
     const { current } = source;
     if (current.generation !== options.sourceGeneration) throw this.moved(sourceKey);
-    const about = options.replace ?? current;
+    const about = { ...(options.replace ?? current), tags: options.tags ?? current.tags };
     const wanted = copyChecksum(current, options.checksumAlgorithm);
     const value = current.checksums?.[wanted];
     if (current.body === 'parts' || value === undefined) {
@@ -291,6 +307,11 @@ export class RootObjects {
   }
 }
 
-function aboutOf({ headers, userMetadata, storageClass }: NewObject): NewObject {
-  return { headers, userMetadata, ...(storageClass === undefined ? {} : { storageClass }) };
+function aboutOf({ headers, userMetadata, storageClass, tags }: NewObject): NewObject {
+  return {
+    headers,
+    userMetadata,
+    ...(storageClass === undefined ? {} : { storageClass }),
+    ...keptTags(tags),
+  };
 }

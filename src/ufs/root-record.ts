@@ -1,6 +1,7 @@
 import { crc32 } from '@node-rs/crc32';
-import type { ObjectMeta, ObjectPart } from '../common/object-meta.ts';
+import type { ObjectMeta, ObjectPart, Tag } from '../common/object-meta.ts';
 import { type FileSystem, FileSystemError, isErrno, type OpenFile } from './file-system.ts';
+import { tagCountOf } from './tags.ts';
 
 /**
  * A record file: one line about the object; then, of an object made of parts, a line that lists them; then the body, if it is inline.
@@ -14,7 +15,7 @@ export interface RootRecord {
 }
 
 /** A version's metadata as stored; `generation` is new for each version, for ever. */
-export interface StoredVersion extends Omit<ObjectMeta, 'parts' | 'generationSettled'> {
+export interface StoredVersion extends Omit<ObjectMeta, 'parts' | 'generationSettled' | 'tagCount'> {
   /** In the record itself; in a file beside it; or in the directory of the upload `uploadId`. */
   readonly body: 'inline' | 'file' | 'parts';
   readonly uploadId?: string;
@@ -22,6 +23,7 @@ export interface StoredVersion extends Omit<ObjectMeta, 'parts' | 'generationSet
   readonly order?: number;
   /** It stands for the absence of the object, and has no body. */
   readonly deleteMarker?: true;
+  readonly tags?: readonly Tag[];
   /** Length of the line that lists the parts, newline included. */
   readonly partsLineBytes?: number;
   /** Of an inline body. */
@@ -144,10 +146,12 @@ export function metaOf({ current, parts }: LoadedRecord): ObjectMeta {
     order: _order,
     partsLineBytes: _bytes,
     bodyCrc32: _crc32,
-    ...meta
+    tags,
+    ...kept
   } = current;
-  if (!parts) return { ...meta, generationSettled: true };
-  return { ...meta, generationSettled: true, parts: parts.map(({ file: _file, ...part }) => part) };
+  const meta = { ...kept, ...tagCountOf(tags), generationSettled: true };
+  if (!parts) return meta;
+  return { ...meta, parts: parts.map(({ file: _file, ...part }) => part) };
 }
 
 /** Of a large file, its first `sizeBytes`; fewer only where the file ends. */

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
-import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import { Activity } from './activity.ts';
 import type {
@@ -18,6 +18,7 @@ import type {
   ListPage,
   ListUploadsOptions,
   ListUploadsPage,
+  ObjectChange,
   PutOptions,
   UploadedPart,
   UploadInfo,
@@ -92,6 +93,7 @@ export class RootBackend implements Backend {
     multipart: true,
     serverSideCopy: true,
     exclusive: true,
+    tagging: true,
     anyKey: true,
     versions: true,
     versioning: true,
@@ -230,6 +232,14 @@ export class RootBackend implements Backend {
 
   copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
     return this.run(key, options, () => this.objects.copy(sourceKey, key, options));
+  }
+
+  getTags(key: string, options: CallOptions = {}): Promise<readonly Tag[]> {
+    return this.run(key, options, () => this.objects.getTags(key));
+  }
+
+  amend(key: string, change: ObjectChange, options: CallOptions = {}): Promise<ObjectMeta> {
+    return this.run(key, options, () => this.objects.amend(key, change, options));
   }
 
   createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo> {

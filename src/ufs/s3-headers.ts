@@ -6,6 +6,7 @@ import {
   checksumAlgorithms,
   type NewObject,
   type ObjectMeta,
+  type Tag,
 } from '../common/object-meta.ts';
 import type { WriteCondition } from './backend.ts';
 import { formatGeneration, isSettled, metadataDigest, type Version } from './s3-generation.ts';
@@ -43,7 +44,13 @@ export function newObjectHeaders(object: NewObject): Record<string, string> {
     headers[metadataPrefix + name] = wireText(object.userMetadata[name] as string);
   }
   if (object.storageClass !== undefined) headers['x-amz-storage-class'] = object.storageClass;
+  if (object.tags?.length) headers['x-amz-tagging'] = tagsText(object.tags);
   return headers;
+}
+
+/** As `x-amz-tagging` takes tags: a query string. */
+export function tagsText(tags: readonly Tag[]): string {
+  return tags.map(({ key, value }) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`).join('&');
 }
 
 /** Text that no header can hold goes as an encoded word (RFC 2047), as S3 itself gives such metadata back. */
@@ -111,8 +118,14 @@ export function parseMeta(headers: WireHeaders, partOfBytes?: number): ObjectMet
     lastModifiedMs: version.lastModifiedMs,
     generation: formatGeneration(version),
     generationSettled: isSettled(version, Number.isNaN(answeredMs) ? undefined : answeredMs),
+    ...aboutTags(headers),
     ...(partOfBytes === undefined ? aboutChecksums(headers) : { checksumsUnknown: true }),
   };
+}
+
+function aboutTags(headers: WireHeaders): Pick<ObjectMeta, 'tagCount'> {
+  const tagCount = parseLength(headers['x-amz-tagging-count']);
+  return tagCount ? { tagCount } : {};
 }
 
 function aboutChecksums(headers: WireHeaders): Pick<ObjectMeta, 'checksums' | 'checksumType'> {

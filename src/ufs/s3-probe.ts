@@ -5,6 +5,7 @@ import { UfsError, type UfsErrorKind } from './errors.ts';
 import { PlainBody } from './plain-body.ts';
 import type { S3Parts } from './s3.ts';
 import { allDone, ProbeCalls } from './s3-probe-calls.ts';
+import { keepsTags } from './s3-probe-tags.ts';
 
 const plain = { headers: {}, userMetadata: {} };
 /** Something of everything that is kept with an object. */
@@ -70,17 +71,24 @@ export class S3Probe {
 
   /** Side by side, for storage that is far away; each has keys of its own. */
   async #proofs(): Promise<ProbedAbilities> {
-    const [create, put, remove, copy, completeCreate, complete, trailers, chunks, onGet] = await allDone([
-      this.#proves(() => this.#conditionalCreate()),
-      this.#proves(() => this.#conditionalPut()),
-      this.#proves(() => this.#conditionalDelete()),
-      this.#proves(() => this.#conditionalCopy()),
-      this.#proves(() => this.#conditionalCompleteCreate()),
-      this.#proves(() => this.#conditionalComplete()),
-      this.#proves(() => this.#takesStream('stream-trailer', true)),
-      this.#proves(() => this.#takesStream('stream', false)),
-      this.#proves(() => this.#metadataOnGet()),
-    ]);
+    const [create, put, remove, copy, completeCreate, complete, trailers, chunks, onGet, tags] =
+      await allDone([
+        this.#proves(() => this.#conditionalCreate()),
+        this.#proves(() => this.#conditionalPut()),
+        this.#proves(() => this.#conditionalDelete()),
+        this.#proves(() => this.#conditionalCopy()),
+        this.#proves(() => this.#conditionalCompleteCreate()),
+        this.#proves(() => this.#conditionalComplete()),
+        this.#proves(() => this.#takesStream('stream-trailer', true)),
+        this.#proves(() => this.#takesStream('stream', false)),
+        this.#proves(() => this.#metadataOnGet()),
+        this.#proves(() =>
+          keepsTags(this.#parts, this.#calls, {
+            tagged: this.#name('tagged'),
+            copied: this.#name('tags-copied'),
+          }),
+        ),
+      ]);
     return {
       conditionalCreate: create === true,
       conditionalPut: put === true,
@@ -91,6 +99,7 @@ export class S3Probe {
       checksumTrailers: trailers === true,
       signedChunks: chunks === true,
       metadataOnGet: onGet === true,
+      tagging: tags === true,
     };
   }
 

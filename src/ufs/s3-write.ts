@@ -12,6 +12,7 @@ import {
   conditionHeaders,
   newObjectHeaders,
   plainEtag,
+  tagsText,
   type WireHeaders,
 } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
@@ -206,6 +207,9 @@ export class S3Writer {
       ...(options.replace ? newObjectHeaders(options.replace) : keptHeaders(source)),
       ...conditionHeaders(condition),
       'x-amz-metadata-directive': options.replace ? 'REPLACE' : 'COPY',
+      ...(options.tags
+        ? { 'x-amz-tagging-directive': 'REPLACE', 'x-amz-tagging': tagsText(options.tags) }
+        : {}),
       'x-amz-copy-source-if-match': version.rawEtag,
       ...(options.checksumAlgorithm ? { 'x-amz-checksum-algorithm': options.checksumAlgorithm } : {}),
     };

@@ -1,6 +1,6 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Clock } from '../common/clock.ts';
-import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type {
   Backend,
@@ -15,6 +15,7 @@ import type {
   ListPage,
   ListUploadsOptions,
   ListUploadsPage,
+  ObjectChange,
   ObjectPartsOptions,
   ObjectPartsPage,
   PartPlace,
@@ -40,6 +41,7 @@ import { S3Reader } from './s3-read.ts';
 import { S3Replacer } from './s3-replace.ts';
 import { defaultS3Tuning, type S3BackendSettings, unprobed } from './s3-settings.ts';
 import { S3Signer } from './s3-signer.ts';
+import { S3Tags } from './s3-tags.ts';
 import { S3Transport } from './s3-transport.ts';
 import { UnresolvedChanges } from './s3-unresolved.ts';
 import { type BodyForm, S3Writer } from './s3-write.ts';
@@ -57,6 +59,7 @@ export interface S3Parts {
   readonly writerOf: (form: Partial<BodyForm>) => S3Writer;
   readonly lister: S3Lister;
   readonly multipart: S3Multipart;
+  readonly tags: S3Tags;
 }
 
 /**
@@ -89,8 +92,9 @@ export function openS3Backend(clock: Clock, random: Random, settings: S3BackendS
   const writer = writerOf({});
   const lister = new S3Lister(connection, place);
   const multipart = new S3Multipart(connection, place, reader, writer, replacer);
+  const tags = new S3Tags(connection, place);
   return new S3Backend(
-    { settings, connection, place, reader, writer, writerOf, lister, multipart },
+    { settings, connection, place, reader, writer, writerOf, lister, multipart, tags },
     abilities,
   );
 }
@@ -118,6 +122,7 @@ export class S3Backend implements Backend {
       multipart: true,
       serverSideCopy: true,
       exclusive: false,
+      tagging: abilities.tagging ?? false,
       anyKey: true,
       versions: false,
       versioning: false,
@@ -158,6 +163,15 @@ export class S3Backend implements Backend {
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
     this.#checkAble('conditionalCopy', options.condition, key);
     return this.parts.writer.copy(sourceKey, key, options);
+  }
+
+  getTags(key: string, options?: CallOptions): Promise<readonly Tag[]> {
+    return this.parts.tags.get(key, options);
+  }
+
+  async amend(key: string, { tags }: ObjectChange, options?: CallOptions): Promise<ObjectMeta> {
+    if (tags) await this.parts.tags.put(key, tags, options);
+    return this.parts.reader.head(key, options);
   }
 
   createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo> {

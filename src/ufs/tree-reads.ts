@@ -1,5 +1,5 @@
 import type { ByteRange } from '../common/byte-range.ts';
-import type { NewObject, ObjectMeta } from '../common/object-meta.ts';
+import type { NewObject, ObjectMeta, Tag } from '../common/object-meta.ts';
 import type { CallOptions, ListEntry, ListOptions, ListPage } from './backend.ts';
 import { readRange } from './body-file.ts';
 import { mapBounded } from './bounded.ts';
@@ -9,6 +9,7 @@ import { FolderWalk } from './folder-walk.ts';
 import { groupPage } from './grouping.ts';
 import { HeldVersions, type Hold } from './held-versions.ts';
 import { listedObject } from './listed-object.ts';
+import { tagCountOf } from './tags.ts';
 import { etagOf, generationOf, isMissing, type TreeFiles } from './tree-files.ts';
 import { TreeFolders } from './tree-folders.ts';
 import { parseTreeKey } from './tree-keys.ts';
@@ -22,6 +23,7 @@ export interface PresentObject {
   /** What the record of the object's metadata is true of. */
   readonly stamp: string;
   readonly uploadId?: string;
+  readonly tags?: readonly Tag[];
 }
 
 /** Reading and listing a tree of real files. */
@@ -64,12 +66,13 @@ export class TreeReads {
     const meta: ObjectMeta = {
       ...about,
       ...(record ? bytesOf(record) : { etag: etagOf(status) }),
+      ...tagCountOf(found?.record.tags),
       sizeBytes: status.sizeBytes,
       lastModifiedMs: Number(status.mtimeNs / 1_000_000n),
       generation: generationOf(status),
       generationSettled: this.files.generationSettled(status),
     };
-    return { meta, stamp: stampOf(status), uploadId: record?.uploadId };
+    return { meta, stamp: stampOf(status), uploadId: record?.uploadId, tags: found?.record.tags };
   }
 
   /** Rejects with `moved` if the version is not the present one any more and nobody holds it. */
@@ -157,8 +160,10 @@ export class TreeReads {
     }
     const record = (await this.records.find(key, status))?.record;
     if (!record?.marker) return undefined;
-    const meta = { ...aboutOf(record), ...bytesOf(record), ...record.marker };
-    return { meta: { ...meta, sizeBytes: 0, generationSettled: true }, stamp: folderStampOf(status) };
+    const { tags } = record;
+    const about = { ...aboutOf(record), ...bytesOf(record), ...record.marker, ...tagCountOf(tags) };
+    const meta = { ...about, sizeBytes: 0, generationSettled: true };
+    return { meta, stamp: folderStampOf(status), tags };
   }
 
   private error(kind: UfsErrorKind, message: string, key: string): UfsError {

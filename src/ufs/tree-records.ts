@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import type { ObjectMeta } from '../common/object-meta.ts';
+import type { ObjectMeta, Tag } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type { DirectoryKeeper } from './directory-keeper.ts';
 import {
@@ -21,6 +21,7 @@ export interface TreeRecord
     'etag' | 'headers' | 'userMetadata' | 'storageClass' | 'checksums' | 'checksumType' | 'parts'
   > {
   readonly stamp: string;
+  readonly tags?: readonly Tag[];
   /**
    * The file's ctime, nanoseconds in decimal: when it was `placed` as the object, or else when the record was written, which is shortly
    * before. Absent of a folder marker.
@@ -103,6 +104,20 @@ export class TreeRecords {
     } catch (error) {
       if (!(error instanceof FileSystemError)) throw error;
     }
+  }
+
+  /**
+   * Puts what `change` makes of the record of a file, or of nothing, in its place; what is true of other files stays. The caller has the
+   * key to itself.
+   */
+  async amend(
+    key: string,
+    stamp: string,
+    change: (present: TreeRecord | undefined) => TreeRecord,
+  ): Promise<void> {
+    const versions = await this.load(key);
+    const others = versions.filter((one) => one.stamp !== stamp);
+    await this.write(key, [change(versions.find((one) => one.stamp === stamp)), ...others], true);
   }
 
   /** Forgets a key. What stays behind after a failure does no harm: it is true of no file. */

@@ -2,13 +2,14 @@ import { dirname } from 'node:path';
 import type { Clock } from '../common/clock.ts';
 import type { NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
-import type { CallOptions, PutOptions, WriteCondition } from './backend.ts';
+import type { CallOptions, ObjectChange, PutOptions, WriteCondition } from './backend.ts';
 import { writeBody } from './body-file.ts';
 import { DirectoryKeeper, type HeldDirectories } from './directory-keeper.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { type FileStatus, type FileSystem, isErrno, removeQuietly } from './file-system.ts';
 import { KeyLock } from './key-lock.ts';
 import type { RootPaths } from './root-paths.ts';
+import { keptTags } from './tags.ts';
 import type { TreeFiles } from './tree-files.ts';
 import { parseTreeKey, requireTreeKey, type TreeKey } from './tree-keys.ts';
 import type { PresentObject, TreeReads } from './tree-reads.ts';
@@ -110,6 +111,22 @@ export class TreeWrites {
       } finally {
         await this.releaseUnmarked(held, parsed);
       }
+    });
+  }
+
+  /** Of a file that others put nothing was kept before; of its bytes nothing is said then. */
+  amend(key: string, change: ObjectChange, { signal }: CallOptions): Promise<ObjectMeta> {
+    return this.lock.run(key, async () => {
+      const present = await this.reads.find(key);
+      checkSignal(signal, this.uri, key);
+      if (!present) throw this.error('not-found', 'there is no such object', key);
+      const { stamp, meta } = present;
+      const unknown = { stamp, headers: {}, userMetadata: {}, etag: meta.etag };
+      await this.records.amend(key, stamp, (record = unknown) => {
+        const { tags, ...kept } = record;
+        return { ...kept, ...keptTags(change.tags ?? tags) };
+      });
+      return (await this.reads.find(key))?.meta ?? meta;
     });
   }
 
@@ -287,8 +304,9 @@ function folderOf({ segments, isFolder }: TreeKey): readonly string[] {
 
 function recordOf(
   stamp: string,
-  { headers, userMetadata, storageClass }: NewObject,
+  { headers, userMetadata, storageClass, tags }: NewObject,
   facts: Facts,
 ): TreeRecord {
-  return { stamp, headers, userMetadata, ...(storageClass === undefined ? {} : { storageClass }), ...facts };
+  const kept = { ...(storageClass === undefined ? {} : { storageClass }), ...keptTags(tags) };
+  return { stamp, headers, userMetadata, ...kept, ...facts };
 }

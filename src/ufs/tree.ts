@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Clock } from '../common/clock.ts';
-import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { ChecksumAlgorithm, NewObject, ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import { Activity } from './activity.ts';
 import type {
@@ -18,6 +18,7 @@ import type {
   ListPage,
   ListUploadsOptions,
   ListUploadsPage,
+  ObjectChange,
   PutOptions,
   UploadedPart,
   UploadInfo,
@@ -106,6 +107,7 @@ export class TreeBackend implements Backend {
     multipart: true,
     serverSideCopy: false,
     exclusive: false,
+    tagging: true,
     anyKey: false,
     versions: false,
     versioning: false,
@@ -206,7 +208,8 @@ export class TreeBackend implements Backend {
   copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
     return this.change(key, options, async () => {
       await this.writes.checkEarly(key, options);
-      const source = (await this.reads.find(sourceKey))?.meta;
+      const found = await this.reads.find(sourceKey);
+      const source = found?.meta;
       if (!source)
         throw new UfsError('not-found', 'there is no such object', { backend: this.uri, key: sourceKey });
       if (source.generation !== options.sourceGeneration) {
@@ -215,7 +218,23 @@ export class TreeBackend implements Backend {
           key: sourceKey,
         });
       }
-      return this.copyBytes(sourceKey, key, source, options.replace ?? source, options);
+      const about = { ...(options.replace ?? source), tags: options.tags ?? found.tags };
+      return this.copyBytes(sourceKey, key, source, about, options);
+    });
+  }
+
+  getTags(key: string, options: CallOptions = {}): Promise<readonly Tag[]> {
+    return this.run(key, options, async () => {
+      const present = await this.reads.find(key);
+      if (!present) throw new UfsError('not-found', 'there is no such object', { backend: this.uri, key });
+      return present.tags ?? [];
+    });
+  }
+
+  amend(key: string, change: ObjectChange, options: CallOptions = {}): Promise<ObjectMeta> {
+    return this.run(key, options, async () => {
+      await this.own.ensure();
+      return this.writes.amend(key, change, options);
     });
   }
 

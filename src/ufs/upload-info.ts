@@ -1,4 +1,5 @@
 import type { CreateUploadOptions, UploadInfo } from './backend.ts';
+import { keptTags } from './tags.ts';
 
 /** What is remembered of an upload, out of the call that creates it; nothing of the call itself is kept. */
 export function uploadInfoOf(
@@ -7,7 +8,7 @@ export function uploadInfoOf(
   initiatedMs: number,
   options: CreateUploadOptions,
 ): UploadInfo {
-  const { headers, userMetadata, storageClass, checksumAlgorithm, checksumType } = options;
+  const { headers, userMetadata, storageClass, checksumAlgorithm, checksumType, tags } = options;
   return {
     key,
     uploadId,
@@ -17,5 +18,6 @@ export function uploadInfoOf(
     ...(storageClass === undefined ? {} : { storageClass }),
     ...(checksumAlgorithm === undefined ? {} : { checksumAlgorithm }),
     ...(checksumType === undefined ? {} : { checksumType }),
+    ...keptTags(tags),
   };
 }

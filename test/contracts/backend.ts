@@ -12,6 +12,7 @@ import { listingContract } from './backend-listing.ts';
 import { multipartContract } from './backend-multipart.ts';
 import { objectContract } from './backend-objects.ts';
 import { pinContract } from './backend-pins.ts';
+import { tagContract } from './backend-tags.ts';
 import { versionListContract } from './backend-version-lists.ts';
 import { versionContract } from './backend-versions.ts';
 
@@ -38,6 +39,7 @@ export function backendContract(name: string, open: OpenBackend): void {
     keyContract(open);
     multipartContract(open);
     checksumContract(open);
+    tagContract(open);
     pinContract(open);
     versionContract(open);
     versionListContract(open);

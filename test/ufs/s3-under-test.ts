@@ -18,6 +18,7 @@ export const everything = {
   checksumTrailers: true,
   signedChunks: true,
   metadataOnGet: true,
+  tagging: true,
 };
 
 /** An S3 backend over a proxy that makes faults, over a gateway, over a backend in memory. */

@@ -8,6 +8,7 @@ import { parseNewObject, quoted, type RequestHeaders, xmlDate } from '../headers
 import type { ObjectRef } from '../names.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { objectOf } from '../request.ts';
+import { parseNewTags } from '../tagging.ts';
 import { optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
@@ -20,6 +21,7 @@ export async function copyObject(call: Call): Promise<S3Response> {
   const replaces = parseDirective(headers) === 'REPLACE';
   const checksumAlgorithm = parseChecksumAlgorithm(headers);
   const condition = parseWriteCondition(headers);
+  const tags = parseTagDirective(headers) === 'REPLACE' ? ((await parseNewTags(call)) ?? []) : undefined;
   // Storage class and redirect are the request's under either directive, the other headers only under REPLACE.
   const given = parseNewObject(replaces ? headers : onlyOwn(headers));
   const changesOwn = headers['x-amz-storage-class'] !== undefined || redirectOf(given) !== undefined;
@@ -30,6 +32,7 @@ export async function copyObject(call: Call): Promise<S3Response> {
     source,
     checkSource: (present: ObjectMeta) => checkSource(headers, present, seen),
     replace: replaces ? given : seen && withOwn(seen, given),
+    tags,
     checksumAlgorithm,
     condition,
     signal,
@@ -55,6 +58,12 @@ function parseDirective(headers: RequestHeaders): 'COPY' | 'REPLACE' {
   const directive = headers['x-amz-metadata-directive'] ?? 'COPY';
   if (directive === 'COPY' || directive === 'REPLACE') return directive;
   throw invalidArgument('x-amz-metadata-directive', directive, 'Unknown metadata directive.');
+}
+
+function parseTagDirective(headers: RequestHeaders): 'COPY' | 'REPLACE' {
+  const directive = headers['x-amz-tagging-directive'] ?? 'COPY';
+  if (directive === 'COPY' || directive === 'REPLACE') return directive;
+  throw invalidArgument('x-amz-tagging-directive', directive, 'Unknown tagging directive.');
 }
 
 function onlyOwn(headers: RequestHeaders): RequestHeaders {

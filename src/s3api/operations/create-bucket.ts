@@ -1,8 +1,10 @@
+import type { Tag } from '../../common/object-meta.ts';
 import type { Call, S3Response } from '../call.ts';
 import { S3Error } from '../errors.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { bucketOf } from '../request.ts';
-import { leafTexts, parseXml } from '../xml-reader.ts';
+import { bucketTagRules, parseTagElements } from '../tagging.ts';
+import { leafTexts, parseXml, type XmlElement } from '../xml-reader.ts';
 
 const maxBodyBytes = 64 * 1024;
 /** With all that S3 has for location, kind of bucket, and 50 tags. */
@@ -13,23 +15,32 @@ export async function createBucket(call: Call): Promise<S3Response> {
   const { request, caller, service } = call;
   refuseOnWrite(request.headers);
   const body = await call.text(maxBodyBytes);
-  if (body !== '') checkConfiguration(body, call.region);
+  const tags = body === '' ? [] : parseConfiguration(body, call.region);
   const bucket = bucketOf(request);
   await service.createBucket(caller, bucket).catch((error: unknown) => {
     // In us-east-1 alone S3 answers so to an owner who creates a bucket again, and changes nothing.
     const repeated = error instanceof S3Error && error.code === 'BucketAlreadyOwnedByYou';
-    if (!repeated || call.region !== 'us-east-1') throw error;
+    if (!repeated || call.region !== 'us-east-1' || tags.length > 0) throw error;
   });
+  if (tags.length > 0) await service.putBucketTags(bucket, tags);
   return { status: 200, headers: { location: `/${bucket}` } };
 }
 
-/** There is one region. A bucket that names none is in it. */
-function checkConfiguration(body: string, region: string): void {
+/** The tags that the bucket is to have. There is one region. A bucket that names none is in it. */
+function parseConfiguration(body: string, region: string): readonly Tag[] {
   const configuration = parseXml(body, 'CreateBucketConfiguration', maxElements);
-  for (const name of ['Location', 'Bucket', 'Tags']) {
-    // These ask for directory buckets and for tags.
+  for (const name of ['Location', 'Bucket']) {
+    // These ask for directory buckets.
     if (configuration.children.some((child) => child.name === name)) throw new S3Error('NotImplemented');
   }
+  const tags = configuration.children.filter((child) => child.name === 'Tags');
+  const others = configuration.children.filter((child) => child.name !== 'Tags');
+  if (tags.length > 1) throw new S3Error('MalformedXML');
+  checkLocation({ ...configuration, children: others }, region);
+  return parseTagElements(tags[0]?.children ?? [], bucketTagRules);
+}
+
+function checkLocation(configuration: XmlElement, region: string): void {
   const constraint = leafTexts(configuration, ['LocationConstraint']).LocationConstraint?.trim();
   if (constraint === undefined || constraint === '' || constraint === region) return;
   if (constraint === 'EU' && region === 'eu-west-1') return;

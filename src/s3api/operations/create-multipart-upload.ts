@@ -3,15 +3,18 @@ import { parseUploadChecksum } from '../checksums.ts';
 import { type AnswerHeaders, parseNewObject } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { objectOf } from '../request.ts';
+import { parseNewTags } from '../tagging.ts';
 import { rootElement, textElement } from '../xml.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html */
-export async function createMultipartUpload({ request, service }: Call): Promise<S3Response> {
+export async function createMultipartUpload(call: Call): Promise<S3Response> {
+  const { request, service } = call;
   refuseOnWrite(request.headers);
   const checksum = parseUploadChecksum(request.headers);
   const newObject = parseNewObject(request.headers);
+  const tags = await parseNewTags(call);
   const ref = objectOf(request);
-  const upload = await service.createUpload(ref, { ...newObject, ...checksum });
+  const upload = await service.createUpload(ref, { ...newObject, tags, ...checksum });
   const headers: AnswerHeaders = { 'content-type': 'application/xml' };
   if (checksum.checksumAlgorithm !== undefined) {
     headers['x-amz-checksum-algorithm'] = checksum.checksumAlgorithm;

@@ -4,6 +4,7 @@ import { naming, parseWriteCondition } from '../conditions.ts';
 import { type AnswerHeaders, parseNewObject, quoted } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { objectOf, uploadIdOf } from '../request.ts';
+import { parseNewTags } from '../tagging.ts';
 import { openUpload } from '../upload.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html */
@@ -14,8 +15,9 @@ export async function putObject(call: Call): Promise<S3Response> {
   if (request.query.has('partNumber')) uploadIdOf(request);
   const condition = parseWriteCondition(request.headers);
   const newObject = parseNewObject(request.headers);
+  const tags = await parseNewTags(call);
   const body = openUpload(call);
-  const write = () => service.putObject(objectOf(request), { ...newObject, condition, body, signal });
+  const write = () => service.putObject(objectOf(request), { ...newObject, tags, condition, body, signal });
   const meta = await naming(condition, write);
   const headers: AnswerHeaders = { etag: quoted(meta.etag) };
   addChecksumHeaders(headers, meta);

@@ -76,7 +76,7 @@ describe('CopyObject', () => {
     [{ 'if-none-match': '"x"' }, 'NotImplemented'],
     [{ 'x-amz-metadata-directive': 'MERGE' }, 'InvalidArgument'],
     [{ 'x-amz-checksum-algorithm': 'MD4' }, 'InvalidRequest'],
-    [{ 'x-amz-tagging-directive': 'REPLACE', 'x-amz-tagging': 'a=b' }, 'NotImplemented'],
+    [{ 'x-amz-tagging-directive': 'REPLACE', 'x-amz-tagging': 'a,b' }, 'InvalidTag'],
     [{ 'x-amz-copy-source': 'abc/none' }, 'NoSuchKey'],
     [{ 'x-amz-copy-source': 'nobucket/k' }, 'NoSuchBucket'],
     [{ 'x-amz-copy-source': 'abc' }, 'InvalidArgument'],

@@ -50,7 +50,7 @@ describe('PutObject', () => {
 
   test.each([
     [{ 'x-amz-server-side-encryption': 'AES256' }, 'NotImplemented'],
-    [{ 'x-amz-tagging': 'a=b' }, 'NotImplemented'],
+    [{ 'x-amz-tagging': 'a=b&a=c' }, 'InvalidArgument'],
     [{ 'x-amz-acl': 'public-read' }, 'NotImplemented'],
     [{ 'x-amz-storage-class': 'FAST' }, 'InvalidStorageClass'],
     [{ 'x-amz-meta-a': 'v'.repeat(2048) }, 'MetadataTooLarge'],
@@ -96,7 +96,7 @@ describe('DeleteObject', () => {
     expect((await remove('/abc/old', { 'if-none-match': '*' })).element('Code')).toBe('NotImplemented');
     expect((await remove('/abc/old?versionId=other')).element('Code')).toBe('NoSuchVersion');
     expect((await remove('/abc/old?acl')).element('Code')).toBe('MethodNotAllowed');
-    expect((await remove('/abc/old?tagging')).element('Code')).toBe('NotImplemented');
+    expect((await remove('/abc/old?retention')).element('Code')).toBe('MethodNotAllowed');
     expect(service.stored('abc', 'old')).toBeDefined();
     expect((await remove('/abc/old?versionId=null', { 'if-match': '*' })).status).toBe(204);
     expect(service.stored('abc', 'old')).toBeUndefined();

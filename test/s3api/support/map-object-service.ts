@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { NewObject, ObjectMeta, UploadBody } from '../../../src/common/object-meta.ts';
+import type { NewObject, ObjectMeta, Tag, UploadBody } from '../../../src/common/object-meta.ts';
 import { compareUtf8 } from '../../../src/common/utf8-order.ts';
 import { S3Error } from '../../../src/s3api/errors.ts';
 import type { BucketName, ObjectRef } from '../../../src/s3api/names.ts';
@@ -25,6 +25,7 @@ import { readAll } from './read-all.ts';
 interface Stored {
   readonly meta: ObjectMeta;
   readonly bytes: Buffer;
+  readonly tags?: readonly Tag[];
 }
 
 interface Bucket {
@@ -107,6 +108,20 @@ export class MapObjectService implements ObjectService {
     return { parts: rest.slice(0, page.limit), truncated: rest.length > page.limit };
   }
 
+  async getTags(ref: ObjectRef) {
+    return this.#object(ref).tags ?? [];
+  }
+
+  async putTags(ref: ObjectRef, tags: readonly Tag[]) {
+    this.#bucket(ref.bucket).objects.set(ref.key, { ...this.#object(ref), tags });
+  }
+
+  async putBucketTags(bucket: BucketName, tags: readonly Tag[]) {
+    const present = this.#bucket(bucket);
+    const info = { ...present.info, tags: tags.length === 0 ? undefined : tags };
+    this.#buckets.set(bucket, { ...present, info });
+  }
+
   async putObject(ref: ObjectRef, input: PutObjectInput) {
     input.body.need('MD5');
     const bytes = await readAll(input.body);
@@ -123,7 +138,8 @@ export class MapObjectService implements ObjectService {
     const source = this.#object(input.source);
     input.checkSource(source.meta);
     this.#check(ref, input.condition);
-    return this.#store(ref, source.bytes, input.replace ?? source.meta, { etag: source.meta.etag });
+    const about = { ...(input.replace ?? source.meta), tags: input.tags ?? source.tags };
+    return this.#store(ref, source.bytes, about, { etag: source.meta.etag });
   }
 
   async listObjects(bucket: BucketName, input: ListInput) {
@@ -253,7 +269,7 @@ export class MapObjectService implements ObjectService {
       storageClass: from.storageClass,
       ...rest,
     };
-    this.#bucket(ref.bucket).objects.set(ref.key, { meta, bytes });
+    this.#bucket(ref.bucket).objects.set(ref.key, { meta, bytes, tags: from.tags });
     return meta;
   }
 
