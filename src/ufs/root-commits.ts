@@ -17,6 +17,7 @@ import {
   encodeRecord,
   type LoadedRecord,
   loadRecord,
+  markerOf,
   metaOf,
   type StoredPart,
   type StoredVersion,
@@ -390,16 +391,4 @@ function isKept(replaced: StoredVersion, versioning: VersioningMode): boolean {
 
 function isNull({ versionId }: HistoryEntry): boolean {
   return versionId === nullVersionId;
-}
-
-function markerOf(generation: string): Omit<StoredVersion, 'lastModifiedMs'> {
-  return {
-    deleteMarker: true,
-    body: 'inline',
-    generation,
-    sizeBytes: 0,
-    etag: '',
-    headers: {},
-    userMetadata: {},
-  };
 }

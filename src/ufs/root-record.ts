@@ -154,6 +154,19 @@ export function metaOf({ current, parts }: LoadedRecord): ObjectMeta {
   return { ...meta, parts: parts.map(({ file: _file, ...part }) => part) };
 }
 
+/** A delete marker, but for its time. */
+export function markerOf(generation: string): Omit<StoredVersion, 'lastModifiedMs'> {
+  return {
+    deleteMarker: true,
+    body: 'inline',
+    generation,
+    sizeBytes: 0,
+    etag: '',
+    headers: {},
+    userMetadata: {},
+  };
+}
+
 /** Of a large file, its first `sizeBytes`; fewer only where the file ends. */
 async function readMore(file: OpenFile, found: Buffer, sizeBytes: number): Promise<Buffer> {
   if (found.length >= sizeBytes) return found;
