@@ -13,6 +13,12 @@ export interface Contestant
   readonly pid?: number;
 }
 
+/** From one moment to another, in microseconds of the monotonic clock. */
+export interface Span {
+  readonly startMicros: number;
+  readonly endMicros: number;
+}
+
 /** The medians of the rounds. */
 export interface Row extends Omit<LoadResult, 'requests' | 'seconds' | 'bytes' | 'hits'> {
   readonly case: string;
@@ -60,6 +66,27 @@ export async function hold(one: Case, servers: readonly Contestant[], length: Le
   const nginx = all.find(([{ name }]) => name === 'nginx static');
   const base = nginx && cpuOf(nginx[1]).median;
   return all.map(([server, measured]) => rowOf(one, server, measured, base));
+}
+
+/**
+ * Takes one server through a case, once. `span` is in microseconds of the monotonic clock, from the end of the warm-up on; `micros` is its
+ * CPU a request, null where it answered none.
+ */
+export async function takeThrough(
+  one: Case,
+  server: Contestant,
+  seconds: number,
+): Promise<{ readonly span: Span; readonly micros: number | null }> {
+  const isCold = one.state === 'cold';
+  if (!isCold) await warmUp(one, server);
+  const keys = isCold ? partOf(onceOnly(one), 0, 1) : allKeys(one);
+  const startMicros = nowMicros();
+  const measured = await load(one, server, { ...keys, once: isCold, seconds });
+  return { span: { startMicros, endMicros: nowMicros() }, micros: cpuOf([measured]).median };
+}
+
+function nowMicros(): number {
+  return Number(process.hrtime.bigint() / 1000n);
 }
 
 function allKeys({ dataset }: Case) {

@@ -17,6 +17,7 @@ export class Field {
   /** What could not take part, and why. */
   readonly notes: string[] = [];
   private readonly folder: string;
+  private readonly nodeEnvironment: Record<string, string>;
   private readonly storage: Node;
   private readonly peers: readonly Peer[];
   private readonly servers: Server[];
@@ -26,11 +27,16 @@ export class Field {
   private nginxStatic: Server | undefined;
   private nginxCache: Server | undefined;
 
-  static async open(folder: string, peers: readonly Peer[]): Promise<Field> {
+  /** `nodeEnvironment` is for the nodes that are looked at alone. */
+  static async open(
+    folder: string,
+    peers: readonly Peer[],
+    nodeEnvironment: Record<string, string> = {},
+  ): Promise<Field> {
     const storage = await startForebay('storage itself', join(folder, 'storage'), {
       FOREBAY_IO_THREADS: '1',
     });
-    const field = new Field(folder, storage, peers);
+    const field = new Field(folder, storage, peers, nodeEnvironment);
     try {
       await field.startNginx();
     } catch (error) {
@@ -40,8 +46,14 @@ export class Field {
     return field;
   }
 
-  private constructor(folder: string, storage: Node, peers: readonly Peer[]) {
+  private constructor(
+    folder: string,
+    storage: Node,
+    peers: readonly Peer[],
+    nodeEnvironment: Record<string, string>,
+  ) {
     this.folder = folder;
+    this.nodeEnvironment = nodeEnvironment;
     this.storage = storage;
     this.peers = peers;
     this.servers = [storage];
@@ -107,6 +119,7 @@ export class Field {
     const present = this.nodes.get(name);
     if (present) return present;
     const node = await startForebay(name, join(this.folder, name), {
+      ...this.nodeEnvironment,
       FOREBAY_IO_THREADS: String(threads),
       ...(state === 'disk' ? { FOREBAY_CACHE_MEMORY: smallMemory } : {}),
     });
