@@ -8,10 +8,10 @@ export interface Dataset {
 export type Operation = 'get' | 'range' | 'put' | 'list';
 
 /**
- * Where what is read lies: `hot`: as the settings have it after it was read before (pages up to 1 MiB in memory); `disk`: in the disk
- * store, with next to no memory for pages; `cold`: at the storage alone, since each key, or page of a range case, is asked for once.
+ * Where what is read lies: `hot`: as the settings have it after it was read before (pages up to 1 MiB in memory); `memory`: in memory, which
+ * is large enough; `disk`: in the disk store, with next to no memory for pages; `cold`: at the storage alone, since each key, or page of a range case, is asked for once.
  */
-export type State = 'hot' | 'disk' | 'cold';
+export type State = 'hot' | 'memory' | 'disk' | 'cold';
 
 export interface Case {
   readonly name: string;
@@ -87,6 +87,12 @@ function diskCase(size: Size): Case {
   return { name: `disk-${label}`, dataset, ...plain, state: 'disk', connections };
 }
 
+/** What the default has no memory for. */
+function memoryCase(size: Size): Case {
+  const { label, connections } = size;
+  return { name: `memory-${label}`, dataset: hotSet(size), ...plain, state: 'memory', connections };
+}
+
 const oneGibibyte = { bucket: 'bench-range-1g', sizeBytes: 1024 * mib, keys: 1 };
 const ranges = { dataset: oneGibibyte, ...plain, operation: 'range', rangeBytes: 64 * kib } as const;
 const writes = { ...plain, state: 'hot' } as const;
@@ -95,6 +101,7 @@ export const cases: readonly Case[] = [
   ...sizes.flatMap(hotCases),
   ...sizes.map(coldCase),
   ...sizes.filter(({ label }) => label !== '64k').map(diskCase),
+  ...sizes.filter(({ label }) => label === '64m').map(memoryCase),
   { name: 'range-64k-cold', ...ranges, state: 'cold', connections: 4 },
   { name: 'range-64k-disk', alias: 'range-64k-hot', ...ranges, state: 'disk', connections: 8 },
   {

@@ -1,13 +1,16 @@
 import { join } from 'node:path';
-import type { Case, Dataset } from './cases.ts';
+import type { Case, Dataset, State } from './cases.ts';
 import type { Contestant } from './contest.ts';
 import { ownPlace, removeFrom, type S3Place, storeAsFiles, storeAt } from './datasets.ts';
 import { findNginx, startCachingNginx, startStaticNginx } from './nginx.ts';
 import type { Peer } from './peer.ts';
 import { addMount, credentials, type Node, type Server, startForebay } from './servers.ts';
 
-/** Enough for the store to work as it does, and next to nothing beside what the cases read. */
-const smallMemory = '1MiB';
+/**
+ * What replaces the default in some states: enough for the store to work as it does, and next to nothing beside what the cases read; or
+ * enough for all of it.
+ */
+const memoryOf: { readonly [state in State]?: string } = { disk: '1MiB', memory: '512MiB' };
 
 /**
  * The servers of a run: Forebay's nodes (one for each set of settings that a case asks for) over `s3://` mounts, the storage behind
@@ -25,6 +28,7 @@ export class Field {
   private readonly stored = new Map<string, Dataset>();
   private readonly mounted = new Set<string>();
   private nginxStatic: Server | undefined;
+  private nginxReading: Server | undefined;
   private nginxCache: Server | undefined;
 
   /** `nodeEnvironment` is for the nodes that are looked at alone. */
@@ -68,7 +72,9 @@ export class Field {
     const own = (server: Server): Contestant => ({ ...placeOf(server), ...ask });
     const all = [{ ...own(node), name: 'forebay' }];
     const isRead = one.operation === 'get' || one.operation === 'range';
-    if (isRead && this.nginxStatic) all.push({ ...placeOf(this.nginxStatic), credentials, signing: 'none' });
+    for (const nginx of isRead ? [this.nginxStatic, this.nginxReading] : []) {
+      if (nginx) all.push({ ...placeOf(nginx), credentials, signing: 'none' });
+    }
     // How a request is signed, and Forebay's threads, make no difference to the others, but for peers.
     const isPlain = one.signing === 'header' && one.threads === 1;
     if (isPlain && isRead && this.nginxCache) {
@@ -97,8 +103,10 @@ export class Field {
       this.notes.push('nginx is not installed: no ratios to it');
       return;
     }
-    this.nginxStatic = await startStaticNginx(nginx, this.folder);
+    this.nginxStatic = await startStaticNginx(nginx, this.folder, 'on');
     this.servers.push(this.nginxStatic);
+    this.nginxReading = await startStaticNginx(nginx, this.folder, 'off');
+    this.servers.push(this.nginxReading);
     if (nginx.hasSlice) {
       this.nginxCache = await startCachingNginx(nginx, this.folder, this.storage.port);
       this.servers.push(this.nginxCache);
@@ -115,13 +123,14 @@ export class Field {
   }
 
   private async nodeFor({ state, threads }: Case): Promise<Node> {
-    const name = `forebay-${threads}${state === 'disk' ? '-disk' : ''}`;
+    const memory = memoryOf[state];
+    const name = `forebay-${threads}-${memory ?? 'default'}`;
     const present = this.nodes.get(name);
     if (present) return present;
     const node = await startForebay(name, join(this.folder, name), {
       ...this.nodeEnvironment,
       FOREBAY_IO_THREADS: String(threads),
-      ...(state === 'disk' ? { FOREBAY_CACHE_MEMORY: smallMemory } : {}),
+      ...(memory ? { FOREBAY_CACHE_MEMORY: memory } : {}),
     });
     this.nodes.set(name, node);
     this.servers.push(node);

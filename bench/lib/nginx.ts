@@ -21,10 +21,24 @@ export async function findNginx(): Promise<Nginx | undefined> {
   return { program, hasSlice: stderr.includes('http_slice_module') };
 }
 
-/** Serves `folder/www` as static files. */
-export async function startStaticNginx(nginx: Nginx, folder: string): Promise<Server> {
+/**
+ * Serves `folder/www` as static files. With `sendfile` the kernel sends a file's pages without the server ever having their bytes, so
+ * that nothing could be checked or encrypted; without it, which is nginx's own default, they are read and written.
+ */
+export async function startStaticNginx(
+  nginx: Nginx,
+  folder: string,
+  sendfile: 'on' | 'off',
+): Promise<Server> {
   await mkdir(join(folder, 'www'), { recursive: true });
-  return start(nginx, 'nginx static', join(folder, 'nginx-static'), '', `root ${folder}/www;`);
+  const name = sendfile === 'on' ? 'nginx static' : 'nginx reading';
+  return start(
+    nginx,
+    name,
+    join(folder, `nginx-sendfile-${sendfile}`),
+    '',
+    `sendfile ${sendfile}; root ${folder}/www;`,
+  );
 }
 
 /**
@@ -49,7 +63,7 @@ export async function startCachingNginx(nginx: Nginx, folder: string, storagePor
       proxy_pass http://storage;
       add_header x-cache-status $upstream_cache_status;
     }`;
-  return start(nginx, 'nginx cache', own, outside, inside);
+  return start(nginx, 'nginx cache', own, `sendfile on; ${outside}`, inside);
 }
 
 /** One worker, access log on. */
@@ -69,7 +83,7 @@ async function start(
 worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log ${folder}/error.log;
 events { worker_connections 256; }
 http {
-  access_log ${folder}/access.log combined buffer=64k; sendfile on; tcp_nodelay on; keepalive_requests 1000000000;
+  access_log ${folder}/access.log combined buffer=64k; tcp_nodelay on; keepalive_requests 1000000000;
   ${temporary.join(' ')}
   ${outside}
   server { listen 127.0.0.1:${port}; ${inside} }

@@ -10,8 +10,9 @@ import { SharedMetadata } from '../worker/shared-metadata.ts';
 import { ioThreadsOf, type SharedWithThreads } from './s3-door.ts';
 import type { Settings } from './settings-table.ts';
 
-/** Larger pages lie on disk alone, so that one large object does not push out a thousand small hot ones. */
+/** Where memory has no room for many pages, larger ones lie on disk alone: one large object would push out a thousand small hot ones. */
 const memoryPageBytes = 1024 * 1024;
+const manyPages = 64;
 
 /** Memory for pages, and where several threads listen, what else they share. */
 export function shareWithThreads(
@@ -24,10 +25,12 @@ export function shareWithThreads(
   // The store thread reads too.
   const threadCount = ioThreads === 1 ? 1 : ioThreads + 1;
   const hashSeed = random.bytes(4).readInt32LE();
+  const hasRoom = settings['cache.memory'] >= manyPages * settings['page.size'];
+  // Without a disk there is no other place for them.
+  const takesLargePages = hasRoom || pageFolders.length === 0;
   const pages = new MemoryPageStore(metrics, {
     capacityBytes: settings['cache.memory'],
-    // Without a disk there is no other place for large pages.
-    maxPageBytes: pageFolders.length === 0 ? settings['page.size'] : memoryPageBytes,
+    maxPageBytes: takesLargePages ? settings['page.size'] : memoryPageBytes,
     threadCount,
     hashSeed,
   });

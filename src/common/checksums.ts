@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
-import { crc32c } from '@node-rs/crc32';
+import { crc32, crc32c } from '@node-rs/crc32';
 import { Crc64Nvme } from './crc64-nvme.ts';
 import type { ChecksumAlgorithm, DigestName } from './object-meta.ts';
 

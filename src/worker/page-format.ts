@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 
 /** Checksums are kept and compared for each so many bytes of a page. */
 export const blockBytes = 64 * 1024;

@@ -266,10 +266,11 @@ export class RangeStream {
     const key = this.key(page);
     this.ahead?.loans.giveBack();
     const loans = new Loans();
-    const now = this.parts.store.readNow(key, start, end, loans);
+    const { store } = this.parts;
+    const now = store.readNow(key, start, pageEnd, loans) ?? store.readNow(key, start, end, loans);
     this.ahead = {
       at,
-      bytes: now ? Promise.resolve(now) : this.parts.store.read(key, start, end, loans),
+      bytes: now ? Promise.resolve(now) : store.read(key, start, end, loans),
       loans,
     };
   }

@@ -4,11 +4,14 @@ import type { PageKey } from './page-store.ts';
 import type { SharedCacheMemory } from './shared-cache-memory.ts';
 import { SharedCacheView } from './shared-cache-view.ts';
 
-/** Up to here bytes are copied out: a copy costs less than following it to the network. */
-const copiedBytes = 64 * 1024;
-/** Small copies are cut from a slab, since memory for each of its own costs more than the copy. */
+/**
+ * Up to here bytes are copied out, since a copy costs less than following it to the network. Copies are cut from a slab: memory for each
+ * of its own, which the kernel clears and the garbage collector counts, costs more than the copy.
+ */
+const copiedBytes = 16 * 1024;
 const slabBytes = 64 * 1024;
-const slabbedBytes = 16 * 1024;
+/** More than this is lent or not given: a copy of it for each slow reader would be too much. */
+const maxCopiedBytes = 1024 * 1024;
 
 /** Pages in shared memory, as one thread reads them. */
 export class SharedPageReader {
@@ -30,20 +33,21 @@ export class SharedPageReader {
   }
 
   /**
-   * Bytes `[start, end)` within the page, or undefined if it is not here. They are the caller's own, or, with `loans`, perhaps the
+   * Bytes `[start, end)` within the page, or undefined if it is not here, or if so much could only be copied. They are the caller's own, or, with `loans`, perhaps the
    * cache's, which stay as they are until the loans are given back.
    */
   readNow(key: PageKey, start: number, end: number, loans?: Loans): Buffer | undefined {
     const { view } = this;
     if (!view.hold(pageName(key))) return undefined;
     const { segment, start: valueStart, length } = view;
-    if (end > length) {
+    const isLent = loans !== undefined && end - start > copiedBytes && this.mayLend(segment);
+    if (end > length || (!isLent && end - start > maxCopiedBytes)) {
       view.release(segment);
       return undefined;
     }
     view.touch(start, end);
     const bytes = view.segments[segment] as Buffer;
-    if (loans && end - start > copiedBytes && this.mayLend(segment)) {
+    if (isLent) {
       this.lend(segment, loans);
       return bytes.subarray(valueStart + start, valueStart + end);
     }
@@ -73,7 +77,7 @@ export class SharedPageReader {
   }
 
   private room(length: number): Buffer {
-    if (length > slabbedBytes) return Buffer.allocUnsafeSlow(length);
+    if (length > copiedBytes) return Buffer.allocUnsafeSlow(length);
     if (this.slabUsed + length > this.slab.length) {
       this.slab = Buffer.allocUnsafeSlow(slabBytes);
       this.slabUsed = 0;

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import { blockBytes } from '../page-format.ts';
 import type { PageKey } from '../page-store.ts';
 import { maxHeaderBytes } from './page-table.ts';

@@ -1,5 +1,5 @@
 import { endianness } from 'node:os';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import type { Queue } from '../admission.ts';
 import type { PageHash } from './page-hash.ts';
 import { metaBits } from './page-table.ts';
