@@ -36,14 +36,14 @@ export const plantedDefects: readonly PlantedDefect[] = [
   {
     name: 'a chunk is not compared with its signature',
     file: 'src/auth/chunked-body.ts',
-    right: 'if (!signaturesEqual(expected, this.claimedSignature))',
+    right: 'if (!signing.key.matches(text, this.claimedSignature))',
     wrong: 'if (this.claimedSignature.length !== expected.length)',
     foundBy: bodies,
   },
   {
     name: 'a signed trailer is not compared with its signature',
     file: 'src/auth/chunked-body.ts',
-    right: "if (!signaturesEqual(sign(signing.key, text), this.trailers.signature ?? '')) {",
+    right: "if (!signing.key.matches(text, this.trailers.signature ?? '')) {",
     wrong: 'if (text.length === 0) {',
     foundBy: bodies,
   },

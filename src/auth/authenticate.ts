@@ -7,8 +7,6 @@ import {
   canonicalQuery,
   canonicalRequest,
   queryParameters,
-  sign,
-  signaturesEqual,
   standardCanonicalPath,
   stringToSign,
 } from '../common/sigv4.ts';
@@ -239,7 +237,7 @@ export class Authenticator {
       payloadHash,
     });
     const text = stringToSign(amzDate, entry.scope, canonical);
-    if (!signaturesEqual(sign(entry.key, text), claim.signature)) {
+    if (!entry.key.matches(text, claim.signature)) {
       throw signatureMismatch(entry.parts.accessKeyId, claim.signature, text, canonical);
     }
   }

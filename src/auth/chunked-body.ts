@@ -1,5 +1,4 @@
 import { createHash, type Hash, hash } from 'node:crypto';
-import { sign, signaturesEqual } from '../common/sigv4.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { ChunkSigning } from './authenticate.ts';
 import { TrailerLines, type Trailers } from './trailer-lines.ts';
@@ -149,16 +148,15 @@ export class ChunkedBody {
 
   private checkChunk(signing: ChunkSigning, sha256: string): void {
     const text = `AWS4-HMAC-SHA256-PAYLOAD\n${signing.amzDate}\n${signing.scope}\n${this.signature}\n${emptySha256}\n${sha256}`;
-    const expected = sign(signing.key, text);
-    if (!signaturesEqual(expected, this.claimedSignature)) throw new S3Error('SignatureDoesNotMatch');
-    this.signature = expected;
+    if (!signing.key.matches(text, this.claimedSignature)) throw new S3Error('SignatureDoesNotMatch');
+    this.signature = this.claimedSignature;
   }
 
   private endTrailers(): void {
     const { signing, trailer } = this.format;
     if (signing && trailer) {
       const text = `AWS4-HMAC-SHA256-TRAILER\n${signing.amzDate}\n${signing.scope}\n${this.signature}\n${hash('sha256', this.trailers.canonical(), 'hex')}`;
-      if (!signaturesEqual(sign(signing.key, text), this.trailers.signature ?? '')) {
+      if (!signing.key.matches(text, this.trailers.signature ?? '')) {
         throw new S3Error('SignatureDoesNotMatch');
       }
     }

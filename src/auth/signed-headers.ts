@@ -37,8 +37,11 @@ export class SignedHeaders {
     let unsigned: Set<string> | undefined;
     if (!places.has('host')) unsigned = new Set(['host']);
     for (let i = 0; i < rawHeaders.length; i += 2) {
-      const name = (rawHeaders[i] as string).toLowerCase();
-      const place = places.get(name);
+      const sent = rawHeaders[i] as string;
+      // Many clients send names as they sign them.
+      let place = places.get(sent);
+      const name = place === undefined ? sent.toLowerCase() : sent;
+      place ??= places.get(name);
       if (place !== undefined) {
         const value = canonicalHeaderValue(rawHeaders[i + 1] as string);
         const before = values[place];

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 const blockBytes = 64;
 const digestBytes = 32;
@@ -14,6 +14,8 @@ export class HmacKey {
   private readonly inner: Buffer;
   /** The outer pad, and room for the inner digest. */
   private readonly outer: Buffer;
+  private readonly expected = Buffer.alloc(2 * digestBytes);
+  private readonly given = Buffer.alloc(2 * digestBytes);
 
   /** `key`: up to 64 bytes. */
   constructor(key: Uint8Array) {
@@ -34,6 +36,14 @@ export class HmacKey {
     const digest = hash('sha256', this.innerWith(text), 'latin1');
     this.outer.write(digest, blockBytes, 'latin1');
     return hash('sha256', this.outer, 'hex');
+  }
+
+  /** Whether `signature` is the HMAC of the text, in lower-case hex. Takes the same time wherever the two differ. */
+  matches(text: string, signature: string): boolean {
+    if (signature.length !== 2 * digestBytes) return false;
+    this.expected.write(this.hex(text), 'latin1');
+    this.given.write(signature, 'latin1');
+    return timingSafeEqual(this.expected, this.given);
   }
 
   private innerWith(text: string): Buffer {

@@ -1,4 +1,4 @@
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import { HmacKey } from './hmac-key.ts';
 
 /**
@@ -45,12 +45,6 @@ export function deriveSigningKey(secret: string, date: string, region: string, s
 /** The signature in lower-case hex. `text` is ASCII. */
 export function sign(key: HmacKey, text: string): string {
   return key.hex(text);
-}
-
-/** Takes the same time wherever two signatures of one length differ. */
-export function signaturesEqual(expected: string, given: string): boolean {
-  if (given.length !== expected.length) return false;
-  return timingSafeEqual(Buffer.from(expected, 'latin1'), Buffer.from(given, 'latin1'));
 }
 
 const canonicalPathForm = /^[A-Za-z0-9\-._~/]*$/;

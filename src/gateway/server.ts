@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyListenOptions, fastify } from 'fastify';
 import type { TlsDoor } from '../common/tls.ts';
 import { errorCodes } from '../s3api/error-codes.ts';
+import { type AnsweringSocket, IdleConnections, isBetweenRequests } from './idle-connections.ts';
 
 /** What takes each request, and hears of what was none. */
 export interface RequestTaker {
@@ -42,17 +43,19 @@ export class S3Server {
   readonly #fastify: FastifyInstance;
   readonly #server: Server;
   readonly #settings: ServerSettings;
-  readonly #sockets = new Set<AnsweringSocket>();
+  readonly #idle: IdleConnections;
   #closing = false;
 
   constructor(taker: RequestTaker, tls: TlsDoor | undefined, settings: ServerSettings) {
     this.#settings = settings;
+    this.#idle = new IdleConnections(settings.keepAliveTimeoutMs);
     const options = {
       maxHeaderSize: settings.maxHeaderBytes,
       headersTimeout: settings.headersTimeoutMs,
       // A large upload takes as long as it takes; a stalled one is ended by the idle time-out.
       requestTimeout: 0,
-      keepAliveTimeout: settings.keepAliveTimeoutMs,
+      // Not Node's own: see `IdleConnections`.
+      keepAliveTimeout: 0,
       connectionsCheckingInterval: Math.min(2000, settings.headersTimeoutMs),
       noDelay: true,
     };
@@ -67,12 +70,15 @@ export class S3Server {
     this.#server.maxConnections = settings.maxConnections;
     if (settings.connections) limitConnections(this.#server, settings.connections, settings.maxConnections);
     this.#server.timeout = settings.idleTimeoutMs;
-    this.#server.on(tls ? 'secureConnection' : 'connection', (socket: AnsweringSocket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
+    // Nothing comes and goes between requests, and it need not for another time.
+    this.#server.on('timeout', (socket: AnsweringSocket) => {
+      if (!isBetweenRequests(socket)) socket.destroy();
     });
+    this.#server.on(tls ? 'secureConnection' : 'connection', (socket: AnsweringSocket) =>
+      this.#idle.add(socket),
+    );
     // Node's own, which its `close` calls, takes an answer for done that is still on its way to a slow reader.
-    this.#server.closeIdleConnections = () => this.#closeIdle();
+    this.#server.closeIdleConnections = () => this.#idle.end();
     this.#server.on('checkContinue', (req, res) => taker.handle(req, res, true));
     this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
       taker.noteUnparsable('ExpectationFailed', req.socket.remoteAddress);
@@ -107,25 +113,14 @@ export class S3Server {
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     const closed = this.#fastify.close();
-    this.#closeIdle();
+    this.#idle.end();
     // Connections become idle whose answers said nothing of an end: they had begun before.
-    const idle = setInterval(() => this.#closeIdle(), lookForIdleMs);
+    const idle = setInterval(() => this.#idle.end(), lookForIdleMs);
     const cut = setTimeout(() => this.#server.closeAllConnections(), graceMs);
     await closed;
     clearInterval(idle);
     clearTimeout(cut);
   }
-
-  #closeIdle(): void {
-    for (const socket of this.#sockets) {
-      if (!socket._httpMessage && socket.writableLength === 0) socket.destroy();
-    }
-  }
-}
-
-/** Node's HTTP server keeps the answer that is due, or being sent, on its connection. */
-interface AnsweringSocket extends Socket {
-  readonly _httpMessage?: ServerResponse | null;
 }
 
 /** As Node's own limit, which knows one thread only: a connection above it is closed at once. */
