@@ -37,7 +37,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
     name: 'a chunk is not compared with its signature',
     file: 'src/auth/chunked-body.ts',
     right: 'if (!signing.key.matches(text, this.claimedSignature))',
-    wrong: 'if (this.claimedSignature.length !== expected.length)',
+    wrong: 'if (this.claimedSignature.length !== 64)',
     foundBy: bodies,
   },
   {

@@ -24,7 +24,7 @@ async function serve(keepAliveMs: number, answer: (req: IncomingMessage, res: Se
 }
 
 async function client(): Promise<Socket> {
-  const socket = connect((server?.address() as AddressInfo).port, '127.0.0.1');
+  const socket = connect(((server as Server).address() as AddressInfo).port, '127.0.0.1');
   clients.push(socket);
   socket.on('error', () => {});
   await once(socket, 'connect');
