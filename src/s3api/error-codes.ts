@@ -117,15 +117,20 @@ export const errorCodes = {
   ],
   InvalidObjectState: [403, "The operation is not valid for the object's storage class"],
   NoSuchBucket: [404, 'The specified bucket does not exist'],
+  NoSuchConfiguration: [404, 'The specified configuration does not exist.'],
   NoSuchKey: [404, 'The specified key does not exist.'],
+  NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist'],
+  NoSuchPublicAccessBlockConfiguration: [404, 'The public access block configuration was not found'],
   NoSuchTagSet: [404, 'The TagSet does not exist'],
   NoSuchUpload: [
     404,
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   ],
+  NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration'],
   NoSuchVersion: [404, 'The specified version does not exist.'],
   /** Answered without a body (RFC 9110, 15.4.5); it stands here because a failed read condition ends an operation. */
   NotModified: [304, 'Not Modified'],
+  ObjectLockConfigurationNotFoundError: [404, 'Object Lock configuration does not exist for this bucket'],
   OperationAborted: [
     409,
     'A conflicting conditional operation is currently in progress against this resource. Please try again.',
@@ -133,6 +138,11 @@ export const errorCodes = {
   PermanentRedirect: [
     301,
     'The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.',
+  ],
+  ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found'],
+  ServerSideEncryptionConfigurationNotFoundError: [
+    404,
+    'The server side encryption configuration was not found',
   ],
   PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold'],
 

@@ -2,9 +2,10 @@ import type { Route, S3Request } from './call.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { offeredOperations } from './operation-table.ts';
 import { refusedOperations } from './refused-operations.ts';
+import { unsetOperations } from './unset-operations.ts';
 
-/** Every operation that S3 has, those that are offered and those that answer NotImplemented. */
-export const routes: readonly Route[] = [...offeredOperations, ...refusedOperations];
+/** Every operation that S3 has: those that are offered, those about what is never set, and those that answer NotImplemented. */
+export const routes: readonly Route[] = [...offeredOperations, ...unsetOperations, ...refusedOperations];
 
 type Scope = Route['scope'];
 
