@@ -20,6 +20,7 @@ import {
   planCompletion,
 } from './multipart-rules.ts';
 import { shownPart } from './part-checksums.ts';
+import { UploadIds } from './upload-ids.ts';
 import { uploadInfoOf } from './upload-info.ts';
 
 export interface MemoryPart extends UploadedPart {
@@ -35,19 +36,19 @@ interface MemoryUpload {
 export class MemoryUploads {
   private readonly backend: string;
   private readonly clock: Clock;
-  private readonly random: Random;
+  private readonly ids: UploadIds;
   private readonly minSizeBytes: number;
   private readonly uploads = new Map<string, MemoryUpload>();
 
   constructor(backend: string, clock: Clock, random: Random, minSizeBytes: number) {
     this.backend = backend;
     this.clock = clock;
-    this.random = random;
+    this.ids = new UploadIds(clock, random);
     this.minSizeBytes = minSizeBytes;
   }
 
   create(key: string, options: CreateUploadOptions): UploadInfo {
-    const info = uploadInfoOf(key, this.random.uuid(), this.clock.nowMs(), options);
+    const info = uploadInfoOf(key, this.ids.next(), this.clock.nowMs(), options);
     this.uploads.set(info.uploadId, { info, parts: new Map() });
     return info;
   }

@@ -27,6 +27,7 @@ import { KeyLock } from './key-lock.ts';
 import { answeredPart, needPartChecksum, shownPart } from './part-checksums.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootPaths } from './root-paths.ts';
+import { UploadIds } from './upload-ids.ts';
 import { type IndexedUpload, UploadIndex } from './upload-index.ts';
 import { uploadInfoOf } from './upload-info.ts';
 import { checkSignal } from './write-rules.ts';
@@ -55,6 +56,7 @@ export class RootUploads {
   private readonly fs: FileSystem;
   private readonly clock: Clock;
   private readonly random: Random;
+  private readonly ids: UploadIds;
   private readonly paths: RootPaths;
   private readonly bodies: RootBodies;
   private readonly settings: UploadSettings;
@@ -76,10 +78,11 @@ export class RootUploads {
     this.fs = fs;
     this.clock = clock;
     this.random = random;
+    this.ids = new UploadIds(clock, random);
     this.paths = paths;
     this.bodies = bodies;
     this.settings = settings;
-    const directory = { names: () => this.ids(), read: (id: string) => this.readInfo(paths.upload(id)) };
+    const directory = { names: () => this.idsThere(), read: (id: string) => this.readInfo(paths.upload(id)) };
     this.index = new UploadIndex(directory, settings.shared);
   }
 
@@ -96,7 +99,7 @@ export class RootUploads {
   }
 
   private async make(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
-    const info = uploadInfoOf(key, this.random.uuid(), this.clock.nowMs(), options);
+    const info = uploadInfoOf(key, this.ids.next(), this.clock.nowMs(), options);
     const tmp = join(this.paths.tmp, info.uploadId);
     await this.fs.makeDirectory(tmp);
     try {
@@ -177,7 +180,7 @@ export class RootUploads {
   }
 
   /** Of all uploads under way; none where there is no directory for them yet. */
-  private async ids(): Promise<string[]> {
+  private async idsThere(): Promise<string[]> {
     try {
       return await this.fs.readDirectory(this.paths.uploads);
     } catch (error) {

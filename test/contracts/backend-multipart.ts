@@ -157,6 +157,21 @@ export function multipartContract(open: OpenBackend): void {
     );
 
     test(
+      'uploads of one key are listed in the order in which they began',
+      withUploads(async (backend) => {
+        const ids: string[] = [];
+        for (let count = 0; count < 6; count++) ids.push((await backend.createUpload('k', plain)).uploadId);
+        const { entries } = await backend.listUploads({ prefix: '', limit: 10 });
+        expect(entries.map((entry) => entry.kind === 'upload' && entry.upload.uploadId)).toEqual(ids);
+        const markers = { keyMarker: 'k', uploadIdMarker: ids[2] };
+        const behind = await backend.listUploads({ prefix: '', ...markers, limit: 10 });
+        expect(behind.entries.map((entry) => entry.kind === 'upload' && entry.upload.uploadId)).toEqual(
+          ids.slice(3),
+        );
+      }),
+    );
+
+    test(
       'an aborted or unknown upload is no upload, for its own key only it is one',
       withUploads(async (backend) => {
         const { uploadId, parts } = await upload(backend, 'k');

@@ -1,0 +1,57 @@
+import type { Draws } from '../lib/draws.ts';
+import { drawBucket, drawList, drawOwnBucket } from './draw-buckets.ts';
+import { drawCopy, drawDelete, drawDeleteObjects, drawGet, drawHead, drawPut } from './draw-objects.ts';
+import {
+  drawAbort,
+  drawComplete,
+  drawCreateUpload,
+  drawListParts,
+  drawListUploads,
+  drawPart,
+  drawPartCopy,
+} from './draw-uploads.ts';
+import type { Drawn, Step } from './step.ts';
+import { World, type WorldSettings } from './world.ts';
+
+type Draw = (world: World) => Drawn;
+
+/** How often each comes. */
+const kinds: readonly (readonly [weight: number, draw: Draw])[] = [
+  [20, drawPut],
+  [18, drawGet],
+  [8, drawHead],
+  [10, drawCopy],
+  [7, drawDelete],
+  [4, drawDeleteObjects],
+  [6, drawCreateUpload],
+  [9, drawPart],
+  [3, drawPartCopy],
+  [6, drawComplete],
+  [2, drawAbort],
+  [3, drawListParts],
+  [3, drawListUploads],
+  [10, drawList],
+  [2, drawBucket],
+];
+const ofUploads: ReadonlySet<Draw> = new Set([
+  drawPart,
+  drawPartCopy,
+  drawComplete,
+  drawAbort,
+  drawListParts,
+]);
+const ownBuckets: readonly (readonly [weight: number, draw: Draw])[] = [[3, drawOwnBucket]];
+
+/** Random requests, the later ones about what the earlier ones made. */
+export function drawSequence(draws: Draws, length: number, settings: WorldSettings): readonly Step[] {
+  const world = new World(draws, settings);
+  const all = settings.ownBuckets ? [...kinds, ...ownBuckets] : kinds;
+  return draws.list(length, () => {
+    let draw = draws.weighted(all);
+    // An upload must be there first, where unknown ones are not asked for.
+    if (world.uploads.length === 0 && ofUploads.has(draw) && !world.allows('unknown uploads'))
+      draw = drawCreateUpload;
+    const drawn = draw(world);
+    return { id: world.nextId++, ...drawn };
+  });
+}
