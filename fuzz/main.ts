@@ -9,8 +9,9 @@ import { NotInstallable } from '../conformance/backends/storage-server.ts';
 import { differentialFuzzers } from './differential/fuzzers.ts';
 import { type CampaignResult, type Limits, runCampaign } from './lib/campaign.ts';
 import type { Fuzzer } from './lib/fuzzer.ts';
+import { listFuzzers } from './lists/fuzzers.ts';
 
-const fuzzers: readonly Fuzzer[] = [...differentialFuzzers];
+const fuzzers: readonly Fuzzer[] = [...differentialFuzzers, ...listFuzzers];
 
 const { values } = parseArgs({
   options: {

@@ -129,8 +129,10 @@ export const knownOfMoto: readonly KnownDifference[] = [
   {
     operations: lists,
     field: /^xml (CommonPrefixes\/Prefix|KeyCount|IsTruncated|Contents\/|Next)/,
-    when: (step) => asks('delimiter')(step) && (asks('marker')(step) || asks('start-after')(step)),
-    because: 'API, ListObjects, Marker: the list begins behind it, also if it is a common prefix.',
+    when: (step) =>
+      asks('delimiter')(step) && ['marker', 'start-after', 'max-keys'].some((name) => asks(name)(step)),
+    because:
+      'API, ListObjects, Marker: the list begins behind it, also if it is a common prefix; a common prefix counts as one of MaxKeys.',
   },
   {
     operations: [...lists, 'ListParts'],

@@ -190,7 +190,7 @@ export const knownOfS3Proxy: readonly KnownDifference[] = [
     operations: reads,
     field: /^status$/,
     theirs: /^(304|412)/,
-    when: (step) => step.headers?.['If-Unmodified-Since'] !== undefined,
+    when: (step) => Object.keys(step.headers ?? {}).filter((name) => name.startsWith('If-')).length > 1,
     because:
       'API, GetObject: If-Match goes before If-Unmodified-Since, and both before If-None-Match; RFC 9110, 13.2.2.',
   },
@@ -199,5 +199,12 @@ export const knownOfS3Proxy: readonly KnownDifference[] = [
     field: /^xml (Contents|CommonPrefixes|KeyCount|IsTruncated|Next)/,
     when: asks('max-keys'),
     because: 'API, ListObjectsV2, max-keys: fewer may come, never more; NextMarker only with a delimiter.',
+  },
+  {
+    operations: ['PutObject'],
+    field: /^(status|code)$/,
+    ours: /PreconditionFailed$/,
+    theirs: /BadDigest$/,
+    because: 'User Guide, Conditional writes; API, Error responses: where both are wrong, either is right.',
   },
 ];
