@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyListenOptions, fastify } from 'fastify';
 import type { TlsDoor } from '../common/tls.ts';
 import { errorCodes } from '../s3api/error-codes.ts';
-import { type AnsweringSocket, IdleConnections, isBetweenRequests } from './idle-connections.ts';
+import { type AnsweringSocket, IdleConnections } from './idle-connections.ts';
 
 /** What takes each request, and hears of what was none. */
 export interface RequestTaker {
@@ -48,13 +48,16 @@ export class S3Server {
 
   constructor(taker: RequestTaker, tls: TlsDoor | undefined, settings: ServerSettings) {
     this.#settings = settings;
-    this.#idle = new IdleConnections(settings.keepAliveTimeoutMs);
+    this.#idle = new IdleConnections({
+      keepAliveMs: settings.keepAliveTimeoutMs,
+      stalledMs: settings.idleTimeoutMs,
+    });
     const options = {
       maxHeaderSize: settings.maxHeaderBytes,
       headersTimeout: settings.headersTimeoutMs,
       // A large upload takes as long as it takes; a stalled one is ended by the idle time-out.
       requestTimeout: 0,
-      // Not Node's own: see `IdleConnections`.
+      // Neither this nor `timeout` of Node's own: see `IdleConnections`.
       keepAliveTimeout: 0,
       connectionsCheckingInterval: Math.min(2000, settings.headersTimeoutMs),
       noDelay: true,
@@ -69,11 +72,7 @@ export class S3Server {
     this.#server.maxHeadersCount = 200;
     this.#server.maxConnections = settings.maxConnections;
     if (settings.connections) limitConnections(this.#server, settings.connections, settings.maxConnections);
-    this.#server.timeout = settings.idleTimeoutMs;
-    // Nothing comes and goes between requests, and it need not for another time.
-    this.#server.on('timeout', (socket: AnsweringSocket) => {
-      if (!isBetweenRequests(socket)) socket.destroy();
-    });
+    this.#server.timeout = 0;
     this.#server.on(tls ? 'secureConnection' : 'connection', (socket: AnsweringSocket) =>
       this.#idle.add(socket),
     );

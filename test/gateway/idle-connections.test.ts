@@ -14,8 +14,12 @@ afterEach(async () => {
   server = undefined;
 });
 
-async function serve(keepAliveMs: number, answer: (req: IncomingMessage, res: ServerResponse) => void) {
-  const idle = new IdleConnections(keepAliveMs);
+async function serve(
+  keepAliveMs: number,
+  stalledMs: number,
+  answer: (req: IncomingMessage, res: ServerResponse) => void,
+) {
+  const idle = new IdleConnections({ keepAliveMs, stalledMs });
   server = createServer({ keepAliveTimeout: 0 }, answer);
   server.on('connection', (socket) => idle.add(socket));
   server.listen(0, '127.0.0.1');
@@ -39,14 +43,14 @@ async function ask(socket: Socket): Promise<void> {
 }
 
 test('a connection that no request comes on any more is ended', async () => {
-  await serve(50, (_, res) => res.end('whole'));
+  await serve(50, 60_000, (_, res) => res.end('whole'));
   const socket = await client();
   await ask(socket);
   await once(socket, 'close');
 });
 
 test('requests keep a connection, and so does an answer that takes its time', async () => {
-  await serve(200, (req, res) => {
+  await serve(200, 60_000, (req, res) => {
     if (req.headers['x-slow']) setTimeout(() => res.end('late'), 600);
     else res.end('whole');
   });
@@ -62,19 +66,62 @@ test('requests keep a connection, and so does an answer that takes its time', as
   expect(closed).toBe(false);
 });
 
-test('one that never asked anything is left to another limit', async () => {
-  await serve(20, (_, res) => res.end('whole'));
+test('one that never asks anything is ended as one that stands still, later than one that rests', async () => {
+  await serve(20, 300, (_, res) => res.end('whole'));
   const silent = await client();
   const asking = await client();
   await ask(asking);
   await once(asking, 'close');
-  await wait(50);
   expect(silent.destroyed).toBe(false);
+  await once(silent, 'close');
+});
+
+test('an answer that stands still is ended, and not one of which something comes now and then', async () => {
+  await serve(60_000, 200, (req, res) => {
+    res.write('begun');
+    if (req.url === '/stands') return;
+    let pieces = 0;
+    const more = setInterval(() => {
+      if (++pieces < 12) res.write('more');
+      else {
+        clearInterval(more);
+        res.end('last');
+      }
+    }, 50);
+  });
+  const standing = await client();
+  standing.resume();
+  standing.write('GET /stands HTTP/1.1\r\nhost: x\r\n\r\n');
+  const going = await client();
+  going.write(get);
+  let text = '';
+  going.on('data', (bytes) => {
+    text += String(bytes);
+  });
+  await once(standing, 'close');
+  while (!text.includes('last') && !going.destroyed) await wait(20);
+  expect(text).toContain('last');
+});
+
+test('a reader that takes a little now and then is kept while bytes written long ago are still on their way', async () => {
+  const body = Buffer.alloc(24 * 1024 * 1024);
+  await serve(60_000, 400, (_, res) => res.end(body));
+  const slow = await client();
+  let received = 0;
+  slow.on('data', (bytes) => {
+    received += bytes.length;
+    if (received >= body.length) return;
+    slow.pause();
+    setTimeout(() => slow.resume(), 2);
+  });
+  slow.write(get);
+  while (received < body.length && !slow.destroyed) await wait(20);
+  expect(received).toBeGreaterThan(body.length);
 });
 
 test('at the end of the server idle ones go at once, and one whose answer is due does not', async () => {
   const due: ServerResponse[] = [];
-  const idle = await serve(60_000, (req, res) => {
+  const idle = await serve(60_000, 60_000, (req, res) => {
     if (req.url === '/due') due.push(res);
     else res.end('whole');
   });
