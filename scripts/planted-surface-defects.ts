@@ -14,8 +14,8 @@ export const plantedSurfaceDefects: readonly PlantedDefect[] = [
   {
     name: 'a checksum of the whole goes with a range',
     file: 'src/s3api/representation.ts',
-    right: 'part === undefined ? range === undefined && meta :',
-    wrong: 'part === undefined ? meta :',
+    right: ': isWhole(range, meta) && meta;',
+    wrong: ': meta;',
     foundBy: ['test/s3api/operations/read-objects'],
   },
   {
@@ -52,5 +52,19 @@ export const plantedSurfaceDefects: readonly PlantedDefect[] = [
     right: 'const changed = { ...present, meta: { ...meta, ...tagCountOf(tags) }, tags };',
     wrong: 'const changed = { ...present, tags };',
     foundBy: ['test/gateway/tags', 'test/ufs/memory'],
+  },
+  {
+    name: 'a key is lost between two pages of an encoded list',
+    file: 'src/s3api/percent.ts',
+    right: "if (c === '%20') return '+';",
+    wrong: "if (c === '%20') return '%2B';",
+    foundBy: ['test/s3api/operations/lists'],
+  },
+  {
+    name: 'If-None-Match is passed over at Complete',
+    file: 'src/s3api/operations/complete-multipart-upload.ts',
+    right: 'const condition = parseWriteCondition(request.headers);',
+    wrong: 'const condition = undefined;',
+    foundBy: ['test/s3api/operations/multipart'],
   },
 ];

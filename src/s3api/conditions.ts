@@ -136,42 +136,70 @@ export function hasReadConditions(headers: Headers): boolean {
 
 /**
  * The condition of a write. S3 knows `If-None-Match: *` and `If-Match` with one tag; what else a client may ask for is
- * refused, for a condition that is not looked at would be taken to hold (S3 User Guide, "Conditional writes").
+ * refused, for a condition that is not looked at would be taken to hold (S3 User Guide, "Conditional writes"). `If-Match: *` is for
+ * deletions alone, whoever `takesAny`.
  * NotImplemented, InvalidArgument.
  */
-export function parseWriteCondition(headers: Headers): WriteCondition | undefined {
+export function parseWriteCondition(
+  headers: Headers,
+  { takesAny = false }: { readonly takesAny?: boolean } = {},
+): WriteCondition | undefined {
   for (const name of ['if-modified-since', 'if-unmodified-since'] as const) {
     if (headers[name] !== undefined) throw notImplemented(name);
   }
   const ifMatch = headers['if-match'];
   const ifNoneMatch = headers['if-none-match'];
   if (ifNoneMatch !== undefined) {
-    if (ifNoneMatch.trim() !== '*') throw notImplemented('If-None-Match');
-    if (ifMatch !== undefined) throw notImplemented('If-Match');
+    if (ifMatch !== undefined) {
+      throw notAccepted(
+        'If-Match,If-None-Match',
+        'Multiple conditional request headers present in the request',
+      );
+    }
+    if (ifNoneMatch.trim() !== '*') throw valueNotAccepted('If-None-Match');
     return { ifNoneMatch: '*' };
   }
-  return ifMatch === undefined ? undefined : { ifMatch: parseSingleTag(ifMatch) };
+  if (ifMatch === undefined) return undefined;
+  if (ifMatch.trim() === '*' && !takesAny) throw valueNotAccepted('If-Match');
+  return { ifMatch: parseSingleTag(ifMatch) };
 }
 
-/** Runs a conditional write. If the condition does not hold, the error names it, as S3's does. */
+/** Runs a conditional write of a key. If the condition does not hold, the error names it, or the key, as S3's does. */
 export async function naming<Result>(
   condition: WriteCondition | undefined,
+  key: string,
   write: () => Promise<Result>,
 ): Promise<Result> {
   try {
     return await write();
   } catch (error) {
-    const isOurs = error instanceof S3Error && error.code === 'PreconditionFailed' && !error.extra.Condition;
-    if (condition === undefined || !isOurs) throw error;
+    if (condition === undefined || !(error instanceof S3Error) || error.extra.Condition) throw error;
     const name = 'ifMatch' in condition ? 'If-Match' : 'If-None-Match';
-    throw new S3Error('PreconditionFailed', { extra: { Condition: name }, cause: error.cause });
+    switch (error.code) {
+      case 'PreconditionFailed':
+        throw error.withExtra({ Condition: name });
+      case 'ConditionalRequestConflict':
+        throw error.withExtra({ Condition: name, Key: key });
+      case 'NoSuchKey':
+        throw error.withExtra({ Key: key, ...error.extra });
+      default:
+        throw error;
+    }
   }
+}
+
+function valueNotAccepted(header: string): S3Error {
+  return notAccepted(header, `We don't accept the provided value of ${header} header for this API`);
+}
+
+function notAccepted(header: string, additionalMessage: string): S3Error {
+  return new S3Error('NotImplemented', { extra: { Header: header, additionalMessage } });
 }
 
 function parseSingleTag(header: string): string {
   const tags = parseEntityTags(header);
   if (tags === '*') return '*';
   const [tag, ...more] = tags;
-  if (tag === undefined || tag.weak || more.length > 0) throw notImplemented('If-Match');
+  if (tag === undefined || tag.weak || more.length > 0) throw valueNotAccepted('If-Match');
   return tag.value;
 }

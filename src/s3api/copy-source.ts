@@ -19,11 +19,8 @@ export function parseCopySource(headers: RequestHeaders): ObjectRef {
   if (path.startsWith('arn:')) throw notImplemented(header);
   const slash = path.indexOf('/');
   if (slash < 1 || slash === path.length - 1) {
-    throw invalidArgument(
-      header,
-      value,
-      'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
-    );
+    // S3 gives the header's name for its value here.
+    throw invalidArgument(header, header, 'Invalid copy source object key');
   }
   return { bucket: parseBucketName(path.slice(0, slash)), key: parseObjectKey(path.slice(slash + 1)) };
 }

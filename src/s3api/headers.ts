@@ -121,7 +121,8 @@ export function parseOverrides(query: ReadonlyMap<string, string>): AnswerHeader
   if (query.size === 0) return headers;
   for (const [parameter, header] of overrides) {
     const value = query.get(parameter);
-    if (value === undefined) continue;
+    // An empty one overrides nothing.
+    if (value === undefined || value === '') continue;
     if (!isHeaderValue(value)) {
       throw invalidArgument(parameter, value, 'Header value cannot be represented using ISO-8859-1.');
     }

@@ -24,7 +24,7 @@ export interface NameWriter {
 
 /** InvalidArgument for an encoding that is not `url`. */
 export function parseNames(request: S3Request): NameWriter {
-  const encoding = parameter(request, 'encoding-type');
+  const encoding = request.query.get('encoding-type');
   if (encoding !== undefined && encoding.toLowerCase() !== 'url') {
     throw invalidArgument('encoding-type', encoding, 'Invalid Encoding Method specified in Request');
   }

@@ -30,6 +30,11 @@ export function isBucketName(name: string): name is BucketName {
   return bucketPattern.test(name) && !unusableName.test(name);
 }
 
+/** As S3 names a bucket in policies, and in answers about it. */
+export function bucketArn(bucket: BucketName): string {
+  return `arn:aws:s3:::${bucket}`;
+}
+
 /** InvalidBucketName. */
 export function parseBucketName(name: string): BucketName {
   if (!isBucketName(name)) throw new S3Error('InvalidBucketName', { extra: { BucketName: name } });

@@ -49,7 +49,7 @@ export function contentRange(range: ByteRange, sizeBytes: number): string {
 
 /**
  * `x-amz-copy-source-range`: `bytes=first-last` and nothing else, wholly within the source
- * (S3 API Reference, UploadPartCopy). InvalidArgument.
+ * (S3 API Reference, UploadPartCopy). InvalidArgument; InvalidRequest if it begins behind the source's end.
  */
 export function parseCopySourceRange(header: string, sizeBytes: number): ByteRange {
   const match = /^bytes=(\d+)-(\d+)$/.exec(header);
@@ -62,6 +62,11 @@ export function parseCopySourceRange(header: string, sizeBytes: number): ByteRan
     });
   }
   const range = { start: Number(match[1]), end: Number(match[2]) + 1 };
+  if (range.start >= sizeBytes) {
+    throw new S3Error('InvalidRequest', {
+      message: 'The specified copy range is invalid for the source object size',
+    });
+  }
   if (range.end > sizeBytes) {
     throw new S3Error('InvalidArgument', {
       message: `Range specified is not valid for source object of size: ${sizeBytes}`,

@@ -107,9 +107,8 @@ function select(wanted: ReadRequest, found: FoundVersion, asked: PartPlace | und
   const partsCount = asked?.count ?? meta.parts?.length;
   if (part !== undefined && partsCount !== undefined) headers['x-amz-mp-parts-count'] = partsCount;
   if (wanted.wantsChecksums) {
-    const told =
-      part === undefined ? range === undefined && meta : checksumsOfPart(wanted, meta, asked, part);
-    // A checksum of the whole would be held against the bytes of a range.
+    // A checksum of the whole would be held against the bytes of a part.
+    const told = part ? checksumsOfPart(wanted, meta, asked, part) : isWhole(range, meta) && meta;
     if (told) addChecksumHeaders(headers, told);
   }
   Object.assign(headers, wanted.overrides);
@@ -134,7 +133,11 @@ function checksumsOfPart(
   if (checksumType === 'COMPOSITE') {
     return { checksums: asked?.checksums ?? meta.parts?.[partNumber - 1]?.checksums, checksumType };
   }
-  return rangeLength(part) === meta.sizeBytes ? meta : undefined;
+  return isWhole(part, meta) ? meta : undefined;
+}
+
+function isWhole(range: ByteRange | undefined, meta: ObjectMeta): boolean {
+  return range === undefined || rangeLength(range) === meta.sizeBytes;
 }
 
 /** What `foundHeaders` gave for versions that somebody still holds: it gives the same again. */

@@ -64,7 +64,9 @@ export function parseLimit(request: S3Request, name: string, most = 1000): numbe
     throw invalidArgument(name, value, `Provided ${name} not an integer or within integer range`);
   }
   if (Number(value) < 0) {
-    throw invalidArgument(name, value, `Argument ${name} must be an integer between 0 and 2147483647`);
+    // S3 writes this one of its parameters in its own way here.
+    const shown = name === 'max-keys' ? 'maxKeys' : name;
+    throw invalidArgument(shown, value, `Argument ${shown} must be an integer between 0 and 2147483647`);
   }
   return Math.min(Number(value), most);
 }

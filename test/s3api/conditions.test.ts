@@ -2,10 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import {
   checkCopySourceConditions,
   checkReadConditions,
+  naming,
   parseEntityTags,
   parseWriteCondition,
   rangeApplies,
 } from '../../src/s3api/conditions.ts';
+import { S3Error } from '../../src/s3api/errors.ts';
 
 const lastModifiedMs = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const version = { etag: 'abc', lastModifiedMs };
@@ -113,7 +115,6 @@ describe('the condition of a write', () => {
     [{ 'if-none-match': '*' }, { ifNoneMatch: '*' }],
     [{ 'if-match': '"abc"' }, { ifMatch: 'abc' }],
     [{ 'if-match': 'abc' }, { ifMatch: 'abc' }],
-    [{ 'if-match': '*' }, { ifMatch: '*' }],
   ])('%j is %j', (headers, condition) => {
     expect(parseWriteCondition(headers as Record<string, string>)).toEqual(condition);
   });
@@ -124,6 +125,7 @@ describe('the condition of a write', () => {
     [{ 'if-match': '"abc", "def"' }],
     [{ 'if-match': 'W/"abc"' }],
     [{ 'if-match': '' }],
+    [{ 'if-match': '*' }],
     [{ 'if-unmodified-since': after }],
     [{ 'if-modified-since': before }],
   ])('%j is refused and not passed over', (headers) => {
@@ -131,6 +133,41 @@ describe('the condition of a write', () => {
       expect.objectContaining({ code: 'NotImplemented' }),
     );
   });
+});
+
+test('a refused condition is named, with what is wrong about it', () => {
+  const refusal = (headers: Record<string, string>) => {
+    try {
+      return parseWriteCondition(headers);
+    } catch (error) {
+      return (error as S3Error).extra;
+    }
+  };
+  expect(refusal({ 'if-none-match': '"abc"' })).toEqual({
+    Header: 'If-None-Match',
+    additionalMessage: "We don't accept the provided value of If-None-Match header for this API",
+  });
+  expect(refusal({ 'if-none-match': '*', 'if-match': '"abc"' })).toEqual({
+    Header: 'If-Match,If-None-Match',
+    additionalMessage: 'Multiple conditional request headers present in the request',
+  });
+});
+
+test('only a deletion may ask for any object', () => {
+  expect(parseWriteCondition({ 'if-match': '*' }, { takesAny: true })).toEqual({ ifMatch: '*' });
+});
+
+test.each([
+  ['PreconditionFailed', { ifMatch: 'abc' }, { Condition: 'If-Match' }],
+  ['PreconditionFailed', { ifNoneMatch: '*' }, { Condition: 'If-None-Match' }],
+  ['ConditionalRequestConflict', { ifNoneMatch: '*' }, { Condition: 'If-None-Match', Key: 'k' }],
+  ['NoSuchKey', { ifMatch: 'abc' }, { Key: 'k' }],
+  ['InternalError', { ifMatch: 'abc' }, {}],
+] as const)('%s of a write with %j tells %j', async (code, condition, extra) => {
+  const write = naming(condition, 'k', async () => {
+    throw new S3Error(code);
+  });
+  await expect(write).rejects.toMatchObject({ code, extra });
 });
 
 test('a list of entity tags may hold commas inside quotes', () => {

@@ -145,7 +145,6 @@ describe('response-* parameters', () => {
     expect(parseOverrides(query)).toEqual({
       'content-type': 'text/css',
       'content-disposition': 'attachment; filename="é.txt"',
-      expires: '',
     });
   });
 

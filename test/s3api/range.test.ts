@@ -90,4 +90,10 @@ describe('x-amz-copy-source-range', () => {
       );
     },
   );
+
+  test('behind the last byte is an invalid request', () => {
+    expect(() => parseCopySourceRange('bytes=10-20', 10)).toThrow(
+      expect.objectContaining({ code: 'InvalidRequest' }),
+    );
+  });
 });

@@ -38,7 +38,9 @@ export async function completeMultipartUpload(call: Call): Promise<S3Response> {
   const parts = await ofUpload(uploadId, async () => parseParts(text));
   const ref = objectOf(request);
   const input = { uploadId, parts, condition, checksums, checksumType, expectedSizeBytes, signal };
-  const meta = await ofUpload(uploadId, () => naming(condition, () => service.completeUpload(ref, input)));
+  const meta = await ofUpload(uploadId, () =>
+    naming(condition, ref.key, () => service.completeUpload(ref, input)),
+  );
   return xmlResponse(
     rootElement('CompleteMultipartUploadResult', [
       textElement('Location', request.baseUrl + request.rawPath),

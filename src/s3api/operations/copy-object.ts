@@ -37,7 +37,7 @@ export async function copyObject(call: Call): Promise<S3Response> {
     condition,
     signal,
   };
-  const meta = await naming(condition, () => service.copyObject(target, input));
+  const meta = await naming(condition, target.key, () => service.copyObject(target, input));
   return xmlResponse(copyResult('CopyObjectResult', meta));
 }
 

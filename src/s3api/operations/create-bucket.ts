@@ -1,6 +1,7 @@
 import type { Tag } from '../../common/object-meta.ts';
 import type { Call, S3Response } from '../call.ts';
 import { S3Error } from '../errors.ts';
+import { bucketArn } from '../names.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { bucketOf } from '../request.ts';
 import { bucketTagRules, parseTagElements } from '../tagging.ts';
@@ -23,7 +24,7 @@ export async function createBucket(call: Call): Promise<S3Response> {
     if (!repeated || call.region !== 'us-east-1' || tags.length > 0) throw error;
   });
   if (tags.length > 0) await service.putBucketTags(bucket, tags);
-  return { status: 200, headers: { location: `/${bucket}` } };
+  return { status: 200, headers: { location: `/${bucket}`, 'x-amz-bucket-arn': bucketArn(bucket) } };
 }
 
 /** The tags that the bucket is to have. There is one region. A bucket that names none is in it. */
@@ -44,6 +45,9 @@ function checkLocation(configuration: XmlElement, region: string): void {
   const constraint = leafTexts(configuration, ['LocationConstraint']).LocationConstraint?.trim();
   if (constraint === undefined || constraint === '' || constraint === region) return;
   if (constraint === 'EU' && region === 'eu-west-1') return;
+  if (region === 'us-east-1' && !/^(?:EU|[a-z]{2}(?:-[a-z]+)+-\d+)$/.test(constraint)) {
+    throw new S3Error('InvalidLocationConstraint', { extra: { LocationConstraint: constraint } });
+  }
   throw new S3Error('IllegalLocationConstraintException', {
     message: `The ${constraint} location constraint is incompatible for the region specific endpoint this request was sent to.`,
   });

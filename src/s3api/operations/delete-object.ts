@@ -10,7 +10,8 @@ export async function deleteObject({ request, service, signal }: Call): Promise<
   refuseOtherVersions(request.query.get('versionId'));
   // Of an object that is to be deleted only If-Match can be asked.
   if (request.headers['if-none-match'] !== undefined) throw notImplemented('If-None-Match');
-  const condition = parseWriteCondition(request.headers);
-  await naming(condition, () => service.deleteObject(objectOf(request), { condition, signal }));
+  const condition = parseWriteCondition(request.headers, { takesAny: true });
+  const ref = objectOf(request);
+  await naming(condition, ref.key, () => service.deleteObject(ref, { condition, signal }));
   return { status: 204, headers: {} };
 }

@@ -4,6 +4,7 @@ import { decodeToken, encodeToken } from '../continuation-token.ts';
 import { invalidArgument } from '../errors.ts';
 import { xmlDate } from '../headers.ts';
 import { ownerElement } from '../listing.ts';
+import { bucketArn } from '../names.ts';
 import { parameter } from '../request.ts';
 import type { BucketInfo } from '../service.ts';
 import { element, optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
@@ -40,6 +41,7 @@ function bucketElement(bucket: BucketInfo, region: string): string {
     textElement('Name', bucket.name),
     textElement('CreationDate', xmlDate(bucket.createdMs)),
     textElement('BucketRegion', region),
+    textElement('BucketArn', bucketArn(bucket.name)),
   ]);
 }
 

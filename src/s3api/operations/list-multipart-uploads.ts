@@ -17,7 +17,9 @@ export async function listMultipartUploads({ request, service }: Call): Promise<
     limit === 0
       ? { entries: [], truncated: false }
       : await service.listUploads(bucket, { prefix, delimiter, keyMarker, uploadIdMarker, limit });
-  const last = truncated ? entries.at(-1) : undefined;
+  const last = entries.at(-1);
+  const nextKey = last?.kind === 'upload' ? last.upload.key : (last?.key ?? '');
+  const nextId = last?.kind === 'upload' ? last.upload.uploadId : '';
   const uploads = entries.filter((entry) => entry.kind === 'upload');
   const prefixes = entries.filter((entry) => entry.kind === 'prefix');
   return xmlResponse(
@@ -25,13 +27,10 @@ export async function listMultipartUploads({ request, service }: Call): Promise<
       textElement('Bucket', bucket),
       names.write('KeyMarker', keyMarker ?? ''),
       textElement('UploadIdMarker', uploadIdMarker ?? ''),
-      last === undefined
-        ? ''
-        : names.write('NextKeyMarker', last.kind === 'upload' ? last.upload.key : last.key),
-      last === undefined
-        ? ''
-        : textElement('NextUploadIdMarker', last.kind === 'upload' ? last.upload.uploadId : ''),
-      names.write('Prefix', prefix),
+      // S3 tells where the list ends whether or not it goes on there.
+      names.write('NextKeyMarker', nextKey),
+      textElement('NextUploadIdMarker', nextId),
+      prefix === '' ? '' : names.write('Prefix', prefix),
       delimiter === undefined ? '' : names.write('Delimiter', delimiter),
       optionalElement('EncodingType', names.encodingType),
       textElement('MaxUploads', limit),

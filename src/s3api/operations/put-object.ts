@@ -18,7 +18,7 @@ export async function putObject(call: Call): Promise<S3Response> {
   const tags = await parseNewTags(call);
   const body = openUpload(call);
   const write = () => service.putObject(objectOf(request), { ...newObject, tags, condition, body, signal });
-  const meta = await naming(condition, write);
+  const meta = await naming(condition, objectOf(request).key, write);
   const headers: AnswerHeaders = { etag: quoted(meta.etag) };
   addChecksumHeaders(headers, meta);
   return { status: 200, headers };

@@ -72,6 +72,8 @@ describe('CreateBucket', () => {
 
   test.each([
     [located('eu-central-1'), 'us-east-1', 'IllegalLocationConstraintException'],
+    [located('nowhere'), 'us-east-1', 'InvalidLocationConstraint'],
+    [located('nowhere'), 'eu-west-1', 'IllegalLocationConstraintException'],
     ['<CreateBucketConfiguration>', 'us-east-1', 'MalformedXML'],
     ['<Other/>', 'us-east-1', 'MalformedXML'],
     ['<CreateBucketConfiguration><Nonsense/></CreateBucketConfiguration>', 'us-east-1', 'MalformedXML'],

@@ -106,6 +106,7 @@ describe('ListObjectsV2', () => {
     'list-type=2&continuation-token=',
     'list-type=2&continuation-token=bad',
     'list-type=2&encoding-type=base64',
+    'list-type=2&encoding-type=',
     'list-type=3',
     'max-keys=x',
     'encoding-type=none',
@@ -114,8 +115,22 @@ describe('ListObjectsV2', () => {
     expect([answer.status, answer.element('Code')]).toEqual([400, 'InvalidArgument']);
   });
 
+  test.each([
+    ['max-keys=-1', 'maxKeys', 'Argument maxKeys must be an integer between 0 and 2147483647'],
+    ['max-keys=x', 'max-keys', 'Provided max-keys not an integer or within integer range'],
+    [
+      'uploads&max-uploads=-1',
+      'max-uploads',
+      'Argument max-uploads must be an integer between 0 and 2147483647',
+    ],
+    ['encoding-type=', 'encoding-type', 'Invalid Encoding Method specified in Request'],
+  ])('%s is told to be wrong about %s', async (query, name, message) => {
+    const answer = await list(query);
+    expect([answer.element('ArgumentName'), answer.element('Message')]).toEqual([name, message]);
+  });
+
   test('parameters without a value are as good as none', async () => {
-    const answer = await list('list-type=2&delimiter=&prefix=&start-after=&max-keys=&encoding-type=');
+    const answer = await list('list-type=2&delimiter=&prefix=&start-after=&max-keys=');
     expect(shown(answer).keys).toHaveLength(keys.length);
     for (const name of ['Delimiter', 'StartAfter', 'EncodingType'])
       expect(answer.element(name)).toBeUndefined();
@@ -165,7 +180,23 @@ describe('encoding-type=url', () => {
 });
 
 describe('page by page', () => {
-  const part = fc.constantFrom('a', 'b', '/', '//', '-', 'é', '😀', '\uffee', '&', '\u0001');
+  const part = fc.constantFrom(
+    'a',
+    'b',
+    '/',
+    '//',
+    '-',
+    'é',
+    '😀',
+    '\uffee',
+    '&',
+    '\u0001',
+    '+',
+    ' ',
+    '%2F',
+    '~',
+    '*',
+  );
   const key = fc.array(part, { minLength: 1, maxLength: 5 }).map((parts) => parts.join(''));
   const input = fc.record({
     keys: fc.uniqueArray(key, { maxLength: 25 }),
@@ -207,6 +238,14 @@ describe('page by page', () => {
           v1.set('marker', plainText(last ?? ''));
         };
         expect(await pages(bucket, v1, byMarker)).toEqual(whole);
+        // As clients read an encoded list: each name decoded once, with + for a space.
+        const decoded = (text: string) => decodeURIComponent(text.replaceAll('+', ' '));
+        const encoded = new URLSearchParams({ ...common, 'encoding-type': 'url' });
+        const found = await pages(bucket, encoded, (answer) => {
+          const last = answer.element('NextMarker') ?? answer.elements('Key').at(-1);
+          encoded.set('marker', decoded(last ?? ''));
+        });
+        expect({ keys: found.keys.map(decoded), prefixes: found.prefixes.map(decoded) }).toEqual(whole);
       }),
       { numRuns: 100 },
     );

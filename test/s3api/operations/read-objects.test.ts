@@ -138,7 +138,7 @@ describe('GetObject', () => {
 
   test('replaces headers by response-*', async () => {
     const { headers } = await get('/abc/digits?response-content-type=a%2Fb&response-cache-control=');
-    expect(headers).toMatchObject({ 'content-type': 'a/b', 'cache-control': '' });
+    expect(headers).toMatchObject({ 'content-type': 'a/b', 'cache-control': 'max-age=9' });
   });
 
   test('hands on what Cache-Control allows of a cache', async () => {
@@ -186,13 +186,17 @@ describe('stored checksums', () => {
   ];
 
   test('are not shown with a range or a part, whose bytes they are not of', async () => {
-    const ranged = await get('/abc/digits', { ...mode, range: 'bytes=0-9' });
+    const ranged = await get('/abc/digits', { ...mode, range: 'bytes=0-8' });
     expect(ranged.headers).not.toHaveProperty('x-amz-checksum-crc32');
     service.amend('abc', 'digits', { parts });
     expect(await ofPart(2)).not.toHaveProperty('x-amz-checksum-crc32');
   });
 
-  test('are shown with the part that is the whole object', async () => {
+  test('are shown with the range or the part that is the whole object', async () => {
+    expect((await get('/abc/digits', { ...mode, range: 'bytes=-15' })).headers).toMatchObject({
+      'content-range': 'bytes 0-9/10',
+      'x-amz-checksum-crc32': 'Ki4F2w==',
+    });
     expect(await ofPart(1)).toMatchObject({
       'x-amz-checksum-crc32': 'Ki4F2w==',
       'x-amz-checksum-type': 'FULL_OBJECT',
