@@ -47,7 +47,7 @@ const credential = {
 };
 const authenticator = new Authenticator(
   systemClock,
-  { lookup: (id) => (id === accessKeyId ? credential : undefined) },
+  { hasUser: () => true, lookup: (id) => (id === accessKeyId ? credential : undefined) },
   { region: 'us-east-1', service: 's3' },
 );
 const request = signedGet();

@@ -100,16 +100,16 @@ export const plantedDefects: readonly PlantedDefect[] = [
   {
     name: 'a reader may write',
     file: 'src/auth/access.ts',
-    right: "if (identity.policy === 'readonly' && !reads.test(action)) {",
-    wrong: "if (identity.policy === 'readonly' && action === '') {",
+    right: "if (identity.policy === 'readonly' && !reads.test(action)) return",
+    wrong: "if (identity.policy === 'readonly' && action === '') return",
     foundBy: ['test/auth/access', ...matrix],
   },
   {
     name: 'everyone owns every bucket',
     file: 'src/auth/access.ts',
-    right: 'if (bucket.owner === identity.userName)',
-    wrong: 'if (bucket.owner)',
-    foundBy: matrix,
+    right: "return policy === 'admin' || (policy === 'readwrite' && bucket.owner === userName);",
+    wrong: "return policy === 'admin' || policy === 'readwrite';",
+    foundBy: ['test/auth/access', ...matrix],
   },
   {
     name: 'the body is asked for before its request is authorised',

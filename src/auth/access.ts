@@ -1,66 +1,175 @@
+import type { BucketAccess } from '../common/access-control.ts';
 import { S3Error } from '../s3api/errors.ts';
+import { evaluatePolicy } from '../s3api/policy/evaluate.ts';
+import { parsePolicy } from '../s3api/policy/parse-policy.ts';
+import type { BucketPolicy, PolicyQuestion, Verdict } from '../s3api/policy/policy.ts';
 import type { Identity } from '../s3api/service.ts';
+import { bucketPermissions, isGranted, objectPermissions } from './grants.ts';
+import { ObjectGate } from './object-gate.ts';
 
-/** What is decided about: the bucket's owner is all that matters as long as there are no ACLs and no bucket policies. */
-export interface OwnedBucket {
+/** Who asks where nobody signed. */
+export const anonymous: Identity = { userName: '', policy: 'anonymous', accessKeyId: '' };
+
+/** What is decided about. */
+export interface GuardedBucket {
+  readonly name: string;
   readonly owner: string;
+  readonly access?: BucketAccess;
 }
 
 /** The rule that decided, by name. */
 export type AccessRule =
   | 'admin-may-everything'
+  | 'anonymous-owns-nothing'
   | 'anyone-may-list-own-buckets'
   | 'readonly-may-only-read'
   | 'readwrite-may-create-buckets'
   | 'owner-may'
+  | 'policy-denies'
+  | 'policy-allows'
+  | 'acl-allows'
   | 'bucket-of-another'
   | 'no-such-bucket';
 
-export interface Decision {
-  readonly effect: 'allow' | 'deny';
-  readonly rule: AccessRule;
+/** `object`: the gate decides once the object is known. */
+export type Decision =
+  | { readonly effect: 'allow' | 'deny'; readonly rule: AccessRule }
+  | { readonly effect: 'object'; readonly gate: ObjectGate };
+
+/** What is asked about; `values` tells what the request has for the keys of a policy's conditions. */
+export interface AccessQuestion {
+  readonly identity: Identity;
+  /** IAM's name, such as `s3:GetObject`. */
+  readonly action: string;
+  /** Undefined: there is none of that name, or the action is on none. */
+  readonly bucket: GuardedBucket | undefined;
+  readonly key?: string;
+  readonly values: PolicyQuestion['values'];
 }
 
 const reads = /^s3:(Get|List|Head)/;
+/** What only a user can be said to own or make. */
+const ofUsers: ReadonlySet<string> = new Set(['s3:ListAllMyBuckets', 's3:CreateBucket']);
+/** Whoever could lock themselves out of these could not undo it. */
+const ownPolicyActions: ReadonlySet<string> = new Set([
+  's3:GetBucketPolicy',
+  's3:PutBucketPolicy',
+  's3:DeleteBucketPolicy',
+]);
 
 /**
- * Whether `identity` may do `action` (IAM's name, such as `s3:GetObject`) on a bucket; undefined: there is none of that name.
- * Pure. A denial by `no-such-bucket` is to be answered NoSuchBucket, every other AccessDenied: nothing that is created
- * between this decision and the operation is ever open to a caller who was not asked about it.
+ * Decides who may do what: a policy's denial first, then the rights of admins and owners, then what policy and ACLs allow. Policies are
+ * taken apart once, when they are first asked.
  */
-export function decide(identity: Identity, action: string, bucket: OwnedBucket | undefined): Decision {
-  if (identity.policy === 'admin') return { effect: 'allow', rule: 'admin-may-everything' };
-  if (action === 's3:ListAllMyBuckets') return { effect: 'allow', rule: 'anyone-may-list-own-buckets' };
-  if (identity.policy === 'readonly' && !reads.test(action)) {
-    return { effect: 'deny', rule: 'readonly-may-only-read' };
+export class AccessControl {
+  readonly #policies = new WeakMap<BucketAccess, BucketPolicy>();
+
+  /**
+   * Returns where the question is allowed: undefined, or the gate that each object is still to be shown to. Throws AccessDenied, or
+   * NoSuchBucket where there is no bucket to be allowed anything on.
+   */
+  authorise(question: AccessQuestion, bucketName: string | undefined): ObjectGate | undefined {
+    const decision = this.decide(question);
+    if (decision.effect === 'allow') return undefined;
+    if (decision.effect === 'object') return decision.gate;
+    if (decision.rule === 'no-such-bucket' && bucketName !== undefined) {
+      throw new S3Error('NoSuchBucket', { extra: { BucketName: bucketName } });
+    }
+    throw new S3Error('AccessDenied');
   }
-  // Whether the name is taken is for the operation to say.
-  if (action === 's3:CreateBucket') return { effect: 'allow', rule: 'readwrite-may-create-buckets' };
-  if (!bucket) return { effect: 'deny', rule: 'no-such-bucket' };
-  if (bucket.owner === identity.userName) return { effect: 'allow', rule: 'owner-may' };
-  return { effect: 'deny', rule: 'bucket-of-another' };
+
+  /** AccessDenied where the bucket's policy denies it. Whether anything allows it is not asked. */
+  refuseDenied(question: AccessQuestion): void {
+    const { bucket } = question;
+    if (bucket && this.#ask(question, bucket) === 'deny') throw new S3Error('AccessDenied');
+  }
+
+  /**
+   * Decides on what is known before the object is. A denial by `no-such-bucket` is to be answered NoSuchBucket, every other AccessDenied:
+   * nothing that is created between this decision and the operation is ever open to a caller who was not asked about it.
+   */
+  decide(question: AccessQuestion): Decision {
+    const { identity, action, bucket } = question;
+    if (identity.policy === 'anonymous' && ofUsers.has(action)) return deny('anonymous-owns-nothing');
+    const isAdmin = identity.policy === 'admin';
+    if (isAdmin && bucket?.access === undefined) return allow('admin-may-everything');
+    if (action === 's3:ListAllMyBuckets') return allow('anyone-may-list-own-buckets');
+    if (identity.policy === 'readonly' && !reads.test(action)) return deny('readonly-may-only-read');
+    // Whether the name is taken is for the operation to say.
+    if (action === 's3:CreateBucket') return allow('readwrite-may-create-buckets');
+    if (!bucket) return deny('no-such-bucket');
+    const isOwner = isOwnerOf(bucket, identity);
+    if (isOwner && bucket.access === undefined) return allow('owner-may');
+    return this.#decideOnBucket(question, bucket, isAdmin, isOwner);
+  }
+
+  #decideOnBucket(
+    question: AccessQuestion,
+    bucket: GuardedBucket,
+    isAdmin: boolean,
+    isOwner: boolean,
+  ): Decision {
+    const { identity, action, key } = question;
+    const verdict = this.#ask(question, bucket);
+    const isOwnPolicy = (isAdmin || isOwner) && ownPolicyActions.has(action);
+    if (verdict === 'deny' && !isOwnPolicy) return deny('policy-denies');
+    if (isAdmin) return allow('admin-may-everything');
+    const permission = key === undefined ? undefined : objectPermissions.get(action);
+    if (permission !== undefined) {
+      const mayList = () => this.#mayList(question);
+      const isAllowed = verdict === 'allow';
+      return { effect: 'object', gate: new ObjectGate(identity, bucket, permission, isAllowed, mayList) };
+    }
+    if (isOwner) return allow('owner-may');
+    if (verdict === 'allow') return allow('policy-allows');
+    const wanted = bucketPermissions.get(action);
+    const { access } = bucket;
+    const isOpen =
+      wanted !== undefined &&
+      access?.ownership !== 'BucketOwnerEnforced' &&
+      isGranted(access?.grants, identity, wanted);
+    return isOpen ? allow('acl-allows') : deny('bucket-of-another');
+  }
+
+  #mayList(question: AccessQuestion): boolean {
+    const about = { ...question, action: 's3:ListBucket', key: undefined };
+    return this.decide(about).effect === 'allow';
+  }
+
+  #ask({ identity, action, key, values }: AccessQuestion, bucket: GuardedBucket): Verdict {
+    const policy = this.#policyOf(bucket);
+    if (policy === undefined) return 'neither';
+    const user = identity.policy === 'anonymous' ? undefined : identity.userName;
+    const resource = key === undefined ? bucket.name : `${bucket.name}/${key}`;
+    return evaluatePolicy(policy, { user, action, resource, values });
+  }
+
+  #policyOf({ name, access }: GuardedBucket): BucketPolicy | undefined {
+    if (access?.policy === undefined) return undefined;
+    let policy = this.#policies.get(access);
+    if (policy === undefined) {
+      // Who is named in it was looked at when it was put.
+      policy = parsePolicy(access.policy, { bucket: name, isUser: () => true });
+      this.#policies.set(access, policy);
+    }
+    return policy;
+  }
 }
 
-/** The buckets there are, by name; answers at once. */
-export interface OwnedBuckets {
-  get(bucket: string): OwnedBucket | undefined;
+/** Whether nothing has to be asked: the common case, decided without a look at anything but the bucket's own record. */
+export function mayOutright({ policy, userName }: Identity, bucket: GuardedBucket | undefined): boolean {
+  if (bucket === undefined || bucket.access !== undefined) return false;
+  return policy === 'admin' || (policy === 'readwrite' && bucket.owner === userName);
 }
 
-/**
- * `decide` over the buckets there are now; returns if it allows. Throws AccessDenied, or NoSuchBucket where there is no bucket
- * to be allowed anything on. `bucket` undefined: the action is on none.
- */
-export function authorise(
-  identity: Identity,
-  action: string,
-  bucket: string | undefined,
-  buckets: OwnedBuckets,
-): void {
-  const owned = bucket === undefined ? undefined : buckets.get(bucket);
-  const { effect, rule } = decide(identity, action, owned);
-  if (effect === 'allow') return;
-  if (rule === 'no-such-bucket' && bucket !== undefined) {
-    throw new S3Error('NoSuchBucket', { extra: { BucketName: bucket } });
-  }
-  throw new S3Error('AccessDenied');
+export function isOwnerOf({ owner }: GuardedBucket, { policy, userName }: Identity): boolean {
+  return policy !== 'anonymous' && owner === userName;
+}
+
+function allow(rule: AccessRule): Decision {
+  return { effect: 'allow', rule };
+}
+
+function deny(rule: AccessRule): Decision {
+  return { effect: 'deny', rule };
 }

@@ -12,6 +12,7 @@ import {
 } from '../common/sigv4.ts';
 import { invalidArgument, S3Error } from '../s3api/errors.ts';
 import type { Identity } from '../s3api/service.ts';
+import { anonymous } from './access.ts';
 import { type PayloadMode, parsePayloadMode } from './payload-mode.ts';
 import {
   hasQueryCredentials,
@@ -37,6 +38,7 @@ export interface Credential {
 /** Answers at once, from memory that a watch keeps current. */
 export interface CredentialSource {
   lookup(accessKeyId: string): Credential | undefined;
+  hasUser(name: string): boolean;
 }
 
 /** A request as it came off the wire; strings hold one byte a character, as Node gives them. */
@@ -59,9 +61,10 @@ export interface ChunkSigning {
 
 export interface Authenticated {
   readonly identity: Identity;
-  readonly form: 'header' | 'query';
+  readonly form: 'header' | 'query' | 'anonymous';
   readonly payload: PayloadMode;
-  readonly chunkSigning: ChunkSigning;
+  /** Undefined where nobody signed. */
+  readonly chunkSigning: ChunkSigning | undefined;
 }
 
 export interface AuthenticatorSettings {
@@ -92,6 +95,24 @@ export class Authenticator {
     this.clock = clock;
     this.credentials = credentials;
     this.settings = settings;
+  }
+
+  /** Whether there is a user of that name now. */
+  hasUser(name: string): boolean {
+    return this.credentials.hasUser(name);
+  }
+
+  /** As `authenticate`, but a request that brings no credentials of any kind is nobody's. One that brings wrong ones never is. */
+  identify(request: SignedRequest): Authenticated {
+    const { headers, rawTarget } = request;
+    if (headers.authorization !== undefined) return this.authenticate(request);
+    const question = rawTarget.indexOf('?');
+    const parameters = question < 0 ? noParameters : queryParameters(rawTarget.slice(question + 1));
+    if (parameters.length > 0 && hasQueryCredentials(parameters)) return this.authenticate(request);
+    const payload = parsePayloadMode(String(headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD'));
+    // Chunks are signed with a chain that begins at the request's own signature.
+    if (payload.kind === 'signed-chunks') throw new S3Error('AccessDenied');
+    return { identity: anonymous, form: 'anonymous', payload, chunkSigning: undefined };
   }
 
   /** Throws the `S3Error` that S3 answers where the request is not, or not rightly, signed. */

@@ -71,6 +71,10 @@ export class Credentials implements CredentialSource {
     return { identity, secretAccessKey: key.secretAccessKey, disabled: key.disabled };
   }
 
+  hasUser(name: string): boolean {
+    return name === rootUserName || this.users.get(name) !== undefined;
+  }
+
   async close(): Promise<void> {
     await this.users.close();
     await this.keys.close();

@@ -42,7 +42,7 @@ export class RequestBody implements UploadBody {
   private state: 'new' | 'reading' | 'whole' = 'new';
 
   /** `signing` is needed where the spec's chunks are signed. */
-  constructor(source: Readable, spec: PayloadSpec, signing: ChunkSigning) {
+  constructor(source: Readable, spec: PayloadSpec, signing: ChunkSigning | undefined) {
     this.source = source;
     this.spec = spec;
     if (spec.chunks) {

@@ -1,6 +1,6 @@
 import type { Identity } from '../s3api/service.ts';
 
-export type Policy = Identity['policy'];
+export type Policy = Exclude<Identity['policy'], 'anonymous'>;
 export const policies: readonly Policy[] = ['admin', 'readwrite', 'readonly'];
 
 /** A user as the coordination store keeps it. */

@@ -1,3 +1,5 @@
+import type { ObjectAccess } from './access-control.ts';
+
 /** The value types that every layer shares when it speaks of an object: its metadata, digests and upload bodies. */
 
 /** Headers that S3 stores with an object and gives back unchanged. A value may be the empty string. */
@@ -58,6 +60,8 @@ export interface ObjectMeta {
   readonly tagCount?: number;
   /** Only of an object made by multipart upload, where the backend still knows them. */
   readonly parts?: readonly ObjectPart[];
+  /** Absent: it is its bucket's owner's alone, as every object is where the backend keeps no such thing. */
+  readonly access?: ObjectAccess;
 }
 
 /** A word about an object or a bucket that its owner may change at any time. */

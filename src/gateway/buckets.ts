@@ -1,3 +1,4 @@
+import type { BucketAccess } from '../common/access-control.ts';
 import type { Tag } from '../common/object-meta.ts';
 import type { BucketRecord } from '../mounts/mount.ts';
 import { S3Error } from '../s3api/errors.ts';
@@ -63,9 +64,26 @@ export class Buckets {
    * A name under which the root mount still holds something, though no bucket of that name is known, is given to admins only: the
    * one whose record was lost may have been anybody's.
    */
-  async create(caller: Identity, bucket: BucketName): Promise<void> {
+  async create(caller: Identity, bucket: BucketName, access?: BucketAccess): Promise<void> {
     try {
-      await this.#create(caller, bucket);
+      await this.#create(caller, bucket, access);
+    } catch (error) {
+      throw toS3Error(error);
+    }
+  }
+
+  /** NoSuchBucket. What `change` throws is passed on. */
+  async changeAccess(
+    bucket: BucketName,
+    change: (present: BucketAccess, bucket: BucketInfo) => BucketAccess,
+  ): Promise<void> {
+    try {
+      const found = this.#namespace.bucket(bucket);
+      const isThere = await this.#records.change(found, (record) => ({
+        ...record,
+        access: change(record.access ?? {}, toInfo(record)),
+      }));
+      if (!isThere) throw new S3Error('NoSuchBucket', { extra: { BucketName: bucket } });
     } catch (error) {
       throw toS3Error(error);
     }
@@ -91,7 +109,7 @@ export class Buckets {
     }
   }
 
-  async #create(caller: Identity, bucket: BucketName): Promise<void> {
+  async #create(caller: Identity, bucket: BucketName, access: BucketAccess | undefined): Promise<void> {
     const isTaken = this.#records.get(bucket) !== undefined;
     if (!isTaken && caller.policy !== 'admin' && (await holdsKeysOf(this.#namespace.root, bucket))) {
       throw new S3Error('BucketAlreadyExists', {
@@ -100,7 +118,8 @@ export class Buckets {
         extra: { BucketName: bucket },
       });
     }
-    if (await this.#records.create({ name: bucket, owner: caller.userName, kind: 'root' })) return;
+    const record = { name: bucket, owner: caller.userName, kind: 'root', access } as const;
+    if (await this.#records.create(record)) return;
     const owner = this.#records.get(bucket)?.owner;
     throw new S3Error(owner === caller.userName ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', {
       extra: { BucketName: bucket },
@@ -141,6 +160,6 @@ function ignoreEnded(error: unknown): void {
   if (!(error instanceof UfsError) || error.kind !== 'no-such-upload') throw error;
 }
 
-function toInfo({ name, owner, createdMs, tags }: BucketRecord): BucketInfo {
-  return { name: name as BucketName, owner, createdMs, tags };
+function toInfo({ name, owner, createdMs, tags, access }: BucketRecord): BucketInfo {
+  return { name: name as BucketName, owner, createdMs, tags, access };
 }

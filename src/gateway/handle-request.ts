@@ -1,16 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authenticated, Authenticator } from '../auth/authenticate.ts';
+import type { ObjectGate } from '../auth/object-gate.ts';
+import { assert } from '../common/assert.ts';
 import { type AtOnce, isPending } from '../common/at-once.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Random } from '../common/random.ts';
-import type { S3Request, S3Response } from '../s3api/call.ts';
+import type { Route, S3Request, S3Response } from '../s3api/call.ts';
+import { corsHeaders, findCorsRule } from '../s3api/cors.ts';
 import { errorResponse, S3Error } from '../s3api/errors.ts';
+import type { AnswerHeaders } from '../s3api/headers.ts';
+import { preflight, preflightRoute } from '../s3api/operations/preflight.ts';
 import { parseTarget } from '../s3api/path.ts';
+import { objectOf } from '../s3api/request.ts';
 import { matchRoute } from '../s3api/router.ts';
 import type { ObjectService } from '../s3api/service.ts';
 import { AccessLog, type LineWriter } from './access-log.ts';
+import { Doorkeeper } from './doorkeeper.ts';
 import { toS3Error } from './error-map.ts';
 import { IncomingBody } from './incoming-body.ts';
 import type { BucketLookup } from './namespace.ts';
@@ -44,6 +51,9 @@ export interface RequestCount {
 const operationsHere: ReadonlySet<string> = new Set(['GetObject', 'HeadObject']);
 const errorsHere: ReadonlySet<string> = new Set(['NotModified', 'PreconditionFailed', 'InvalidRange']);
 
+/** What shows the version that it reads to the call's gate by itself; for every other operation it is looked up and shown before. */
+const asksGate: ReadonlySet<string> = new Set(['GetObject', 'HeadObject']);
+
 const handedOver: WriteOutcome = { kind: 'handed-over' };
 
 /** Codes of status 5xx that tell of no fault. */
@@ -56,10 +66,12 @@ export class RequestPipeline implements RequestTaker {
   readonly #log: Log;
   readonly #accounts: RequestAccounts;
   readonly #authenticator: Authenticator;
+  readonly #doorkeeper: Doorkeeper;
   readonly #buckets: BucketLookup;
   readonly #service: ObjectService;
   readonly #settings: PipelineSettings;
   readonly #unreadBodies = new UnreadBodies();
+  readonly #isUser: (name: string) => boolean;
   #inFlight = 0;
   #requests = 0;
 
@@ -80,6 +92,8 @@ export class RequestPipeline implements RequestTaker {
     this.#accounts = new RequestAccounts(clock, metrics, new AccessLog(clock, log, lines));
     metrics.showInFlight(() => this.#inFlight);
     this.#authenticator = authenticator;
+    this.#doorkeeper = new Doorkeeper(clock, buckets, settings.scheme === 'https');
+    this.#isUser = (name) => authenticator.hasUser(name);
     this.#buckets = buckets;
     this.#service = service;
     this.#settings = settings;
@@ -128,7 +142,8 @@ export class RequestPipeline implements RequestTaker {
     return this.#write(res, progress, this.#failure(req, progress, failure));
   }
 
-  #write(res: ServerResponse, progress: Progress, response: S3Response): AtOnce<WriteOutcome> {
+  #write(res: ServerResponse, progress: Progress, answered: S3Response): AtOnce<WriteOutcome> {
+    const response = progress.crossOrigin ? withHeaders(answered, progress.crossOrigin) : answered;
     progress.response = response;
     const own = ['x-amz-request-id', progress.requestId, 'server', 'Forebay'];
     return writeResponse(progress.body, res, response, own, this.#unreadBodies);
@@ -157,7 +172,12 @@ export class RequestPipeline implements RequestTaker {
     if (progress.inFlight > this.#settings.maxInFlight) throw new S3Error('SlowDown');
     refuseAmbiguousHeaders(req);
     const request = this.#parse(req, progress.requestId);
-    const authenticated = this.#authenticator.authenticate({
+    if (req.headers.origin !== undefined) progress.crossOrigin = this.#crossOrigin(request);
+    if (request.method === 'OPTIONS' && request.bucket !== undefined) {
+      progress.route = preflightRoute;
+      return preflight(request, this.#buckets.get(request.bucket));
+    }
+    const authenticated = this.#authenticator.identify({
       method: request.method,
       rawTarget: request.rawTarget,
       rawPath: request.rawPath,
@@ -169,9 +189,28 @@ export class RequestPipeline implements RequestTaker {
     progress.route = route;
     const call = this.#call(request, authenticated, progress);
     if (this.#settings.elsewhere && !operationsHere.has(route.operation)) throw new S3Error('NotImplemented');
-    if (route.action !== undefined) call.check(route.action, request.bucket);
+    call.check(route);
     progress.body.accept(authenticated);
-    return route.handler(call);
+    return call.gate === undefined ? route.handler(call) : this.#guarded(route, call, call.gate);
+  }
+
+  /** Runs an operation that is about an object which may be closed to the caller. */
+  #guarded(route: Route, call: RequestCall, gate: ObjectGate): AtOnce<S3Response> {
+    if (asksGate.has(route.operation)) {
+      const response = route.handler(call);
+      return isPending(response) ? response.then((ready) => shown(gate, ready)) : shown(gate, response);
+    }
+    const { service, request, signal } = call;
+    return service.headObject(objectOf(request), { gate, signal }).then(() => route.handler(call));
+  }
+
+  #crossOrigin(request: S3Request): AnswerHeaders | undefined {
+    const { method, headers, bucket } = request;
+    const rules = bucket === undefined ? undefined : this.#buckets.get(bucket)?.access?.cors;
+    if (rules === undefined || method === 'OPTIONS') return undefined;
+    const question = { origin: headers.origin ?? '', method, headers: [] };
+    const rule = findCorsRule(rules, question);
+    return rule && corsHeaders(rule, question);
   }
 
   #parse(req: IncomingMessage, requestId: string): S3Request {
@@ -194,9 +233,11 @@ export class RequestPipeline implements RequestTaker {
 
   #call(request: S3Request, authenticated: Authenticated, progress: Progress): RequestCall {
     const checksumsOf = progress.route?.operation === 'CompleteMultipartUpload' ? 'object' : 'body';
-    return new RequestCall(request, authenticated.identity, this.#service, this.#buckets, progress.body, {
+    const { body } = progress;
+    return new RequestCall(request, authenticated, this.#service, this.#doorkeeper, this.#buckets, body, {
       region: this.#settings.region,
       checksumsOf,
+      isUser: this.#isUser,
       noteFault: (error) => this.#logFault(request.requestId, error),
     });
   }
@@ -243,6 +284,17 @@ export class RequestPipeline implements RequestTaker {
     this.#requests = (this.#requests + 1) % 0x1_0000_0000;
     return this.#processId + this.#requests.toString(16).toUpperCase().padStart(8, '0');
   }
+}
+
+/** An answer about an object that was not shown to its gate is an answer that nobody decided about. */
+function shown(gate: ObjectGate, response: S3Response): S3Response {
+  if (!gate.wasAsked) response.giveBack?.();
+  assert(gate.wasAsked, 'an object is shown to its gate before anything is told of it');
+  return response;
+}
+
+function withHeaders(response: S3Response, more: AnswerHeaders): S3Response {
+  return { ...response, headers: { ...response.headers, ...more } };
 }
 
 /**

@@ -51,8 +51,10 @@ export class ObjectReads {
   async headObject(ref: ObjectRef, options: ReadOptions = {}) {
     try {
       const place = await this.#namespace.locate(ref.bucket, ref.key);
+      refuseEarly(place, options);
       for (let attempt = 1; ; attempt++) {
         const found = await this.#lookUp(place, laterOptions(options, attempt));
+        options.gate?.admit(found.meta);
         try {
           const part = await this.#findPart(place, found.meta, options);
           return { ...found, part, owner: this.#settings.workerId };
@@ -61,7 +63,7 @@ export class ObjectReads {
         }
       }
     } catch (error) {
-      throw inBucket(error, ref);
+      throw inBucket(error, ref, options);
     }
   }
 
@@ -77,12 +79,13 @@ export class ObjectReads {
       }
       const found = this.#peek(place, options);
       if (!found) return this.#getLater(ref, place, select, options);
+      options.gate?.admit(found.meta);
       const selection = select(found);
       const read = this.#openNow(place, found.meta, selection.range, options);
       if (!read) return this.#getLater(ref, place, select, options, { found, selection });
       return this.#readObject(found, selection, read);
     } catch (error) {
-      throw inBucket(error, ref);
+      throw inBucket(error, ref, options);
     }
   }
 
@@ -97,10 +100,12 @@ export class ObjectReads {
     try {
       const options = ownOptions(asked);
       const place = await located;
+      refuseEarly(place, options);
       for (let attempt = 1; ; attempt++) {
         const known = attempt === 1 ? first : undefined;
         const found: FoundMeta = known?.found ?? (await this.#lookUp(place, laterOptions(options, attempt)));
         try {
+          if (!known) options.gate?.admit(found.meta);
           const selection = known?.selection ?? (await this.#select(place, found, select, options));
           const read = await this.#open(place, found, selection.range, options);
           return this.#readObject(found, selection, read);
@@ -111,7 +116,7 @@ export class ObjectReads {
         }
       }
     } catch (error) {
-      throw inBucket(error, ref);
+      throw inBucket(error, ref, asked);
     }
   }
 
@@ -207,8 +212,8 @@ function laterOptions(options: ReadOptions, attempt: number): ReadOptions {
 
 /** Every option as a property of its own, which a spread takes along; what was behind a getter is made here. */
 function ownOptions(options: ReadOptions): { [Name in keyof Required<ReadOptions>]: ReadOptions[Name] } {
-  const { signal, partNumber, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read } = options;
-  return { signal, partNumber, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read };
+  const { signal, gate, partNumber, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read } = options;
+  return { signal, gate, partNumber, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read };
 }
 
 const noBytes = Buffer.alloc(0);
@@ -228,10 +233,20 @@ function isMoved(error: unknown): boolean {
   return error instanceof UfsError && error.kind === 'moved';
 }
 
-/** As S3 does, NoSuchKey names the key. */
-function inBucket(error: unknown, ref: ObjectRef): S3Error {
+/** Where no object has an ACL of its own there is nothing to look up for a caller who is refused anyway. */
+function refuseEarly({ backend }: Place, { gate }: ReadOptions): void {
+  if (gate && !backend.capabilities.objectAcls) gate.admit({});
+}
+
+/** As S3 does, NoSuchKey names the key; but whoever may not know that there is no such key, or what the cache holds, is told neither. */
+function inBucket(error: unknown, ref: ObjectRef, { gate }: ReadOptions): S3Error {
   const mapped = toS3Error(error);
-  if (mapped.code !== 'NoSuchKey' || mapped.extra.Key !== undefined) return mapped;
-  const { headers, cause } = mapped;
-  return new S3Error('NoSuchKey', { extra: { Key: ref.key }, headers, cause });
+  const named = mapped.code === 'NoSuchKey' && mapped.extra.Key === undefined ? naming(mapped, ref) : mapped;
+  return gate && tellsOfKeys.has(named.code) ? gate.absent(named) : named;
+}
+
+const tellsOfKeys: ReadonlySet<string> = new Set(['NoSuchKey', 'NoSuchVersion', 'GatewayTimeout']);
+
+function naming({ headers, cause }: S3Error, { key }: ObjectRef): S3Error {
+  return new S3Error('NoSuchKey', { extra: { Key: key }, headers, cause });
 }

@@ -1,3 +1,4 @@
+import type { BucketAccess, ObjectAccess } from '../common/access-control.ts';
 import type { AtOnce } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
 import type {
@@ -64,8 +65,15 @@ export class GatewayObjectService implements ObjectService {
     return this.#buckets.ownedBy(caller);
   }
 
-  createBucket(caller: Identity, bucket: BucketName): Promise<void> {
-    return this.#buckets.create(caller, bucket);
+  createBucket(caller: Identity, bucket: BucketName, access?: BucketAccess): Promise<void> {
+    return this.#buckets.create(caller, bucket, access);
+  }
+
+  changeBucketAccess(
+    bucket: BucketName,
+    change: (present: BucketAccess, bucket: BucketInfo) => BucketAccess,
+  ): Promise<void> {
+    return this.#buckets.changeAccess(bucket, change);
   }
 
   getBucket(bucket: BucketName): Promise<BucketInfo> {
@@ -141,6 +149,7 @@ export class GatewayObjectService implements ObjectService {
       return this.#metadata.write(place, () =>
         place.backend.put(place.path, input.body, {
           ...newObject(input),
+          access: keptAccess(place, input.access),
           condition: input.condition,
           signal: input.signal,
           beforeCommit,
@@ -166,7 +175,8 @@ export class GatewayObjectService implements ObjectService {
       this.#reads.fromSource(input.source, async (source, meta) => {
         input.checkSource(meta);
         refuseTags(place, input.tags);
-        const common = { condition: input.condition, signal: input.signal, beforeCommit };
+        const access = keptAccess(place, input.access);
+        const common = { condition: input.condition, access, signal: input.signal, beforeCommit };
         return this.#metadata.write(place, async () => {
           if (source.backend === place.backend && place.backend.capabilities.serverSideCopy) {
             return place.backend.copy(source.path, place.path, {
@@ -189,6 +199,23 @@ export class GatewayObjectService implements ObjectService {
     );
   }
 
+  async putObjectAccess(
+    ref: ObjectRef,
+    access: ObjectAccess,
+    { generation, signal }: { readonly generation: string; readonly signal?: AbortSignal },
+  ): Promise<ObjectMeta> {
+    return this.#change(ref, async (place, beforeCommit) => {
+      const { backend, path } = place;
+      const kept = keptAccess(place, access);
+      if (kept === undefined || !backend.amend) return backend.head(path, { signal });
+      await beforeCommit();
+      return this.#metadata.write(
+        place,
+        () => backend.amend?.(path, { access: kept, generation }, { signal }) as Promise<ObjectMeta>,
+      );
+    });
+  }
+
   async listObjects(bucket: BucketName, input: ListInput) {
     try {
       const sources = await this.#namespace.sources(bucket, input.prefix);
@@ -201,13 +228,18 @@ export class GatewayObjectService implements ObjectService {
 
   async createUpload(
     ref: ObjectRef,
-    input: NewObject & { checksumAlgorithm?: ChecksumAlgorithm; checksumType?: ChecksumType },
+    input: NewObject & {
+      access?: ObjectAccess;
+      checksumAlgorithm?: ChecksumAlgorithm;
+      checksumType?: ChecksumType;
+    },
   ) {
     return this.#change(ref, async (place, beforeCommit) => {
       refuseTags(place, input.tags);
       await beforeCommit();
       return place.backend.createUpload(place.path, {
         ...newObject(input),
+        access: keptAccess(place, input.access),
         checksumAlgorithm: input.checksumAlgorithm,
         checksumType: input.checksumType,
       });
@@ -303,6 +335,22 @@ export class GatewayObjectService implements ObjectService {
     const chunks = sizeBytes === 0 ? nothing() : source.backend.read(source.path, meta, range, { signal });
     return new PlainBody(chunks, sizeBytes);
   }
+}
+
+/**
+ * What is kept of an object's access. Where a backend keeps none, every object is its bucket's owner's, so that nothing is lost of what
+ * gives no right to anybody else; everything else is NotImplemented.
+ */
+function keptAccess({ backend, bucket }: Place, access: ObjectAccess | undefined): ObjectAccess | undefined {
+  if (access === undefined || backend.capabilities.objectAcls) return access;
+  const isHeld = (access.grants ?? []).every(
+    ({ grantee, permission }) =>
+      'user' in grantee &&
+      (grantee.user === bucket.owner || grantee.user === access.owner) &&
+      permission === 'FULL_CONTROL',
+  );
+  if (!isHeld) throw notImplemented('x-amz-acl');
+  return undefined;
 }
 
 function newObject({ headers, userMetadata, storageClass, tags }: NewObject): NewObject {

@@ -4,7 +4,7 @@ import type { Metrics } from '../common/metrics.ts';
 import type { Cell, Observations } from '../common/plain-metrics.ts';
 import type { Route, S3Response } from '../s3api/call.ts';
 import type { S3Error } from '../s3api/errors.ts';
-import { validatedHeader } from '../s3api/headers.ts';
+import { type AnswerHeaders, validatedHeader } from '../s3api/headers.ts';
 import type { AccessLog } from './access-log.ts';
 import { remoteAddressOf } from './carried-request.ts';
 import type { IncomingBody } from './incoming-body.ts';
@@ -17,10 +17,12 @@ export class Progress {
   readonly body: IncomingBody;
   /** Requests under way when it came, itself among them. */
   inFlight = 0;
-  route: Route | undefined = undefined;
+  route: Pick<Route, 'operation'> | undefined = undefined;
   userName: string | undefined = undefined;
   error: S3Error | undefined = undefined;
   response: S3Response | undefined = undefined;
+  /** What the answer says to a browser whose page asks from another site. */
+  crossOrigin: AnswerHeaders | undefined = undefined;
 
   constructor(requestId: string, startMs: number, body: IncomingBody) {
     this.requestId = requestId;
@@ -68,7 +70,7 @@ export class RequestAccounts {
       path: pathOf(req).slice(0, 2048),
       status: res.statusCode,
       code,
-      user: progress.userName,
+      user: progress.userName || undefined,
       cache: headers?.['x-forebay-cache'],
       validated: headers?.[validatedHeader],
       bytes: response && lengthOf(response),

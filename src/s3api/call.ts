@@ -1,8 +1,9 @@
+import type { ObjectAccess } from '../common/access-control.ts';
 import type { AtOnce } from '../common/at-once.ts';
-import type { UploadBody } from '../common/object-meta.ts';
+import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { S3Error } from './errors.ts';
 import type { BucketName, ObjectKey } from './names.ts';
-import type { Identity, ObjectService } from './service.ts';
+import type { Identity, ObjectService, ReadGate } from './service.ts';
 
 /** A request after its path was parsed and canonicalised, once. Header names are in lower case. */
 export interface S3Request {
@@ -38,8 +39,17 @@ export interface Call {
   upload(): UploadBody;
   /** The whole body of a small request, checked in the same way; `MaxMessageLengthExceeded` above the limit. */
   text(limitBytes: number): Promise<string>;
-  /** Rejects with AccessDenied or NoSuchBucket unless the caller may do `action` there too (for copy sources). */
-  authorise(action: string, bucket: BucketName, key?: ObjectKey): Promise<void>;
+  /**
+   * Rejects with AccessDenied or NoSuchBucket unless the caller may do `action` there too (for copy sources and lists of keys). What it
+   * returns is to be called with each version that is read, and throws AccessDenied.
+   */
+  authorise(action: string, bucket: BucketName, key?: ObjectKey): Promise<(meta: ObjectMeta) => void>;
+  /** Whom a version that the request reads has to be shown to first; undefined: the caller may read any. */
+  readonly gate: ReadGate | undefined;
+  /** Whose an object is that the request writes, and whom its headers open it to; undefined: the bucket's owner's alone. */
+  newObjectAccess(): ObjectAccess | undefined;
+  /** Whether there is a user of that name, which is its canonical id. */
+  readonly isUser: (name: string) => boolean;
   /** For an error that becomes a part of a successful answer: what is the server's own fault goes to the log here too. */
   noteFault(error: S3Error): void;
 }
@@ -69,6 +79,8 @@ export interface Route {
   readonly header?: string;
   /** The IAM action to authorise on the bucket or object; undefined where authentication is enough (ListBuckets). */
   readonly action?: string;
+  /** The handler authorises the action for each key that the body names. */
+  readonly asksEachKey?: true;
   /** True if the operation changes something. */
   readonly writes: boolean;
   readonly handler: Operation;

@@ -143,6 +143,7 @@ export const offeredOperations: readonly Route[] = [
     scope: 'bucket',
     query: ['delete'],
     action: 's3:DeleteObject',
+    asksEachKey: true,
     writes: true,
     handler: deleteObjects,
   },

@@ -1,4 +1,4 @@
-import { invalidArgument, notImplemented } from './errors.ts';
+import { notImplemented } from './errors.ts';
 import type { RequestHeaders } from './headers.ts';
 
 /**
@@ -21,11 +21,6 @@ const writeHeaders = [
   'x-amz-copy-source-server-side-encryption-customer-key-md5',
   'x-amz-object-lock-mode',
   'x-amz-object-lock-retain-until-date',
-  'x-amz-grant-full-control',
-  'x-amz-grant-read',
-  'x-amz-grant-read-acp',
-  'x-amz-grant-write',
-  'x-amz-grant-write-acp',
   'x-amz-write-offset-bytes',
   'x-amz-if-match-initiated-time',
   'x-amz-if-match-last-modified-time',
@@ -37,21 +32,7 @@ const switches = [
   ['x-amz-server-side-encryption-bucket-key-enabled', 'false'],
   ['x-amz-object-lock-legal-hold', 'off'],
   ['x-amz-bucket-object-lock-enabled', 'false'],
-  ['x-amz-object-ownership', 'bucketownerenforced'],
 ] as const;
-
-const cannedAcls: ReadonlySet<string> = new Set([
-  'private',
-  'public-read',
-  'public-read-write',
-  'aws-exec-read',
-  'authenticated-read',
-  'bucket-owner-read',
-  'bucket-owner-full-control',
-  'log-delivery-write',
-]);
-/** Under them an object belongs to the bucket's owner alone, as it always does. */
-const heldAcls: ReadonlySet<string> = new Set(['private', 'bucket-owner-full-control']);
 
 /** NotImplemented. */
 export function refuseOnRead(headers: RequestHeaders): void {
@@ -60,7 +41,7 @@ export function refuseOnRead(headers: RequestHeaders): void {
   }
 }
 
-/** NotImplemented; InvalidArgument for an ACL of a name that S3 does not know. */
+/** NotImplemented. */
 export function refuseOnWrite(headers: RequestHeaders): void {
   for (const name of writeHeaders) {
     if (headers[name] !== undefined) throw notImplemented(name);
@@ -71,8 +52,4 @@ export function refuseOnWrite(headers: RequestHeaders): void {
       throw notImplemented(name);
     }
   }
-  const acl = headers['x-amz-acl'];
-  if (acl === undefined || heldAcls.has(acl)) return;
-  if (!cannedAcls.has(acl)) throw invalidArgument('x-amz-acl', acl);
-  throw notImplemented('x-amz-acl');
 }

@@ -8,12 +8,7 @@ const bucketRows: readonly Row[] = [
   ['PUT', 'PutBucketAbac', ['abac'], 'PutBucketAbac'],
   ['GET', 'GetBucketAbac', ['abac'], 'GetBucketAbac'],
   ['PUT', 'PutBucketAccelerateConfiguration', ['accelerate'], 'PutAccelerateConfiguration'],
-  ['PUT', 'PutBucketAcl', ['acl'], 'PutBucketAcl'],
-  ['GET', 'GetBucketAcl', ['acl'], 'GetBucketAcl'],
   ['PUT', 'PutBucketAnalyticsConfiguration', ['analytics'], 'PutAnalyticsConfiguration'],
-  ['PUT', 'PutBucketCors', ['cors'], 'PutBucketCORS'],
-  ['GET', 'GetBucketCors', ['cors'], 'GetBucketCORS'],
-  ['DELETE', 'DeleteBucketCors', ['cors'], 'PutBucketCORS'],
   ['PUT', 'PutBucketEncryption', ['encryption'], 'PutEncryptionConfiguration'],
   [
     'PUT',
@@ -71,13 +66,6 @@ const bucketRows: readonly Row[] = [
   ['PUT', 'PutBucketMetricsConfiguration', ['metrics'], 'PutMetricsConfiguration'],
   ['PUT', 'PutBucketNotificationConfiguration', ['notification'], 'PutBucketNotification'],
   ['PUT', 'PutObjectLockConfiguration', ['object-lock'], 'PutBucketObjectLockConfiguration'],
-  ['PUT', 'PutBucketOwnershipControls', ['ownershipControls'], 'PutBucketOwnershipControls'],
-  ['GET', 'GetBucketOwnershipControls', ['ownershipControls'], 'GetBucketOwnershipControls'],
-  ['DELETE', 'DeleteBucketOwnershipControls', ['ownershipControls'], 'PutBucketOwnershipControls'],
-  ['PUT', 'PutBucketPolicy', ['policy'], 'PutBucketPolicy'],
-  ['GET', 'GetBucketPolicy', ['policy'], 'GetBucketPolicy'],
-  ['DELETE', 'DeleteBucketPolicy', ['policy'], 'DeleteBucketPolicy'],
-  ['GET', 'GetBucketPolicyStatus', ['policyStatus'], 'GetBucketPolicyStatus'],
   ['PUT', 'PutPublicAccessBlock', ['publicAccessBlock'], 'PutBucketPublicAccessBlock'],
   ['PUT', 'PutBucketReplication', ['replication'], 'PutReplicationConfiguration'],
   ['PUT', 'PutBucketRequestPayment', ['requestPayment'], 'PutBucketRequestPayment'],
@@ -90,8 +78,6 @@ const bucketRows: readonly Row[] = [
 ];
 
 const objectRows: readonly Row[] = [
-  ['PUT', 'PutObjectAcl', ['acl'], 'PutObjectAcl'],
-  ['GET', 'GetObjectAcl', ['acl'], 'GetObjectAcl'],
   ['PUT', 'PutObjectAnnotation', ['annotation'], 'PutObjectAnnotation'],
   ['GET', 'GetObjectAnnotation', ['annotation', 'annotationName'], 'GetObjectAnnotation'],
   ['GET', 'ListObjectAnnotations', ['annotation'], 'ListObjectAnnotations'],

@@ -1,3 +1,4 @@
+import { accessOperations } from './access-operations.ts';
 import type { Route, S3Request } from './call.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { offeredOperations } from './operation-table.ts';
@@ -5,7 +6,12 @@ import { refusedOperations } from './refused-operations.ts';
 import { unsetOperations } from './unset-operations.ts';
 
 /** Every operation that S3 has: those that are offered, those about what is never set, and those that answer NotImplemented. */
-export const routes: readonly Route[] = [...offeredOperations, ...unsetOperations, ...refusedOperations];
+export const routes: readonly Route[] = [
+  ...offeredOperations,
+  ...accessOperations,
+  ...unsetOperations,
+  ...refusedOperations,
+];
 
 type Scope = Route['scope'];
 

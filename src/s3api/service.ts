@@ -1,3 +1,4 @@
+import type { BucketAccess, ObjectAccess } from '../common/access-control.ts';
 import type { AtOnce } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
 import type {
@@ -10,12 +11,13 @@ import type {
   Tag,
   UploadBody,
 } from '../common/object-meta.ts';
+import type { S3Error } from './errors.ts';
 import type { BucketName, ObjectRef } from './names.ts';
 
-/** Who asks: an authenticated user. */
+/** Who asks: an authenticated user, or, with the policy `anonymous` and without a name, nobody knows who. */
 export interface Identity {
   readonly userName: string;
-  readonly policy: 'admin' | 'readwrite' | 'readonly';
+  readonly policy: 'admin' | 'readwrite' | 'readonly' | 'anonymous';
   readonly accessKeyId: string;
 }
 
@@ -25,6 +27,8 @@ export interface BucketInfo {
   readonly createdMs: number;
   /** Absent for none. */
   readonly tags?: readonly Tag[];
+  /** What was set of it. */
+  readonly access?: BucketAccess;
 }
 
 /** Where the bytes of an answer came from: `hit` only if no backend byte was read. */
@@ -60,9 +64,19 @@ export interface FoundVersion {
   readonly validatedMs: number;
 }
 
+/** Whom each version of an object that is to be read is shown to before anything is told of it. */
+export interface ReadGate {
+  /** Throws AccessDenied unless the caller may have it. */
+  admit(meta: Pick<ObjectMeta, 'access'>): void;
+  /** What the caller is told instead of `error`, which says that there is no object: whoever may not list must not learn so. */
+  absent(error: S3Error): S3Error;
+}
+
 /** How a reader wants an object read, and how much of the cache it accepts (`Cache-Control` of the request). */
 export interface ReadOptions {
   readonly signal?: AbortSignal;
+  /** Absent: the caller may read whatever there is. */
+  readonly gate?: ReadGate;
   /** Asks where this part lies, if the object is made of several and its metadata does not tell their sizes. */
   readonly partNumber?: number;
   /** Ask the backend before cached metadata is used. */
@@ -82,6 +96,8 @@ export interface ReadOptions {
 export type WriteCondition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' };
 
 export interface PutObjectInput extends NewObject {
+  /** Whose it is and whom it is open to; absent: the bucket's owner's alone. NotImplemented where that cannot be kept. */
+  readonly access?: ObjectAccess;
   readonly body: UploadBody;
   readonly condition?: WriteCondition;
   readonly signal?: AbortSignal;
@@ -95,6 +111,8 @@ export interface CopyInput {
   readonly replace?: NewObject;
   /** Replaces the tags; absent: the source's own are kept. */
   readonly tags?: readonly Tag[];
+  /** As of a new object: a copy never takes over its source's. */
+  readonly access?: ObjectAccess;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly condition?: WriteCondition;
   readonly signal?: AbortSignal;
@@ -135,6 +153,7 @@ export interface UploadSummary extends NewObject {
   readonly key: string;
   readonly uploadId: string;
   readonly initiatedMs: number;
+  readonly access?: ObjectAccess;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ChecksumType;
 }
@@ -169,11 +188,16 @@ export interface ObjectService {
   /** The buckets the user owns, in byte order of name. */
   listBuckets(caller: Identity): Promise<readonly BucketInfo[]>;
   /** BucketAlreadyOwnedByYou, BucketAlreadyExists. */
-  createBucket(caller: Identity, bucket: BucketName): Promise<void>;
+  createBucket(caller: Identity, bucket: BucketName, access?: BucketAccess): Promise<void>;
   /** NoSuchBucket. */
   getBucket(bucket: BucketName): Promise<BucketInfo>;
   /** Replaces all tags of a bucket. NoSuchBucket. */
   putBucketTags(bucket: BucketName, tags: readonly Tag[]): Promise<void>;
+  /** Puts what `change` makes of a bucket's settings in their place; what it throws is passed on. NoSuchBucket. */
+  changeBucketAccess(
+    bucket: BucketName,
+    change: (present: BucketAccess, bucket: BucketInfo) => BucketAccess,
+  ): Promise<void>;
   /** NoSuchBucket, BucketNotEmpty. */
   deleteBucket(bucket: BucketName): Promise<void>;
 
@@ -208,6 +232,15 @@ export interface ObjectService {
   putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;
   deleteObject(ref: ObjectRef, options?: { condition?: WriteCondition; signal?: AbortSignal }): Promise<void>;
   copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta>;
+  /**
+   * Changes whose an object is and whom it is open to; what says nothing makes it its bucket's owner's alone. NoSuchKey; NotImplemented
+   * where nothing of the kind can be kept; ServiceUnavailable if it is not of this generation any more.
+   */
+  putObjectAccess(
+    ref: ObjectRef,
+    access: ObjectAccess,
+    options: { readonly generation: string; readonly signal?: AbortSignal },
+  ): Promise<ObjectMeta>;
   listObjects(
     bucket: BucketName,
     input: ListInput,
@@ -215,7 +248,11 @@ export interface ObjectService {
 
   createUpload(
     ref: ObjectRef,
-    input: NewObject & { checksumAlgorithm?: ChecksumAlgorithm; checksumType?: ChecksumType },
+    input: NewObject & {
+      access?: ObjectAccess;
+      checksumAlgorithm?: ChecksumAlgorithm;
+      checksumType?: ChecksumType;
+    },
   ): Promise<UploadSummary>;
   putPart(
     ref: ObjectRef,

@@ -20,6 +20,7 @@ const nothing: BackendCapabilities = {
   serverSideCopy: false,
   exclusive: false,
   tagging: false,
+  objectAcls: true,
   anyKey: true,
   versions: false,
   versioning: false,

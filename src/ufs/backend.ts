@@ -1,3 +1,4 @@
+import type { ObjectAccess } from '../common/access-control.ts';
 import type { ByteRange } from '../common/byte-range.ts';
 import type {
   ChecksumAlgorithm,
@@ -33,6 +34,9 @@ export interface BackendCapabilities {
   readonly exclusive: boolean;
   /** Tags are kept with each object: given when it is made, taken along by copies, and changed by `amend`. */
   readonly tagging: boolean;
+  /** Each object's owner and ACL are kept with it (`ObjectMeta.access`), given and changed as tags are; otherwise every object is its
+   * bucket's owner's alone. */
+  readonly objectAcls: boolean;
   /** Keys of any form up to 1,024 bytes; otherwise `invalid-key` and `key-conflict` can occur. */
   readonly anyKey: boolean;
   /** Keeps versions beside the present one, or may do so: `versions` is there. */
@@ -80,6 +84,8 @@ export interface CallOptions {
 
 export interface PutOptions extends CallOptions, NewObject {
   readonly condition?: WriteCondition;
+  /** Passed over where the backend keeps none (`objectAcls`). */
+  readonly access?: ObjectAccess;
   /** What becomes of the version that is replaced; absent: it goes, unless it was made to stay. */
   readonly versioning?: VersioningMode;
   /**
@@ -133,6 +139,8 @@ export interface ListPage {
 }
 
 export interface CreateUploadOptions extends CallOptions, NewObject {
+  /** Of the object that is going to be made of it. */
+  readonly access?: ObjectAccess;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ChecksumType;
 }
@@ -142,6 +150,7 @@ export interface UploadInfo extends NewObject {
   readonly key: string;
   readonly uploadId: string;
   readonly initiatedMs: number;
+  readonly access?: ObjectAccess;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ChecksumType;
 }
@@ -219,6 +228,10 @@ export interface PartPlace {
 /** What is to be kept about an object from now on; what is absent stays as it is. */
 export interface ObjectChange {
   readonly tags?: readonly Tag[];
+  /** What says nothing takes away what was kept. Where `capabilities.objectAcls`. */
+  readonly access?: ObjectAccess;
+  /** The present version must be this one, otherwise `moved`. */
+  readonly generation?: string;
 }
 
 export interface ObjectPartsOptions extends CallOptions {
@@ -241,6 +254,8 @@ export interface CopyOptions extends CallOptions {
   readonly replace?: NewObject;
   /** Replaces the tags; absent: the source's own are kept. */
   readonly tags?: readonly Tag[];
+  /** Of the copy, which never takes over the source's. */
+  readonly access?: ObjectAccess;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly condition?: WriteCondition;
   /** As in `PutOptions`. */
@@ -310,7 +325,7 @@ export interface Backend {
 
   /**
    * Changes what is kept about an object without making another version of it: its bytes, its generation, ETag and times stay.
-   * Gives its metadata as they are then. Where `capabilities.tagging`. Kinds: not-found.
+   * Gives its metadata as they are then. Where `capabilities.tagging` or `objectAcls`. Kinds: not-found, moved.
    */
   amend?(key: string, change: ObjectChange, options?: CallOptions): Promise<ObjectMeta>;
 

@@ -25,6 +25,7 @@ import type { BackendVersions, Deletion, VersioningMode } from './backend-versio
 import { UfsError } from './errors.ts';
 import { ArrayCursor, groupPage } from './grouping.ts';
 import { HeldVersions } from './held-versions.ts';
+import { keptAccess } from './kept-access.ts';
 import { listedObject } from './listed-object.ts';
 import { MemoryHistory, type MemoryVersion } from './memory-history.ts';
 import { MemoryUploads } from './memory-uploads.ts';
@@ -84,6 +85,7 @@ export class MemoryBackend implements Backend {
       serverSideCopy: true,
       exclusive: settings.exclusive ?? false,
       tagging: settings.tagging ?? true,
+      objectAcls: true,
       anyKey: true,
       versions: true,
       versioning: true,
@@ -189,9 +191,16 @@ export class MemoryBackend implements Backend {
     checkSignal(options.signal, this.uri, key);
     const present = this.history.present(key);
     if (!present) throw this.error('not-found', 'there is no such object', key);
-    const { tagCount: _, ...meta } = present.meta;
+    if (change.generation !== undefined && change.generation !== present.meta.generation) {
+      throw this.error('moved', 'the version is not the present one any more', key);
+    }
+    const { tagCount: _, access, ...meta } = present.meta;
     const tags = change.tags ?? present.tags;
-    const changed = { ...present, meta: { ...meta, ...tagCountOf(tags) }, tags };
+    const changed = {
+      ...present,
+      meta: { ...meta, ...tagCountOf(tags), ...keptAccess(change.access ?? access) },
+      tags,
+    };
     this.history.replace(present, changed);
     return changed.meta;
   }
@@ -246,7 +255,7 @@ export class MemoryBackend implements Backend {
     const meta = await this.commit(
       key,
       bytes,
-      { ...info, ...conditionsOf(options) },
+      { ...info, ...conditionsOf(options), access: info.access },
       {
         etag: plan.etag,
         parts: plan.objectParts,
@@ -330,6 +339,7 @@ export class MemoryBackend implements Backend {
       userMetadata: options.userMetadata,
       ...(options.storageClass === undefined ? {} : { storageClass: options.storageClass }),
       ...tagCountOf(options.tags),
+      ...keptAccess(options.access),
     };
     this.history.put({ key, meta, bytes, tags: options.tags, uploadId, order });
     return meta;
@@ -340,10 +350,10 @@ export class MemoryBackend implements Backend {
   }
 }
 
-type ChangeOptions = Pick<PutOptions, 'condition' | 'beforeCommit' | 'signal' | 'versioning'>;
+type ChangeOptions = Pick<PutOptions, 'access' | 'condition' | 'beforeCommit' | 'signal' | 'versioning'>;
 
-function conditionsOf({ condition, beforeCommit, signal, versioning }: ChangeOptions): ChangeOptions {
-  return { condition, beforeCommit, signal, versioning };
+function conditionsOf({ condition, access, beforeCommit, signal, versioning }: ChangeOptions): ChangeOptions {
+  return { condition, access, beforeCommit, signal, versioning };
 }
 
 async function collect(body: UploadBody, check: () => void): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import type { ObjectAccess } from '../common/access-control.ts';
 import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
@@ -7,6 +8,7 @@ import type { Deletion, VersioningMode } from './backend-versions.ts';
 import type { DamagedRecords } from './damaged-records.ts';
 import { UfsError } from './errors.ts';
 import { type FileSystem, isErrno, removeQuietly, replaceDurably } from './file-system.ts';
+import { keptAccess } from './kept-access.ts';
 import { KeyLock } from './key-lock.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootFolders } from './root-folders.ts';
@@ -27,6 +29,7 @@ import { checkCondition, checkSignal, nextModifiedMs } from './write-rules.ts';
 
 export interface CommitOptions extends CallOptions {
   readonly condition?: WriteCondition;
+  readonly access?: ObjectAccess;
   readonly versioning?: VersioningMode;
   readonly beforeCommit?: () => Promise<void>;
 }
@@ -109,10 +112,9 @@ export class RootCommits {
       this.check(key, options.condition, previous);
       const known = currentOf(previous);
       const lastModifiedMs = nextModifiedMs(this.clock.nowMs(), known?.lastModifiedMs);
+      const current = { ...made.version, lastModifiedMs, ...keptAccess(options.access) };
       const versioning = modeOf(options, known);
-      if (versioning)
-        return this.commitVersion(key, versioning, previous, { ...made.version, lastModifiedMs }, made);
-      const current = { ...made.version, lastModifiedMs };
+      if (versioning) return this.commitVersion(key, versioning, previous, current, made);
       await this.replaceRecord(key, encodeRecord(current, made.parts, made.inlineBody), !previous);
       await made.afterCommit?.();
       await this.leave(key, previous);

@@ -62,7 +62,8 @@ export class RootCompletion {
       const facts = { etag, sizeBytes, ...(checksums ? { checksums, checksumType } : {}) };
       const parts = plan.parts.map(storedPart);
       const files = new Set(parts.map((part) => part.file));
-      return this.objects.commitParts(key, uploadId, parts, facts, upload, options, () =>
+      const { access } = upload;
+      return this.objects.commitParts(key, uploadId, parts, facts, upload, { ...options, access }, () =>
         this.uploads.finish(uploadId, files),
       );
     });

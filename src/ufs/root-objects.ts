@@ -19,6 +19,7 @@ import { UfsError, type UfsErrorKind } from './errors.ts';
 import { type FileSystem, isErrno, removeQuietly } from './file-system.ts';
 import { FolderWalk } from './folder-walk.ts';
 import { groupPage } from './grouping.ts';
+import { keptAccess } from './kept-access.ts';
 import { listedObject } from './listed-object.ts';
 import { PlainBody } from './plain-body.ts';
 import type { RootBodies } from './root-bodies.ts';
@@ -92,10 +93,14 @@ export class RootObjects {
     return record.current.tags ?? [];
   }
 
-  amend(key: string, { tags }: ObjectChange, options: CallOptions): Promise<ObjectMeta> {
+  amend(key: string, change: ObjectChange, options: CallOptions): Promise<ObjectMeta> {
     return this.commits.amend(
       key,
-      ({ tags: present, ...current }) => ({ ...current, ...keptTags(tags ?? present) }),
+      ({ tags, access, ...current }) => {
+        const { generation = current.generation } = change;
+        if (generation !== current.generation) throw this.moved(key);
+        return { ...current, ...keptTags(change.tags ?? tags), ...keptAccess(change.access ?? access) };
+      },
       options,
     );
   }

@@ -94,6 +94,7 @@ export class RootBackend implements Backend {
     serverSideCopy: true,
     exclusive: true,
     tagging: true,
+    objectAcls: true,
     anyKey: true,
     versions: true,
     versioning: true,

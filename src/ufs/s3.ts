@@ -123,6 +123,7 @@ export class S3Backend implements Backend {
       serverSideCopy: true,
       exclusive: false,
       tagging: abilities.tagging ?? false,
+      objectAcls: false,
       anyKey: true,
       versions: false,
       versioning: false,

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../common/byte-range.ts';
-import type { NewObject, ObjectMeta, Tag } from '../common/object-meta.ts';
+import type { ObjectMeta, Tag } from '../common/object-meta.ts';
 import type { CallOptions, ListEntry, ListOptions, ListPage } from './backend.ts';
 import { readRange } from './body-file.ts';
 import { mapBounded } from './bounded.ts';
@@ -8,6 +8,7 @@ import { type FileStatus, type FileSystem, FileSystemError, isErrno } from './fi
 import { FolderWalk } from './folder-walk.ts';
 import { groupPage } from './grouping.ts';
 import { HeldVersions, type Hold } from './held-versions.ts';
+import { keptAccess } from './kept-access.ts';
 import { listedObject } from './listed-object.ts';
 import { tagCountOf } from './tags.ts';
 import { etagOf, generationOf, isMissing, type TreeFiles } from './tree-files.ts';
@@ -172,8 +173,13 @@ export class TreeReads {
 }
 
 /** What a record says of an object whatever its bytes are. */
-function aboutOf({ headers, userMetadata, storageClass }: TreeRecord): NewObject {
-  return { headers, userMetadata, ...(storageClass === undefined ? {} : { storageClass }) };
+function aboutOf({ headers, userMetadata, storageClass, access }: TreeRecord) {
+  return {
+    headers,
+    userMetadata,
+    ...(storageClass === undefined ? {} : { storageClass }),
+    ...keptAccess(access),
+  };
 }
 
 /** What a record says of the bytes. */

@@ -18,7 +18,7 @@ import type { RootPaths } from './root-paths.ts';
 export interface TreeRecord
   extends Pick<
     ObjectMeta,
-    'etag' | 'headers' | 'userMetadata' | 'storageClass' | 'checksums' | 'checksumType' | 'parts'
+    'access' | 'etag' | 'headers' | 'userMetadata' | 'storageClass' | 'checksums' | 'checksumType' | 'parts'
   > {
   readonly stamp: string;
   readonly tags?: readonly Tag[];

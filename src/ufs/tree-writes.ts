@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import type { ObjectAccess } from '../common/access-control.ts';
 import type { Clock } from '../common/clock.ts';
 import type { NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
@@ -7,6 +8,7 @@ import { writeBody } from './body-file.ts';
 import { DirectoryKeeper, type HeldDirectories } from './directory-keeper.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { type FileStatus, type FileSystem, isErrno, removeQuietly } from './file-system.ts';
+import { keptAccess } from './kept-access.ts';
 import { KeyLock } from './key-lock.ts';
 import type { RootPaths } from './root-paths.ts';
 import { keptTags } from './tags.ts';
@@ -16,7 +18,7 @@ import type { PresentObject, TreeReads } from './tree-reads.ts';
 import { folderStampOf, stampOf, type TreeRecord, type TreeRecords } from './tree-records.ts';
 import { checkCondition, checkSignal } from './write-rules.ts';
 
-type WriteOptions = Pick<PutOptions, 'condition' | 'beforeCommit' | 'signal'>;
+type WriteOptions = Pick<PutOptions, 'access' | 'condition' | 'beforeCommit' | 'signal'>;
 type Facts = Pick<ObjectMeta, 'etag' | 'checksums' | 'checksumType' | 'parts'> & {
   readonly uploadId?: string;
 };
@@ -121,10 +123,13 @@ export class TreeWrites {
       checkSignal(signal, this.uri, key);
       if (!present) throw this.error('not-found', 'there is no such object', key);
       const { stamp, meta } = present;
+      if ((change.generation ?? meta.generation) !== meta.generation) {
+        throw this.error('moved', 'the file has changed', key);
+      }
       const unknown = { stamp, headers: {}, userMetadata: {}, etag: meta.etag };
       await this.records.amend(key, stamp, (record = unknown) => {
-        const { tags, ...kept } = record;
-        return { ...kept, ...keptTags(change.tags ?? tags) };
+        const { tags, access, ...kept } = record;
+        return { ...kept, ...keptTags(change.tags ?? tags), ...keptAccess(change.access ?? access) };
       });
       return (await this.reads.find(key))?.meta ?? meta;
     });
@@ -146,7 +151,10 @@ export class TreeWrites {
     const file = await this.fs.openForReading(tmp, 'read');
     try {
       const written = await file.status();
-      const record = { ...recordOf(stampOf(written), about, facts), ctime: String(written.ctimeNs) };
+      const record = {
+        ...recordOf(stampOf(written), about, facts, options.access),
+        ctime: String(written.ctimeNs),
+      };
       await this.records.add(key, record, present?.stamp);
       const exclusive = options.condition !== undefined && 'ifNoneMatch' in options.condition;
       await this.moveIntoPlace(key, tmp, path, segments.slice(0, -1), exclusive);
@@ -216,7 +224,11 @@ export class TreeWrites {
       try {
         const stamp = folderStampOf(await this.fs.status(this.files.path(segments)));
         const marker = { generation: `folder.${this.random.uuid()}`, lastModifiedMs: this.clock.nowMs() };
-        await this.records.add(key, { ...recordOf(stamp, about, facts()), marker }, undefined);
+        await this.records.add(
+          key,
+          { ...recordOf(stamp, about, facts(), options.access), marker },
+          undefined,
+        );
         stored = await this.reads.find(key);
         if (!stored) throw this.error('conflict', 'somebody else removed the folder', key);
         return stored.meta;
@@ -306,7 +318,12 @@ function recordOf(
   stamp: string,
   { headers, userMetadata, storageClass, tags }: NewObject,
   facts: Facts,
+  access: ObjectAccess | undefined,
 ): TreeRecord {
-  const kept = { ...(storageClass === undefined ? {} : { storageClass }), ...keptTags(tags) };
+  const kept = {
+    ...(storageClass === undefined ? {} : { storageClass }),
+    ...keptTags(tags),
+    ...keptAccess(access),
+  };
   return { stamp, headers, userMetadata, ...kept, ...facts };
 }

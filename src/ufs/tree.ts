@@ -108,6 +108,7 @@ export class TreeBackend implements Backend {
     serverSideCopy: false,
     exclusive: false,
     tagging: true,
+    objectAcls: true,
     anyKey: false,
     versions: false,
     versioning: false,
@@ -333,7 +334,8 @@ export class TreeBackend implements Backend {
       uploadId,
       ...(checksums ? { checksums, checksumType } : {}),
     };
-    const meta = await this.writes.store(key, body, upload, options, () => facts);
+    const { access } = upload;
+    const meta = await this.writes.store(key, body, upload, { ...options, access }, () => facts);
     await this.uploads.remove(uploadId, true);
     return meta;
   }

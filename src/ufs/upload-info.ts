@@ -1,4 +1,5 @@
 import type { CreateUploadOptions, UploadInfo } from './backend.ts';
+import { keptAccess } from './kept-access.ts';
 import { keptTags } from './tags.ts';
 
 /** What is remembered of an upload, out of the call that creates it; nothing of the call itself is kept. */
@@ -8,7 +9,7 @@ export function uploadInfoOf(
   initiatedMs: number,
   options: CreateUploadOptions,
 ): UploadInfo {
-  const { headers, userMetadata, storageClass, checksumAlgorithm, checksumType, tags } = options;
+  const { headers, userMetadata, storageClass, access, checksumAlgorithm, checksumType, tags } = options;
   return {
     key,
     uploadId,
@@ -19,5 +20,6 @@ export function uploadInfoOf(
     ...(checksumAlgorithm === undefined ? {} : { checksumAlgorithm }),
     ...(checksumType === undefined ? {} : { checksumType }),
     ...keptTags(tags),
+    ...keptAccess(access),
   };
 }

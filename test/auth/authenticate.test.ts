@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { anonymous } from '../../src/auth/access.ts';
+import type { SignedRequest } from '../../src/auth/authenticate.ts';
 import { Authenticator } from '../../src/auth/authenticate.ts';
 import {
   emptySha256,
@@ -23,7 +25,26 @@ describe('a rightly signed request', () => {
       accessKeyId: exampleAccessKeyId,
     });
     expect(accepted.payload).toEqual({ kind: 'hashed', sha256: emptySha256 });
-    expect(accepted.chunkSigning.scope).toBe('20130524/us-east-1/s3/aws4_request');
+    expect(accepted.chunkSigning?.scope).toBe('20130524/us-east-1/s3/aws4_request');
+  });
+
+  test('is nobody’s where it brings no credentials, and only there', () => {
+    const identify = (request: SignedRequest) => exampleAuthenticator().identify(request);
+    const signed = headerSigned();
+    const { authorization, ...others } = signed.headers;
+    const unsigned = { ...signed, headers: others };
+    expect(identify(unsigned).identity).toEqual(anonymous);
+    expect(identify(unsigned).form).toBe('anonymous');
+    expect(identify(signed).identity.userName).toBe('ann');
+    const streaming = { ...others, 'x-amz-content-sha256': 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD' };
+    expect(thrown(() => identify({ ...unsigned, headers: streaming })).code).toBe('AccessDenied');
+    for (const half of ['?X-Amz-Signature=0', '?X-Amz-Credential=', '?AWSAccessKeyId=A', '?Signature=']) {
+      const rawTarget = `${unsigned.rawPath}${half}`;
+      expect(thrown(() => identify({ ...unsigned, rawTarget })).status).toBeGreaterThanOrEqual(400);
+    }
+    expect(String(authorization)).toMatch(/^AWS4-HMAC-SHA256 /);
+    const empty = { ...unsigned, headers: { ...others, authorization: '' } };
+    expect(thrown(() => identify(empty)).code).toBe('InvalidArgument');
   });
 
   test('in the query form is accepted, whatever host it was made for, only for that host', () => {
@@ -71,7 +92,7 @@ describe('a rightly signed request', () => {
 
   test('is refused once its key has another secret, though its signing key was kept', () => {
     let secretAccessKey = exampleSecret;
-    const credentials = { lookup: () => ({ ...exampleCredential, secretAccessKey }) };
+    const credentials = { hasUser: () => true, lookup: () => ({ ...exampleCredential, secretAccessKey }) };
     const settings = { region: 'us-east-1', service: 's3' };
     const authenticator = new Authenticator(fixedClock(exampleTimeMs), credentials, settings);
     expect(authenticator.authenticate(headerSigned()).form).toBe('header');

@@ -33,6 +33,7 @@ export const exampleCredential: Credential = {
 export const disabledKeyId = 'AKIADISABLED00000000';
 
 export const exampleCredentials: CredentialSource = {
+  hasUser: (name: string) => name === exampleCredential.identity.userName,
   lookup: (id) => {
     if (id === exampleAccessKeyId) return exampleCredential;
     if (id === disabledKeyId) return { ...exampleCredential, disabled: true };

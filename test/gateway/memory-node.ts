@@ -109,6 +109,7 @@ export async function startGateway(
   );
   const identity = { userName: 'root', policy: 'admin', accessKeyId: credentials.accessKeyId } as const;
   const source = {
+    hasUser: (name: string) => name === 'root',
     lookup: (id: string) =>
       id === credentials.accessKeyId
         ? { identity, secretAccessKey: credentials.secretAccessKey, disabled: false }

@@ -28,20 +28,11 @@ describe('a write', () => {
     { 'x-amz-object-lock-mode': 'COMPLIANCE' },
     { 'x-amz-object-lock-legal-hold': 'ON' },
     { 'x-amz-bucket-object-lock-enabled': 'true' },
-    { 'x-amz-object-ownership': 'ObjectWriter' },
-    { 'x-amz-acl': 'public-read' },
-    { 'x-amz-grant-read': 'uri="http://acs.amazonaws.com/groups/global/AllUsers"' },
     { 'x-amz-write-offset-bytes': '5' },
     { 'x-amz-if-match-size': '5' },
   ])('that asks for what is not offered is refused: %j', (headers) => {
     expect(() => refuseOnWrite({ ...headers })).toThrow(
       expect.objectContaining({ code: 'NotImplemented', status: 501 }),
-    );
-  });
-
-  test('with an ACL that nobody knows is an invalid argument', () => {
-    expect(() => refuseOnWrite({ 'x-amz-acl': 'mine' })).toThrow(
-      expect.objectContaining({ code: 'InvalidArgument' }),
     );
   });
 });

@@ -124,7 +124,7 @@ describe('matching', () => {
   });
 
   test('an operation that is not offered says so', async () => {
-    const route = matchRoute(request('GET', '/abc?acl'));
+    const route = matchRoute(request('PUT', '/abc?inventory'));
     await expect(route.handler({} as never)).rejects.toMatchObject({ code: 'NotImplemented', status: 501 });
   });
 });

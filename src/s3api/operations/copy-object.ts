@@ -26,13 +26,17 @@ export async function copyObject(call: Call): Promise<S3Response> {
   const given = parseNewObject(replaces ? headers : onlyOwn(headers));
   const changesOwn = headers['x-amz-storage-class'] !== undefined || redirectOf(given) !== undefined;
   if (!replaces && !changesOwn && checksumAlgorithm === undefined) refuseSelfCopy(source, target);
-  await call.authorise('s3:GetObject', source.bucket, source.key);
+  const admit = await call.authorise('s3:GetObject', source.bucket, source.key);
   const seen = !replaces && changesOwn ? (await service.headObject(source, { signal })).meta : undefined;
   const input = {
     source,
-    checkSource: (present: ObjectMeta) => checkSource(headers, present, seen),
+    checkSource: (present: ObjectMeta) => {
+      admit(present);
+      checkSource(headers, present, seen);
+    },
     replace: replaces ? given : seen && withOwn(seen, given),
     tags,
+    access: call.newObjectAccess(),
     checksumAlgorithm,
     condition,
     signal,

@@ -1,7 +1,9 @@
+import type { BucketAccess } from '../../common/access-control.ts';
 import type { Tag } from '../../common/object-meta.ts';
 import type { Call, S3Response } from '../call.ts';
 import { S3Error } from '../errors.ts';
-import { bucketArn } from '../names.ts';
+import { type BucketName, bucketArn } from '../names.ts';
+import { accessOfNewBucket } from '../new-bucket-access.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { bucketOf } from '../request.ts';
 import { bucketTagRules, parseTagElements } from '../tagging.ts';
@@ -15,16 +17,30 @@ const maxElements = 200;
 export async function createBucket(call: Call): Promise<S3Response> {
   const { request, caller, service } = call;
   refuseOnWrite(request.headers);
+  const access = accessOfNewBucket(request.headers, caller.userName, call.isUser);
   const body = await call.text(maxBodyBytes);
   const tags = body === '' ? [] : parseConfiguration(body, call.region);
   const bucket = bucketOf(request);
-  await service.createBucket(caller, bucket).catch((error: unknown) => {
-    // In us-east-1 alone S3 answers so to an owner who creates a bucket again, and changes nothing.
+  await service.createBucket(caller, bucket, access).catch(async (error: unknown) => {
+    // In us-east-1 alone S3 answers so to an owner who creates a bucket again, and changes nothing but its ACL.
     const repeated = error instanceof S3Error && error.code === 'BucketAlreadyOwnedByYou';
     if (!repeated || call.region !== 'us-east-1' || tags.length > 0) throw error;
+    await resetGrants(call, bucket, access?.grants);
   });
   if (tags.length > 0) await service.putBucketTags(bucket, tags);
   return { status: 200, headers: { location: `/${bucket}`, 'x-amz-bucket-arn': bucketArn(bucket) } };
+}
+
+/** The ACL becomes what a new bucket's would be. Where ACLs are off there is none to become anything. */
+async function resetGrants(
+  { service }: Call,
+  bucket: BucketName,
+  grants: BucketAccess['grants'],
+): Promise<void> {
+  const { access } = await service.getBucket(bucket);
+  if (access?.ownership === 'BucketOwnerEnforced') return;
+  if (access?.grants === undefined && grants === undefined) return;
+  await service.changeBucketAccess(bucket, (present) => ({ ...present, grants }));
 }
 
 /** The tags that the bucket is to have. There is one region. A bucket that names none is in it. */

@@ -14,7 +14,8 @@ export async function createMultipartUpload(call: Call): Promise<S3Response> {
   const newObject = parseNewObject(request.headers);
   const tags = await parseNewTags(call);
   const ref = objectOf(request);
-  const upload = await service.createUpload(ref, { ...newObject, tags, ...checksum });
+  const access = call.newObjectAccess();
+  const upload = await service.createUpload(ref, { ...newObject, tags, ...checksum, access });
   const headers: AnswerHeaders = { 'content-type': 'application/xml' };
   if (checksum.checksumAlgorithm !== undefined) {
     headers['x-amz-checksum-algorithm'] = checksum.checksumAlgorithm;

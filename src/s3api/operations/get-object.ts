@@ -26,6 +26,7 @@ export function getObject(call: Call): AtOnce<S3Response> {
  * request a hidden class of its own, which keeps all of the request alive until the next major garbage collection.
  */
 class GetOptions implements ReadOptions {
+  readonly gate: ReadOptions['gate'];
   readonly revalidate: boolean;
   readonly maxAgeMs: number | undefined;
   readonly noStore: boolean;
@@ -36,6 +37,7 @@ class GetOptions implements ReadOptions {
   readonly #call: Call;
 
   constructor(call: Call, { cache, partNumber, checksums, read }: ReadRequest) {
+    this.gate = call.gate;
     this.revalidate = cache.revalidate;
     this.maxAgeMs = cache.maxAgeMs;
     this.noStore = cache.noStore;

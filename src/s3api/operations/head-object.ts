@@ -3,10 +3,11 @@ import { parseReadRequest, selectRepresentation } from '../representation.ts';
 import { objectOf } from '../request.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
-export async function headObject({ request, service, signal }: Call): Promise<S3Response> {
+export async function headObject({ request, service, signal, gate }: Call): Promise<S3Response> {
   const wanted = parseReadRequest(request);
   const found = await service.headObject(objectOf(request), {
     ...wanted.cache,
+    gate,
     signal,
     partNumber: wanted.partNumber,
     checksums: wanted.checksums,

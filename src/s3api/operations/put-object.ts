@@ -16,8 +16,10 @@ export async function putObject(call: Call): Promise<S3Response> {
   const condition = parseWriteCondition(request.headers);
   const newObject = parseNewObject(request.headers);
   const tags = await parseNewTags(call);
+  const access = call.newObjectAccess();
   const body = openUpload(call);
-  const write = () => service.putObject(objectOf(request), { ...newObject, tags, condition, body, signal });
+  const input = { ...newObject, tags, access, condition, body, signal };
+  const write = () => service.putObject(objectOf(request), input);
   const meta = await naming(condition, objectOf(request).key, write);
   const headers: AnswerHeaders = { etag: quoted(meta.etag) };
   addChecksumHeaders(headers, meta);

@@ -18,11 +18,14 @@ export async function uploadPartCopy(call: Call): Promise<S3Response> {
   refuseOnWrite(request.headers);
   const partNumber = parsePartNumber(request.query.get('partNumber') ?? '');
   const source = parseCopySource(request.headers);
-  await call.authorise('s3:GetObject', source.bucket, source.key);
+  const admit = await call.authorise('s3:GetObject', source.bucket, source.key);
   const uploadId = uploadIdOf(request);
   const input = {
     source,
-    selectSource: (meta: ObjectMeta) => selectSource(request.headers, meta),
+    selectSource: (meta: ObjectMeta) => {
+      admit(meta);
+      return selectSource(request.headers, meta);
+    },
     uploadId,
     partNumber,
     signal,

@@ -51,7 +51,6 @@ describe('PutObject', () => {
   test.each([
     [{ 'x-amz-server-side-encryption': 'AES256' }, 'NotImplemented'],
     [{ 'x-amz-tagging': 'a=b&a=c' }, 'InvalidArgument'],
-    [{ 'x-amz-acl': 'public-read' }, 'NotImplemented'],
     [{ 'x-amz-storage-class': 'FAST' }, 'InvalidStorageClass'],
     [{ 'x-amz-meta-a': 'v'.repeat(2048) }, 'MetadataTooLarge'],
     [{ 'x-amz-website-redirect-location': 'x' }, 'InvalidRedirectLocation'],

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { BucketAccess, ObjectAccess } from '../../../src/common/access-control.ts';
 import type { NewObject, ObjectMeta, Tag, UploadBody } from '../../../src/common/object-meta.ts';
 import { compareUtf8 } from '../../../src/common/utf8-order.ts';
 import { S3Error } from '../../../src/s3api/errors.ts';
@@ -29,7 +30,7 @@ interface Stored {
 }
 
 interface Bucket {
-  readonly info: BucketInfo;
+  info: BucketInfo;
   readonly objects: Map<string, Stored>;
   readonly uploads: Map<string, Upload>;
 }
@@ -66,14 +67,22 @@ export class MapObjectService implements ObjectService {
     return own.sort((a, b) => compareUtf8(a.name, b.name));
   }
 
-  async createBucket(caller: Identity, bucket: BucketName) {
+  async createBucket(caller: Identity, bucket: BucketName, access?: BucketAccess) {
     if (this.#buckets.has(bucket)) throw new S3Error('BucketAlreadyOwnedByYou');
-    const info = { name: bucket, owner: caller.userName, createdMs: this.nowMs };
+    const info = { name: bucket, owner: caller.userName, createdMs: this.nowMs, access };
     this.#buckets.set(bucket, { info, objects: new Map(), uploads: new Map() });
   }
 
   async getBucket(bucket: BucketName) {
     return this.#bucket(bucket).info;
+  }
+
+  async changeBucketAccess(
+    bucket: BucketName,
+    change: (present: BucketAccess, bucket: BucketInfo) => BucketAccess,
+  ) {
+    const found = this.#bucket(bucket);
+    found.info = { ...found.info, access: change(found.info.access ?? {}, found.info) };
   }
 
   async deleteBucket(bucket: BucketName) {
@@ -140,6 +149,11 @@ export class MapObjectService implements ObjectService {
     this.#check(ref, input.condition);
     const about = { ...(input.replace ?? source.meta), tags: input.tags ?? source.tags };
     return this.#store(ref, source.bytes, about, { etag: source.meta.etag });
+  }
+
+  async putObjectAccess(ref: ObjectRef, access: ObjectAccess) {
+    this.amend(ref.bucket, ref.key, { access });
+    return this.#object(ref).meta;
   }
 
   async listObjects(bucket: BucketName, input: ListInput) {
