@@ -1,0 +1,105 @@
+import type { Route } from '../src/s3api/call.ts';
+import type { BackendCapabilities } from '../src/ufs/backend.ts';
+
+type Capability = keyof BackendCapabilities;
+
+/** What a capability means to a client, and what a storage without it does not do. */
+export const capabilityMeanings: Readonly<
+  Record<Capability, { readonly means: string; readonly lacking: string }>
+> = {
+  conditionalCreate: { means: 'PutObject with `If-None-Match: *`', lacking: 'no such condition' },
+  conditionalPut: { means: 'PutObject with `If-Match`', lacking: 'no such condition' },
+  conditionalCompleteCreate: {
+    means: 'CompleteMultipartUpload with `If-None-Match: *`',
+    lacking: 'no such condition',
+  },
+  conditionalComplete: { means: 'CompleteMultipartUpload with `If-Match`', lacking: 'no such condition' },
+  conditionalCopy: {
+    means: 'CopyObject with `If-Match` or `If-None-Match: *`',
+    lacking: 'no such condition',
+  },
+  conditionalDelete: { means: 'DeleteObject with `If-Match`', lacking: 'no such condition' },
+  multipart: { means: 'multipart uploads', lacking: 'it takes no uploads in parts' },
+  serverSideCopy: {
+    means: 'copies without their bytes passing through Forebay',
+    lacking: 'bytes pass through',
+  },
+  exclusive: {
+    means: 'nothing but Forebay changes what is stored, so that nothing is asked of it twice',
+    lacking: 'others may change it',
+  },
+  tagging: { means: 'tags of objects', lacking: 'it keeps no tags' },
+  anyKey: {
+    means: 'keys of any form; otherwise those that name no file are refused',
+    lacking: 'not every key',
+  },
+  versions: { means: 'versions of objects', lacking: 'it keeps no versions' },
+  versioning: { means: 'versioning switched on and off', lacking: 'its own operator decides about versions' },
+};
+
+/** The capability that an operation needs of the storage, `gateway` where Forebay answers by itself, undefined where any storage will do. */
+export function neededBy({ scope, query = [], operation }: Route): Capability | 'gateway' | undefined {
+  if (scope === 'service') return 'gateway';
+  if (query.includes('versions')) return 'versions';
+  if (query.includes('uploads') || query.includes('uploadId')) return 'multipart';
+  if (scope === 'object') return query.includes('tagging') ? 'tagging' : undefined;
+  if (operation.startsWith('ListObjects') || operation === 'DeleteObjects') return undefined;
+  return operation === 'PutBucketVersioning' ? 'versioning' : 'gateway';
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  acl: 'whoever owns a bucket owns what is in it',
+  abac: 'policies by attributes are not evaluated',
+  accelerate: 'there are no edge locations',
+  analytics: 'no analyses are made',
+  annotation: 'nothing is kept with an object beyond metadata and tags',
+  cors: 'pages of other origins are not let in',
+  encryption: 'what encrypts is the storage below',
+  'intelligent-tiering': 'there are no storage tiers',
+  inventory: 'no inventories are written',
+  'legal-hold': 'no object is locked',
+  lifecycle: 'nothing expires by itself',
+  logging: 'access is logged by the node, as JSON on stderr',
+  metadataAnnotationTable: 'there are no metadata tables',
+  metadataConfiguration: 'there are no metadata tables',
+  metadataInventoryTable: 'there are no metadata tables',
+  metadataJournalTable: 'there are no metadata tables',
+  metadataTable: 'there are no metadata tables',
+  metrics: 'metrics are Prometheus’s, on the admin port',
+  notification: 'nobody is notified',
+  'object-lock': 'no object is locked',
+  ownershipControls: 'whoever owns a bucket owns what is in it',
+  policy: 'buckets have no policies',
+  policyStatus: 'buckets have no policies',
+  publicAccessBlock: 'what is public is decided by ACLs and policies alone',
+  renameObject: 'only directory buckets of S3 have it',
+  replication: 'buckets are not replicated',
+  requestPayment: 'nobody pays',
+  restore: 'nothing is archived',
+  retention: 'no object is locked',
+  select: 'contents are not queried',
+  session: 'only directory buckets of S3 have it',
+  torrent: 'S3 has given it up',
+  versioning: 'buckets keep no versions',
+  versions: 'buckets keep no versions',
+  website: 'no websites are served',
+};
+
+/** Why an operation is not offered. */
+export function whyNot({ query = [], operation }: Route): string {
+  const reason = query.map((key) => reasons[key]).find((text) => text !== undefined);
+  if (reason !== undefined) return reason;
+  if (operation === 'PostObject') return 'forms of web pages are not taken';
+  if (operation === 'WriteGetObjectResponse') return 'there are no functions between reader and object';
+  return 'not offered';
+}
+
+/** Known, on purpose, and with what S3 does instead. */
+export const differences: readonly string[] = [
+  'There is one region. `CreateBucket` without a `LocationConstraint`, or with the region’s own name, is in it; S3 refuses the former outside us-east-1 (`IllegalLocationConstraintException`) and the latter in us-east-1 (`InvalidLocationConstraint`).',
+  '`CompleteMultipartUpload` with a checksum of the whole object and without `x-amz-checksum-type` succeeds where the checksum is right; S3 takes it for one of the parts and answers `BadDigest`.',
+  'A conditional `CompleteMultipartUpload` is judged by the object that is there when it ends. S3 answers `409 ConditionalRequestConflict` also where the object was changed since the upload began.',
+  '`GetBucketEncryption` answers `ServerSideEncryptionConfigurationNotFoundError`, and `x-amz-server-side-encryption` is refused: Forebay encrypts nothing itself. S3 encrypts every object with keys of its own.',
+  'Metadata comes back byte for byte as it was given. S3 reads encoded words (RFC 2047) and gives back those in plain text that hold only US-ASCII.',
+  'An owner has the user’s name for `ID` and for `DisplayName`.',
+];
