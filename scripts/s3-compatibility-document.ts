@@ -5,8 +5,8 @@ import { systemClock } from '../src/common/clock.ts';
 import { silentLog } from '../src/common/log.ts';
 import { systemRandom } from '../src/common/random.ts';
 import type { Route } from '../src/s3api/call.ts';
-import { offeredOperations } from '../src/s3api/operation-table.ts';
 import { refusedOperations } from '../src/s3api/refused-operations.ts';
+import { routes } from '../src/s3api/router.ts';
 import { unsetOperations } from '../src/s3api/unset-operations.ts';
 import type { BackendCapabilities } from '../src/ufs/backend.ts';
 import { NodeFileSystem } from '../src/ufs/node-file-system.ts';
@@ -32,6 +32,8 @@ interface Storage {
 /** `docs/s3-compatibility.md`: every operation of S3 and what becomes of it, out of the operation tables and the backends themselves. */
 export async function compatibilityDocument(): Promise<string> {
   const storages = await findStorages();
+  const others = new Set([...unsetOperations, ...refusedOperations]);
+  const offered = routes.filter((route) => !others.has(route));
   return [
     '# S3 compatibility',
     '',
@@ -47,7 +49,7 @@ export async function compatibilityDocument(): Promise<string> {
     '',
     'Settings of buckets lie with Forebay, whatever holds their objects.',
     '',
-    ...operationSection('Offered', offeredOperations, storages),
+    ...operationSection('Offered', offered, storages),
     ...unsetSection(),
     ...refusedSection(),
     ...capabilitySection(storages),

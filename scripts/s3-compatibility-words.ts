@@ -28,6 +28,7 @@ export const capabilityMeanings: Readonly<
     means: 'nothing but Forebay changes what is stored, so that nothing is asked of it twice',
     lacking: 'others may change it',
   },
+  objectAcls: { means: 'ACLs of objects', lacking: 'it keeps no ACLs' },
   tagging: { means: 'tags of objects', lacking: 'it keeps no tags' },
   anyKey: {
     means: 'keys of any form; otherwise those that name no file are refused',
@@ -42,6 +43,7 @@ export function neededBy({ scope, query = [], operation }: Route): Capability | 
   if (scope === 'service') return 'gateway';
   if (query.includes('versions')) return 'versions';
   if (query.includes('uploads') || query.includes('uploadId')) return 'multipart';
+  if (operation === 'PutObjectAcl') return 'objectAcls';
   if (scope === 'object') return query.includes('tagging') ? 'tagging' : undefined;
   if (operation.startsWith('ListObjects') || operation === 'DeleteObjects') return undefined;
   return operation === 'PutBucketVersioning' ? 'versioning' : 'gateway';

@@ -3,10 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { compatibilityDocument } from '../../scripts/s3-compatibility-document.ts';
 import { whyNot } from '../../scripts/s3-compatibility-words.ts';
-import { offeredOperations } from '../../src/s3api/operation-table.ts';
 import { refusedOperations } from '../../src/s3api/refused-operations.ts';
 import { routes } from '../../src/s3api/router.ts';
-import { unsetOperations } from '../../src/s3api/unset-operations.ts';
 
 describe('docs/s3-compatibility.md', () => {
   test('is what `npm run compatibility` writes', async () => {
@@ -19,7 +17,6 @@ describe('docs/s3-compatibility.md', () => {
     const named = [...text.matchAll(/^\| ([A-Z]\w+) +\|/gm)].map(([, name]) => name);
     expect(named.toSorted()).toEqual(routes.map(({ operation }) => operation).toSorted());
     expect(new Set(named).size).toBe(named.length);
-    expect(routes).toHaveLength(offeredOperations.length + unsetOperations.length + refusedOperations.length);
   });
 
   test('gives a reason for each operation that is not offered', () => {

@@ -70,6 +70,7 @@ describe('what another S3 was not seen to do', () => {
       () => gateway.client.send(new GetObjectTaggingCommand({ Bucket, Key })),
       () => copy({ Key: 'far/c', TaggingDirective: 'REPLACE', Tagging: 'a=b' }),
     ],
+    objectAcls: [() => put({ ACL: 'public-read' })],
     versions: [() => gateway.client.send(new HeadObjectCommand({ Bucket, Key, VersionId: 'other' }))],
     // Every S3 has these, or they are no matter of the client's.
     multipart: [],
