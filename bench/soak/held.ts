@@ -15,8 +15,8 @@ export interface Held {
   readonly loans: number;
 }
 
-/** Descriptors that open and close with the storage's kept-alive connections and with regions of the store. */
-export const descriptorMargin = 16;
+/** Descriptors that open and close with the storage's kept-alive connections and, in each thread, with regions of the store. */
+export const descriptorMargin = 48;
 /** What the collector leaves uncollected at one moment and not at another. */
 export const rssMarginShare = 0.15;
 export const rssMarginBytes = 48 * 1024 * 1024;
