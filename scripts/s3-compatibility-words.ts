@@ -34,18 +34,20 @@ export const capabilityMeanings: Readonly<
     means: 'keys of any form; otherwise those that name no file are refused',
     lacking: 'not every key',
   },
-  versions: { means: 'versions of objects', lacking: 'it keeps no versions' },
+  versions: {
+    means: 'versions of objects, asked for by their ids',
+    lacking: 'it keeps no versions: each object is its null version',
+  },
   versioning: { means: 'versioning switched on and off', lacking: 'its own operator decides about versions' },
 };
 
 /** The capability that an operation needs of the storage, `gateway` where Forebay answers by itself, undefined where any storage will do. */
 export function neededBy({ scope, query = [], operation }: Route): Capability | 'gateway' | undefined {
   if (scope === 'service') return 'gateway';
-  if (query.includes('versions')) return 'versions';
   if (query.includes('uploads') || query.includes('uploadId')) return 'multipart';
   if (operation === 'PutObjectAcl') return 'objectAcls';
   if (scope === 'object') return query.includes('tagging') ? 'tagging' : undefined;
-  if (operation.startsWith('ListObjects') || operation === 'DeleteObjects') return undefined;
+  if (operation.startsWith('ListObject') || operation === 'DeleteObjects') return undefined;
   return operation === 'PutBucketVersioning' ? 'versioning' : 'gateway';
 }
 
@@ -82,8 +84,6 @@ const reasons: Readonly<Record<string, string>> = {
   select: 'contents are not queried',
   session: 'only directory buckets of S3 have it',
   torrent: 'S3 has given it up',
-  versioning: 'buckets keep no versions',
-  versions: 'buckets keep no versions',
   website: 'no websites are served',
 };
 

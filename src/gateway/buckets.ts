@@ -4,14 +4,15 @@ import type { BucketRecord } from '../mounts/mount.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { BucketName } from '../s3api/names.ts';
 import type { BucketInfo, Identity } from '../s3api/service.ts';
+import type { VersioningMode } from '../ufs/backend-versions.ts';
 import { mapBounded } from '../ufs/bounded.ts';
 import { UfsError } from '../ufs/errors.ts';
 import type { PageStore } from '../worker/page-store.ts';
 import type { BucketGate } from './bucket-gate.ts';
 import { toS3Error } from './error-map.ts';
-import { listMerged } from './list-merge.ts';
 import type { Namespace } from './namespace.ts';
 import { holdsKeysOf } from './unknown-buckets.ts';
+import { listVersionsMerged } from './version-merge.ts';
 
 /** The buckets' records in the coordination store. */
 export interface BucketRecords {
@@ -109,6 +110,39 @@ export class Buckets {
     }
   }
 
+  /** Of a mount's bucket, what its storage was set to. */
+  async versioning(bucket: BucketName): Promise<VersioningMode | undefined> {
+    try {
+      const record = this.#namespace.bucket(bucket);
+      if (record.kind === 'root') return record.versioning;
+      const { backend } = await this.#namespace.locate(bucket, '');
+      return await backend.versions?.mode?.();
+    } catch (error) {
+      throw toS3Error(error);
+    }
+  }
+
+  /** Alone, so that no write begins under one rule and ends under the other. */
+  async setVersioning(bucket: BucketName, versioning: VersioningMode): Promise<void> {
+    try {
+      await this.#gate.deleteAlone(bucket, () => this.#setVersioning(bucket, versioning));
+    } catch (error) {
+      throw toS3Error(error);
+    }
+  }
+
+  async #setVersioning(bucket: BucketName, versioning: VersioningMode): Promise<void> {
+    const record = this.#namespace.bucket(bucket);
+    const { backend } = await this.#namespace.locate(bucket, '');
+    if (record.kind === 'mount' || !backend.capabilities.versioning) {
+      throw new S3Error('NotImplemented', {
+        message: 'Whether this bucket keeps versions is set at the storage behind it.',
+      });
+    }
+    const isSet = await this.#records.change(record, (present) => ({ ...present, versioning }));
+    if (!isSet) throw new S3Error('OperationAborted');
+  }
+
   async #create(caller: Identity, bucket: BucketName, access: BucketAccess | undefined): Promise<void> {
     const isTaken = this.#records.get(bucket) !== undefined;
     if (!isTaken && caller.policy !== 'admin' && (await holdsKeysOf(this.#namespace.root, bucket))) {
@@ -134,8 +168,9 @@ export class Buckets {
         message: 'This bucket holds a mount. An operator removes it with: forebay mount remove',
       });
     }
-    const { entries } = await listMerged(sources, { prefix: '', limit: 1 });
-    if (entries.length > 0) throw new S3Error('BucketNotEmpty', { extra: { BucketName: bucket } });
+    // Older versions and delete markers count too.
+    const { items } = await listVersionsMerged(sources, { prefix: '', limit: 1 });
+    if (items.length > 0) throw new S3Error('BucketNotEmpty', { extra: { BucketName: bucket } });
     await this.#abortUploads(bucket);
     if (!(await this.#records.delete(record))) throw new S3Error('OperationAborted');
     await this.#pages.removeIncarnation(record.incarnation);

@@ -13,7 +13,7 @@ import { errorResponse, S3Error } from '../s3api/errors.ts';
 import type { AnswerHeaders } from '../s3api/headers.ts';
 import { preflight, preflightRoute } from '../s3api/operations/preflight.ts';
 import { parseTarget } from '../s3api/path.ts';
-import { objectOf } from '../s3api/request.ts';
+import { objectOf, versionIdOf } from '../s3api/request.ts';
 import { matchRoute } from '../s3api/router.ts';
 import type { ObjectService } from '../s3api/service.ts';
 import { AccessLog, type LineWriter } from './access-log.ts';
@@ -201,7 +201,9 @@ export class RequestPipeline implements RequestTaker {
       return isPending(response) ? response.then((ready) => shown(gate, ready)) : shown(gate, response);
     }
     const { service, request, signal } = call;
-    return service.headObject(objectOf(request), { gate, signal }).then(() => route.handler(call));
+    return service
+      .headObject(objectOf(request), { gate, signal, versionId: versionIdOf(request) })
+      .then(() => route.handler(call));
   }
 
   #crossOrigin(request: S3Request): AnswerHeaders | undefined {

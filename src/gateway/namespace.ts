@@ -4,6 +4,7 @@ import type { MountTable } from '../mounts/mount-table.ts';
 import type { MountedBackends } from '../mounts/mounted-backends.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { Backend } from '../ufs/backend.ts';
+import type { VersioningMode } from '../ufs/backend-versions.ts';
 import { UfsError } from '../ufs/errors.ts';
 import type { UploadSource } from './upload-merge.ts';
 
@@ -22,6 +23,9 @@ export interface Place {
   readonly path: string;
   readonly freshness: Freshness;
   readonly readOnly: boolean;
+  readonly isRoot: boolean;
+  /** What changes are told of versions; undefined where their bucket keeps none, or its storage is set by its own operator. */
+  readonly versioning: VersioningMode | undefined;
 }
 
 /** Turns buckets and keys into backends and their keys. */
@@ -72,12 +76,13 @@ export class Namespace {
     return place;
   }
 
-  /** NoSuchBucket if the place's bucket is gone meanwhile, OperationAborted if the key lies elsewhere now. */
+  /** NoSuchBucket if the place's bucket is gone meanwhile, OperationAborted if the key lies elsewhere now, or its versions are kept otherwise. */
   checkStill(place: Place, bucketName: string, key: string): void {
     const bucket = this.bucket(bucketName);
     if (bucket.incarnation !== place.bucket.incarnation) {
       throw new S3Error('NoSuchBucket', { extra: { BucketName: bucketName } });
     }
+    if (bucket.versioning !== place.bucket.versioning) throw new S3Error('OperationAborted');
     const { mount } = this.#table().resolve(bucketName, key);
     const incarnation = mount === 'root' ? bucket.incarnation : mount.incarnation;
     if (incarnation !== place.incarnation) throw new S3Error('OperationAborted');
@@ -104,6 +109,8 @@ export class Namespace {
         path,
         freshness,
         readOnly: false,
+        isRoot: true,
+        versioning: bucket.versioning,
       };
     }
     return {
@@ -114,6 +121,8 @@ export class Namespace {
       path,
       freshness: effectiveFreshness(mount, this.#settings.leaseMs),
       readOnly: mount.readOnly,
+      isRoot: false,
+      versioning: undefined,
     };
   }
 }

@@ -2,13 +2,15 @@ import { type AtOnce, isPending } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import { S3Error } from '../s3api/errors.ts';
-import type { ObjectRef } from '../s3api/names.ts';
+import type { ObjectRef, VersionRef } from '../s3api/names.ts';
 import { partsClaimed } from '../s3api/representation.ts';
 import type { FoundVersion, PartPlace, ReadObject, ReadOptions } from '../s3api/service.ts';
 import { UfsError } from '../ufs/errors.ts';
+import { nullVersionId } from '../ufs/version-ids.ts';
 import {
   type FoundMeta,
   type MetadataSource,
+  type MetadataTarget,
   type Missing,
   type PageRead,
   type RangeReader,
@@ -17,6 +19,8 @@ import {
 } from '../worker/reader.ts';
 import { toS3Error } from './error-map.ts';
 import type { Namespace, Place } from './namespace.ts';
+import { ofVersion } from './version-errors.ts';
+import { versionTarget } from './version-reads.ts';
 
 const attempts = 4;
 
@@ -53,11 +57,11 @@ export class ObjectReads {
       const place = await this.#namespace.locate(ref.bucket, ref.key);
       refuseEarly(place, options);
       for (let attempt = 1; ; attempt++) {
-        const found = await this.#lookUp(place, laterOptions(options, attempt));
+        const found = await this.#find(place, laterOptions(options, attempt));
         options.gate?.admit(found.meta);
         try {
           const part = await this.#findPart(place, found.meta, options);
-          return { ...found, part, owner: this.#settings.workerId };
+          return { ...found, part, versionId: versionNamed(place, found), owner: this.#settings.workerId };
         } catch (error) {
           this.#startAgain(place, error, attempt);
         }
@@ -74,7 +78,7 @@ export class ObjectReads {
   ): AtOnce<ReadObject<Selection>> {
     try {
       const place = this.#namespace.locate(ref.bucket, ref.key);
-      if (isPending(place) || options.partNumber !== undefined) {
+      if (isPending(place) || options.partNumber !== undefined || options.versionId !== undefined) {
         return this.#getLater(ref, place, select, options);
       }
       const found = this.#peek(place, options);
@@ -83,7 +87,7 @@ export class ObjectReads {
       const selection = select(found);
       const read = this.#openNow(place, found.meta, selection.range, options);
       if (!read) return this.#getLater(ref, place, select, options, { found, selection });
-      return this.#readObject(found, selection, read);
+      return this.#readObject(place, found, selection, read);
     } catch (error) {
       throw inBucket(error, ref, options);
     }
@@ -103,12 +107,12 @@ export class ObjectReads {
       refuseEarly(place, options);
       for (let attempt = 1; ; attempt++) {
         const known = attempt === 1 ? first : undefined;
-        const found: FoundMeta = known?.found ?? (await this.#lookUp(place, laterOptions(options, attempt)));
+        const found: FoundMeta = known?.found ?? (await this.#find(place, laterOptions(options, attempt)));
         try {
           if (!known) options.gate?.admit(found.meta);
           const selection = known?.selection ?? (await this.#select(place, found, select, options));
-          const read = await this.#open(place, found, selection.range, options);
-          return this.#readObject(found, selection, read);
+          const read = await this.#open(pagesOf(place, options), found, selection.range, options);
+          return this.#readObject(place, found, selection, read);
         } catch (error) {
           this.#startAgain(place, error, attempt);
         } finally {
@@ -131,24 +135,47 @@ export class ObjectReads {
   }
 
   #readObject<Selection>(
-    { meta, validatedMs }: FoundVersion,
+    place: Place,
+    found: FoundVersion,
     selection: Selection,
     { body, giveBack, cache }: Pick<ReadObject<Selection>, 'body' | 'giveBack' | 'cache'>,
   ): ReadObject<Selection> {
-    return { meta, validatedMs, selection, body, giveBack, cache, owner: this.#settings.workerId };
+    const { meta, validatedMs } = found;
+    const versionId = versionNamed(place, found);
+    const owner = this.#settings.workerId;
+    return { meta, validatedMs, versionId, selection, body, giveBack, cache, owner };
   }
 
   /** Runs `use` with the source's present version, again with a newer one if it moved before anything was made of it. */
-  async fromSource<T>(ref: ObjectRef, use: (source: Place, meta: ObjectMeta) => Promise<T>): Promise<T> {
-    const source = await this.#namespace.locate(ref.bucket, ref.key);
-    for (let attempt = 1; ; attempt++) {
-      const { meta } = await this.#lookUp(source, { revalidate: attempt > 1 });
-      try {
-        return await use(source, meta);
-      } catch (error) {
-        this.#startAgain(source, error, attempt);
+  async fromSource<T>(
+    ref: VersionRef,
+    use: (source: Place, meta: ObjectMeta, versionId: string | undefined) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const source = await this.#namespace.locate(ref.bucket, ref.key);
+      for (let attempt = 1; ; attempt++) {
+        const found = await this.#find(source, { revalidate: attempt > 1, versionId: ref.versionId });
+        try {
+          return await use(source, found.meta, versionNamed(source, found));
+        } catch (error) {
+          this.#startAgain(source, error, attempt);
+        }
       }
+    } catch (error) {
+      throw ref.versionId === undefined ? error : inBucket(error, ref, ref);
     }
+  }
+
+  /**
+   * The present version, or the one that is asked for by its id: that one's metadata is always asked of the backend, since whatever changes
+   * the key may change it too.
+   */
+  #find(place: Place, options: ReadOptions): Promise<FoundMeta> {
+    const versionId = versionAsked(place, options);
+    if (versionId === undefined) return this.#lookUp(place, options);
+    const { signal, onlyIfCached } = options;
+    const asked = { signal, onlyIfCached, revalidate: true, noStore: true };
+    return this.#metadata.get(versionTarget(place, versionId), asked);
   }
 
   async #lookUp(place: Place, options: ReadOptions): Promise<FoundMeta> {
@@ -189,7 +216,12 @@ export class ObjectReads {
     this.#metadata.invalidate(place);
   }
 
-  async #open(place: Place, { meta, opened }: FoundMeta, range: ByteRange | undefined, options: ReadOptions) {
+  async #open(
+    place: MetadataTarget,
+    { meta, opened }: FoundMeta,
+    range: ByteRange | undefined,
+    options: ReadOptions,
+  ) {
     if (!range || range.end === range.start) return withoutBytes(range);
     const target = { ...this.#target(place, meta), opened };
     return this.#reader.open(target, range, options.signal, missingPages(options));
@@ -200,7 +232,7 @@ export class ObjectReads {
     return this.#reader.openNow(this.#target(place, meta), range, missingPages(options));
   }
 
-  #target({ backend, mount, incarnation, path }: Place, meta: ObjectMeta): ReadTarget {
+  #target({ backend, mount, incarnation, path }: MetadataTarget, meta: ObjectMeta): ReadTarget {
     return { backend, mount, incarnation, path, meta, pageSizeBytes: this.#settings.pageSizeBytes };
   }
 }
@@ -212,8 +244,46 @@ function laterOptions(options: ReadOptions, attempt: number): ReadOptions {
 
 /** Every option as a property of its own, which a spread takes along; what was behind a getter is made here. */
 function ownOptions(options: ReadOptions): { [Name in keyof Required<ReadOptions>]: ReadOptions[Name] } {
-  const { signal, gate, partNumber, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read } = options;
-  return { signal, gate, partNumber, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read };
+  const {
+    signal,
+    gate,
+    versionId,
+    partNumber,
+    revalidate,
+    maxAgeMs,
+    noStore,
+    onlyIfCached,
+    checksums,
+    read,
+  } = options;
+  return {
+    signal,
+    gate,
+    versionId,
+    partNumber,
+    revalidate,
+    maxAgeMs,
+    noStore,
+    onlyIfCached,
+    checksums,
+    read,
+  };
+}
+
+/** Undefined also for the null version in a bucket of the root mount that keeps no others: there it is the present one. */
+function versionAsked(place: Place, { versionId }: ReadOptions): string | undefined {
+  const isOnlyOne = versionId === nullVersionId && place.isRoot && place.versioning === undefined;
+  return isOnlyOne ? undefined : versionId;
+}
+
+function pagesOf(place: Place, options: ReadOptions): MetadataTarget {
+  const versionId = versionAsked(place, options);
+  return versionId === undefined ? place : versionTarget(place, versionId);
+}
+
+/** How answers name a version; undefined where none are kept. */
+function versionNamed(place: Place, { meta }: FoundVersion): string | undefined {
+  return meta.versionId ?? (place.versioning === undefined ? undefined : nullVersionId);
 }
 
 const noBytes = Buffer.alloc(0);
@@ -239,14 +309,22 @@ function refuseEarly({ backend }: Place, { gate }: ReadOptions): void {
 }
 
 /** As S3 does, NoSuchKey names the key; but whoever may not know that there is no such key, or what the cache holds, is told neither. */
-function inBucket(error: unknown, ref: ObjectRef, { gate }: ReadOptions): S3Error {
+function inBucket(error: unknown, ref: ObjectRef, { gate, versionId }: ReadOptions): S3Error {
   const mapped = toS3Error(error);
-  const named = mapped.code === 'NoSuchKey' && mapped.extra.Key === undefined ? naming(mapped, ref) : mapped;
+  const named = versionId === undefined ? naming(mapped, ref) : ofVersion(mapped, ref, versionId);
   return gate && tellsOfKeys.has(named.code) ? gate.absent(named) : named;
 }
 
-const tellsOfKeys: ReadonlySet<string> = new Set(['NoSuchKey', 'NoSuchVersion', 'GatewayTimeout']);
+const tellsOfKeys: ReadonlySet<string> = new Set([
+  'NoSuchKey',
+  'NoSuchVersion',
+  // A delete marker that was asked for by its id.
+  'MethodNotAllowed',
+  'GatewayTimeout',
+]);
 
-function naming({ headers, cause }: S3Error, { key }: ObjectRef): S3Error {
+function naming(error: S3Error, { key }: ObjectRef): S3Error {
+  const { code, extra, headers, cause } = error;
+  if (code !== 'NoSuchKey' || extra.Key !== undefined) return error;
   return new S3Error('NoSuchKey', { extra: { Key: key }, headers, cause });
 }

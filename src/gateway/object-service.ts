@@ -10,20 +10,24 @@ import type {
   UploadBody,
 } from '../common/object-meta.ts';
 import { notImplemented, type S3Error } from '../s3api/errors.ts';
-import type { BucketName, ObjectRef } from '../s3api/names.ts';
+import type { BucketName, ObjectRef, VersionRef } from '../s3api/names.ts';
 import type {
   BucketInfo,
   CompleteInput,
+  CopiedFrom,
   CopyInput,
   CopyPartInput,
+  DeletedObject,
   FoundVersion,
   Identity,
   ListInput,
+  ListVersionsInput,
   ObjectService,
   PartPlace,
   PutObjectInput,
   ReadObject,
   ReadOptions,
+  Versioning,
   WriteCondition,
 } from '../s3api/service.ts';
 import { pageParts } from '../ufs/multipart-rules.ts';
@@ -32,11 +36,11 @@ import { copyChecksum } from '../ufs/write-rules.ts';
 import type { MetadataSource, RangeReader } from '../worker/reader.ts';
 import type { BucketGate } from './bucket-gate.ts';
 import type { Buckets } from './buckets.ts';
+import { Deletions } from './deletions.ts';
 import { toS3Error } from './error-map.ts';
-import { listMerged } from './list-merge.ts';
+import { Listings } from './listings.ts';
 import type { Namespace, Place } from './namespace.ts';
 import { ObjectReads, type ObjectReadsSettings } from './object-reads.ts';
-import { listUploadsMerged } from './upload-merge.ts';
 
 /** The S3 operations' object service over mounts, the worker's cache and the backends. */
 export class GatewayObjectService implements ObjectService {
@@ -44,6 +48,8 @@ export class GatewayObjectService implements ObjectService {
   readonly #buckets: Buckets;
   readonly #gate: BucketGate;
   readonly #metadata: MetadataSource;
+  readonly #deletions: Deletions;
+  readonly #listings: Listings;
   readonly #reads: ObjectReads;
 
   constructor(
@@ -58,6 +64,8 @@ export class GatewayObjectService implements ObjectService {
     this.#buckets = buckets;
     this.#gate = gate;
     this.#metadata = metadata;
+    this.#deletions = new Deletions(metadata);
+    this.#listings = new Listings(namespace);
     this.#reads = new ObjectReads(namespace, metadata, reader, settings);
   }
 
@@ -82,6 +90,14 @@ export class GatewayObjectService implements ObjectService {
 
   deleteBucket(bucket: BucketName): Promise<void> {
     return this.#buckets.delete(bucket);
+  }
+
+  getVersioning(bucket: BucketName): Promise<Versioning | undefined> {
+    return this.#buckets.versioning(bucket);
+  }
+
+  setVersioning(bucket: BucketName, versioning: Versioning): Promise<void> {
+    return this.#buckets.setVersioning(bucket, versioning);
   }
 
   headObject(ref: ObjectRef, options?: ReadOptions) {
@@ -151,6 +167,7 @@ export class GatewayObjectService implements ObjectService {
           ...newObject(input),
           access: keptAccess(place, input.access),
           condition: input.condition,
+          versioning: place.versioning,
           signal: input.signal,
           beforeCommit,
         }),
@@ -159,29 +176,33 @@ export class GatewayObjectService implements ObjectService {
   }
 
   async deleteObject(
-    ref: ObjectRef,
+    ref: VersionRef,
     options: { condition?: WriteCondition; signal?: AbortSignal } = {},
-  ): Promise<void> {
-    await this.#change(ref, (place) =>
-      this.#metadata.write(place, async () => {
-        await place.backend.delete(place.path, options);
-        return undefined;
-      }),
-    );
+  ): Promise<DeletedObject> {
+    return this.#change(ref, async (place, beforeCommit) => {
+      const { versionId } = ref;
+      if (versionId !== undefined)
+        return this.#deletions.removeVersion(place, { ...ref, versionId }, options);
+      // A marker must not land in a bucket that is gone.
+      if (place.versioning) await beforeCommit();
+      return this.#deletions.remove(place, options);
+    });
   }
 
-  async copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta> {
+  async copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta & CopiedFrom> {
     return this.#change(ref, (place, beforeCommit) =>
-      this.#reads.fromSource(input.source, async (source, meta) => {
+      this.#reads.fromSource(input.source, async (source, meta, sourceVersionId) => {
         input.checkSource(meta);
         refuseTags(place, input.tags);
         const access = keptAccess(place, input.access);
-        const common = { condition: input.condition, access, signal: input.signal, beforeCommit };
-        return this.#metadata.write(place, async () => {
+        const { condition, signal } = input;
+        const common = { condition, access, signal, beforeCommit, versioning: place.versioning };
+        const made = await this.#metadata.write(place, async () => {
           if (source.backend === place.backend && place.backend.capabilities.serverSideCopy) {
             return place.backend.copy(source.path, place.path, {
               ...common,
               sourceGeneration: meta.generation,
+              sourceVersionId: input.source.versionId,
               replace: input.replace,
               tags: input.tags,
               checksumAlgorithm: input.checksumAlgorithm,
@@ -195,6 +216,7 @@ export class GatewayObjectService implements ObjectService {
           const about = { ...newObject(input.replace ?? meta), tags };
           return place.backend.put(place.path, body, { ...about, ...common });
         });
+        return { ...made, sourceVersionId };
       }),
     );
   }
@@ -216,14 +238,12 @@ export class GatewayObjectService implements ObjectService {
     });
   }
 
-  async listObjects(bucket: BucketName, input: ListInput) {
-    try {
-      const sources = await this.#namespace.sources(bucket, input.prefix);
-      const { entries, truncated } = await listMerged(sources, input);
-      return { items: entries, truncated };
-    } catch (error) {
-      throw toS3Error(error);
-    }
+  listObjects(bucket: BucketName, input: ListInput) {
+    return this.#listings.objects(bucket, input);
+  }
+
+  listVersions(bucket: BucketName, input: ListVersionsInput) {
+    return this.#listings.versions(bucket, input);
   }
 
   async createUpload(
@@ -259,12 +279,12 @@ export class GatewayObjectService implements ObjectService {
 
   async copyPart(ref: ObjectRef, input: CopyPartInput) {
     return this.#change(ref, (place) =>
-      this.#reads.fromSource(input.source, (source, meta) => {
+      this.#reads.fromSource(input.source, async (source, meta, sourceVersionId) => {
         const range = input.selectSource(meta) ?? { start: 0, end: meta.sizeBytes };
         const body = this.#bodyOf(source, meta, range, input.signal);
-        return place.backend.putPart(place.path, input.uploadId, input.partNumber, body, {
-          signal: input.signal,
-        });
+        const { uploadId, partNumber, signal } = input;
+        const part = await place.backend.putPart(place.path, uploadId, partNumber, body, { signal });
+        return { ...part, sourceVersionId };
       }),
     );
   }
@@ -286,6 +306,7 @@ export class GatewayObjectService implements ObjectService {
           checksums: input.checksums,
           checksumType: input.checksumType,
           expectedSizeBytes: input.expectedSizeBytes,
+          versioning: place.versioning,
           signal: input.signal,
           beforeCommit,
         }),
@@ -297,15 +318,11 @@ export class GatewayObjectService implements ObjectService {
     await this.#change(ref, (place) => place.backend.abortUpload(place.path, uploadId));
   }
 
-  async listUploads(
+  listUploads(
     bucket: BucketName,
     input: { prefix: string; delimiter?: string; keyMarker?: string; uploadIdMarker?: string; limit: number },
   ) {
-    try {
-      return await listUploadsMerged(await this.#namespace.sources(bucket, input.prefix), input);
-    } catch (error) {
-      throw toS3Error(error);
-    }
+    return this.#listings.uploads(bucket, input);
   }
 
   /**

@@ -100,13 +100,19 @@ export class RequestCall implements Call, Visitor {
     this.gate = this.#doorkeeper.admit(this, wanted, bucket, key, 'x-amz-expected-bucket-owner');
   }
 
-  async authorise(action: string, bucket: BucketName, key?: ObjectKey): Promise<(meta: ObjectMeta) => void> {
+  async authorise(
+    action: string,
+    bucket: BucketName,
+    key?: ObjectKey,
+    versionId?: string,
+  ): Promise<(meta: ObjectMeta) => void> {
     const isOwn = bucket === this.request.bucket && !action.startsWith('s3:Get');
     const header = isOwn ? 'x-amz-expected-bucket-owner' : 'x-amz-source-expected-bucket-owner';
     const gate = this.#doorkeeper.admit(this, action, bucket, key, header);
     if (gate === undefined) return admitAll;
     // Whether there is one at all is told here to those only who may know.
-    if (key !== undefined) await this.service.headObject({ bucket, key }, { gate, signal: this.signal });
+    const asked = { gate, versionId, signal: this.signal };
+    if (key !== undefined) await this.service.headObject({ bucket, key }, asked);
     return (meta) => gate.admit(meta);
   }
 }

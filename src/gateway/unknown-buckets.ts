@@ -1,10 +1,11 @@
 import type { Log } from '../common/log.ts';
 import { isBucketName } from '../s3api/names.ts';
 import type { Backend, CallOptions } from '../ufs/backend.ts';
+import type { ListVersionsOptions } from '../ufs/backend-versions.ts';
 import { UfsError } from '../ufs/errors.ts';
 
 /** What of the root mount is asked here. */
-export type RootListing = Pick<Backend, 'list' | 'listUploads'>;
+export type RootListing = Pick<Backend, 'list' | 'listUploads' | 'versions'>;
 
 const pageLimit = 1000;
 /** So many names are enough to see what has happened. */
@@ -16,7 +17,7 @@ const maxNames = 100;
  */
 export async function holdsKeysOf(root: RootListing, bucket: string): Promise<boolean> {
   const beginning = { prefix: `${bucket}/`, limit: 1 };
-  if ((await root.list(beginning)).entries.length > 0) return true;
+  if ((await allKeys(root, beginning)).entries.length > 0) return true;
   return (await root.listUploads(beginning)).entries.length > 0;
 }
 
@@ -39,7 +40,7 @@ export async function findUnknownBuckets(
   const folders = { ...options, prefix: '', delimiter: '/', limit: pageLimit };
   let after: string | undefined;
   while (found.size < maxNames) {
-    const page = await root.list({ ...folders, after });
+    const page = await allKeys(root, { ...folders, keyMarker: after });
     look(page.entries);
     after = page.entries.at(-1)?.key;
     if (!page.truncated) break;
@@ -47,6 +48,12 @@ export async function findUnknownBuckets(
   // One page of these is enough: an upload is a trace beside the objects, and CreateBucket looks at them all.
   look((await root.listUploads(folders)).entries);
   return [...found];
+}
+
+/** Those too of which only older versions are left. */
+async function allKeys(root: RootListing, options: ListVersionsOptions) {
+  if (root.versions) return root.versions.list(options);
+  return root.list({ ...options, after: options.keyMarker });
 }
 
 /** Says in the log which buckets the root mount holds that are not known. Never rejects. */

@@ -4,7 +4,7 @@ import type { ListSource } from './list-merge.ts';
 
 /** As `ListSource`, with the backend's uploads; they are never hidden, for they belong to the mount they were made under. */
 export interface UploadSource extends ListSource {
-  readonly backend: Pick<Backend, 'list' | 'listUploads'>;
+  readonly backend: Pick<Backend, 'list' | 'listUploads' | 'versions'>;
 }
 
 const batch = 200;

@@ -2,6 +2,7 @@ import type { BucketAccess } from '../common/access-control.ts';
 import type { Freshness } from '../common/freshness.ts';
 import type { Tag } from '../common/object-meta.ts';
 import type { ProbedAbilities } from '../ufs/backend.ts';
+import type { VersioningMode } from '../ufs/backend-versions.ts';
 
 export type WriteMode = 'through' | 'back' | 'around';
 
@@ -48,6 +49,8 @@ export interface BucketRecord {
   readonly kind: 'root' | 'mount';
   readonly access?: BucketAccess;
   readonly tags?: readonly Tag[];
+  /** Of a bucket of the root mount; absent while it was never set. */
+  readonly versioning?: VersioningMode;
 }
 
 /** Where a key lies. */

@@ -43,7 +43,12 @@ export interface Call {
    * Rejects with AccessDenied or NoSuchBucket unless the caller may do `action` there too (for copy sources and lists of keys). What it
    * returns is to be called with each version that is read, and throws AccessDenied.
    */
-  authorise(action: string, bucket: BucketName, key?: ObjectKey): Promise<(meta: ObjectMeta) => void>;
+  authorise(
+    action: string,
+    bucket: BucketName,
+    key?: ObjectKey,
+    versionId?: string,
+  ): Promise<(meta: ObjectMeta) => void>;
   /** Whom a version that the request reads has to be shown to first; undefined: the caller may read any. */
   readonly gate: ReadGate | undefined;
   /** Whose an object is that the request writes, and whom its headers open it to; undefined: the bucket's owner's alone. */

@@ -1,19 +1,20 @@
 import { invalidArgument, notImplemented, S3Error } from './errors.ts';
-import type { RequestHeaders } from './headers.ts';
-import { type ObjectRef, parseBucketName, parseObjectKey } from './names.ts';
+import type { AnswerHeaders, RequestHeaders } from './headers.ts';
+import { parseBucketName, parseObjectKey, type VersionRef } from './names.ts';
 import { decodePercent } from './percent.ts';
-import { maxUploadBytes, refuseOtherVersions } from './request.ts';
+import { maxUploadBytes, parseVersionId } from './request.ts';
+import type { CopiedFrom } from './service.ts';
 
 const header = 'x-amz-copy-source';
 
 /**
  * `x-amz-copy-source`: bucket and key, percent-encoded, with or without a slash before them, and perhaps `?versionId=`
- * (S3 API Reference, CopyObject). InvalidArgument, InvalidBucketName, KeyTooLongError, NoSuchVersion.
+ * (S3 API Reference, CopyObject). InvalidArgument, InvalidBucketName, KeyTooLongError.
  */
-export function parseCopySource(headers: RequestHeaders): ObjectRef {
+export function parseCopySource(headers: RequestHeaders): VersionRef {
   const value = headers[header] ?? '';
   const version = /\?versionId=([^&?]*)$/.exec(value);
-  if (version !== null) refuseOtherVersions(decode(version[1] ?? ''));
+  const versionId = version === null ? undefined : parseVersionId(decode(version[1] ?? ''));
   const path = decode(version === null ? value : value.slice(0, version.index)).replace(/^\//, '');
   // Access points are named by ARNs, which hold no bucket.
   if (path.startsWith('arn:')) throw notImplemented(header);
@@ -22,7 +23,32 @@ export function parseCopySource(headers: RequestHeaders): ObjectRef {
     // S3 gives the header's name for its value here.
     throw invalidArgument(header, header, 'Invalid copy source object key');
   }
-  return { bucket: parseBucketName(path.slice(0, slash)), key: parseObjectKey(path.slice(slash + 1)) };
+  const bucket = parseBucketName(path.slice(0, slash));
+  return { bucket, key: parseObjectKey(path.slice(slash + 1)), versionId };
+}
+
+/** The action that reading the source takes. */
+export function copySourceAction({ versionId }: VersionRef): string {
+  return versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion';
+}
+
+/** What the answer to a copy says of its source. */
+export function copiedFromHeaders({ sourceVersionId }: CopiedFrom): AnswerHeaders {
+  return sourceVersionId === undefined ? {} : { 'x-amz-copy-source-version-id': sourceVersionId };
+}
+
+/** Runs what reads the source: S3 has its own words where that is a delete marker. */
+export async function readingSource<Result>(read: () => Promise<Result>): Promise<Result> {
+  try {
+    return await read();
+  } catch (error) {
+    const isMarker = error instanceof S3Error && error.extra.ResourceType === 'DeleteMarker';
+    if (!isMarker) throw error;
+    throw new S3Error('InvalidRequest', {
+      message: 'The source of a copy request may not specifically refer to a delete marker by version id.',
+      cause: error,
+    });
+  }
 }
 
 function decode(raw: string): string {

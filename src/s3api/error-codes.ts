@@ -61,6 +61,7 @@ export const errorCodes = {
 
   // The form of a request.
   BadRequest: [400, 'Bad Request'],
+  IllegalVersioningConfigurationException: [400, 'The Versioning element must be specified'],
   IllegalLocationConstraintException: [
     400,
     'The specified location constraint is incompatible for the region specific endpoint this request was sent to.',

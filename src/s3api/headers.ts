@@ -149,9 +149,14 @@ function headerText(value: string): string {
 /** The header names that metadata may have (RFC 9110, 5.6.2). What a backend holds beyond them cannot be shown. */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** ETag and Last-Modified: what a 304 carries too (RFC 9110, 15.4.5). */
+/** ETag, Last-Modified and the version's id: what a 304 carries too (RFC 9110, 15.4.5). */
 export function versionHeaders(meta: ObjectMeta): AnswerHeaders {
-  return { etag: quoted(meta.etag), 'last-modified': httpDate(meta.lastModifiedMs) };
+  const headers: AnswerHeaders = {
+    etag: quoted(meta.etag),
+    'last-modified': httpDate(meta.lastModifiedMs),
+  };
+  if (meta.versionId !== undefined) headers[versionIdHeader] = meta.versionId;
+  return headers;
 }
 
 /** Everything that GET and HEAD say of a version apart from length, range and checksums. */
@@ -174,6 +179,13 @@ export function objectHeaders(meta: ObjectMeta): AnswerHeaders {
     headers['x-amz-storage-class'] = meta.storageClass;
   }
   return headers;
+}
+
+export const versionIdHeader = 'x-amz-version-id';
+
+/** What the answer to a write says of the version it made; S3 says nothing of a null version then (S3 API Reference, PutObject). */
+export function madeVersionHeaders({ versionId }: Pick<ObjectMeta, 'versionId'>): AnswerHeaders {
+  return versionId === undefined || versionId === 'null' ? {} : { [versionIdHeader]: versionId };
 }
 
 /** Names when what an answer tells of an object was last known to be the backend's state: RFC 3339, UTC, milliseconds. */

@@ -13,6 +13,11 @@ export interface ObjectRef {
   readonly key: ObjectKey;
 }
 
+/** An object, or one version of it. */
+export interface VersionRef extends ObjectRef {
+  readonly versionId?: string;
+}
+
 export const maxKeyBytes = 1024;
 
 const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?';

@@ -19,10 +19,12 @@ import { headBucket } from './operations/head-bucket.ts';
 import { headObject } from './operations/head-object.ts';
 import { listBuckets } from './operations/list-buckets.ts';
 import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
+import { listObjectVersions } from './operations/list-object-versions.ts';
 import { listObjects } from './operations/list-objects.ts';
 import { listObjectsV2 } from './operations/list-objects-v2.ts';
 import { listParts } from './operations/list-parts.ts';
 import { putBucketTagging } from './operations/put-bucket-tagging.ts';
+import { putBucketVersioning } from './operations/put-bucket-versioning.ts';
 import { putObject } from './operations/put-object.ts';
 import { putObjectTagging } from './operations/put-object-tagging.ts';
 import { uploadPart } from './operations/upload-part.ts';
@@ -78,6 +80,24 @@ export const offeredOperations: readonly Route[] = [
     action: 's3:GetBucketVersioning',
     writes: false,
     handler: getBucketVersioning,
+  },
+  {
+    operation: 'PutBucketVersioning',
+    method: 'PUT',
+    scope: 'bucket',
+    query: ['versioning'],
+    action: 's3:PutBucketVersioning',
+    writes: true,
+    handler: putBucketVersioning,
+  },
+  {
+    operation: 'ListObjectVersions',
+    method: 'GET',
+    scope: 'bucket',
+    query: ['versions'],
+    action: 's3:ListBucketVersions',
+    writes: false,
+    handler: listObjectVersions,
   },
   {
     operation: 'ListObjects',

@@ -70,8 +70,6 @@ const bucketRows: readonly Row[] = [
   ['PUT', 'PutBucketReplication', ['replication'], 'PutReplicationConfiguration'],
   ['PUT', 'PutBucketRequestPayment', ['requestPayment'], 'PutBucketRequestPayment'],
   ['GET', 'CreateSession', ['session'], 'CreateSession'],
-  ['PUT', 'PutBucketVersioning', ['versioning'], 'PutBucketVersioning'],
-  ['GET', 'ListObjectVersions', ['versions'], 'ListBucketVersions'],
   ['PUT', 'PutBucketWebsite', ['website'], 'PutBucketWebsite'],
   // An upload by an HTML form. Its key is inside the form, so that it is authorised on the bucket.
   ['POST', 'PostObject', [], 'PutObject'],

@@ -15,12 +15,13 @@ import {
 } from './headers.ts';
 import { type AskedRange, askedRange, contentRange, parseRange } from './range.ts';
 import { refuseOnRead } from './refused-headers.ts';
-import { parameter, parsePartNumber, refuseOtherVersions } from './request.ts';
+import { parameter, parsePartNumber, versionIdOf } from './request.ts';
 import type { FoundVersion, PartPlace, ReadOptions } from './service.ts';
 
 /** What a GET or HEAD asks for, as far as it can be known before the object is. */
 export interface ReadRequest {
   readonly headers: S3Request['headers'];
+  readonly versionId: string | undefined;
   readonly partNumber?: number;
   readonly overrides: AnswerHeaders;
   readonly wantsChecksums: boolean;
@@ -43,7 +44,6 @@ export interface Representation {
 export function parseReadRequest(request: S3Request): ReadRequest {
   const { headers, query } = request;
   refuseOnRead(headers);
-  refuseOtherVersions(query.get('versionId'));
   const rawPartNumber = parameter(request, 'partNumber');
   if (rawPartNumber !== undefined && headers.range !== undefined) {
     throw new S3Error('InvalidRequest', {
@@ -58,6 +58,7 @@ export function parseReadRequest(request: S3Request): ReadRequest {
   const read = partNumber === undefined && !hasReadConditions(headers) ? expected(asked) : undefined;
   return {
     headers,
+    versionId: versionIdOf(request),
     partNumber,
     overrides: parseOverrides(query),
     wantsChecksums,

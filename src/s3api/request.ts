@@ -19,16 +19,23 @@ export function objectOf(request: S3Request): ObjectRef {
   return { bucket: bucketOf(request), key: request.key };
 }
 
-/**
- * Refuses versions other than `null`, the one version of an object in a bucket without versioning.
- * NoSuchVersion, InvalidArgument.
- */
-export function refuseOtherVersions(versionId: string | undefined): void {
-  if (versionId === undefined || versionId === 'null') return;
+/** The version that a request is about; undefined: the present one. InvalidArgument for the empty string. */
+export function versionIdOf(request: S3Request): string | undefined {
+  return parseVersionId(request.query.get('versionId'));
+}
+
+/** As `versionIdOf`, of an id that was found elsewhere. Whether it is one the storage knows. */
+export function parseVersionId(versionId: string | undefined): string | undefined {
   if (versionId === '') {
     throw invalidArgument('versionId', '', 'Version id cannot be the empty string');
   }
-  throw new S3Error('NoSuchVersion', { extra: { VersionId: versionId } });
+  return versionId;
+}
+
+/** Refuses versions other than `null`. NoSuchVersion, InvalidArgument. */
+export function refuseOtherVersions(versionId: string | undefined): void {
+  const other = parseVersionId(versionId) ?? 'null';
+  if (other !== 'null') throw new S3Error('NoSuchVersion', { extra: { VersionId: other } });
 }
 
 /** InvalidArgument unless the parameter is a decimal number from 1 to 10,000. */

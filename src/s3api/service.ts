@@ -12,7 +12,7 @@ import type {
   UploadBody,
 } from '../common/object-meta.ts';
 import type { S3Error } from './errors.ts';
-import type { BucketName, ObjectRef } from './names.ts';
+import type { BucketName, ObjectRef, VersionRef } from './names.ts';
 
 /** Who asks: an authenticated user, or, with the policy `anonymous` and without a name, nobody knows who. */
 export interface Identity {
@@ -37,6 +37,8 @@ export type CacheStatus = 'hit' | 'miss' | 'partial' | 'bypass';
 export interface ReadObject<Selection> extends FoundVersion {
   /** What `select` returned for this version. */
   readonly selection: Selection;
+  /** As answers name the version: `null` for the null version. Undefined where none are kept. */
+  readonly versionId: string | undefined;
   /**
    * The selected bytes: a Buffer if they are at hand and whole, an iterable otherwise, which rejects rather than end short.
    * A Buffer must not be changed; a chunk of an iterable is the caller's until it asks for the next one. Undefined if the selection has
@@ -77,6 +79,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
   /** Absent: the caller may read whatever there is. */
   readonly gate?: ReadGate;
+  /** The version to be read instead of the present one. It is always asked for at the backend. */
+  readonly versionId?: string;
   /** Asks where this part lies, if the object is made of several and its metadata does not tell their sizes. */
   readonly partNumber?: number;
   /** Ask the backend before cached metadata is used. */
@@ -103,8 +107,21 @@ export interface PutObjectInput extends NewObject {
   readonly signal?: AbortSignal;
 }
 
+/** The version that a copy was made of, as answers name it; undefined where none are kept. */
+export interface CopiedFrom {
+  readonly sourceVersionId?: string;
+}
+
+/** What a deletion did; both absent where no versions are kept. */
+export interface DeletedObject {
+  /** Of the delete marker that was made, or of the version that was to be removed. */
+  readonly versionId?: string;
+  /** A delete marker was made, or removed. */
+  readonly deleteMarker?: boolean;
+}
+
 export interface CopyInput {
-  readonly source: ObjectRef;
+  readonly source: VersionRef;
   /** Called with the source's present metadata; throws the S3 error if a copy-source condition fails. */
   readonly checkSource: (meta: ObjectMeta) => void;
   /** Replaces metadata and content headers; absent: the source's own are kept. */
@@ -119,7 +136,7 @@ export interface CopyInput {
 }
 
 export interface CopyPartInput {
-  readonly source: ObjectRef;
+  readonly source: VersionRef;
   /** As `checkSource`, and names the range to copy (the whole object if undefined). */
   readonly selectSource: (meta: ObjectMeta) => ByteRange | undefined;
   readonly uploadId: string;
@@ -148,6 +165,36 @@ export interface ListInput {
   readonly limit: number;
   readonly signal?: AbortSignal;
 }
+
+/** A version in a list; a delete marker has neither size nor ETag. */
+export interface VersionSummary {
+  readonly kind: 'version';
+  readonly key: string;
+  /** `null` for the null version. */
+  readonly versionId: string;
+  readonly isLatest: boolean;
+  readonly deleteMarker: boolean;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly storageClass?: string;
+  readonly checksumAlgorithms?: readonly ChecksumAlgorithm[];
+  readonly checksumType?: ChecksumType;
+}
+export type VersionItem = VersionSummary | { readonly kind: 'prefix'; readonly key: string };
+
+export interface ListVersionsInput {
+  readonly prefix: string;
+  readonly delimiter?: string;
+  /** Continue behind this key or common prefix; with `versionIdMarker`, behind that version of this very key. */
+  readonly keyMarker?: string;
+  readonly versionIdMarker?: string;
+  /** ≥ 1. */
+  readonly limit: number;
+  readonly signal?: AbortSignal;
+}
+
+export type Versioning = 'enabled' | 'suspended';
 
 export interface UploadSummary extends NewObject {
   readonly key: string;
@@ -200,11 +247,21 @@ export interface ObjectService {
   ): Promise<void>;
   /** NoSuchBucket, BucketNotEmpty. */
   deleteBucket(bucket: BucketName): Promise<void>;
+  /** Undefined if it was never set. NoSuchBucket. */
+  getVersioning(bucket: BucketName): Promise<Versioning | undefined>;
+  /** Changes that were under way have ended when it is set. NoSuchBucket, NotImplemented. */
+  setVersioning(bucket: BucketName, versioning: Versioning): Promise<void>;
 
   headObject(
     ref: ObjectRef,
     options?: ReadOptions,
-  ): Promise<FoundVersion & { readonly part?: PartPlace; readonly owner: string }>;
+  ): Promise<
+    FoundVersion & {
+      readonly part?: PartPlace;
+      readonly versionId: string | undefined;
+      readonly owner: string;
+    }
+  >;
   /**
    * One version of an object: calls `select` with it, and the part that was asked for (again, with a newer one, if the
    * version moved before the first byte) and opens the range it names. What `select` throws is passed on; an empty
@@ -230,8 +287,12 @@ export interface ObjectService {
   /** Replaces all tags of the present version, which stays the same version. NoSuchKey, NotImplemented. */
   putTags(ref: ObjectRef, tags: readonly Tag[], options?: { signal?: AbortSignal }): Promise<void>;
   putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;
-  deleteObject(ref: ObjectRef, options?: { condition?: WriteCondition; signal?: AbortSignal }): Promise<void>;
-  copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta>;
+  /** With a version's id that version is removed for good, else the object, or a delete marker is put in its place. */
+  deleteObject(
+    ref: VersionRef,
+    options?: { condition?: WriteCondition; signal?: AbortSignal },
+  ): Promise<DeletedObject>;
+  copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta & CopiedFrom>;
   /**
    * Changes whose an object is and whom it is open to; what says nothing makes it its bucket's owner's alone. NoSuchKey; NotImplemented
    * where nothing of the kind can be kept; ServiceUnavailable if it is not of this generation any more.
@@ -246,6 +307,11 @@ export interface ObjectService {
     input: ListInput,
   ): Promise<{ readonly items: readonly ListItem[]; readonly truncated: boolean }>;
 
+  listVersions(
+    bucket: BucketName,
+    input: ListVersionsInput,
+  ): Promise<{ readonly items: readonly VersionItem[]; readonly truncated: boolean }>;
+
   createUpload(
     ref: ObjectRef,
     input: NewObject & {
@@ -258,7 +324,7 @@ export interface ObjectService {
     ref: ObjectRef,
     input: { uploadId: string; partNumber: number; body: UploadBody; signal?: AbortSignal },
   ): Promise<PartSummary>;
-  copyPart(ref: ObjectRef, input: CopyPartInput): Promise<PartSummary>;
+  copyPart(ref: ObjectRef, input: CopyPartInput): Promise<PartSummary & CopiedFrom>;
   listParts(
     ref: ObjectRef,
     input: { uploadId: string; afterPartNumber?: number; limit: number },

@@ -44,7 +44,7 @@ export function xmlDocument(root: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n${root}`;
 }
 
-/** A document as an answer with status 200. */
-export function xmlResponse(body: string): S3Response {
-  return { status: 200, headers: { 'content-type': 'application/xml' }, body };
+/** A document as an answer with status 200; `more` are headers beside its own. */
+export function xmlResponse(body: string, more: S3Response['headers'] = {}): S3Response {
+  return { status: 200, headers: { 'content-type': 'application/xml', ...more }, body };
 }

@@ -50,6 +50,8 @@ export interface MemoryBackendSettings {
   readonly exclusive?: boolean;
   /** Whether to claim that tags are kept; true by default. */
   readonly tagging?: boolean;
+  /** Whether to claim that versions are kept; true by default. */
+  readonly versions?: boolean;
   /** Least size of a part that is not the last; S3's 5 MiB by default. */
   readonly minPartSizeBytes?: number;
 }
@@ -62,7 +64,7 @@ const chunkSizeBytes = 1024 * 1024;
 export class MemoryBackend implements Backend {
   readonly uri: string;
   readonly capabilities: BackendCapabilities;
-  readonly versions: BackendVersions;
+  readonly versions?: BackendVersions;
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly uploads: MemoryUploads;
@@ -73,7 +75,8 @@ export class MemoryBackend implements Backend {
     this.clock = clock;
     this.random = random;
     this.uri = settings.uri ?? 'memory:';
-    this.versions = new MemoryVersions(this.uri, this.history);
+    const versions = settings.versions ?? true;
+    if (versions) this.versions = new MemoryVersions(this.uri, this.history);
     this.capabilities = {
       conditionalCreate: true,
       conditionalPut: true,
@@ -87,8 +90,8 @@ export class MemoryBackend implements Backend {
       tagging: settings.tagging ?? true,
       objectAcls: true,
       anyKey: true,
-      versions: true,
-      versioning: true,
+      versions,
+      versioning: versions,
     };
     this.uploads = new MemoryUploads(this.uri, clock, random, settings.minPartSizeBytes ?? minPartSizeBytes);
   }

@@ -116,7 +116,7 @@ export class MetadataCache implements MetadataSource {
     return this.ask(name, target, true, { ...options, read: undefined });
   }
 
-  async write<T extends ObjectMeta | undefined>(
+  async write<T extends ObjectMeta | undefined | 'unknown'>(
     target: MetadataTarget,
     change: () => Promise<T>,
   ): Promise<T> {
@@ -130,6 +130,7 @@ export class MetadataCache implements MetadataSource {
       const result = await change();
       const overlapped = !alone || state.epoch !== epoch;
       this.advance(name, state);
+      if (result === 'unknown') return result;
       if (result && !overlapped) this.entries.install(name, target, result, begun);
       // After overlapping changes nobody here knows which of them came last.
       if (!overlapped) this.onVersion(target, result?.generation);

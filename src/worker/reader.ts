@@ -7,7 +7,7 @@ import type { OpenedRead } from './opened-read.ts';
 
 /** An object version to read through the cache. */
 export interface ReadTarget {
-  readonly backend: Backend;
+  readonly backend: Pick<Backend, 'uri' | 'capabilities' | 'read' | 'pin'>;
   /** The mount's name in metrics. */
   readonly mount: string;
   readonly incarnation: string;
@@ -83,14 +83,18 @@ export interface MetadataSource {
   /**
    * Runs a change of the object: the key is not cached from before `change` starts until after it has ended, and nothing that
    * was asked of the backend meanwhile is kept. The change's result, if it is metadata and no other change overlapped, is installed.
+   * `undefined` says that there is no object now, `unknown` that there may be any.
    */
-  write<T extends ObjectMeta | undefined>(target: MetadataTarget, change: () => Promise<T>): Promise<T>;
+  write<T extends ObjectMeta | undefined | 'unknown'>(
+    target: MetadataTarget,
+    change: () => Promise<T>,
+  ): Promise<T>;
   /** Forgets what is known of a key (the version was found to have moved). */
   invalidate(target: MetadataTarget): void;
 }
 
 export interface MetadataTarget {
-  readonly backend: Backend;
+  readonly backend: Pick<Backend, 'uri' | 'capabilities' | 'head' | 'open' | 'read' | 'pin'>;
   readonly mount: string;
   readonly incarnation: string;
   readonly path: string;

@@ -147,7 +147,8 @@ const cases: readonly Case[] = [
     bytes: whole,
   },
   { name: 'checksums', request: header({ 'x-amz-checksum-mode': 'ENABLED' }), status: 200, bytes: whole },
-  { name: 'another version', query: '?versionId=other', status: 404 },
+  { name: 'another version', query: `?versionId=${'f'.repeat(32)}`, status: 404 },
+  { name: 'what is the id of no version', query: '?versionId=other', status: 400 },
 ];
 
 const dateOf = (ms: number) => new Date(ms).toUTCString();

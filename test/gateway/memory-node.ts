@@ -73,13 +73,15 @@ export interface GatewayOptions {
   readonly pageSizeBytes?: number;
   /** Above 1, so many threads listen, and this one answers what they hand over. */
   readonly ioThreads?: number;
+  /** As a node does, removes the pages of versions that were replaced; otherwise they stay until they have to make room. */
+  readonly removesDeadPages?: boolean;
 }
 
 /** The whole gateway over the given backends: real HTTP, real signatures, pages in memory. */
 export async function startGateway(
   root: Backend,
   mounts: readonly { mount: Mount; backend: Backend }[] = [],
-  { pageSizeBytes = 4 * 1024 * 1024, ioThreads = 1 }: GatewayOptions = {},
+  { pageSizeBytes = 4 * 1024 * 1024, ioThreads = 1, removesDeadPages = false }: GatewayOptions = {},
 ): Promise<GatewayUnderTest> {
   const metrics = new Metrics();
   const workerId = randomUUID();
@@ -99,12 +101,20 @@ export async function startGateway(
   const backends = new MountedBackends(root, open);
   const namespace = new Namespace(buckets, () => table, backends, { rootUri: root.uri, leaseMs: 30_000 });
   const gate = new BucketGate();
+  const reader = new PageReader(systemClock, metrics, pages, defaultPageReaderSettings);
   const service = new GatewayObjectService(
     namespace,
     new Buckets(buckets, namespace, gate, pages),
     gate,
-    new MetadataCache(systemClock, metrics, { ...defaultMetadataCacheSettings, shared: threads?.metadata }),
-    new PageReader(systemClock, metrics, pages, defaultPageReaderSettings),
+    new MetadataCache(
+      systemClock,
+      metrics,
+      { ...defaultMetadataCacheSettings, shared: threads?.metadata },
+      (target, generation) => {
+        if (removesDeadPages) reader.heardOfVersion(target, generation);
+      },
+    ),
+    reader,
     { workerId, pageSizeBytes },
   );
   const identity = { userName: 'root', policy: 'admin', accessKeyId: credentials.accessKeyId } as const;

@@ -9,7 +9,7 @@ import {
 } from '../checksums.ts';
 import { naming, parseWriteCondition } from '../conditions.ts';
 import { invalidArgument, S3Error } from '../errors.ts';
-import { quoted, type RequestHeaders } from '../headers.ts';
+import { madeVersionHeaders, quoted, type RequestHeaders } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { maxPartNumber, objectOf, parsePartNumber, uploadIdOf } from '../request.ts';
 import type { CompleteInput } from '../service.ts';
@@ -50,6 +50,7 @@ export async function completeMultipartUpload(call: Call): Promise<S3Response> {
       checksumElements(meta.checksums),
       optionalElement('ChecksumType', meta.checksumType),
     ]),
+    madeVersionHeaders(meta),
   );
 }
 

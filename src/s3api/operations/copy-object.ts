@@ -2,10 +2,16 @@ import type { NewObject, ObjectMeta } from '../../common/object-meta.ts';
 import type { Call, S3Response } from '../call.ts';
 import { checksumElements, parseChecksumAlgorithm } from '../checksums.ts';
 import { checkCopySourceConditions, naming, parseWriteCondition } from '../conditions.ts';
-import { checkCopySize, parseCopySource } from '../copy-source.ts';
+import {
+  checkCopySize,
+  copiedFromHeaders,
+  copySourceAction,
+  parseCopySource,
+  readingSource,
+} from '../copy-source.ts';
 import { invalidArgument, S3Error } from '../errors.ts';
-import { parseNewObject, quoted, type RequestHeaders, xmlDate } from '../headers.ts';
-import type { ObjectRef } from '../names.ts';
+import { madeVersionHeaders, parseNewObject, quoted, type RequestHeaders, xmlDate } from '../headers.ts';
+import type { ObjectRef, VersionRef } from '../names.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { objectOf } from '../request.ts';
 import { parseNewTags } from '../tagging.ts';
@@ -26,8 +32,12 @@ export async function copyObject(call: Call): Promise<S3Response> {
   const given = parseNewObject(replaces ? headers : onlyOwn(headers));
   const changesOwn = headers['x-amz-storage-class'] !== undefined || redirectOf(given) !== undefined;
   if (!replaces && !changesOwn && checksumAlgorithm === undefined) refuseSelfCopy(source, target);
-  const admit = await call.authorise('s3:GetObject', source.bucket, source.key);
-  const seen = !replaces && changesOwn ? (await service.headObject(source, { signal })).meta : undefined;
+  const { versionId } = source;
+  const admit = await call.authorise(copySourceAction(source), source.bucket, source.key, versionId);
+  const seen =
+    !replaces && changesOwn
+      ? (await readingSource(() => service.headObject(source, { signal, versionId }))).meta
+      : undefined;
   const input = {
     source,
     checkSource: (present: ObjectMeta) => {
@@ -41,8 +51,11 @@ export async function copyObject(call: Call): Promise<S3Response> {
     condition,
     signal,
   };
-  const meta = await naming(condition, target.key, () => service.copyObject(target, input));
-  return xmlResponse(copyResult('CopyObjectResult', meta));
+  const made = await naming(condition, target.key, () =>
+    readingSource(() => service.copyObject(target, input)),
+  );
+  const versions = { ...madeVersionHeaders(made), ...copiedFromHeaders(made) };
+  return xmlResponse(copyResult('CopyObjectResult', made), versions);
 }
 
 /** The answer of both copies. */
@@ -95,7 +108,9 @@ function checkSource(headers: RequestHeaders, present: ObjectMeta, seen: ObjectM
   if (seen !== undefined && seen.generation !== present.generation) throw new S3Error('OperationAborted');
 }
 
-function refuseSelfCopy(source: ObjectRef, target: ObjectRef): void {
+function refuseSelfCopy(source: VersionRef, target: ObjectRef): void {
+  // An older version that is copied over its own object becomes the present one.
+  if (source.versionId !== undefined) return;
   if (source.bucket !== target.bucket || source.key !== target.key) return;
   throw new S3Error('InvalidRequest', {
     message:

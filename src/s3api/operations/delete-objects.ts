@@ -4,7 +4,8 @@ import { S3Error } from '../errors.ts';
 import type { RequestHeaders } from '../headers.ts';
 import { type BucketName, parseObjectKey } from '../names.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
-import { bucketOf, refuseOtherVersions } from '../request.ts';
+import { bucketOf, parseVersionId } from '../request.ts';
+import type { DeletedObject } from '../service.ts';
 import { element, optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
 import { leafTexts, parseXml, type XmlElement } from '../xml-reader.ts';
 
@@ -76,8 +77,9 @@ async function answerDeletion(
   quiet: boolean,
 ): Promise<string> {
   const { versionId } = deletion;
+  let deleted: DeletedObject;
   try {
-    await deleteOne(call, bucket, deletion);
+    deleted = await deleteOne(call, bucket, deletion);
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     call.noteFault(error);
@@ -89,16 +91,29 @@ async function answerDeletion(
     ]);
   }
   if (quiet) return '';
-  return element('Deleted', [textElement('Key', deletion.key), optionalElement('VersionId', versionId)]);
+  return element('Deleted', [
+    textElement('Key', deletion.key),
+    optionalElement('VersionId', versionId),
+    ...(deleted.deleteMarker
+      ? [textElement('DeleteMarker', true), optionalElement('DeleteMarkerVersionId', deleted.versionId)]
+      : []),
+  ]);
 }
 
-async function deleteOne(call: Call, bucket: BucketName, deletion: Deletion): Promise<void> {
+async function deleteOne(call: Call, bucket: BucketName, deletion: Deletion): Promise<DeletedObject> {
   const key = parseObjectKey(deletion.key);
-  refuseOtherVersions(deletion.versionId);
+  const versionId = parseVersionId(deletion.versionId);
   if (deletion.otherCondition) throw new S3Error('NotImplemented');
-  await call.authorise('s3:DeleteObject', bucket, key);
+  const action = versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion';
+  await call.authorise(action, bucket, key, versionId);
   const condition = deletion.etag === undefined ? undefined : { ifMatch: deletion.etag };
-  await call.service.deleteObject({ bucket, key }, { condition, signal: call.signal });
+  try {
+    return await call.service.deleteObject({ bucket, key, versionId }, { condition, signal: call.signal });
+  } catch (error) {
+    // Within a list S3 says so of every id that is none (S3 API Reference, DeleteObjects).
+    const isNone = error instanceof S3Error && error.code === 'InvalidArgument' && versionId !== undefined;
+    throw isNone ? new S3Error('NoSuchVersion', { cause: error }) : error;
+  }
 }
 
 /** Maps with bounded concurrency. The first rejection is passed on once no call is under way any more. */

@@ -2,10 +2,10 @@ import type { ObjectMeta } from '../../common/object-meta.ts';
 import type { Call, S3Response } from '../call.ts';
 import { checksumElements } from '../checksums.ts';
 import { invalidArgument, S3Error } from '../errors.ts';
-import { httpDate, type RequestHeaders } from '../headers.ts';
+import { type AnswerHeaders, httpDate, type RequestHeaders, versionIdHeader } from '../headers.ts';
 import { refuseOnRead } from '../refused-headers.ts';
 import { partsClaimed } from '../representation.ts';
-import { objectOf, refuseOtherVersions } from '../request.ts';
+import { objectOf, versionIdOf } from '../request.ts';
 import { element, optionalElement, rootElement, textElement } from '../xml.ts';
 
 const attributes = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'] as const;
@@ -17,12 +17,12 @@ const mostParts = 1000;
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html */
 export async function getObjectAttributes(call: Call): Promise<S3Response> {
   const { request, service, signal } = call;
-  const { headers, query } = request;
+  const { headers } = request;
   refuseOnRead(headers);
-  refuseOtherVersions(query.get('versionId'));
   const wanted = parseAttributes(headers);
-  const { meta } = await service.headObject(objectOf(request), {
+  const { meta, versionId } = await service.headObject(objectOf(request), {
     signal,
+    versionId: versionIdOf(request),
     checksums: wanted.has('Checksum') || wanted.has('ObjectParts'),
   });
   const body = rootElement('GetObjectAttributesResponse', [
@@ -32,7 +32,11 @@ export async function getObjectAttributes(call: Call): Promise<S3Response> {
     wanted.has('StorageClass') ? textElement('StorageClass', meta.storageClass ?? 'STANDARD') : '',
     wanted.has('ObjectSize') ? textElement('ObjectSize', meta.sizeBytes) : '',
   ]);
-  const answered = { 'content-type': 'application/xml', 'last-modified': httpDate(meta.lastModifiedMs) };
+  const answered: AnswerHeaders = {
+    'content-type': 'application/xml',
+    'last-modified': httpDate(meta.lastModifiedMs),
+  };
+  if (versionId !== undefined) answered[versionIdHeader] = versionId;
   return { status: 200, headers: answered, body };
 }
 

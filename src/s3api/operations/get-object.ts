@@ -1,5 +1,6 @@
 import { type AtOnce, isPending } from '../../common/at-once.ts';
 import type { Call, S3Response } from '../call.ts';
+import { versionIdHeader } from '../headers.ts';
 import {
   parseReadRequest,
   type ReadRequest,
@@ -31,17 +32,19 @@ class GetOptions implements ReadOptions {
   readonly maxAgeMs: number | undefined;
   readonly noStore: boolean;
   readonly onlyIfCached: boolean;
+  readonly versionId: string | undefined;
   readonly partNumber: number | undefined;
   readonly checksums: boolean;
   readonly read: ReadOptions['read'];
   readonly #call: Call;
 
-  constructor(call: Call, { cache, partNumber, checksums, read }: ReadRequest) {
+  constructor(call: Call, { cache, versionId, partNumber, checksums, read }: ReadRequest) {
     this.gate = call.gate;
     this.revalidate = cache.revalidate;
     this.maxAgeMs = cache.maxAgeMs;
     this.noStore = cache.noStore;
     this.onlyIfCached = cache.onlyIfCached;
+    this.versionId = versionId;
     this.partNumber = partNumber;
     this.checksums = checksums;
     this.read = read;
@@ -53,8 +56,11 @@ class GetOptions implements ReadOptions {
   }
 }
 
-function answer({ selection, body, giveBack, cache, owner }: ReadObject<Representation>): S3Response {
+function answer(found: ReadObject<Representation>): S3Response {
+  const { selection, versionId, body, giveBack, cache, owner } = found;
   const { status, headers } = selection;
+  // Of a null version its metadata does not tell.
+  if (versionId !== undefined) headers[versionIdHeader] = versionId;
   headers['x-forebay-cache'] = cache;
   headers['x-forebay-owner'] = owner;
   return { status, headers, body, giveBack };

@@ -1,4 +1,5 @@
 import type { Call, S3Response } from '../call.ts';
+import { versionIdHeader } from '../headers.ts';
 import { parseReadRequest, selectRepresentation } from '../representation.ts';
 import { objectOf } from '../request.ts';
 
@@ -9,10 +10,12 @@ export async function headObject({ request, service, signal, gate }: Call): Prom
     ...wanted.cache,
     gate,
     signal,
+    versionId: wanted.versionId,
     partNumber: wanted.partNumber,
     checksums: wanted.checksums,
   });
   const { status, headers } = selectRepresentation(wanted, found, found.part);
+  if (found.versionId !== undefined) headers[versionIdHeader] = found.versionId;
   headers['x-forebay-owner'] = found.owner;
   return { status, headers };
 }

@@ -1,7 +1,7 @@
 import type { Call, S3Response } from '../call.ts';
 import { addChecksumHeaders } from '../checksums.ts';
 import { naming, parseWriteCondition } from '../conditions.ts';
-import { type AnswerHeaders, parseNewObject, quoted } from '../headers.ts';
+import { type AnswerHeaders, madeVersionHeaders, parseNewObject, quoted } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { objectOf, uploadIdOf } from '../request.ts';
 import { parseNewTags } from '../tagging.ts';
@@ -21,7 +21,7 @@ export async function putObject(call: Call): Promise<S3Response> {
   const input = { ...newObject, tags, access, condition, body, signal };
   const write = () => service.putObject(objectOf(request), input);
   const meta = await naming(condition, objectOf(request).key, write);
-  const headers: AnswerHeaders = { etag: quoted(meta.etag) };
+  const headers: AnswerHeaders = { etag: quoted(meta.etag), ...madeVersionHeaders(meta) };
   addChecksumHeaders(headers, meta);
   return { status: 200, headers };
 }

@@ -3,7 +3,13 @@ import { rangeLength } from '../../common/byte-range.ts';
 import type { ObjectMeta } from '../../common/object-meta.ts';
 import type { Call, S3Response } from '../call.ts';
 import { checkCopySourceConditions } from '../conditions.ts';
-import { checkCopySize, parseCopySource } from '../copy-source.ts';
+import {
+  checkCopySize,
+  copiedFromHeaders,
+  copySourceAction,
+  parseCopySource,
+  readingSource,
+} from '../copy-source.ts';
 import type { RequestHeaders } from '../headers.ts';
 import { parseCopySourceRange } from '../range.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
@@ -18,7 +24,8 @@ export async function uploadPartCopy(call: Call): Promise<S3Response> {
   refuseOnWrite(request.headers);
   const partNumber = parsePartNumber(request.query.get('partNumber') ?? '');
   const source = parseCopySource(request.headers);
-  const admit = await call.authorise('s3:GetObject', source.bucket, source.key);
+  const { versionId } = source;
+  const admit = await call.authorise(copySourceAction(source), source.bucket, source.key, versionId);
   const uploadId = uploadIdOf(request);
   const input = {
     source,
@@ -30,8 +37,10 @@ export async function uploadPartCopy(call: Call): Promise<S3Response> {
     partNumber,
     signal,
   };
-  const part = await ofUpload(uploadId, () => service.copyPart(objectOf(request), input));
-  return xmlResponse(copyResult('CopyPartResult', part));
+  const part = await ofUpload(uploadId, () =>
+    readingSource(() => service.copyPart(objectOf(request), input)),
+  );
+  return xmlResponse(copyResult('CopyPartResult', part), copiedFromHeaders(part));
 }
 
 function selectSource(headers: RequestHeaders, meta: ObjectMeta): ByteRange | undefined {

@@ -198,6 +198,7 @@ describe('DeleteObjects', () => {
       await new Promise((resolve) => setImmediate(resolve));
       underWay--;
       if (key === 'k7') throw new Error('the disk is gone');
+      return {};
     };
     const body = Array.from({ length: 100 }, (_, i) => object(`k${i}`)).join('');
     await expect(removeMany(`<Delete>${body}</Delete>`)).rejects.toThrow('the disk is gone');

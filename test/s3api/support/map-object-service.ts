@@ -3,7 +3,7 @@ import type { BucketAccess, ObjectAccess } from '../../../src/common/access-cont
 import type { NewObject, ObjectMeta, Tag, UploadBody } from '../../../src/common/object-meta.ts';
 import { compareUtf8 } from '../../../src/common/utf8-order.ts';
 import { S3Error } from '../../../src/s3api/errors.ts';
-import type { BucketName, ObjectRef } from '../../../src/s3api/names.ts';
+import type { BucketName, ObjectRef, VersionRef } from '../../../src/s3api/names.ts';
 import type {
   BucketInfo,
   CompleteInput,
@@ -38,6 +38,11 @@ interface Bucket {
 interface Upload {
   readonly summary: UploadSummary;
   readonly parts: Map<number, { summary: PartSummary; bytes: Buffer }>;
+}
+
+/** There is one version of each object. */
+function refuseOtherVersions({ versionId = 'null' }: { readonly versionId?: string }): void {
+  if (versionId !== 'null') throw new S3Error('NoSuchVersion');
 }
 
 /** The least that answers as an ObjectService must: plain maps, one object at a time, and a clock that the test sets. */
@@ -92,7 +97,8 @@ export class MapObjectService implements ObjectService {
 
   async headObject(ref: ObjectRef, options: ReadOptions = {}) {
     this.readOptions.push(options);
-    return { meta: this.#object(ref).meta, owner: 'here', validatedMs: this.nowMs };
+    refuseOtherVersions(options);
+    return { meta: this.#object(ref).meta, versionId: undefined, owner: 'here', validatedMs: this.nowMs };
   }
 
   async getObject<Selection extends { readonly range?: { start: number; end: number } }>(
@@ -101,11 +107,21 @@ export class MapObjectService implements ObjectService {
     options: ReadOptions = {},
   ) {
     this.readOptions.push(options);
+    refuseOtherVersions(options);
     const { meta, bytes } = this.#object(ref);
+    const versionId = undefined;
     const selection = select({ meta, validatedMs: this.nowMs });
     const { range } = selection;
     const body = range && bytes.subarray(range.start, range.end);
-    return { meta, selection, body, cache: 'hit' as const, owner: 'here', validatedMs: this.nowMs };
+    return {
+      meta,
+      versionId,
+      selection,
+      body,
+      cache: 'hit' as const,
+      owner: 'here',
+      validatedMs: this.nowMs,
+    };
   }
 
   async listObjectParts(
@@ -138,12 +154,15 @@ export class MapObjectService implements ObjectService {
     return this.#store(ref, bytes, input, { etag: input.body.digest('MD5').toString('hex') });
   }
 
-  async deleteObject(ref: ObjectRef, options: { condition?: WriteCondition } = {}) {
+  async deleteObject(ref: VersionRef, options: { condition?: WriteCondition } = {}) {
+    refuseOtherVersions(ref);
     this.#check(ref, options.condition);
     this.#bucket(ref.bucket).objects.delete(ref.key);
+    return {};
   }
 
   async copyObject(ref: ObjectRef, input: CopyInput) {
+    refuseOtherVersions(input.source);
     const source = this.#object(input.source);
     input.checkSource(source.meta);
     this.#check(ref, input.condition);
@@ -154,6 +173,19 @@ export class MapObjectService implements ObjectService {
   async putObjectAccess(ref: ObjectRef, access: ObjectAccess) {
     this.amend(ref.bucket, ref.key, { access });
     return this.#object(ref).meta;
+  }
+
+  async getVersioning(bucket: BucketName) {
+    this.#bucket(bucket);
+    return undefined;
+  }
+
+  async setVersioning(): Promise<never> {
+    throw new S3Error('NotImplemented');
+  }
+
+  async listVersions(): Promise<never> {
+    throw new S3Error('NotImplemented');
   }
 
   async listObjects(bucket: BucketName, input: ListInput) {
