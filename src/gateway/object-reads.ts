@@ -154,7 +154,10 @@ export class ObjectReads {
     try {
       const source = await this.#namespace.locate(ref.bucket, ref.key);
       for (let attempt = 1; ; attempt++) {
-        const found = await this.#find(source, { revalidate: attempt > 1, versionId: ref.versionId });
+        const asked = { revalidate: attempt > 1, versionId: ref.versionId };
+        const found = await this.#find(source, asked).catch((error: unknown) => {
+          throw inBucket(error, ref, ref);
+        });
         try {
           return await use(source, found.meta, versionNamed(source, found));
         } catch (error) {

@@ -68,6 +68,14 @@ export function parseReadRequest(request: S3Request): ReadRequest {
   };
 }
 
+/** InvalidRequest for headers that nobody signed (S3 API Reference, GetObject, "Overriding response header values"). */
+export function refuseOverrides({ overrides }: ReadRequest): void {
+  if (Object.keys(overrides).length === 0) return;
+  throw new S3Error('InvalidRequest', {
+    message: 'Request specific response headers cannot be used for anonymous GET requests.',
+  });
+}
+
 /** Undefined where the object's length decides where it begins. */
 function expected(asked: AskedRange | undefined): ReadOptions['read'] {
   if (asked === undefined) return { start: 0 };

@@ -16,11 +16,12 @@ const mostParts = 1000;
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html */
 export async function getObjectAttributes(call: Call): Promise<S3Response> {
-  const { request, service, signal } = call;
+  const { request, service, signal, gate } = call;
   const { headers } = request;
   refuseOnRead(headers);
   const wanted = parseAttributes(headers);
   const { meta, versionId } = await service.headObject(objectOf(request), {
+    gate,
     signal,
     versionId: versionIdOf(request),
     checksums: wanted.has('Checksum') || wanted.has('ObjectParts'),

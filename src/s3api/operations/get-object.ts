@@ -5,6 +5,7 @@ import {
   parseReadRequest,
   type ReadRequest,
   type Representation,
+  refuseOverrides,
   selectRepresentation,
 } from '../representation.ts';
 import { objectOf } from '../request.ts';
@@ -14,6 +15,7 @@ import type { FoundVersion, PartPlace, ReadObject, ReadOptions } from '../servic
 export function getObject(call: Call): AtOnce<S3Response> {
   const { request, service } = call;
   const wanted = parseReadRequest(request);
+  if (call.caller.policy === 'anonymous') refuseOverrides(wanted);
   const read = service.getObject(
     objectOf(request),
     (found: FoundVersion, part?: PartPlace) => selectRepresentation(wanted, found, part),

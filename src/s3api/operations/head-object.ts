@@ -1,11 +1,13 @@
 import type { Call, S3Response } from '../call.ts';
 import { versionIdHeader } from '../headers.ts';
-import { parseReadRequest, selectRepresentation } from '../representation.ts';
+import { parseReadRequest, refuseOverrides, selectRepresentation } from '../representation.ts';
 import { objectOf } from '../request.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
-export async function headObject({ request, service, signal, gate }: Call): Promise<S3Response> {
+export async function headObject(call: Call): Promise<S3Response> {
+  const { request, service, signal, gate } = call;
   const wanted = parseReadRequest(request);
+  if (call.caller.policy === 'anonymous') refuseOverrides(wanted);
   const found = await service.headObject(objectOf(request), {
     ...wanted.cache,
     gate,
