@@ -117,4 +117,18 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
     wrong: 'else process.exit(1);',
     foundBy: ['test/cli/serve'],
   },
+  {
+    name: 'a small object is given out after its page has gone',
+    file: 'src/worker/small-objects.ts',
+    right: 'if (this.view.isStill(slot, version) && path === target.path',
+    wrong: 'if (slot >= 0 && version >= 0 && path === target.path',
+    foundBy: ['test/worker/small-objects'],
+  },
+  {
+    name: 'a connection that stands still in the midst of an answer is never ended',
+    file: 'src/gateway/idle-connections.ts',
+    right: 'else if (stands && !rests && !socket.timeout) {',
+    wrong: 'else if (stands && rests && !socket.timeout) {',
+    foundBy: ['test/gateway/idle-connections'],
+  },
 ];

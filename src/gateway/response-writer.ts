@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { type AtOnce, isPending } from '../common/at-once.ts';
+import { ByteText } from '../common/byte-text.ts';
 import type { S3Response } from '../s3api/call.ts';
 import type { IncomingBody } from './incoming-body.ts';
 import type { UnreadBodies } from './unread-bodies.ts';
@@ -56,7 +57,11 @@ function write(
   const { unread } = incoming;
   res.writeHead(response.status, headersOf(response, own, unread || incoming.undecided));
   if (isIterable(body)) return stream(res, body);
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  if (body instanceof ByteText && !unread) {
+    res.end(body.text, 'latin1');
+    return body.length <= unfollowedBytes ? sent : handedOver(res);
+  }
+  const bytes = bytesOf(body);
   if (unread) {
     // Nobody follows these bytes to the network, so they must not be lent ones.
     unreadBodies.answerAndDrain(incoming, res, response.giveBack && bytes ? Buffer.from(bytes) : bytes);
@@ -74,7 +79,7 @@ export function lengthOf({ status, headers, body }: S3Response): string | number
   const told = headers['content-length'];
   if (told !== undefined) return told;
   if (typeof body === 'string') return Buffer.byteLength(body);
-  if (Buffer.isBuffer(body)) return body.length;
+  if (Buffer.isBuffer(body) || body instanceof ByteText) return body.length;
   return status === 204 || status === 304 ? undefined : 0;
 }
 
@@ -93,7 +98,14 @@ function headersOf(response: S3Response, own: readonly string[], close: boolean)
 }
 
 function isIterable(body: S3Response['body']): body is AsyncIterable<Buffer> {
-  return body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body);
+  return (
+    body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body) && !(body instanceof ByteText)
+  );
+}
+
+function bytesOf(body: string | Buffer | ByteText | undefined): Buffer | undefined {
+  if (typeof body === 'string') return Buffer.from(body);
+  return body instanceof ByteText ? body.toBuffer() : body;
 }
 
 async function stream(res: ServerResponse, body: AsyncIterable<Buffer>): Promise<WriteOutcome> {

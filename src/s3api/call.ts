@@ -1,6 +1,7 @@
 import type { ObjectAccess } from '../common/access-control.ts';
 import type { AtOnce } from '../common/at-once.ts';
-import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { ByteText } from '../common/byte-text.ts';
+import type { ObjectMeta, UploadBody, UploadBody } from '../common/object-meta.ts';
 import type { S3Error } from './errors.ts';
 import type { BucketName, ObjectKey } from './names.ts';
 import type { Identity, ObjectService, ReadGate } from './service.ts';
@@ -64,7 +65,7 @@ export interface S3Response {
   /** Names in lower case. Date, server, connection and request-id headers are added by the gateway. */
   readonly headers: Readonly<Record<string, string | number>>;
   /** A string is sent as UTF-8. With an iterable, `content-length` must be among the headers. */
-  readonly body?: string | Buffer | AsyncIterable<Buffer>;
+  readonly body?: string | Buffer | ByteText | AsyncIterable<Buffer>;
   /** To be called, if it is there, once the body is sent or nobody will send it. */
   readonly giveBack?: () => void;
 }

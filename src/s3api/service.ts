@@ -1,6 +1,7 @@
 import type { BucketAccess, ObjectAccess } from '../common/access-control.ts';
 import type { AtOnce } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
+import type { ByteText } from '../common/byte-text.ts';
 import type {
   ChecksumAlgorithm,
   Checksums,
@@ -40,11 +41,11 @@ export interface ReadObject<Selection> extends FoundVersion {
   /** As answers name the version: `null` for the null version. Undefined where none are kept. */
   readonly versionId: string | undefined;
   /**
-   * The selected bytes: a Buffer if they are at hand and whole, an iterable otherwise, which rejects rather than end short.
+   * The selected bytes: a Buffer or ByteText if they are at hand and whole, an iterable otherwise, which rejects rather than end short.
    * A Buffer must not be changed; a chunk of an iterable is the caller's until it asks for the next one. Undefined if the selection has
    * no range.
    */
-  readonly body: Buffer | AsyncIterable<Buffer> | undefined;
+  readonly body: Buffer | ByteText | AsyncIterable<Buffer> | undefined;
   /** Where the Buffer is lent: to be called once nobody reads it any more. */
   readonly giveBack?: () => void;
   readonly cache: CacheStatus;

@@ -7,6 +7,7 @@ import type { PageKey, PageStore } from './page-store.ts';
 import { SharedCache } from './shared-cache.ts';
 import { createSharedCacheMemory, type SharedCacheMemory } from './shared-cache-memory.ts';
 import { SharedPageReader } from './shared-page-reader.ts';
+import type { SmallObjects } from './small-objects.ts';
 
 export interface MemoryPageStoreSettings {
   /** Bytes of pages and their names. */
@@ -61,6 +62,10 @@ export class MemoryPageStore implements PageStore {
   /** What the readers of all threads hold at the moment. */
   get holds() {
     return { pins: this.cache.view.pinCount, lentSegments: this.cache.view.lentCount };
+  }
+
+  get smallObjects(): SmallObjects {
+    return this.reader.smallObjects;
   }
 
   async read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {

@@ -1,4 +1,5 @@
 import { type ByteRange, rangeLength } from '../common/byte-range.ts';
+import type { ByteText } from '../common/byte-text.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
@@ -15,6 +16,7 @@ import { type Following, RangeStream, type RangeStreamParts } from './range-stre
 import { ReadAhead, type ReadSequence } from './read-ahead.ts';
 import { type Missing, type PageRead, type RangeReader, type ReadTarget, WorkerError } from './reader.ts';
 import { ServedBytes } from './served-bytes.ts';
+import { smallObjectBytes } from './small-objects.ts';
 
 export interface PageReaderSettings {
   /** Memory for pages being filled, bytes, shared by all readers. */
@@ -312,10 +314,14 @@ export class PageReader implements RangeReader {
 
 /** The range, if all of its pages can be had at once; of one page it may be lent, of several it is put together. */
 export function readPagesNow(
-  store: Pick<PageStore, 'readNow'>,
+  store: Pick<PageStore, 'readNow' | 'smallObjects'>,
   target: ReadTarget,
   range: ByteRange,
-): { readonly body: Buffer; readonly giveBack?: () => void } | undefined {
+): { readonly body: Buffer | ByteText; readonly giveBack?: () => void } | undefined {
+  if (range.start === 0 && range.end === target.meta.sizeBytes && range.end <= smallObjectBytes) {
+    const body = store.smallObjects?.find(target);
+    if (body) return { body };
+  }
   const { pageSizeBytes } = target;
   const page = Math.floor(range.start / pageSizeBytes);
   const pageStart = page * pageSizeBytes;

@@ -1,4 +1,5 @@
 import type { Loans } from './loans.ts';
+import type { SmallObjects } from './small-objects.ts';
 
 /** Names one page of one version: never the same for other bytes. */
 export interface PageKey {
@@ -27,6 +28,8 @@ export interface PageStore {
    * they are not written to until the loans are given back.
    */
   readNow(key: PageKey, start: number, end: number, loans?: Loans): Buffer | undefined;
+  /** Small objects whose pages `readNow` would find. */
+  readonly smallObjects?: SmallObjects;
   /** Whether the page is probably there; no medium is touched. */
   has(key: PageKey): boolean;
   /** Whether it has pages of any version of a path; no medium is touched. */

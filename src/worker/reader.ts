@@ -1,4 +1,5 @@
 import type { ByteRange } from '../common/byte-range.ts';
+import type { ByteText } from '../common/byte-text.ts';
 import type { Freshness } from '../common/freshness.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Backend, OpenRange } from '../ufs/backend.ts';
@@ -21,7 +22,7 @@ export interface ReadTarget {
 export interface PageRead {
   readonly cache: 'hit' | 'miss' | 'partial' | 'bypass';
   /** Of an iterable, each chunk is the caller's until it asks for the next one. */
-  readonly body: Buffer | AsyncIterable<Buffer>;
+  readonly body: Buffer | ByteText | AsyncIterable<Buffer>;
   /** Where the Buffer is lent by the cache: to be called once nobody reads it any more. */
   readonly giveBack?: () => void;
 }
@@ -32,7 +33,7 @@ export interface PageRead {
  */
 export interface RangeReader {
   /**
-   * A range of one page or less is a whole, checked Buffer; a longer one streams while it fills. `range` is not empty and lies
+   * A range of one page or less is whole and checked, a Buffer or a ByteText; a longer one streams while it fills. `range` is not empty and lies
    * within the object. Rejects with `UfsError` (`moved` before the first byte: the caller starts again with newer metadata),
    * or with `WorkerError` kind `overloaded`. Aborting the signal ends this reader only, not a fill that others wait for.
    *

@@ -3,6 +3,7 @@ import { pageName } from './page-key.ts';
 import type { PageKey } from './page-store.ts';
 import type { SharedCacheMemory } from './shared-cache-memory.ts';
 import { SharedCacheView } from './shared-cache-view.ts';
+import { SmallObjects } from './small-objects.ts';
 
 /**
  * Up to here bytes are copied out, since a copy costs less than following it to the network. Copies are cut from a slab: memory for each
@@ -15,6 +16,7 @@ const maxCopiedBytes = 1024 * 1024;
 
 /** Pages in shared memory, as one thread reads them. */
 export class SharedPageReader {
+  readonly smallObjects: SmallObjects;
   private readonly view: SharedCacheView;
   /** Segments that all threads may lend from at once, so that slow readers leave room for new pages. */
   private readonly maxLentSegments: number;
@@ -24,6 +26,7 @@ export class SharedPageReader {
 
   constructor(memory: SharedCacheMemory, view: SharedCacheView) {
     this.view = view;
+    this.smallObjects = new SmallObjects(view, this);
     this.maxLentSegments = Math.max(1, Math.floor(memory.segmentCount / 2));
   }
 

@@ -17,13 +17,13 @@ const { promoteBytes } = defaultTieredPageStoreSettings;
 
 /** Reads what is at hand in a thread that fills nothing: a range whose pages are not all there is `not-cached`. */
 export class SharedRangeReader implements RangeReader {
-  private readonly memory: Pick<PageStore, 'readNow'>;
+  private readonly memory: Pick<PageStore, 'readNow' | 'smallObjects'>;
   private readonly disk: Pick<SharedDiskReader, 'pageBytesOf' | 'read'> | undefined;
   private readonly served: ServedBytes;
 
   constructor(
     metrics: Metrics,
-    memory: Pick<PageStore, 'readNow'>,
+    memory: Pick<PageStore, 'readNow' | 'smallObjects'>,
     disk?: Pick<SharedDiskReader, 'pageBytesOf' | 'read'>,
   ) {
     this.memory = memory;

@@ -29,6 +29,10 @@ export class TieredPageStore implements PageStore {
     this.settings = settings;
   }
 
+  get smallObjects() {
+    return this.memory.smallObjects;
+  }
+
   get usage() {
     return this.disk.usage;
   }

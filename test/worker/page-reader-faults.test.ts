@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { ByteText } from '../../src/common/byte-text.ts';
 import type { Mutants } from '../../src/common/mutants.ts';
 import { UfsError } from '../../src/ufs/errors.ts';
 import { pageKeyOf } from '../../src/worker/page-key.ts';
@@ -74,6 +75,7 @@ async function collected(
   try {
     const read = await bench.reader.open(target, { start, end });
     if (Buffer.isBuffer(read.body)) return read.body;
+    if (read.body instanceof ByteText) return read.body.toBuffer();
     for await (const chunk of read.body) got.push(chunk);
   } catch (error) {
     expect(error).toBeInstanceOf(UfsError);

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
+import { ByteText } from '../../src/common/byte-text.ts';
 import type { Mutants } from '../../src/common/mutants.ts';
 import { UfsError } from '../../src/ufs/errors.ts';
 import { MemoryPageStore } from '../../src/worker/memory-page-store.ts';
@@ -156,6 +157,8 @@ async function readRange(
     const { body } = await bench.reader.open(target, { start, end }, client.signal);
     if (Buffer.isBuffer(body)) {
       take(body);
+    } else if (body instanceof ByteText) {
+      take(body.toBuffer());
     } else {
       for await (const chunk of body) {
         take(chunk);

@@ -1,3 +1,4 @@
+import { ByteText } from '../../src/common/byte-text.ts';
 import { silentLog } from '../../src/common/log.ts';
 import { Metrics } from '../../src/common/metrics.ts';
 import type { Mutants } from '../../src/common/mutants.ts';
@@ -96,12 +97,14 @@ export function plainBody(bytes: Buffer): PlainBody {
 
 export async function bytesOf(read: PageRead): Promise<Buffer> {
   if (Buffer.isBuffer(read.body)) return read.body;
+  if (read.body instanceof ByteText) return read.body.toBuffer();
   const chunks: Buffer[] = [];
   for await (const chunk of read.body) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
 export function iteratorOf(read: PageRead): AsyncIterator<Buffer> {
-  if (Buffer.isBuffer(read.body)) throw new Error('a streamed answer was expected');
+  if (Buffer.isBuffer(read.body) || read.body instanceof ByteText)
+    throw new Error('a streamed answer was expected');
   return read.body[Symbol.asyncIterator]();
 }

@@ -1,3 +1,4 @@
+import { ByteText } from '../../../src/common/byte-text.ts';
 import type { Call, S3Request, S3Response } from '../../../src/s3api/call.ts';
 import { errorResponse, S3Error } from '../../../src/s3api/errors.ts';
 import { parseTarget } from '../../../src/s3api/path.ts';
@@ -78,7 +79,9 @@ function callOf(service: ObjectService, request: S3Request, sent: SentRequest): 
 }
 
 async function toAnswer({ status, headers, body = '' }: S3Response): Promise<Answer> {
-  const bytes = typeof body === 'string' || Buffer.isBuffer(body) ? Buffer.from(body) : await readAll(body);
+  const whole = body instanceof ByteText ? body.toBuffer() : body;
+  const bytes =
+    typeof whole === 'string' || Buffer.isBuffer(whole) ? Buffer.from(whole) : await readAll(whole);
   const text = bytes.toString();
   const elements = (name: string) =>
     [...text.matchAll(new RegExp(`<${name}(?: [^>]*)?>([^<]*)</${name}>`, 'g'))].map(
