@@ -105,9 +105,9 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
   },
   {
     name: 'an answer that was ended and is still on its way is cut when the node ends',
-    file: 'src/gateway/server.ts',
-    right: 'if (!socket._httpMessage && socket.writableLength === 0) socket.destroy();',
-    wrong: 'if (!socket._httpMessage || socket._httpMessage.writableEnded) socket.destroy();',
+    file: 'src/gateway/idle-connections.ts',
+    right: 'return !socket._httpMessage && socket.writableLength === 0;',
+    wrong: 'return !socket._httpMessage || socket._httpMessage.writableEnded;',
     foundBy: ['test/cli/serve'],
   },
   {

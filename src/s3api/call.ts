@@ -1,7 +1,7 @@
 import type { ObjectAccess } from '../common/access-control.ts';
 import type { AtOnce } from '../common/at-once.ts';
 import type { ByteText } from '../common/byte-text.ts';
-import type { ObjectMeta, UploadBody, UploadBody } from '../common/object-meta.ts';
+import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { S3Error } from './errors.ts';
 import type { BucketName, ObjectKey } from './names.ts';
 import type { Identity, ObjectService, ReadGate } from './service.ts';
