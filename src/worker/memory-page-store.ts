@@ -76,6 +76,16 @@ export class MemoryPageStore implements PageStore {
     return this.reader.readNow(key, start, end, loans);
   }
 
+  /** Whether a page of this size could be kept. */
+  takes(pageBytes: number): boolean {
+    return pageBytes <= Math.min(this.settings.maxPageBytes, this.shared.segmentBytes);
+  }
+
+  /** A number that other pages seldom have. */
+  fingerprintOf(key: PageKey): number {
+    return this.cache.view.prepare(pageName(key)) ? this.cache.view.tag : 0;
+  }
+
   has(key: PageKey): boolean {
     return this.cache.has(pageName(key));
   }

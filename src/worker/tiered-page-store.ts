@@ -1,4 +1,5 @@
 import type { DiskPageStore } from './disk-page-store.ts';
+import { Ghost } from './ghost.ts';
 import type { Loans } from './loans.ts';
 import type { MemoryPageStore } from './memory-page-store.ts';
 import { pageName } from './page-key.ts';
@@ -6,7 +7,10 @@ import type { PageKey, PageStore } from './page-store.ts';
 import { SingleFlight } from './single-flight.ts';
 
 export interface TieredPageStoreSettings {
-  /** Pages up to this size are read whole from the disk and kept in memory; of larger ones only what is asked for is read. */
+  /**
+   * Pages up to this size are read whole from the disk and kept in memory; of larger ones what is asked for is read, and the whole when it
+   * is the second time.
+   */
   readonly promoteBytes: number;
 }
 
@@ -18,6 +22,8 @@ export class TieredPageStore implements PageStore {
   private readonly disk: DiskPageStore;
   private readonly settings: TieredPageStoreSettings;
   private readonly promotions = new SingleFlight<Buffer | undefined>();
+  /** Larger pages that were begun to be read from the disk, as far back as they would be in memory by now. */
+  private readonly readOnce: Ghost;
 
   constructor(
     memory: MemoryPageStore,
@@ -27,6 +33,8 @@ export class TieredPageStore implements PageStore {
     this.memory = memory;
     this.disk = disk;
     this.settings = settings;
+    const windowBytes = memory.usage.capacityBytes;
+    this.readOnce = new Ghost({ windowBytes, entries: Math.ceil(windowBytes / settings.promoteBytes) });
   }
 
   get smallObjects() {
@@ -42,7 +50,9 @@ export class TieredPageStore implements PageStore {
     if (held) return held;
     const pageBytes = this.disk.pageBytesOf(key);
     if (pageBytes === undefined || end > pageBytes) return undefined;
-    if (pageBytes > this.settings.promoteBytes) return this.disk.read(key, start, end, loans);
+    if (pageBytes > this.settings.promoteBytes && !this.isWantedAgain(key, start, pageBytes)) {
+      return this.disk.read(key, start, end, loans);
+    }
     const page = await this.promotions.run(pageName(key), () => this.promote(key, pageBytes));
     return page?.subarray(start, end);
   }
@@ -79,6 +89,15 @@ export class TieredPageStore implements PageStore {
   async close(): Promise<void> {
     await this.memory.close();
     await this.disk.close();
+  }
+
+  /** Whether it is worth its memory to take a large page there: readers begin it, and have done so not long ago. */
+  private isWantedAgain(key: PageKey, start: number, pageBytes: number): boolean {
+    if (start > 0 || !this.memory.takes(pageBytes)) return false;
+    const fingerprint = this.memory.fingerprintOf(key);
+    if (this.readOnce.take(fingerprint)) return true;
+    this.readOnce.remember(fingerprint, pageBytes);
+    return false;
   }
 
   /** The whole page, checked on its way from the disk. */

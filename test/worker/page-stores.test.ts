@@ -45,6 +45,27 @@ describe('memory over a disk', () => {
     }
   });
 
+  test('takes a large page into memory when it is read from its beginning again, if it fits there', async () => {
+    const bench = await DiskBench.make();
+    try {
+      const disk = await bench.open();
+      const large = pageKey();
+      const larger = pageKey({ path: 'larger' });
+      await disk.write(large, pageBytes(100_000));
+      await disk.write(larger, pageBytes(200_000));
+      const memory = new MemoryPageStore(new Metrics(), { capacityBytes, maxPageBytes: 150_000 });
+      const store = new TieredPageStore(memory, disk, { promoteBytes: 50_000 });
+      for (const start of [10, 0, 10, 20]) await store.read(large, start, start + 10);
+      expect(memory.has(large)).toBe(false);
+      expect(await store.read(large, 0, 70_000)).toEqual(pageBytes(100_000).subarray(0, 70_000));
+      expect(store.readNow(large, 90_000, 100_000)).toEqual(pageBytes(100_000).subarray(90_000));
+      for (let i = 0; i < 3; i++) await store.read(larger, 0, 10);
+      expect(memory.has(larger)).toBe(false);
+    } finally {
+      await bench.close();
+    }
+  });
+
   const removals: Record<string, (store: TieredPageStore) => Promise<void>> = {
     'by its path': (store) => store.remove('mount-1', pageKey().path),
     'with its mount': (store) => store.removeIncarnation('mount-1'),
