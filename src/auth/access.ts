@@ -78,6 +78,11 @@ export class AccessControl {
     throw new S3Error('AccessDenied');
   }
 
+  /** Whether what is allowed on an object may depend on the tags that it has. */
+  asksForTags(bucket: GuardedBucket): boolean {
+    return this.#policyOf(bucket)?.asksForTags ?? false;
+  }
+
   /** AccessDenied where the bucket's policy denies it. Whether anything allows it is not asked. */
   refuseDenied(question: AccessQuestion): void {
     const { bucket } = question;

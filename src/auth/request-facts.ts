@@ -1,3 +1,4 @@
+import type { Tag } from '../common/object-meta.ts';
 import type { ConditionKey } from '../s3api/policy/policy.ts';
 import type { Identity } from '../s3api/service.ts';
 import { rootUserName } from './user-record.ts';
@@ -11,6 +12,8 @@ export interface RequestToJudge {
   readonly remoteAddress: string | undefined;
   readonly isSecure: boolean;
   readonly nowMs: number;
+  /** Those of the object that is there; undefined: none are known. */
+  readonly objectTags: readonly Tag[] | undefined;
 }
 
 const queryKeys: ReadonlyMap<string, string> = new Map([
@@ -41,7 +44,7 @@ export function valuesOf(request: RequestToJudge, key: ConditionKey): readonly s
 }
 
 function s3Values(
-  { form, headers }: RequestToJudge,
+  { form, headers, objectTags }: RequestToJudge,
   { name, tag }: ConditionKey,
 ): readonly string[] | undefined {
   switch (name) {
@@ -49,6 +52,8 @@ function s3Values(
       return form === 'anonymous' ? undefined : [form === 'header' ? 'REST-HEADER' : 'REST-QUERY-STRING'];
     case 's3:signatureversion':
       return form === 'anonymous' ? undefined : ['AWS4-HMAC-SHA256'];
+    case 's3:existingobjecttag':
+      return one(objectTags?.find(({ key }) => key === tag)?.value);
     case 's3:requestobjecttag':
       return one(tagsOf(headers)?.get(tag ?? '') ?? undefined);
     case 's3:requestobjecttagkeys': {

@@ -3,6 +3,7 @@ import type { Authenticated } from '../auth/authenticate.ts';
 import type { ObjectGate } from '../auth/object-gate.ts';
 import { type RequestToJudge, valuesOf } from '../auth/request-facts.ts';
 import type { Clock } from '../common/clock.ts';
+import type { Tag } from '../common/object-meta.ts';
 import { asksForAcl } from '../s3api/acl-headers.ts';
 import type { S3Request } from '../s3api/call.ts';
 import { S3Error } from '../s3api/errors.ts';
@@ -14,6 +15,17 @@ export interface Visitor {
   readonly request: S3Request;
   readonly authenticated: Authenticated;
   readonly remoteAddress: () => string | undefined;
+}
+
+/** What is to be done, and to what. */
+export interface Errand {
+  /** IAM's name, such as `s3:GetObject`. */
+  readonly action: string;
+  readonly bucket: string | undefined;
+  readonly key?: string;
+  readonly ownerHeader: ExpectedOwnerHeader;
+  /** Tags of the object that is there, where they are asked for. */
+  readonly tags?: readonly Tag[];
 }
 
 /** The header that says whose a bucket must be. */
@@ -33,13 +45,8 @@ export class Doorkeeper {
   }
 
   /** Returns where the action is allowed, as `AccessControl.authorise` does. AccessDenied, NoSuchBucket. */
-  admit(
-    visitor: Visitor,
-    action: string,
-    bucketName: string | undefined,
-    key: string | undefined,
-    ownerHeader: ExpectedOwnerHeader,
-  ): ObjectGate | undefined {
+  admit(visitor: Visitor, errand: Errand): ObjectGate | undefined {
+    const { action, bucket: bucketName, key, ownerHeader, tags } = errand;
     const bucket = bucketName === undefined ? undefined : this.#buckets.get(bucketName);
     const expected = visitor.request.headers[ownerHeader];
     if (expected !== undefined && bucket !== undefined && bucket.owner !== expected) {
@@ -47,7 +54,7 @@ export class Doorkeeper {
     }
     const { identity } = visitor.authenticated;
     if (mayOutright(identity, bucket)) return undefined;
-    const values = this.#valuesOf(visitor);
+    const values = this.#valuesOf(visitor, tags);
     const question = { identity, action, bucket, key, values };
     const gate = this.#rules.authorise(question, bucketName);
     if (action === 's3:PutObject' && asksForAcl(visitor.request.headers)) {
@@ -56,8 +63,15 @@ export class Doorkeeper {
     return gate;
   }
 
+  /** Whether `admit` is to be told the tags of an object. */
+  asksForTags(bucketName: string): boolean {
+    const bucket = this.#buckets.get(bucketName);
+    return bucket?.access?.policy !== undefined && this.#rules.asksForTags(bucket);
+  }
+
   /** What is told of the request is put together when a policy's condition first asks. */
-  #valuesOf({ request, authenticated, remoteAddress }: Visitor) {
+  #valuesOf(visitor: Visitor, objectTags: readonly Tag[] | undefined) {
+    const { request, authenticated } = visitor;
     let judged: RequestToJudge | undefined;
     return (key: ConditionKey) => {
       judged ??= {
@@ -65,9 +79,10 @@ export class Doorkeeper {
         form: authenticated.form,
         headers: request.headers,
         query: request.query,
-        remoteAddress: remoteAddress(),
+        remoteAddress: visitor.remoteAddress(),
         isSecure: this.#isSecure,
         nowMs: this.#clock.nowMs(),
+        objectTags,
       };
       return valuesOf(judged, key);
     };

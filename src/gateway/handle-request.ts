@@ -189,8 +189,13 @@ export class RequestPipeline implements RequestTaker {
     progress.route = route;
     const call = this.#call(request, authenticated, progress);
     if (this.#settings.elsewhere && !operationsHere.has(route.operation)) throw new S3Error('NotImplemented');
-    call.check(route);
-    progress.body.accept(authenticated);
+    const waiting = call.check(route);
+    if (waiting) return waiting.then(() => this.#perform(route, call, progress));
+    return this.#perform(route, call, progress);
+  }
+
+  #perform(route: Route, call: RequestCall, progress: Progress): AtOnce<S3Response> {
+    progress.body.accept(call.authenticated);
     return call.gate === undefined ? route.handler(call) : this.#guarded(route, call, call.gate);
   }
 

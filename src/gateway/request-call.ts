@@ -1,16 +1,16 @@
 import type { Authenticated } from '../auth/authenticate.ts';
 import type { ObjectGate } from '../auth/object-gate.ts';
 import type { ObjectAccess } from '../common/access-control.ts';
-import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Call, Route, S3Request } from '../s3api/call.ts';
 import { S3Error } from '../s3api/errors.ts';
-import type { BucketName, ObjectKey } from '../s3api/names.ts';
+import type { BucketName, ObjectKey, ObjectRef } from '../s3api/names.ts';
 import { accessOfNewObject } from '../s3api/new-object-access.ts';
-import { bucketOf } from '../s3api/request.ts';
+import { bucketOf, versionIdOf } from '../s3api/request.ts';
 import type { Identity, ObjectService } from '../s3api/service.ts';
 import { actionFor } from '../s3api/versioned-actions.ts';
 import { remoteAddressOf } from './carried-request.ts';
-import type { Doorkeeper, Visitor } from './doorkeeper.ts';
+import type { Doorkeeper, Errand, Visitor } from './doorkeeper.ts';
 import type { IncomingBody } from './incoming-body.ts';
 import type { BucketLookup } from './namespace.ts';
 
@@ -86,18 +86,27 @@ export class RequestCall implements Call, Visitor {
     return accessOfNewObject(headers, this.caller, bucket, this.isUser);
   }
 
-  /** Throws unless the request may do what its route says; leaves in `gate` what is to be asked yet. */
-  check({ action, asksEachKey }: Route): void {
+  /**
+   * Throws, or rejects, unless the request may do what its route says; leaves in `gate` what is to be asked yet. Undefined where it is
+   * decided at once.
+   */
+  check({ action, asksEachKey }: Route): Promise<void> | undefined {
     const { bucket, key } = this.request;
     if (action === undefined) {
       if (this.caller.policy === 'anonymous') throw new S3Error('AccessDenied');
-      return;
+      return undefined;
     }
     // Whom a policy lets do something to some keys can be told for each of them only.
-    if (asksEachKey && bucket !== undefined && this.#buckets.get(bucket)?.access?.policy !== undefined)
-      return;
+    if (asksEachKey && bucket !== undefined && this.#buckets.get(bucket)?.access?.policy !== undefined) {
+      return undefined;
+    }
     const wanted = actionFor(action, this.request);
-    this.gate = this.#doorkeeper.admit(this, wanted, bucket, key, 'x-amz-expected-bucket-owner');
+    const errand: Errand = { action: wanted, bucket, key, ownerHeader: 'x-amz-expected-bucket-owner' };
+    if (bucket !== undefined && key !== undefined && this.#doorkeeper.asksForTags(bucket)) {
+      return this.#checkWithTags(errand, { bucket, key });
+    }
+    this.gate = this.#doorkeeper.admit(this, errand);
+    return undefined;
   }
 
   async authorise(
@@ -106,16 +115,38 @@ export class RequestCall implements Call, Visitor {
     key?: ObjectKey,
     versionId?: string,
   ): Promise<(meta: ObjectMeta) => void> {
-    const isOwn = bucket === this.request.bucket && !action.startsWith('s3:Get');
-    const header = isOwn ? 'x-amz-expected-bucket-owner' : 'x-amz-source-expected-bucket-owner';
-    const gate = this.#doorkeeper.admit(this, action, bucket, key, header);
+    const isSource = action.startsWith('s3:Get');
+    const ownerHeader = isSource ? 'x-amz-source-expected-bucket-owner' : 'x-amz-expected-bucket-owner';
+    const tags = key === undefined ? undefined : await this.#tagsOf({ bucket, key }, versionId);
+    const gate = this.#doorkeeper.admit(this, { action, bucket, key, ownerHeader, tags });
     if (gate === undefined) return admitAll;
     // Whether there is one at all is told here to those only who may know.
     const asked = { gate, versionId, signal: this.signal };
     if (key !== undefined) await this.service.headObject({ bucket, key }, asked);
     return (meta) => gate.admit(meta);
   }
+
+  async #checkWithTags(errand: Errand, ref: ObjectRef): Promise<void> {
+    this.gate = this.#doorkeeper.admit(this, {
+      ...errand,
+      tags: await this.#tagsOf(ref, versionIdOf(this.request)),
+    });
+  }
+
+  /** Undefined where no policy asks for them, or none are kept, or there is no such object. */
+  async #tagsOf(ref: ObjectRef, versionId: string | undefined): Promise<readonly Tag[] | undefined> {
+    if (!this.#doorkeeper.asksForTags(ref.bucket) || versionId !== undefined) return undefined;
+    try {
+      return await this.service.getTags(ref, { signal: this.signal });
+    } catch (error) {
+      if (error instanceof S3Error && noTags.has(error.code)) return undefined;
+      throw error;
+    }
+  }
 }
+
+/** What says that there are no tags to be told. */
+const noTags: ReadonlySet<string> = new Set(['NoSuchKey', 'NotImplemented', 'MethodNotAllowed']);
 
 function admitAll(): void {
   // Nothing is left to be asked.

@@ -74,7 +74,7 @@ function contentElement(item: ObjectSummary, names: NameWriter, owner: string | 
     ...(item.checksumAlgorithms ?? []).map((name) => textElement('ChecksumAlgorithm', name)),
     optionalElement('ChecksumType', item.checksumType),
     textElement('Size', item.sizeBytes),
-    owner === undefined ? '' : ownerElement('Owner', owner),
+    owner === undefined ? '' : ownerElement('Owner', item.owner ?? owner),
     textElement('StorageClass', item.storageClass ?? 'STANDARD'),
   ]);
 }

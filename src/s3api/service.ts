@@ -148,6 +148,8 @@ export interface CopyPartInput {
 export interface ObjectSummary {
   readonly kind: 'object';
   readonly key: string;
+  /** Absent: the bucket's owner. */
+  readonly owner?: string;
   readonly sizeBytes: number;
   readonly etag: string;
   readonly lastModifiedMs: number;

@@ -117,6 +117,8 @@ export interface ListOptions extends CallOptions {
 export interface ListedObject {
   readonly kind: 'object';
   readonly key: string;
+  /** Absent: the bucket's owner. */
+  readonly owner?: string;
   readonly sizeBytes: number;
   readonly etag: string;
   readonly lastModifiedMs: number;

@@ -6,7 +6,7 @@ export function listedObject(
   key: string,
   meta: Pick<
     ObjectMeta,
-    'sizeBytes' | 'etag' | 'lastModifiedMs' | 'storageClass' | 'checksums' | 'checksumType'
+    'sizeBytes' | 'etag' | 'lastModifiedMs' | 'storageClass' | 'checksums' | 'checksumType' | 'access'
   >,
 ): ListedObject {
   const algorithms = meta.checksums && (Object.keys(meta.checksums) as ChecksumAlgorithm[]);
@@ -16,6 +16,7 @@ export function listedObject(
     sizeBytes: meta.sizeBytes,
     etag: meta.etag,
     lastModifiedMs: meta.lastModifiedMs,
+    ...(meta.access?.owner === undefined ? {} : { owner: meta.access.owner }),
     ...(meta.storageClass === undefined ? {} : { storageClass: meta.storageClass }),
     ...(algorithms ? { checksumAlgorithms: algorithms, checksumType: meta.checksumType } : {}),
   };

@@ -41,7 +41,8 @@ export async function listMultipartUploads({ request, service }: Call): Promise<
   );
 }
 
-function uploadElement(upload: UploadSummary, owner: string, names: NameWriter): string {
+function uploadElement(upload: UploadSummary, bucketOwner: string, names: NameWriter): string {
+  const owner = upload.access?.owner ?? bucketOwner;
   return element('Upload', [
     names.write('Key', upload.key),
     textElement('UploadId', upload.uploadId),
