@@ -49,8 +49,8 @@ export const plantedSurfaceDefects: readonly PlantedDefect[] = [
   {
     name: 'tags are told from metadata of before they changed',
     file: 'src/ufs/memory.ts',
-    right: 'const changed = { ...present, meta: { ...meta, ...tagCountOf(tags) }, tags };',
-    wrong: 'const changed = { ...present, tags };',
+    right: 'meta: { ...meta, ...tagCountOf(tags), ...keptAccess(change.access ?? access) },',
+    wrong: 'meta: { ...present.meta, ...keptAccess(change.access ?? access) },',
     foundBy: ['test/gateway/tags', 'test/ufs/memory'],
   },
   {

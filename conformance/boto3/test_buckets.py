@@ -83,7 +83,7 @@ def test_a_bucket_made_again_does_not_show_the_former_ones_objects(s3, bucket_na
 
 def test_an_operation_that_is_not_there_says_so(s3, bucket):
     with fails("NotImplemented", status=501):
-        s3.get_bucket_accelerate_configuration(Bucket=bucket)
+        s3.put_bucket_accelerate_configuration(Bucket=bucket, AccelerateConfiguration={"Status": "Enabled"})
     with fails("NotImplemented", status=501):
         s3.get_object_torrent(Bucket=bucket, Key="k")
     with fails("NotImplemented", status=501):

@@ -44,14 +44,18 @@ export function tagContract(open: OpenBackend): void {
       'change, and go, without another version',
       withTags(async (backend) => {
         for (const bytes of [Buffer.alloc(0), Buffer.from('small'), someBytes(100_000)]) {
-          const { tagCount: _, ...made } = await backend.put('k', new TestBody(bytes), { ...plain, tags });
-          expect(await amend(backend, 'k', others)).toEqual({ ...made, tagCount: 1 });
+          const put = await backend.put('k', new TestBody(bytes), { ...plain, tags });
+          // Whether a generation is settled is a matter of time.
+          const { tagCount: _, generationSettled: __, ...made } = put;
+          expect(await amend(backend, 'k', others)).toMatchObject({ ...made, tagCount: 1 });
           expect(await tagsOf(backend, 'k')).toEqual(others);
-          expect(await amend(backend, 'k', [])).toEqual(made);
-          expect(await backend.head('k')).toEqual(made);
+          for (const meta of [await amend(backend, 'k', []), await backend.head('k')]) {
+            expect(meta).toMatchObject(made);
+            expect(meta).not.toHaveProperty('tagCount');
+          }
           expect(await tagsOf(backend, 'k')).toEqual([]);
           // By the metadata from before, which names the same version.
-          if (bytes.length > 0) expect((await readAll(backend, 'k', made)).equals(bytes)).toBe(true);
+          if (bytes.length > 0) expect((await readAll(backend, 'k', put)).equals(bytes)).toBe(true);
         }
       }),
     );
