@@ -100,6 +100,7 @@ export function whyNot({ query = [], operation }: Route): string {
 export const differences: readonly string[] = [
   'There is one region. `CreateBucket` without a `LocationConstraint`, or with the region’s own name, is in it; S3 refuses the former outside us-east-1 (`IllegalLocationConstraintException`) and the latter in us-east-1 (`InvalidLocationConstraint`).',
   '`CompleteMultipartUpload` with a checksum of the whole object and without `x-amz-checksum-type` succeeds where the checksum is right; S3 takes it for one of the parts and answers `BadDigest`.',
+  'The parts of an upload that was created without `x-amz-checksum-algorithm` may be named with the checksums that they came with. S3 answers `InvalidPart`.',
   'A conditional `CompleteMultipartUpload` is judged by the object that is there when it ends. S3 answers `409 ConditionalRequestConflict` also where the object was changed since the upload began.',
   '`GetBucketEncryption` answers `ServerSideEncryptionConfigurationNotFoundError`, and `x-amz-server-side-encryption` is refused: Forebay encrypts nothing itself. S3 encrypts every object with keys of its own.',
   'Metadata comes back byte for byte as it was given. S3 reads encoded words (RFC 2047) and gives back those in plain text that hold only US-ASCII.',

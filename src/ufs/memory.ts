@@ -31,7 +31,7 @@ import { MemoryHistory, type MemoryVersion } from './memory-history.ts';
 import { MemoryUploads } from './memory-uploads.ts';
 import { MemoryVersions } from './memory-versions.ts';
 import { minPartSizeBytes } from './multipart-rules.ts';
-import { answeredPart, needPartChecksum } from './part-checksums.ts';
+import { answeredPart, needPartChecksum, partChecksums } from './part-checksums.ts';
 import { PlainBody } from './plain-body.ts';
 import { tagCountOf } from './tags.ts';
 import { nullVersionId } from './version-ids.ts';
@@ -231,7 +231,7 @@ export class MemoryBackend implements Backend {
       sizeBytes: bytes.length,
       etag: body.digest('MD5').toString('hex'),
       lastModifiedMs: this.clock.nowMs(),
-      checksums: { [algorithm]: body.digest(algorithm).toString('base64') },
+      checksums: partChecksums(body, algorithm),
     });
     return answeredPart(info, part, body);
   }

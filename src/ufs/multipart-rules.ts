@@ -57,7 +57,7 @@ export function chooseParts<Part extends UploadedPart>(
 
 /**
  * What is wrong with the checksums that a part is named with. The parts of an upload with a composite checksum are each named with
- * theirs, those of an upload without an algorithm with none (S3 API Reference, CompleteMultipartUpload).
+ * theirs (S3 API Reference, CompleteMultipartUpload). Those of an upload without an algorithm may be named with what they came with.
  */
 function wrongChecksum(
   { checksumAlgorithm: created, checksumType }: UploadInfo,
@@ -66,7 +66,9 @@ function wrongChecksum(
 ): { kind: UfsErrorKind; fault: UploadFault } | undefined {
   const named = Object.keys(checksums) as ChecksumAlgorithm[];
   const unlike = { kind: 'invalid-part', fault: { what: 'part', partNumber, etag } } as const;
-  if (created === undefined) return named.length > 0 ? unlike : undefined;
+  if (created === undefined) {
+    return named.every((name) => checksums[name] === part.checksums[name]) ? undefined : unlike;
+  }
   const other = named.find((name) => name !== created);
   if (other) return { kind: 'bad-digest', fault: { what: 'part-other-checksum', partNumber, named: other } };
   if (named.length > 0) return checksums[created] === part.checksums[created] ? undefined : unlike;

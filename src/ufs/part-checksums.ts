@@ -1,4 +1,4 @@
-import type { ChecksumAlgorithm, UploadBody } from '../common/object-meta.ts';
+import type { ChecksumAlgorithm, Checksums, UploadBody } from '../common/object-meta.ts';
 import type { UploadedPart, UploadInfo } from './backend.ts';
 import { UfsError } from './errors.ts';
 import { defaultChecksumAlgorithm } from './write-rules.ts';
@@ -20,6 +20,11 @@ export function needPartChecksum(upload: Upload, body: UploadBody, backend: stri
   const algorithm = created ?? defaultChecksumAlgorithm;
   body.need(algorithm);
   return algorithm;
+}
+
+/** What is kept of a part that was read: the checksum that was asked for, and the one that the client sent. */
+export function partChecksums(body: UploadBody, algorithm: ChecksumAlgorithm): Checksums {
+  return { ...body.sentChecksums(), [algorithm]: body.digest(algorithm).toString('base64') };
 }
 
 /** A part as the answer to its upload tells it: of an upload without an algorithm, with the checksum that the client itself sent. */

@@ -24,7 +24,7 @@ import {
   writeDurably,
 } from './file-system.ts';
 import { KeyLock } from './key-lock.ts';
-import { answeredPart, needPartChecksum, shownPart } from './part-checksums.ts';
+import { answeredPart, needPartChecksum, partChecksums, shownPart } from './part-checksums.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootPaths } from './root-paths.ts';
 import { UploadIds } from './upload-ids.ts';
@@ -206,7 +206,7 @@ export class RootUploads {
       sizeBytes: body.sizeBytes,
       etag: body.digest('MD5').toString('hex'),
       lastModifiedMs: this.clock.nowMs(),
-      checksums: { [algorithm]: body.digest(algorithm).toString('base64') },
+      checksums: partChecksums(body, algorithm),
       file: `${partNumber}.${this.random.bytes(8).toString('hex')}`,
     };
     try {

@@ -99,13 +99,18 @@ export function checksumContract(open: OpenBackend): void {
         const [one, two] = plainly as [CompletePart, CompletePart];
         const complete = (named: CompletePart[], options = {}) =>
           backend.completeUpload('k', uploadId, named, options);
-        expect(await faultOf(complete([{ ...one, checksums: sent }, two]))).toEqual(['invalid-part', 'part']);
+        const wrongly = { CRC32C: base64('CRC32C', whole) };
+        expect(await faultOf(complete([{ ...one, checksums: wrongly }, two]))).toEqual([
+          'invalid-part',
+          'part',
+        ]);
         const typed = complete(plainly, { checksumType: 'FULL_OBJECT' });
         expect(await faultOf(typed)).toEqual(['upload-mismatch', told(backend, 'checksum-type')]);
         const wrong = { checksums: { CRC64NVME: base64('CRC64NVME', first) } };
         expect((await faultOf(complete(plainly, wrong)))[0]).toBe('bad-digest');
         const checksums = { CRC64NVME: base64('CRC64NVME', whole) };
-        expect(await complete(plainly, { checksums })).toMatchObject({
+        const asSent = [{ ...one, checksums: sent }, two];
+        expect(await complete(asSent, { checksums })).toMatchObject({
           checksums,
           checksumType: 'FULL_OBJECT',
         });
