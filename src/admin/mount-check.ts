@@ -127,7 +127,8 @@ export class MountCheck {
     const same =
       conditionNames.every(([name]) => found[name] === backend.capabilities[name]) &&
       (found.metadataOnGet ?? true) === (backend.open !== undefined) &&
-      (found.tagging ?? false) === backend.capabilities.tagging;
+      (found.tagging ?? false) === backend.capabilities.tagging &&
+      (found.versions ?? false) === backend.capabilities.versions;
     const advice = same
       ? ''
       : '; this is not what the mount was added with: remove it and add it again to use what is there now';

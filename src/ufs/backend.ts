@@ -64,6 +64,8 @@ export interface ProbedAbilities
   readonly metadataOnGet?: boolean;
   /** It keeps tags with objects. Absent where it was never tried: nothing is then said of tags. */
   readonly tagging?: boolean;
+  /** It lists versions and gives them by their ids. Absent where it was never tried: then none but the present one is asked for. */
+  readonly versions?: boolean;
 }
 
 /** One step on the way to a storage, in words for operators. */

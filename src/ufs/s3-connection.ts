@@ -8,7 +8,7 @@ import { Backoff, retried } from './retry.ts';
 import type { ChunkSeed } from './s3-chunks.ts';
 import { Deadline } from './s3-deadline.ts';
 import { toUfsError } from './s3-errors.ts';
-import type { WireHeaders } from './s3-headers.ts';
+import { markerOf, type WireHeaders } from './s3-headers.ts';
 import type { S3Tuning } from './s3-settings.ts';
 import type { ObjectAnswer, ObjectRequest, S3Transport } from './s3-transport.ts';
 import {
@@ -188,7 +188,7 @@ export class S3Connection {
     error: unknown,
     { key, operation, signal }: Call,
     deadline: Deadline,
-    { status, systemCode }: Seen,
+    { status, headers, systemCode }: Seen,
     mayHaveChanged: boolean,
   ): UfsError {
     const backend = this.uri;
@@ -204,7 +204,8 @@ export class S3Connection {
       const details = { backend, key, unresolved: mayHaveChanged };
       return new UfsError('timeout', `${operation}: the backend did not go on in time`, details);
     }
-    return toUfsError(error, { backend, key, operation, status, systemCode, mayHaveChanged });
+    const about = { backend, key, operation, status, systemCode, mayHaveChanged };
+    return toUfsError(error, { ...about, marker: markerOf(headers) });
   }
 
   /** Where a command would go, and whose key would sign it; nothing is sent. Rejects with `UfsError`. */

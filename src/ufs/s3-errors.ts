@@ -1,4 +1,4 @@
-import { UfsError, type UfsErrorKind } from './errors.ts';
+import { type DeleteMarker, UfsError, type UfsErrorKind } from './errors.ts';
 import { uploadFault } from './s3-upload-faults.ts';
 
 /** What is known of a failed request beside its error. */
@@ -13,6 +13,8 @@ export interface Failure {
   readonly systemCode?: string | undefined;
   /** True of a request that changes something and may have done so. */
   readonly mayHaveChanged: boolean;
+  /** The delete marker that the answer tells of. */
+  readonly marker?: DeleteMarker | undefined;
 }
 
 /** S3's error codes (S3 API Reference, "Error responses"), those of MinIO and of AWS's common errors among them. */
@@ -144,6 +146,7 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
     known ?? (status === undefined || status < 300 ? 'unavailable' : kindOfStatus(status, failure));
   const parts = [status, name === 'Error' ? code : name, message, requestId && `request ${requestId}`];
   const text = parts.filter((part) => part !== undefined && part !== '').join(' ');
+  if (status === 405 && failure.marker) return deleteMarker(failure, text);
   const { kind, fault } = uploadFault(asSaid, error, failure) ?? { kind: asSaid };
   return new UfsError(kind, `${failure.operation}: ${text}`, {
     backend: failure.backend,
@@ -153,7 +156,13 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
     unresolved: failure.mayHaveChanged && isUndecided(kind, code, failure),
     cause: new Error(text),
     fault,
+    ...(kind === 'not-found' && failure.marker ? { marker: failure.marker } : {}),
   });
+}
+
+function deleteMarker({ backend, key, marker, operation }: Failure, text: string): UfsError {
+  const details = { backend, key, marker, cause: new Error(text) };
+  return new UfsError('delete-marker', `${operation}: the version is a delete marker`, details);
 }
 
 /** HEAD has no body to tell S3's code in; of 403 it is nearly always this one. */

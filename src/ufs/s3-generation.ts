@@ -13,6 +13,8 @@ export interface Version {
   readonly metadataDigest: string;
   /** Where the bucket keeps versions. Such a version can be read after it was overwritten. */
   readonly versionId?: string;
+  /** The null version of a bucket that may hold others beside it. It is overwritten in place, and is no part of the token. */
+  readonly isNull?: true;
 }
 
 const longest = 256;

@@ -9,7 +9,10 @@ import {
   type Tag,
 } from '../common/object-meta.ts';
 import type { WriteCondition } from './backend.ts';
+import type { Deletion } from './backend-versions.ts';
+import type { DeleteMarker } from './errors.ts';
 import { formatGeneration, isSettled, metadataDigest, type Version } from './s3-generation.ts';
+import { nullVersionId } from './version-ids.ts';
 
 /** Names in lower case. Each character of a value is one byte on the wire, as Node gives and takes them. */
 export type WireHeaders = Readonly<Record<string, string>>;
@@ -118,6 +121,7 @@ export function parseMeta(headers: WireHeaders, partOfBytes?: number): ObjectMet
     lastModifiedMs: version.lastModifiedMs,
     generation: formatGeneration(version),
     generationSettled: isSettled(version, Number.isNaN(answeredMs) ? undefined : answeredMs),
+    ...(headers['x-amz-version-id'] ? { versionId: headers['x-amz-version-id'] } : {}),
     ...aboutTags(headers),
     ...(partOfBytes === undefined ? aboutChecksums(headers) : { checksumsUnknown: true }),
   };
@@ -173,6 +177,25 @@ function withoutAwsChunked(value: string): string | undefined {
 /** Lists name STANDARD where HEAD names nothing; both are nothing here. */
 export function namedStorageClass(value: string | undefined): string | undefined {
   return value === undefined || value === '' || value === 'STANDARD' ? undefined : value;
+}
+
+/** What the answer to a DELETE tells of versions. */
+export function deletionOf(headers: WireHeaders): Deletion {
+  const versionId = headers['x-amz-version-id'];
+  return {
+    ...(versionId ? { versionId } : {}),
+    ...(headers['x-amz-delete-marker'] === 'true' ? { deleteMarker: true } : {}),
+  };
+}
+
+/** The delete marker that an answer tells of, which is no success then. */
+export function markerOf(headers: WireHeaders | undefined): DeleteMarker | undefined {
+  if (headers?.['x-amz-delete-marker'] !== 'true') return undefined;
+  const lastModifiedMs = Date.parse(headers['last-modified'] ?? '');
+  return {
+    versionId: headers['x-amz-version-id'] || nullVersionId,
+    ...(Number.isNaN(lastModifiedMs) ? {} : { lastModifiedMs }),
+  };
 }
 
 export function parseLength(value: string | undefined): number | undefined {

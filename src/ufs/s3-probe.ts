@@ -6,6 +6,7 @@ import { PlainBody } from './plain-body.ts';
 import type { S3Parts } from './s3.ts';
 import { allDone, ProbeCalls } from './s3-probe-calls.ts';
 import { keepsTags } from './s3-probe-tags.ts';
+import { tellsVersions } from './s3-probe-versions.ts';
 
 const plain = { headers: {}, userMetadata: {} };
 /** Something of everything that is kept with an object. */
@@ -71,7 +72,7 @@ export class S3Probe {
 
   /** Side by side, for storage that is far away; each has keys of its own. */
   async #proofs(): Promise<ProbedAbilities> {
-    const [create, put, remove, copy, completeCreate, complete, trailers, chunks, onGet, tags] =
+    const [create, put, remove, copy, completeCreate, complete, trailers, chunks, onGet, tags, versions] =
       await allDone([
         this.#proves(() => this.#conditionalCreate()),
         this.#proves(() => this.#conditionalPut()),
@@ -88,6 +89,7 @@ export class S3Probe {
             copied: this.#name('tags-copied'),
           }),
         ),
+        this.#proves(() => tellsVersions(this.#parts, this.#calls, this.#name('version'))),
       ]);
     return {
       conditionalCreate: create === true,
@@ -100,6 +102,7 @@ export class S3Probe {
       signedChunks: chunks === true,
       metadataOnGet: onGet === true,
       tagging: tags === true,
+      versions: versions === true,
     };
   }
 

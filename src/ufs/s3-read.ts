@@ -19,6 +19,7 @@ import type { S3Place } from './s3-place.ts';
 import type { ObjectRequest } from './s3-transport.ts';
 import type { UnresolvedChanges } from './s3-unresolved.ts';
 import type { Call } from './s3-wire.ts';
+import { nullVersionId } from './version-ids.ts';
 
 /** An answer that brought so much before it broke off is no failure to be counted with those before it. */
 const progressBytes = 1_048_576;
@@ -41,11 +42,15 @@ export class S3Reader {
     this.#unresolved = unresolved;
   }
 
-  async head(key: string, { signal }: CallOptions = {}): Promise<ObjectMeta> {
+  /** With `versionId`, of that version. */
+  async head(
+    key: string,
+    { signal, versionId }: CallOptions & { readonly versionId?: string } = {},
+  ): Promise<ObjectMeta> {
     this.#place.checkHeld(key, 'not-found');
     try {
       const call = { operation: 'HeadObject', key, signal };
-      const { headers } = await this.#connection.head(this.#headRequest(key), call);
+      const { headers } = await this.#connection.head(this.#headRequest(key, versionId), call);
       return this.#metaOf(key, parseMeta(headers));
     } catch (error) {
       throw this.#absence(key, error);
@@ -254,8 +259,9 @@ export class S3Reader {
     }
   }
 
-  #headRequest(key: string): ObjectRequest {
-    return this.#request('HEAD', key, { 'x-amz-checksum-mode': 'ENABLED' });
+  #headRequest(key: string, versionId?: string): ObjectRequest {
+    const parameters = versionId === undefined ? [] : ([['versionId', versionId]] as const);
+    return this.#request('HEAD', key, { 'x-amz-checksum-mode': 'ENABLED' }, parameters);
   }
 
   #openRequest(key: string, { start, end }: OpenRange): ObjectRequest {
@@ -280,10 +286,10 @@ export class S3Reader {
     return { method, path: this.#place.pathOf(key), headers, parameters };
   }
 
-  #versionOf(key: string, { generation }: ObjectMeta): Version {
+  #versionOf(key: string, { generation, versionId }: ObjectMeta): Version {
     const version = parseGeneration(generation);
     if (!version) throw this.#error('moved', 'the version cannot be asked for', key);
-    return version;
+    return versionId === nullVersionId ? { ...version, isNull: true } : version;
   }
 
   #metaOf(key: string, meta: ObjectMeta | undefined): ObjectMeta {
@@ -297,8 +303,9 @@ export class S3Reader {
   #absence(key: string, error: unknown): unknown {
     if (!(error instanceof UfsError) || error.kind !== 'not-found') return error;
     if (!this.#unresolved.mayStillChange(key, 'absent')) return error;
-    const { message, code, cause } = error;
+    const { message, code, marker, cause } = error;
     return new UfsError('not-found', message, {
+      marker,
       backend: this.#place.uri,
       key,
       code,
@@ -341,11 +348,12 @@ function metaIn({ status, headers }: GetHead, { wholeBytes }: Carried): ObjectMe
 type Pinned = Required<Pick<ObjectRequest, 'headers' | 'parameters'>>;
 
 /** The version that a GET or HEAD asks for. */
-function pinned({ rawEtag, versionId }: Version): Pinned {
+function pinned({ rawEtag, versionId, isNull }: Version): Pinned {
+  const asked = isNull ? nullVersionId : versionId;
   return {
     // If-Match compares strongly: a weak ETag would match nothing (RFC 9110, 13.1.1).
     headers: isWeak(rawEtag) ? {} : { 'if-match': rawEtag },
-    parameters: versionId === undefined ? [] : [['versionId', versionId]],
+    parameters: asked === undefined ? [] : [['versionId', asked]],
   };
 }
 

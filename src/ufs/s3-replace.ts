@@ -7,12 +7,17 @@ import type { Replaced, UnresolvedChanges } from './s3-unresolved.ts';
 export interface Replacement {
   readonly key: string;
   /** What the backend must be able to do to decide about it. */
-  readonly ability: Exclude<keyof ProbedAbilities, 'checksumTrailers' | 'signedChunks' | 'metadataOnGet'>;
+  readonly ability: Exclude<
+    keyof ProbedAbilities,
+    'checksumTrailers' | 'signedChunks' | 'metadataOnGet' | 'tagging' | 'versions'
+  >;
   /** What the client asks for. */
   readonly condition?: WriteCondition;
   readonly signal?: AbortSignal;
   /** False if it can be sent once only, since its body does not come again. */
   readonly repeatable: boolean;
+  /** Where there is nothing to replace it is sent without a condition, rather than with the one that there be nothing. */
+  readonly unconditionalIfAbsent?: boolean;
 }
 
 /** Somebody else may change the key again and again. */
@@ -55,7 +60,7 @@ export class S3Replacer {
   }
 
   async #compareAndSet<Result>(
-    { key, condition, signal, repeatable }: Replacement,
+    { key, condition, signal, repeatable, unconditionalIfAbsent }: Replacement,
     send: (condition: WriteCondition | undefined) => Promise<Result>,
   ): Promise<Result> {
     for (let attempt = 1; ; attempt++) {
@@ -63,6 +68,7 @@ export class S3Replacer {
       if (present === 'absent' && condition) {
         throw new UfsError('not-found', 'there is no object to match', { backend: this.#uri, key });
       }
+      if (present === 'absent' && unconditionalIfAbsent) return this.#noting(key, undefined, send);
       try {
         return await this.#noting(key, conditionOf(present) ?? condition, send);
       } catch (error) {

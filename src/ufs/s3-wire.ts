@@ -73,6 +73,22 @@ export function instrument(command: S3Command<unknown>, call: Call, seen: Seen):
   );
 }
 
+/** Gives the whole body of the command's answer to `take` before the SDK reads it. */
+export function collectAnswer(command: S3Command<unknown>, take: (body: Buffer) => void): void {
+  adderOf(command)(
+    (next) => async (args: never) => {
+      const result: { response: { body: AsyncIterable<Buffer> } } = await next(args);
+      const pieces: Buffer[] = [];
+      for await (const piece of result.response.body) pieces.push(piece);
+      const body = Buffer.concat(pieces);
+      take(body);
+      Object.assign(result.response, { body: Readable.from([body], { objectMode: false }) });
+      return result;
+    },
+    { step: 'deserialize', priority: 'low', name: 'wholeAnswer' },
+  );
+}
+
 /** Calls `stop`, which throws, with the command's request before it is signed, or once it is and before it is sent. */
 export function stopBeforeSending(
   command: S3Command<unknown>,

@@ -2,6 +2,7 @@ import { CopyObjectCommand } from '@aws-sdk/client-s3';
 import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type { CallOptions, CopyOptions, PutOptions, WriteCondition } from './backend.ts';
+import type { Deletion } from './backend-versions.ts';
 import { UfsError } from './errors.ts';
 import { BodySender, chunkedEncoding, type SendOptions, type SentBody } from './s3-body.ts';
 import { drained, noting, type S3Connection } from './s3-connection.ts';
@@ -10,6 +11,7 @@ import { parseGeneration } from './s3-generation.ts';
 import {
   checksumsOf,
   conditionHeaders,
+  deletionOf,
   newObjectHeaders,
   plainEtag,
   tagsText,
@@ -151,40 +153,44 @@ export class S3Writer {
     });
   }
 
+  /** `marks`: the storage may put a delete marker in the place of what is not there either. */
   async delete(
     key: string,
     { signal, condition }: CallOptions & { readonly condition?: WriteCondition } = {},
-  ): Promise<void> {
+    marks = false,
+  ): Promise<Deletion> {
     checkSignal(signal, this.#place.uri, key);
     try {
       this.#place.checkHeld(key, 'not-found');
-      await this.#replacer.replace(
-        { key, ability: 'conditionalDelete', condition, signal, repeatable: true },
+      const ability = 'conditionalDelete';
+      return await this.#replacer.replace(
+        { key, ability, condition, signal, repeatable: true, unconditionalIfAbsent: marks },
         // What is not there is not sent for: it would be gone before a late request came.
         async (expected) => {
-          if (expected && 'ifNoneMatch' in expected) return;
-          await this.deleteUnasked(key, { signal, condition: expected });
+          if (expected && 'ifNoneMatch' in expected) return {};
+          return deletionOf((await this.deleteUnasked(key, { signal, condition: expected })).headers);
         },
       );
     } catch (error) {
       // Some servers say that there was nothing; without a condition that is what was wanted.
       if (condition || !(error instanceof UfsError) || error.kind !== 'not-found') throw error;
+      return {};
     }
   }
 
   async deleteUnasked(
     key: string,
     { signal, condition }: CallOptions & { readonly condition?: WriteCondition } = {},
-  ): Promise<void> {
+  ): Promise<ObjectAnswer> {
     const headers = conditionHeaders(condition);
     const request = { method: 'DELETE', path: this.#place.pathOf(key), headers } as const;
-    await this.#connection.change(request, { operation: 'DeleteObject', key, signal });
+    return this.#connection.change(request, { operation: 'DeleteObject', key, signal });
   }
 
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
     const { signal } = options;
     this.#place.checkHeld(key, 'invalid-key');
-    const source = await this.#reader.head(sourceKey, { signal });
+    const source = await this.#reader.head(sourceKey, { signal, versionId: options.sourceVersionId });
     if (source.generation !== options.sourceGeneration) throw this.#moved(sourceKey);
     const { sizeBytes } = source;
     return this.#replacer.replace(
@@ -199,9 +205,10 @@ export class S3Writer {
   }
 
   async copyUnasked(sourceKey: string, source: ObjectMeta, key: string, options: CopyOptions) {
-    const { condition, signal } = options;
+    const { condition, signal, sourceVersionId } = options;
     const version = parseGeneration(source.generation);
     if (!version) throw this.#moved(sourceKey);
+    const versionId = sourceVersionId ?? version.versionId;
     const from = `${this.#place.bucket}/${this.#place.pathOf(sourceKey)}`;
     const headers = {
       ...(options.replace ? newObjectHeaders(options.replace) : keptHeaders(source)),
@@ -218,7 +225,7 @@ export class S3Writer {
       Key: this.#place.pathOf(key),
       CopySource:
         from.split('/').map(encodeURIComponent).join('/') +
-        (version.versionId === undefined ? '' : `?versionId=${encodeURIComponent(version.versionId)}`),
+        (versionId === undefined ? '' : `?versionId=${encodeURIComponent(versionId)}`),
     });
     try {
       return await this.#connection.write(command, { operation: 'CopyObject', key, signal, headers });
@@ -226,7 +233,8 @@ export class S3Writer {
       // 412 and 404 stand for the source's condition and for the destination's.
       if (!(error instanceof UfsError) || !['precondition-failed', 'not-found'].includes(error.kind))
         throw error;
-      if (!condition || (await this.#hasMoved(sourceKey, source))) throw this.#moved(sourceKey);
+      if (!condition || (await this.#hasMoved(sourceKey, source, sourceVersionId)))
+        throw this.#moved(sourceKey);
       throw error;
     }
   }
@@ -258,6 +266,7 @@ export class S3Writer {
       lastModifiedMs: Math.floor(nowMs / 1000) * 1000,
       generation: `unseen:${this.#random.uuid()}`,
       generationSettled: false,
+      ...(versionId ? { versionId } : {}),
       ...(isEmpty(checksums) ? {} : { checksums }),
     };
   }
@@ -283,9 +292,9 @@ export class S3Writer {
     checkCondition(condition, present, this.#place.uri, key);
   }
 
-  async #hasMoved(key: string, source: ObjectMeta): Promise<boolean> {
+  async #hasMoved(key: string, source: ObjectMeta, versionId: string | undefined): Promise<boolean> {
     try {
-      return (await this.#reader.head(key)).generation !== source.generation;
+      return (await this.#reader.head(key, { versionId })).generation !== source.generation;
     } catch (error) {
       if (error instanceof UfsError && error.kind === 'not-found') return true;
       throw error;

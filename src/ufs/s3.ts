@@ -27,7 +27,7 @@ import type {
   UploadInfo,
   WriteCondition,
 } from './backend.ts';
-import type { Deletion } from './backend-versions.ts';
+import type { BackendVersions, Deletion } from './backend-versions.ts';
 import { UfsError } from './errors.ts';
 import { createS3Client } from './s3-client.ts';
 import { S3Connection } from './s3-connection.ts';
@@ -44,6 +44,8 @@ import { S3Signer } from './s3-signer.ts';
 import { S3Tags } from './s3-tags.ts';
 import { S3Transport } from './s3-transport.ts';
 import { UnresolvedChanges } from './s3-unresolved.ts';
+import { S3VersionLister } from './s3-version-list.ts';
+import { S3Versions } from './s3-versions.ts';
 import { type BodyForm, S3Writer } from './s3-write.ts';
 
 type ConditionalAbility = keyof BackendCapabilities & keyof ProbedAbilities;
@@ -60,6 +62,7 @@ export interface S3Parts {
   readonly lister: S3Lister;
   readonly multipart: S3Multipart;
   readonly tags: S3Tags;
+  readonly versions: S3Versions;
 }
 
 /**
@@ -93,8 +96,9 @@ export function openS3Backend(clock: Clock, random: Random, settings: S3BackendS
   const lister = new S3Lister(connection, place);
   const multipart = new S3Multipart(connection, place, reader, writer, replacer);
   const tags = new S3Tags(connection, place);
+  const versions = new S3Versions(connection, place, reader, new S3VersionLister(connection, place));
   return new S3Backend(
-    { settings, connection, place, reader, writer, writerOf, lister, multipart, tags },
+    { settings, connection, place, reader, writer, writerOf, lister, multipart, tags, versions },
     abilities,
   );
 }
@@ -107,6 +111,7 @@ export class S3Backend implements Backend {
   readonly uri: string;
   readonly capabilities: BackendCapabilities;
   readonly open?: Backend['open'];
+  readonly versions?: BackendVersions;
   private readonly parts: S3Parts;
 
   constructor(parts: S3Parts, abilities: ProbedAbilities) {
@@ -125,9 +130,10 @@ export class S3Backend implements Backend {
       tagging: abilities.tagging ?? false,
       objectAcls: false,
       anyKey: true,
-      versions: false,
+      versions: abilities.versions ?? false,
       versioning: false,
     };
+    if (this.capabilities.versions) this.versions = parts.versions;
     if (abilities.metadataOnGet ?? true) {
       this.open = (key, range, options) => parts.reader.open(key, range, options);
     }
@@ -153,8 +159,7 @@ export class S3Backend implements Backend {
 
   async delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
     this.#checkAble('conditionalDelete', options.condition, key);
-    await this.parts.writer.delete(key, options);
-    return {};
+    return this.parts.writer.delete(key, options, this.capabilities.versions);
   }
 
   list(options: ListOptions): Promise<ListPage> {
