@@ -9,7 +9,7 @@ import type {
   Tag,
   UploadBody,
 } from '../common/object-meta.ts';
-import { notImplemented, type S3Error } from '../s3api/errors.ts';
+import type { S3Error } from '../s3api/errors.ts';
 import type { BucketName, ObjectRef, VersionRef } from '../s3api/names.ts';
 import type {
   BucketInfo,
@@ -30,17 +30,21 @@ import type {
   Versioning,
   WriteCondition,
 } from '../s3api/service.ts';
+import type { ObjectChange } from '../ufs/backend.ts';
 import { pageParts } from '../ufs/multipart-rules.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
 import { copyChecksum } from '../ufs/write-rules.ts';
 import type { MetadataSource, RangeReader } from '../worker/reader.ts';
+import { Amendments, tagsOfVersion } from './amendments.ts';
 import type { BucketGate } from './bucket-gate.ts';
 import type { Buckets } from './buckets.ts';
 import { Deletions } from './deletions.ts';
 import { toS3Error } from './error-map.ts';
+import { keptAccess, noTags, refuseTags } from './kept-beside.ts';
 import { Listings } from './listings.ts';
 import type { Namespace, Place } from './namespace.ts';
 import { ObjectReads, type ObjectReadsSettings } from './object-reads.ts';
+import { ofVersion } from './version-errors.ts';
 
 /** The S3 operations' object service over mounts, the worker's cache and the backends. */
 export class GatewayObjectService implements ObjectService {
@@ -48,6 +52,7 @@ export class GatewayObjectService implements ObjectService {
   readonly #buckets: Buckets;
   readonly #gate: BucketGate;
   readonly #metadata: MetadataSource;
+  readonly #amendments: Amendments;
   readonly #deletions: Deletions;
   readonly #listings: Listings;
   readonly #reads: ObjectReads;
@@ -64,6 +69,7 @@ export class GatewayObjectService implements ObjectService {
     this.#buckets = buckets;
     this.#gate = gate;
     this.#metadata = metadata;
+    this.#amendments = new Amendments(metadata);
     this.#deletions = new Deletions(metadata);
     this.#listings = new Listings(namespace);
     this.#reads = new ObjectReads(namespace, metadata, reader, settings);
@@ -127,32 +133,29 @@ export class GatewayObjectService implements ObjectService {
     }
   }
 
-  async getTags(ref: ObjectRef, { signal }: { signal?: AbortSignal } = {}): Promise<readonly Tag[]> {
+  async getTags(ref: VersionRef, { signal }: { signal?: AbortSignal } = {}): Promise<readonly Tag[]> {
     try {
-      return await tagsOf(await this.#namespace.locate(ref.bucket, ref.key), signal);
+      const place = await this.#namespace.locate(ref.bucket, ref.key);
+      if (!place.backend.capabilities.tagging || !place.backend.getTags) throw noTags();
+      return await tagsOfVersion(place, { versionId: ref.versionId, signal });
     } catch (error) {
-      throw ofKey(toS3Error(error), ref);
+      throw ofRef(error, ref);
     }
   }
 
   async putTags(
-    ref: ObjectRef,
+    ref: VersionRef,
     tags: readonly Tag[],
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<void> {
-    try {
-      await this.#change(ref, async (place, beforeCommit) => {
-        const { backend, path } = place;
-        if (!backend.capabilities.tagging || !backend.amend) throw noTags();
-        await beforeCommit();
-        return this.#metadata.write(
-          place,
-          () => backend.amend?.(path, { tags }, { signal }) as Promise<ObjectMeta>,
-        );
-      });
-    } catch (error) {
-      throw ofKey(toS3Error(error), ref);
-    }
+    await this.#amend(
+      ref,
+      (place) => {
+        if (!place.backend.capabilities.tagging || !place.backend.amend) throw noTags();
+        return { tags };
+      },
+      signal,
+    );
   }
 
   putBucketTags(bucket: BucketName, tags: readonly Tag[]): Promise<void> {
@@ -211,7 +214,11 @@ export class GatewayObjectService implements ObjectService {
           const whole = { start: 0, end: meta.sizeBytes };
           const body = this.#bodyOf(source, meta, whole, input.signal);
           body.need(copyChecksum(meta, input.checksumAlgorithm));
-          const tags = input.tags ?? (meta.tagCount ? await tagsOf(source, input.signal) : undefined);
+          const tags =
+            input.tags ??
+            (meta.tagCount
+              ? await tagsOfVersion(source, { versionId: input.source.versionId, signal: input.signal })
+              : undefined);
           refuseTags(place, tags);
           const about = { ...newObject(input.replace ?? meta), tags };
           return place.backend.put(place.path, body, { ...about, ...common });
@@ -222,20 +229,36 @@ export class GatewayObjectService implements ObjectService {
   }
 
   async putObjectAccess(
-    ref: ObjectRef,
+    ref: VersionRef,
     access: ObjectAccess,
     { generation, signal }: { readonly generation: string; readonly signal?: AbortSignal },
-  ): Promise<ObjectMeta> {
-    return this.#change(ref, async (place, beforeCommit) => {
-      const { backend, path } = place;
-      const kept = keptAccess(place, access);
-      if (kept === undefined || !backend.amend) return backend.head(path, { signal });
-      await beforeCommit();
-      return this.#metadata.write(
-        place,
-        () => backend.amend?.(path, { access: kept, generation }, { signal }) as Promise<ObjectMeta>,
-      );
-    });
+  ): Promise<void> {
+    await this.#amend(
+      ref,
+      (place) => {
+        const kept = keptAccess(place, access);
+        return kept === undefined || !place.backend.amend ? undefined : { access: kept, generation };
+      },
+      signal,
+    );
+  }
+
+  /** `change` says what is kept then of the version; undefined: what is there already. */
+  async #amend(
+    ref: VersionRef,
+    change: (place: Place) => ObjectChange | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    try {
+      await this.#change(ref, async (place, beforeCommit) => {
+        const wanted = change(place);
+        if (wanted === undefined) return;
+        await beforeCommit();
+        await this.#amendments.amend(place, wanted, { versionId: ref.versionId, signal });
+      });
+    } catch (error) {
+      throw ofRef(error, ref);
+    }
   }
 
   listObjects(bucket: BucketName, input: ListInput) {
@@ -354,42 +377,15 @@ export class GatewayObjectService implements ObjectService {
   }
 }
 
-/**
- * What is kept of an object's access. Where a backend keeps none, every object is its bucket's owner's, so that nothing is lost of what
- * gives no right to anybody else; everything else is NotImplemented.
- */
-function keptAccess({ backend, bucket }: Place, access: ObjectAccess | undefined): ObjectAccess | undefined {
-  if (access === undefined || backend.capabilities.objectAcls) return access;
-  const isHeld = (access.grants ?? []).every(
-    ({ grantee, permission }) =>
-      'user' in grantee &&
-      (grantee.user === bucket.owner || grantee.user === access.owner) &&
-      permission === 'FULL_CONTROL',
-  );
-  if (!isHeld) throw notImplemented('x-amz-acl');
-  return undefined;
-}
-
 function newObject({ headers, userMetadata, storageClass, tags }: NewObject): NewObject {
   return { headers, userMetadata, storageClass, tags };
 }
 
-async function tagsOf({ backend, path }: Place, signal: AbortSignal | undefined): Promise<readonly Tag[]> {
-  if (!backend.capabilities.tagging || !backend.getTags) throw noTags();
-  return backend.getTags(path, { signal });
-}
-
-/** NotImplemented for tags where the storage keeps none. */
-function refuseTags({ backend }: Place, tags: readonly Tag[] | undefined): void {
-  if (tags !== undefined && tags.length > 0 && !backend.capabilities.tagging) throw noTags();
-}
-
-function noTags(): S3Error {
-  return notImplemented('x-amz-tagging', 'The storage behind this bucket keeps no tags.');
-}
-
-function ofKey(error: S3Error, { key }: ObjectRef): S3Error {
-  return error.code === 'NoSuchKey' ? error.withExtra({ Key: key }) : error;
+/** Names the key, or the version of it, that is not there. */
+function ofRef(error: unknown, ref: VersionRef): S3Error {
+  const mapped = toS3Error(error);
+  if (ref.versionId !== undefined) return ofVersion(mapped, ref, ref.versionId);
+  return mapped.code === 'NoSuchKey' ? mapped.withExtra({ Key: ref.key }) : mapped;
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}

@@ -4,7 +4,7 @@ import type { ObjectAccess } from '../common/access-control.ts';
 import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Call, Route, S3Request } from '../s3api/call.ts';
 import { S3Error } from '../s3api/errors.ts';
-import type { BucketName, ObjectKey, ObjectRef } from '../s3api/names.ts';
+import type { BucketName, ObjectKey, ObjectRef, VersionRef } from '../s3api/names.ts';
 import { accessOfNewObject } from '../s3api/new-object-access.ts';
 import { bucketOf, versionIdOf } from '../s3api/request.ts';
 import type { Identity, ObjectService } from '../s3api/service.ts';
@@ -117,7 +117,7 @@ export class RequestCall implements Call, Visitor {
   ): Promise<(meta: ObjectMeta) => void> {
     const isSource = action.startsWith('s3:Get');
     const ownerHeader = isSource ? 'x-amz-source-expected-bucket-owner' : 'x-amz-expected-bucket-owner';
-    const tags = key === undefined ? undefined : await this.#tagsOf({ bucket, key }, versionId);
+    const tags = key === undefined ? undefined : await this.#tagsOf({ bucket, key, versionId });
     const gate = this.#doorkeeper.admit(this, { action, bucket, key, ownerHeader, tags });
     if (gate === undefined) return admitAll;
     // Whether there is one at all is told here to those only who may know.
@@ -129,13 +129,13 @@ export class RequestCall implements Call, Visitor {
   async #checkWithTags(errand: Errand, ref: ObjectRef): Promise<void> {
     this.gate = this.#doorkeeper.admit(this, {
       ...errand,
-      tags: await this.#tagsOf(ref, versionIdOf(this.request)),
+      tags: await this.#tagsOf({ ...ref, versionId: versionIdOf(this.request) }),
     });
   }
 
   /** Undefined where no policy asks for them, or none are kept, or there is no such object. */
-  async #tagsOf(ref: ObjectRef, versionId: string | undefined): Promise<readonly Tag[] | undefined> {
-    if (!this.#doorkeeper.asksForTags(ref.bucket) || versionId !== undefined) return undefined;
+  async #tagsOf(ref: VersionRef): Promise<readonly Tag[] | undefined> {
+    if (!this.#doorkeeper.asksForTags(ref.bucket)) return undefined;
     try {
       return await this.service.getTags(ref, { signal: this.signal });
     } catch (error) {
@@ -146,7 +146,12 @@ export class RequestCall implements Call, Visitor {
 }
 
 /** What says that there are no tags to be told. */
-const noTags: ReadonlySet<string> = new Set(['NoSuchKey', 'NotImplemented', 'MethodNotAllowed']);
+const noTags: ReadonlySet<string> = new Set([
+  'NoSuchKey',
+  'NoSuchVersion',
+  'NotImplemented',
+  'MethodNotAllowed',
+]);
 
 function admitAll(): void {
   // Nothing is left to be asked.

@@ -286,9 +286,9 @@ export interface ObjectService {
     page: { readonly afterPartNumber: number; readonly limit: number; readonly signal?: AbortSignal },
   ): Promise<{ readonly parts: readonly ObjectPart[]; readonly truncated: boolean }>;
   /** The present version's; NoSuchKey, NotImplemented where its storage keeps none. */
-  getTags(ref: ObjectRef, options?: { signal?: AbortSignal }): Promise<readonly Tag[]>;
+  getTags(ref: VersionRef, options?: { signal?: AbortSignal }): Promise<readonly Tag[]>;
   /** Replaces all tags of the present version, which stays the same version. NoSuchKey, NotImplemented. */
-  putTags(ref: ObjectRef, tags: readonly Tag[], options?: { signal?: AbortSignal }): Promise<void>;
+  putTags(ref: VersionRef, tags: readonly Tag[], options?: { signal?: AbortSignal }): Promise<void>;
   putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;
   /** With a version's id that version is removed for good, else the object, or a delete marker is put in its place. */
   deleteObject(
@@ -301,10 +301,10 @@ export interface ObjectService {
    * where nothing of the kind can be kept; ServiceUnavailable if it is not of this generation any more.
    */
   putObjectAccess(
-    ref: ObjectRef,
+    ref: VersionRef,
     access: ObjectAccess,
     options: { readonly generation: string; readonly signal?: AbortSignal },
-  ): Promise<ObjectMeta>;
+  ): Promise<void>;
   listObjects(
     bucket: BucketName,
     input: ListInput,

@@ -230,6 +230,11 @@ export interface PartPlace {
 }
 
 /** What is to be kept about an object from now on; what is absent stays as it is. */
+export interface VersionOptions extends CallOptions {
+  /** Of a backend with `versions`; absent: the present one. */
+  readonly versionId?: string;
+}
+
 export interface ObjectChange {
   readonly tags?: readonly Tag[];
   /** What says nothing takes away what was kept. Where `capabilities.objectAcls`. */
@@ -324,14 +329,15 @@ export interface Backend {
   /** A copy inside this backend. Kinds: as put, and moved, not-found for the source. */
   copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta>;
 
-  /** The present version's tags; always asked of the storage itself. Where `capabilities.tagging`. Kinds: not-found. */
-  getTags?(key: string, options?: CallOptions): Promise<readonly Tag[]>;
+  /** A version's tags; always asked of the storage itself. Where `capabilities.tagging`. Kinds: not-found, no-such-version. */
+  getTags?(key: string, options?: VersionOptions): Promise<readonly Tag[]>;
 
   /**
    * Changes what is kept about an object without making another version of it: its bytes, its generation, ETag and times stay.
-   * Gives its metadata as they are then. Where `capabilities.tagging` or `objectAcls`. Kinds: not-found, moved.
+   * Gives its metadata as they are then. Where `capabilities.tagging` or `objectAcls`. Kinds: not-found,
+   * no-such-version, moved.
    */
-  amend?(key: string, change: ObjectChange, options?: CallOptions): Promise<ObjectMeta>;
+  amend?(key: string, change: ObjectChange, options?: VersionOptions): Promise<ObjectMeta>;
 
   createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo>;
   /** Kinds: no-such-upload. Storing a part again replaces it. */

@@ -19,6 +19,7 @@ import type {
   PutOptions,
   UploadedPart,
   UploadInfo,
+  VersionOptions,
   WriteCondition,
 } from './backend.ts';
 import type { BackendVersions, Deletion, VersioningMode } from './backend-versions.ts';
@@ -185,15 +186,14 @@ export class MemoryBackend implements Backend {
     );
   }
 
-  async getTags(key: string, options: CallOptions = {}): Promise<readonly Tag[]> {
-    await this.head(key, options);
-    return this.history.present(key)?.tags ?? [];
+  async getTags(key: string, options: VersionOptions = {}): Promise<readonly Tag[]> {
+    checkSignal(options.signal, this.uri, key);
+    return this.version(key, options).tags ?? [];
   }
 
-  async amend(key: string, change: ObjectChange, options: CallOptions = {}): Promise<ObjectMeta> {
+  async amend(key: string, change: ObjectChange, options: VersionOptions = {}): Promise<ObjectMeta> {
     checkSignal(options.signal, this.uri, key);
-    const present = this.history.present(key);
-    if (!present) throw this.error('not-found', 'there is no such object', key);
+    const present = this.version(key, options);
     if (change.generation !== undefined && change.generation !== present.meta.generation) {
       throw this.error('moved', 'the version is not the present one any more', key);
     }
@@ -289,6 +289,16 @@ export class MemoryBackend implements Backend {
       if (version?.bytes) return version as Version;
       throw this.error('moved', 'the version is not the present one any more', key);
     });
+  }
+
+  private version(key: string, { versionId }: VersionOptions): Version {
+    const version =
+      versionId === undefined
+        ? this.history.present(key)
+        : this.history.find(key, ({ meta }) => (meta.versionId ?? nullVersionId) === versionId);
+    if (version?.bytes) return version as Version;
+    const kind = versionId === undefined ? 'not-found' : 'no-such-version';
+    throw new UfsError(kind, 'there is no such version', { backend: this.uri, key });
   }
 
   private checkChange(

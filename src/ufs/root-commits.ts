@@ -6,7 +6,6 @@ import type { Random } from '../common/random.ts';
 import type { CallOptions, WriteCondition } from './backend.ts';
 import type { Deletion, VersioningMode } from './backend-versions.ts';
 import type { DamagedRecords } from './damaged-records.ts';
-import { UfsError } from './errors.ts';
 import { type FileSystem, isErrno, removeQuietly, replaceDurably } from './file-system.ts';
 import { keptAccess } from './kept-access.ts';
 import { KeyLock } from './key-lock.ts';
@@ -119,23 +118,6 @@ export class RootCommits {
       await made.afterCommit?.();
       await this.leave(key, previous);
       return metaOf({ current, parts: made.parts });
-    });
-  }
-
-  /** Puts what `change` makes of a key's present version, which keeps its bytes, in its place. Kinds: not-found. */
-  amend(
-    key: string,
-    change: (current: StoredVersion) => StoredVersion,
-    { signal }: CallOptions,
-  ): Promise<ObjectMeta> {
-    return this.lock.run(key, async () => {
-      const present = await this.load(key, { parts: true, inlineBody: true });
-      checkSignal(signal, this.uri, key);
-      if (!present) throw new UfsError('not-found', 'there is no such object', { backend: this.uri, key });
-      const { parts, inlineBody } = present;
-      const current = change(present.current);
-      await this.replaceRecord(key, encodeRecord(current, parts, inlineBody), false);
-      return metaOf({ current, parts });
     });
   }
 

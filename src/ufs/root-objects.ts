@@ -7,8 +7,8 @@ import type {
   ListEntry,
   ListOptions,
   ListPage,
-  ObjectChange,
   PutOptions,
+  VersionOptions,
 } from './backend.ts';
 import type { Deletion } from './backend-versions.ts';
 import { collectBody, writeBody } from './body-file.ts';
@@ -19,7 +19,6 @@ import { UfsError, type UfsErrorKind } from './errors.ts';
 import { type FileSystem, isErrno, removeQuietly } from './file-system.ts';
 import { FolderWalk } from './folder-walk.ts';
 import { groupPage } from './grouping.ts';
-import { keptAccess } from './kept-access.ts';
 import { listedObject } from './listed-object.ts';
 import { PlainBody } from './plain-body.ts';
 import type { RootBodies } from './root-bodies.ts';
@@ -87,22 +86,17 @@ export class RootObjects {
     });
   }
 
-  async getTags(key: string): Promise<readonly Tag[]> {
-    const record = await this.commits.load(key);
-    if (!record) throw this.error('not-found', 'there is no such object', key);
+  async getTags(key: string, { versionId }: VersionOptions): Promise<readonly Tag[]> {
+    if (versionId === undefined) {
+      const record = await this.commits.load(key);
+      if (!record) throw this.error('not-found', 'there is no such object', key);
+      return record.current.tags ?? [];
+    }
+    const record = await this.commits.find(key, versionId);
+    if (!record || record.current.deleteMarker) {
+      throw this.error('no-such-version', 'there is no such version', key);
+    }
     return record.current.tags ?? [];
-  }
-
-  amend(key: string, change: ObjectChange, options: CallOptions): Promise<ObjectMeta> {
-    return this.commits.amend(
-      key,
-      ({ tags, access, ...current }) => {
-        const { generation = current.generation } = change;
-        if (generation !== current.generation) throw this.moved(key);
-        return { ...current, ...keptTags(change.tags ?? tags), ...keptAccess(change.access ?? access) };
-      },
-      options,
-    );
   }
 
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {

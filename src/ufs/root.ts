@@ -22,6 +22,7 @@ import type {
   PutOptions,
   UploadedPart,
   UploadInfo,
+  VersionOptions,
 } from './backend.ts';
 import type { BackendVersions, Deletion } from './backend-versions.ts';
 import { DamagedRecords } from './damaged-records.ts';
@@ -29,6 +30,7 @@ import { DirectoryKeeper } from './directory-keeper.ts';
 import { type FileSystem, toUfsError, withUfsErrors } from './file-system.ts';
 import { pinOf } from './held-versions.ts';
 import { minPartSizeBytes } from './multipart-rules.ts';
+import { RootAmendments } from './root-amendments.ts';
 import { RootBodies } from './root-bodies.ts';
 import { RootCommits } from './root-commits.ts';
 import { RootCompletion } from './root-completion.ts';
@@ -107,6 +109,7 @@ export class RootBackend implements Backend {
   private readonly bodies: RootBodies;
   private readonly reads: RootVersions;
   private readonly objects: RootObjects;
+  private readonly amendments: RootAmendments;
   private readonly uploads: RootUploads;
   private readonly completion: RootCompletion;
   private readonly limits: UploadLimits;
@@ -164,6 +167,7 @@ export class RootBackend implements Backend {
     );
     const older = new RootOlder(uri, paths, folders, history, commits, this.objects, this.damaged);
     this.versions = this.running(older);
+    this.amendments = new RootAmendments(uri, fs, random, paths, history, commits);
     this.uploads = new RootUploads(uri, fs, clock, random, paths, this.bodies, {
       maxCount: limits.maxCount,
       shared: false,
@@ -235,12 +239,12 @@ export class RootBackend implements Backend {
     return this.run(key, options, () => this.objects.copy(sourceKey, key, options));
   }
 
-  getTags(key: string, options: CallOptions = {}): Promise<readonly Tag[]> {
-    return this.run(key, options, () => this.objects.getTags(key));
+  getTags(key: string, options: VersionOptions = {}): Promise<readonly Tag[]> {
+    return this.run(key, options, () => this.objects.getTags(key, options));
   }
 
-  amend(key: string, change: ObjectChange, options: CallOptions = {}): Promise<ObjectMeta> {
-    return this.run(key, options, () => this.objects.amend(key, change, options));
+  amend(key: string, change: ObjectChange, options: VersionOptions = {}): Promise<ObjectMeta> {
+    return this.run(key, options, () => this.amendments.amend(key, change, options));
   }
 
   createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo> {

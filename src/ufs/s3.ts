@@ -25,6 +25,7 @@ import type {
   ReachStep,
   UploadedPart,
   UploadInfo,
+  VersionOptions,
   WriteCondition,
 } from './backend.ts';
 import type { BackendVersions, Deletion } from './backend-versions.ts';
@@ -171,11 +172,11 @@ export class S3Backend implements Backend {
     return this.parts.writer.copy(sourceKey, key, options);
   }
 
-  getTags(key: string, options?: CallOptions): Promise<readonly Tag[]> {
+  getTags(key: string, options?: VersionOptions): Promise<readonly Tag[]> {
     return this.parts.tags.get(key, options);
   }
 
-  async amend(key: string, { tags }: ObjectChange, options?: CallOptions): Promise<ObjectMeta> {
+  async amend(key: string, { tags }: ObjectChange, options?: VersionOptions): Promise<ObjectMeta> {
     if (tags) await this.parts.tags.put(key, tags, options);
     return this.parts.reader.head(key, options);
   }

@@ -327,3 +327,53 @@ describe('ownership', () => {
     expect((await at.ok({ target: `${target}?ownershipControls=` })).body).toContain('BucketOwnerEnforced');
   });
 });
+
+describe('an ACL of one of several versions', () => {
+  const versioned = async () => {
+    const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
+    await at.ok({ method: 'PUT', target: `/${at.bucket}?versioning=`, body });
+    const made = [await at.put('k'), await at.put('k')];
+    return made.map(({ headers }) => headers.get('x-amz-version-id') ?? '');
+  };
+  const putAclOf = (versionId: string, acl: string) =>
+    at.ok({
+      method: 'PUT',
+      target: `/${at.bucket}/k?acl=&versionId=${versionId}`,
+      headers: { 'x-amz-acl': acl },
+    });
+
+  test('is that version’s alone', async () => {
+    const [older, newer] = await versioned();
+    await putAclOf(`${older}`, 'public-read');
+    expect(told(await at.get(`k?versionId=${older}`))).toBe(200);
+    expect(told(await at.get(`k?versionId=${newer}`))).toBe('AccessDenied');
+    expect(told(await at.get('k'))).toBe('AccessDenied');
+    expect(told(await at.get(`k?versionId=${older}`, owner))).toBe(200);
+  });
+
+  test('counts by whichever name the version is asked for, at once', async () => {
+    const [, newer] = await versioned();
+    const outcomes = async () => [told(await at.get('k')), told(await at.get(`k?versionId=${newer}`))];
+    for (let round = 0; round < 3; round++) {
+      await putAclOf(`${newer}`, 'public-read');
+      expect(await outcomes()).toEqual([200, 200]);
+      await at.putAcl('/k', { 'x-amz-acl': 'private' });
+      expect(await outcomes()).toEqual(['AccessDenied', 'AccessDenied']);
+      await at.putAcl('/k', { 'x-amz-acl': 'public-read' });
+      expect(await outcomes()).toEqual([200, 200]);
+      await putAclOf(`${newer}`, 'private');
+      expect(await outcomes()).toEqual(['AccessDenied', 'AccessDenied']);
+    }
+  });
+
+  test('goes with the version when a newer one hides it, and when that is gone', async () => {
+    const [, newer] = await versioned();
+    await putAclOf(`${newer}`, 'public-read');
+    const deleted = await at.ok({ method: 'DELETE', target: `/${at.bucket}/k` });
+    expect(told(await at.get('k'))).toBe('AccessDenied');
+    expect(told(await at.get(`k?versionId=${newer}`))).toBe(200);
+    const marker = deleted.headers.get('x-amz-version-id');
+    await at.ok({ method: 'DELETE', target: `/${at.bucket}/k?versionId=${marker}` });
+    expect(told(await at.get('k'))).toBe(200);
+  });
+});

@@ -1,9 +1,9 @@
 import type { Call, S3Response } from '../call.ts';
-import { objectOf, refuseOtherVersions } from '../request.ts';
+import { objectOf, versionIdOf } from '../request.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html */
 export async function deleteObjectTagging({ request, service, signal }: Call): Promise<S3Response> {
-  refuseOtherVersions(request.query.get('versionId'));
-  await service.putTags(objectOf(request), [], { signal });
+  const ref = { ...objectOf(request), versionId: versionIdOf(request) };
+  await service.putTags(ref, [], { signal });
   return { status: 204, headers: {} };
 }

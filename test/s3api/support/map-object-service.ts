@@ -133,11 +133,13 @@ export class MapObjectService implements ObjectService {
     return { parts: rest.slice(0, page.limit), truncated: rest.length > page.limit };
   }
 
-  async getTags(ref: ObjectRef) {
+  async getTags(ref: VersionRef) {
+    refuseVersion(ref);
     return this.#object(ref).tags ?? [];
   }
 
-  async putTags(ref: ObjectRef, tags: readonly Tag[]) {
+  async putTags(ref: VersionRef, tags: readonly Tag[]) {
+    refuseVersion(ref);
     this.#bucket(ref.bucket).objects.set(ref.key, { ...this.#object(ref), tags });
   }
 
@@ -172,7 +174,6 @@ export class MapObjectService implements ObjectService {
 
   async putObjectAccess(ref: ObjectRef, access: ObjectAccess) {
     this.amend(ref.bucket, ref.key, { access });
-    return this.#object(ref).meta;
   }
 
   async getVersioning(bucket: BucketName) {
@@ -345,4 +346,9 @@ function uploadEntry(upload: UploadSummary): UploadEntry {
 
 function prefixEntry(key: string): UploadEntry {
   return { kind: 'prefix', key };
+}
+
+/** There are no versions here. */
+function refuseVersion({ versionId }: VersionRef): void {
+  if (versionId !== undefined && versionId !== 'null') throw new S3Error('NoSuchVersion');
 }
