@@ -7,6 +7,7 @@ import { plantedSoakDefects } from './planted-soak-defects.ts';
 import { plantedStoreDefects } from './planted-store-defects.ts';
 import { plantedSurfaceDefects } from './planted-surface-defects.ts';
 import { plantedThreadDefects } from './planted-thread-defects.ts';
+import { plantedVersionDefects } from './planted-version-defects.ts';
 
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */
 export interface PlantedDefect {
@@ -181,4 +182,5 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedStoreDefects,
   ...plantedThreadDefects,
   ...plantedSoakDefects,
+  ...plantedVersionDefects,
 ];
