@@ -1,6 +1,6 @@
 import { assert } from '../common/assert.ts';
 import type { S3Request } from './call.ts';
-import { invalidArgument, S3Error } from './errors.ts';
+import { invalidArgument } from './errors.ts';
 import type { BucketName, ObjectRef } from './names.ts';
 
 /** The largest object that one PUT, one part or one copy may carry (S3 User Guide, "Amazon S3 multipart upload limits"). */
@@ -30,12 +30,6 @@ export function parseVersionId(versionId: string | undefined): string | undefine
     throw invalidArgument('versionId', '', 'Version id cannot be the empty string');
   }
   return versionId;
-}
-
-/** Refuses versions other than `null`. NoSuchVersion, InvalidArgument. */
-export function refuseOtherVersions(versionId: string | undefined): void {
-  const other = parseVersionId(versionId) ?? 'null';
-  if (other !== 'null') throw new S3Error('NoSuchVersion', { extra: { VersionId: other } });
 }
 
 /** InvalidArgument unless the parameter is a decimal number from 1 to 10,000. */

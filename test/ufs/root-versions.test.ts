@@ -1,0 +1,98 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/common/clock.ts';
+import { silentLog } from '../../src/common/log.ts';
+import { systemRandom } from '../../src/common/random.ts';
+import { NodeFileSystem } from '../../src/ufs/node-file-system.ts';
+import { openRootBackend, type RootBackend } from '../../src/ufs/root.ts';
+import { getAll, put } from '../contracts/backend.ts';
+import { someBytes } from '../support/upload-body.ts';
+
+let path: string;
+let backend: RootBackend;
+
+const open = async () => {
+  const opened = await openRootBackend(new NodeFileSystem(), systemClock, systemRandom, silentLog(), {
+    path,
+  });
+  expect(await opened.settled()).toBe(true);
+  return opened;
+};
+const enabled = { versioning: 'enabled' } as const;
+const idsOf = async () => {
+  const { entries } = await backend.versions.list({ prefix: '', limit: 100 });
+  return entries.map((entry) => (entry.kind === 'version' ? entry.versionId : entry.key));
+};
+const filesOf = async () =>
+  (await readdir(path, { recursive: true })).filter((name) => /%[kh]|%v\./.test(name));
+
+beforeEach(async () => {
+  path = await mkdtemp(join(tmpdir(), 'forebay-versions-'));
+  backend = await open();
+});
+afterEach(async () => {
+  await backend.close();
+  await rm(path, { recursive: true });
+});
+
+test('a root of the layout before versions is taken over, and is one with versions then', async () => {
+  await put(backend, 'k', 'before');
+  await backend.close();
+  const layout = join(path, '.forebay', 'layout.json');
+  await writeFile(layout, '{"layout":2}\n');
+  backend = await open();
+  expect(JSON.parse(await readFile(layout, 'utf8'))).toEqual({ layout: 3 });
+  expect((await getAll(backend, 'k')).toString()).toBe('before');
+});
+
+test('versions are there after a restart, and none of their bodies is taken for left over', async () => {
+  const first = await put(backend, 'a/k', someBytes(70_000, 1), enabled);
+  await put(backend, 'a/k', someBytes(70_000, 2), enabled);
+  await backend.delete('a/k', enabled);
+  const ids = await idsOf();
+  await backend.close();
+  // As after a stop that was not clean.
+  await writeFile(join(path, '.forebay', 'open'), '');
+  backend = await open();
+  expect(await idsOf()).toEqual(ids);
+  const meta = await backend.versions.head('a/k', first.versionId as string);
+  const chunks: Buffer[] = [];
+  for await (const chunk of backend.read('a/k', meta, { start: 0, end: 70_000 })) chunks.push(chunk);
+  expect(Buffer.concat(chunks).equals(someBytes(70_000, 1))).toBe(true);
+});
+
+test('a version that was made to stay stays where nobody says any more that versions are kept', async () => {
+  const { versionId } = await put(backend, 'k', 'kept', enabled);
+  await put(backend, 'k', 'null');
+  expect(await idsOf()).toEqual(['null', versionId]);
+  await backend.versions.delete('k', 'null');
+  expect(await backend.delete('k')).toEqual({ versionId: 'null', deleteMarker: true });
+  expect(await idsOf()).toEqual(['null', versionId]);
+});
+
+test('ids count down also where the clock goes back', async () => {
+  let nowMs = Date.UTC(2030, 0, 1);
+  await backend.close();
+  const clock = { ...systemClock, nowMs: () => nowMs, monotonicMs: () => systemClock.monotonicMs() };
+  clock.sleep = systemClock.sleep.bind(systemClock);
+  const settings = { path };
+  backend = await openRootBackend(new NodeFileSystem(), clock, systemRandom, silentLog(), settings);
+  const made: (string | undefined)[] = [];
+  for (const step of [0, -3_600_000, -86_400_000, 5]) {
+    nowMs += step;
+    made.unshift((await put(backend, 'k', String(step), enabled)).versionId);
+  }
+  expect(await idsOf()).toEqual(made);
+  expect(made).toEqual([...made].sort());
+});
+
+test('nothing is left of a key whose last version has gone', async () => {
+  await put(backend, 'a/b/k', someBytes(70_000, 1), enabled);
+  await put(backend, 'a/b/k', 'small', enabled);
+  await backend.delete('a/b/k', enabled);
+  for (const id of await idsOf()) await backend.versions.delete('a/b/k', id as string);
+  expect(await filesOf()).toEqual([]);
+  expect((await backend.list({ prefix: '', delimiter: '/', limit: 10 })).entries).toEqual([]);
+});
