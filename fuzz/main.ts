@@ -10,8 +10,9 @@ import { differentialFuzzers } from './differential/fuzzers.ts';
 import { type CampaignResult, type Limits, runCampaign } from './lib/campaign.ts';
 import type { Fuzzer } from './lib/fuzzer.ts';
 import { listFuzzers } from './lists/fuzzers.ts';
+import { signatureFuzzers } from './signatures/fuzzers.ts';
 
-const fuzzers: readonly Fuzzer[] = [...differentialFuzzers, ...listFuzzers];
+const fuzzers: readonly Fuzzer[] = [...differentialFuzzers, ...listFuzzers, ...signatureFuzzers];
 
 const { values } = parseArgs({
   options: {
