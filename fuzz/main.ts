@@ -6,13 +6,19 @@
  */
 import { parseArgs } from 'node:util';
 import { NotInstallable } from '../conformance/backends/storage-server.ts';
+import { decoderFuzzers } from './decoders/fuzzers.ts';
 import { differentialFuzzers } from './differential/fuzzers.ts';
 import { type CampaignResult, type Limits, runCampaign } from './lib/campaign.ts';
 import type { Fuzzer } from './lib/fuzzer.ts';
 import { listFuzzers } from './lists/fuzzers.ts';
 import { signatureFuzzers } from './signatures/fuzzers.ts';
 
-const fuzzers: readonly Fuzzer[] = [...differentialFuzzers, ...listFuzzers, ...signatureFuzzers];
+const fuzzers: readonly Fuzzer[] = [
+  ...differentialFuzzers,
+  ...listFuzzers,
+  ...signatureFuzzers,
+  ...decoderFuzzers,
+];
 
 const { values } = parseArgs({
   options: {
