@@ -12,12 +12,14 @@ import { type CampaignResult, type Limits, runCampaign } from './lib/campaign.ts
 import type { Fuzzer } from './lib/fuzzer.ts';
 import { listFuzzers } from './lists/fuzzers.ts';
 import { signatureFuzzers } from './signatures/fuzzers.ts';
+import { wireFuzzers } from './wire/fuzzers.ts';
 
 const fuzzers: readonly Fuzzer[] = [
   ...differentialFuzzers,
   ...listFuzzers,
   ...signatureFuzzers,
   ...decoderFuzzers,
+  ...wireFuzzers,
 ];
 
 const { values } = parseArgs({

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { sign } from 'aws4';
+import aws4 from 'aws4';
 import type { RunningNode } from '../../conformance/harness.ts';
 import { exchange, type RawAnswer } from './raw-connection.ts';
 
@@ -76,7 +76,7 @@ export class HostileClient {
     const method = parts.method ?? 'GET';
     const body = parts.body ?? '';
     const host = parts.host ?? `127.0.0.1:${this.port}`;
-    const request = sign(
+    const request = aws4.sign(
       {
         service: 's3',
         region: 'us-east-1',
@@ -99,7 +99,7 @@ export class HostileClient {
   presigned(parts: RequestParts, expiresSeconds = 60, date = new Date()): string {
     const amzDate = date.toISOString().replace(/[-:]|\.\d+/g, '');
     const added = `X-Amz-Expires=${expiresSeconds}&X-Amz-Date=${amzDate}`;
-    const request = sign(
+    const request = aws4.sign(
       {
         service: 's3',
         region: 'us-east-1',
@@ -120,7 +120,7 @@ export class HostileClient {
     const text = JSON.stringify(body);
     const headers = { 'Content-Type': 'application/json', 'X-Amz-Content-Sha256': sha256(text) };
     const signing = { service: 'forebay', region: 'us-east-1', method, path, host, body: text, headers };
-    const signed = sign(signing, this.node).headers as Record<string, string>;
+    const signed = aws4.sign(signing, this.node).headers as Record<string, string>;
     const answer = await fetch(`http://${host}${path}`, { method, body: text, headers: signed });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return answer.status === 204 ? {} : ((await answer.json()) as Record<string, string>);

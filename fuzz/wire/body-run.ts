@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { routes } from '../../src/s3api/router.ts';
+import { Draws } from '../lib/draws.ts';
+import type { FuzzRun, Violation } from '../lib/fuzzer.ts';
+import { mutate } from '../lib/mutate.ts';
+import type { S3Side } from '../lib/s3-side.ts';
+import { bodies } from './bodies.ts';
+
+/** Rightly signed requests of every operation that takes a document, whose document is spoilt, and of every other with queries that are. */
+export class BodyRun implements FuzzRun {
+  readonly #side: S3Side;
+  readonly #bucket: string;
+  readonly #end: () => Promise<void>;
+  readonly #statuses = new Map<string, number>();
+
+  constructor(side: S3Side, bucket: string, end: () => Promise<void>) {
+    this.#side = side;
+    this.#bucket = bucket;
+    this.#end = end;
+  }
+
+  async tryCase(seed: number): Promise<Violation | undefined> {
+    const draws = new Draws(seed);
+    // Among all operations of S3, so that one that comes to be offered is tried from then on.
+    const route = draws.pick(
+      routes.filter(({ scope, operation }) => scope !== 'service' && operation !== 'DeleteBucket'),
+    );
+    const document = draws.pick(bodies[route.operation] ?? ['']);
+    const body = draws.chance(0.1) ? Buffer.from(document) : mutate(draws, Buffer.from(document));
+    const hasBody = route.method === 'PUT' || route.method === 'POST';
+    const query = (route.query ?? []).map((name) => [name, this.#value(draws, name)] as const);
+    const md5 = createHash('md5').update(body).digest('base64');
+    const request = {
+      method: route.method,
+      path: `/${this.#bucket}${route.scope === 'object' ? '/scratch' : ''}`,
+      query,
+      headers: {
+        ...(hasBody ? { 'Content-MD5': md5 } : {}),
+        ...(route.header === undefined ? {} : { [route.header]: this.#value(draws, route.header) }),
+      },
+      ...(hasBody ? { body } : {}),
+    };
+    const answer = await this.#side.send(request).catch((error: Error) => error);
+    const shown = { ...request, body: body.toString('latin1') };
+    const input = JSON.stringify(shown);
+    if (answer instanceof Error)
+      return { what: `${route.operation} gets no answer: ${answer.message}`, input };
+    const name = `${route.operation} ${answer.status}`;
+    this.#statuses.set(name, (this.#statuses.get(name) ?? 0) + 1);
+    if (answer.status < 500 || answer.status === 501) return undefined;
+    return {
+      what: `${route.operation} is answered ${answer.status} ${answer.body.toString('utf8', 0, 600)}`,
+      input,
+    };
+  }
+
+  summary(): readonly string[] {
+    const accepted = [...this.#statuses]
+      .filter(([name]) => / 2\d\d$/.test(name))
+      .map(([name, count]) => `${name}: ${count}`);
+    return [`accepted: ${accepted.sort().join(', ')}`];
+  }
+
+  async close(): Promise<void> {
+    this.#side.close();
+    await this.#end();
+  }
+
+  #value(draws: Draws, name: string): string {
+    if (name === 'list-type') return draws.pick(['2', '1', '']);
+    if (name === 'x-amz-copy-source')
+      return draws.pick([`${this.#bucket}/kept`, `${this.#bucket}/none`, 'x', '/', '%', '?versionId=']);
+    if (name === 'partNumber') return draws.pick(['1', '0', '10001', '1e3', '']);
+    return draws.pick(['', '', 'x', '%00', '1', 'null', 'ü'.repeat(200)]);
+  }
+}
