@@ -18,6 +18,13 @@ export interface PlainRequest {
   readonly body?: string | Buffer;
 }
 
+/** A request as it goes out, but for its body. */
+export interface SignedHead {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 export interface Answer {
   readonly status: number;
   /** Names in lower case; of a repeated header what Node makes of it. */
@@ -42,7 +49,17 @@ export class S3Side {
 
   /** Rejects if there is no whole answer, or none in time. */
   send(plain: PlainRequest): Promise<Answer> {
+    return this.#exchange(this.sign(plain), plain.body);
+  }
+
+  /** As `send`, without a signature. */
+  sendAnonymous(plain: PlainRequest): Promise<Answer> {
     const { method, path, headers } = this.sign(plain);
+    const { Authorization: _, ...others } = headers;
+    return this.#exchange({ method, path, headers: others }, plain.body);
+  }
+
+  #exchange({ method, path, headers }: SignedHead, body?: string | Buffer): Promise<Answer> {
     const { port } = this.endpoint;
     return new Promise((resolve, reject) => {
       const req = request({ agent: this.#agent, host: '127.0.0.1', port, method, path, headers });
@@ -60,12 +77,12 @@ export class S3Side {
           }),
         );
       });
-      req.end(plain.body);
+      req.end(body);
     });
   }
 
   /** As it goes out: encoded, and signed by aws4. */
-  sign(plain: PlainRequest): { method: string; path: string; headers: Record<string, string> } {
+  sign(plain: PlainRequest): SignedHead {
     const { method, body = '' } = plain;
     const query = (plain.query ?? []).map(([name, value]) => `${strict(name)}=${strict(value)}`);
     const path = encodePath(plain.path) + (query.length > 0 ? `?${query.join('&')}` : '');

@@ -6,6 +6,9 @@ import { mutate } from '../lib/mutate.ts';
 import type { S3Side } from '../lib/s3-side.ts';
 import { bodies } from './bodies.ts';
 
+/** Sub-resources that hold what was set. */
+const settings = ['policy', 'cors', 'ownershipControls', 'tagging', 'acl'];
+
 /** Rightly signed requests of every operation that takes a document, whose document is spoilt, and of every other with queries that are. */
 export class BodyRun implements FuzzRun {
   readonly #side: S3Side;
@@ -47,6 +50,10 @@ export class BodyRun implements FuzzRun {
       return { what: `${route.operation} gets no answer: ${answer.message}`, input };
     const name = `${route.operation} ${answer.status}`;
     this.#statuses.set(name, (this.#statuses.get(name) ?? 0) + 1);
+    if (answer.status < 300 && route.method === 'PUT') {
+      const problem = await this.#probe();
+      if (problem !== undefined) return { what: `after ${route.operation}, ${problem}`, input };
+    }
     if (answer.status < 500 || answer.status === 501) return undefined;
     return {
       what: `${route.operation} is answered ${answer.status} ${answer.body.toString('utf8', 0, 600)}`,
@@ -64,6 +71,38 @@ export class BodyRun implements FuzzRun {
   async close(): Promise<void> {
     this.#side.close();
     await this.#end();
+  }
+
+  /** What was accepted is answered by, and then taken back, so that no case depends on another. */
+  async #probe(): Promise<string | undefined> {
+    const path = `/${this.#bucket}`;
+    const asked: (readonly [method: string, path: string, parameter?: string])[] = [
+      ...[
+        ['HEAD', path] as const,
+        ['GET', path] as const,
+        ['GET', `${path}/kept`] as const,
+        ['OPTIONS', `${path}/kept`] as const,
+      ],
+      ...settings.map((name) => ['GET', path, name] as const),
+      ...settings.filter((name) => name !== 'acl').map((name) => ['DELETE', path, name] as const),
+    ];
+    const faults: string[] = [];
+    for (const [method, at, parameter] of asked) {
+      const query = parameter === undefined ? [] : ([[parameter, '']] as const);
+      for (const send of [this.#side.send.bind(this.#side), this.#side.sendAnonymous.bind(this.#side)]) {
+        const { status } = await send({
+          method,
+          path: at,
+          query,
+          headers: { Origin: 'http://a.example.com' },
+        });
+        if (status >= 500 && status !== 501)
+          faults.push(
+            `${method} ${at}${parameter === undefined ? '' : `?${parameter}`} is answered ${status}`,
+          );
+      }
+    }
+    return faults.length > 0 ? faults.join(', ') : undefined;
   }
 
   #value(draws: Draws, name: string): string {
