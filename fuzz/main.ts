@@ -2,7 +2,7 @@
  * `npm run fuzz [-- --seed N] [--seconds N] [--sequences N] [--only NAME,…] [--case N] [--violations N]`: random input of every kind, each
  * answer judged by another server, another signer, a model, or by what must always hold. Without a seed one is chosen and told. The seconds are
  * shared by the fuzzers; `--sequences` bounds each of them. What is found is shrunk and printed with the command that repeats it.
- * Exit code 1 if anything was found or nothing was tried, 2 for wrong arguments.
+ * Exit code 1 if anything was found, 2 for wrong arguments, 3 if something could not be tried.
  */
 import { parseArgs } from 'node:util';
 import { NotInstallable } from '../conformance/backends/storage-server.ts';
@@ -75,6 +75,7 @@ const limits: Limits = {
 console.log(`seed ${seed}`);
 let violations = 0;
 let cases = 0;
+let failed = false;
 for (const fuzzer of wanted) {
   try {
     const result = await runCampaign(fuzzer, limits);
@@ -82,8 +83,9 @@ for (const fuzzer of wanted) {
     violations += result.violations.length;
     cases += result.cases;
   } catch (error) {
-    if (!(error instanceof NotInstallable) || process.env.CI === 'true') throw error;
-    console.log(`${fuzzer.name}: left out, ${error.message}`);
+    if (!(error instanceof NotInstallable)) console.log(error);
+    if (!(error instanceof NotInstallable) || process.env.CI === 'true') failed = true;
+    console.log(`${fuzzer.name}: left out, ${error instanceof Error ? error.message : error}`);
   }
 }
-process.exitCode = violations > 0 || cases === 0 ? 1 : 0;
+process.exitCode = violations > 0 ? 1 : failed || cases === 0 ? 3 : 0;

@@ -2,11 +2,11 @@
  * `npm run mutants [-- NAME…]`: asks whether the tests find what they claim to find. First come the tests that switch one rule
  * of the real code off by an option (their names begin with "planted defect:"), then each row of `planted-defects.ts`, put into a
  * copy of the source whose tests must then fail. NAME is a part of a row's name; with one, only those rows are tried. Rows that a soak
- * finds are slow, and are tried only with one: `npm run mutants -- soak`.
+ * or a fuzzer finds are slow, and are tried only with one: `npm run mutants -- soak`, `npm run mutants -- fuzz`.
  */
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PlantedDefect, plantedDefects } from './planted-defects.ts';
+import { type FuzzerCases, type PlantedDefect, plantedDefects } from './planted-defects.ts';
 import { runCommand } from './run-command.ts';
 import { runJest } from './run-jest.ts';
 import { closingLine, type Outcome } from './stage.ts';
@@ -18,8 +18,18 @@ const copy = join(root, '.cache', 'mutant');
 async function copySource(): Promise<void> {
   await rm(copy, { recursive: true, force: true });
   await mkdir(copy, { recursive: true });
-  for (const part of ['src', 'test', 'bench', 'conformance', 'package.json', 'jest.config.js', 'LICENSE']) {
+  const folders = ['src', 'test', 'bench', 'conformance', 'fuzz', 'scripts', 'bin'];
+  for (const part of [...folders, 'package.json', 'package-lock.json', 'jest.config.js', 'LICENSE']) {
     await cp(join(root, part), join(copy, part), { recursive: true });
+  }
+}
+
+/** What fuzzers start in the copy runs on the packages that are installed here. */
+async function linkInstalled(): Promise<void> {
+  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+  await mkdir(join(copy, '.cache'), { recursive: true });
+  for (const name of ['venv', 'venv-moto', 's3proxy']) {
+    await symlink(join(root, '.cache', name), join(copy, '.cache', name));
   }
 }
 
@@ -38,15 +48,43 @@ async function soakCopy(): Promise<Outcome> {
   return { passed: code === 0 ? 1 : 0, failed: code === 1 ? 1 : 0, skipped: 0, report };
 }
 
+/** A fuzzer's first cases. Another exit code than 1 says that they could not be tried, and finds nothing. */
+async function fuzzCopy({ fuzzer, cases }: FuzzerCases): Promise<Outcome> {
+  const args = [join(copy, 'fuzz/main.ts'), '--only', fuzzer, '--seed', '1', '--sequences', String(cases)];
+  const { code, output: report } = await runCommand(process.execPath, args, {
+    cwd: copy,
+    timeoutMs: 280_000,
+  });
+  const sound = code === 0 && report.includes(`\n${fuzzer}: ${cases} cases`);
+  return { passed: sound ? 1 : 0, failed: code === 1 ? 1 : 0, skipped: 0, report };
+}
+
 function tryCopy(foundBy: PlantedDefect['foundBy']): Promise<Outcome> {
-  return foundBy === 'soak' ? soakCopy() : testCopy(foundBy);
+  if (foundBy === 'soak') return soakCopy();
+  return 'fuzzer' in foundBy ? fuzzCopy(foundBy) : testCopy(foundBy);
+}
+
+function isSlow({ foundBy }: PlantedDefect): boolean {
+  return foundBy === 'soak' || 'fuzzer' in foundBy;
+}
+
+/** Of each fuzzer that is to find something, as many cases as the defect that takes it the longest. */
+function mostCases(found: readonly PlantedDefect['foundBy'][]): readonly FuzzerCases[] {
+  const most = new Map<string, number>();
+  for (const foundBy of found) {
+    if (typeof foundBy === 'string' || !('fuzzer' in foundBy)) continue;
+    most.set(foundBy.fuzzer, Math.max(foundBy.cases, most.get(foundBy.fuzzer) ?? 0));
+  }
+  return [...most].map(([fuzzer, cases]) => ({ fuzzer, cases }));
 }
 
 /** Without a defect the copy must pass: what fails anyhow finds nothing. Undefined, or what is wrong. */
 async function isSound(defects: readonly PlantedDefect[]): Promise<string | undefined> {
-  const patterns = new Set(defects.flatMap(({ foundBy }) => (foundBy === 'soak' ? [] : foundBy)));
+  const found = defects.map(({ foundBy }) => foundBy);
+  const patterns = new Set(found.flatMap((foundBy) => (Array.isArray(foundBy) ? (foundBy as string[]) : [])));
   const outcomes: Outcome[] = [];
   if (patterns.size > 0) outcomes.push(await testCopy([...patterns]));
+  for (const cases of mostCases(found)) outcomes.push(await fuzzCopy(cases));
   if (defects.some(({ foundBy }) => foundBy === 'soak')) outcomes.push(await soakCopy());
   const failed = outcomes.find((outcome) => outcome.failed > 0 || outcome.passed === 0);
   return failed && `the copy fails without any defect:\n${failed.report}`;
@@ -64,7 +102,7 @@ async function isFound(defect: PlantedDefect): Promise<string | undefined> {
   const { failed, report } = await tryCopy(defect.foundBy);
   await writeFile(file, text);
   if (report.includes('SyntaxError')) return 'what is planted there is no program';
-  return failed > 0 ? undefined : `${String(defect.foundBy)} found nothing:\n${report.slice(-2000)}`;
+  return failed > 0 ? undefined : `${JSON.stringify(defect.foundBy)} found nothing:\n${report.slice(-2000)}`;
 }
 
 async function switchedOff(): Promise<Outcome> {
@@ -77,8 +115,8 @@ async function switchedOff(): Promise<Outcome> {
 }
 
 const parts = process.argv.slice(2);
-const chosen = plantedDefects.filter(({ name, foundBy }) =>
-  parts.length === 0 ? foundBy !== 'soak' : parts.some((part) => name.includes(part)),
+const chosen = plantedDefects.filter((defect) =>
+  parts.length === 0 ? !isSlow(defect) : parts.some((part) => defect.name.includes(part)),
 );
 if (chosen.length === 0) {
   console.error(`no such planted defect: ${parts.join(', ')}`);
@@ -87,6 +125,7 @@ if (chosen.length === 0) {
 const first = parts.length === 0 ? await switchedOff() : { passed: 0, failed: 0 };
 let { passed, failed } = first;
 await copySource();
+if (chosen.some(isSlow)) await linkInstalled();
 const unsound = await isSound(chosen);
 if (unsound !== undefined) {
   console.log(unsound);

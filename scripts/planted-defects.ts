@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
 import { plantedAdmissionDefects } from './planted-admission-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
+import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
 import { plantedSoakDefects } from './planted-soak-defects.ts';
@@ -8,6 +9,12 @@ import { plantedStoreDefects } from './planted-store-defects.ts';
 import { plantedSurfaceDefects } from './planted-surface-defects.ts';
 import { plantedThreadDefects } from './planted-thread-defects.ts';
 import { plantedVersionDefects } from './planted-version-defects.ts';
+
+/** The first cases of a fuzzer's first seed. */
+export interface FuzzerCases {
+  readonly fuzzer: string;
+  readonly cases: number;
+}
 
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */
 export interface PlantedDefect {
@@ -18,8 +25,8 @@ export interface PlantedDefect {
   readonly right: string;
   /** What stands there instead. */
   readonly wrong: string;
-  /** Jest's patterns of the test files of which one must fail; or a short soak, which is slow. */
-  readonly foundBy: readonly string[] | 'soak';
+  /** Jest's patterns of the test files of which one must fail; or a short soak, or a fuzzer, which are slow. */
+  readonly foundBy: readonly string[] | 'soak' | FuzzerCases;
 }
 
 const bodies = ['test/auth/upload-body', 'test/hostile/bodies'];
@@ -183,4 +190,5 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedThreadDefects,
   ...plantedSoakDefects,
   ...plantedVersionDefects,
+  ...plantedFuzzDefects,
 ];

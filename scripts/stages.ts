@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { runOverFiles, runOverServers, smallClientNames } from '../conformance/suite-stages.ts';
+import { runFuzzSelection } from './fuzz-stage.ts';
 import { runImageCheck } from './image-check.ts';
 import { runCommand } from './run-command.ts';
 import { runJest } from './run-jest.ts';
@@ -32,6 +33,7 @@ export const stages: readonly Stage[] = [
     run: () => runJest(['--testPathIgnorePatterns', 'test/hostile/']),
   },
   { name: 'hostile', title: 'hostile clients (jest, raw sockets)', run: () => runJest(['test/hostile']) },
+  { name: 'fuzz', title: 'random input, the same each time', run: () => runFuzzSelection() },
   ...smallClientNames.map(({ name, title }) => ({
     name,
     title: `conformance: ${title}`,
