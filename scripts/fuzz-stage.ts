@@ -26,11 +26,13 @@ export async function runFuzzSelection(): Promise<Outcome> {
     const failed = lines.filter(
       ([, , , violations]) => violations !== undefined && violations !== '0',
     ).length;
-    const tried = lines.filter(([, , done]) => done === String(cases)).length;
-    sum.passed += tried - failed;
-    sum.skipped += code === 1 ? 0 : fuzzers.split(',').length - tried;
+    const passed = lines.filter(([, , done, found]) => done === String(cases) && found === '0').length;
+    const leftOut = lines.filter(([, , done]) => done === undefined).length;
+    sum.passed += passed;
     // What ended otherwise than a fuzzer ends was not tried, and is no success.
-    sum.failed += failed > 0 ? failed : code === 0 ? 0 : 1;
+    const lost = fuzzers.split(',').length - passed - failed - leftOut;
+    sum.failed += failed + lost + (code === 3 ? leftOut : 0);
+    sum.skipped += code === 3 ? 0 : leftOut;
     reports.push(output);
   }
   return { ...sum, report: reports.join('\n') };

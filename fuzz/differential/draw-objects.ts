@@ -184,3 +184,28 @@ export function drawDeleteObjects(world: World): Drawn {
   const bucket = world.bucket();
   return { operation: 'DeleteObjects', method: 'POST', bucket, query: [['delete', '']], headers, body };
 }
+
+const tagSets: readonly (readonly (readonly [string, string])[])[] = [
+  [],
+  [['a', '1']],
+  [
+    ['a', '1'],
+    ['b c', 'two words'],
+  ],
+  [['k', '']],
+];
+
+/** Reads, writes and removes the tags of an object. */
+export function drawTagging(world: World): Drawn {
+  const { draws } = world;
+  const { bucket, key } = world.place();
+  const query = [['tagging', '']] as const;
+  const kind = draws.pick(['GetObjectTagging', 'PutObjectTagging', 'DeleteObjectTagging'] as const);
+  if (kind === 'GetObjectTagging') return { operation: kind, method: 'GET', bucket, key, query };
+  if (kind === 'DeleteObjectTagging') return { operation: kind, method: 'DELETE', bucket, key, query };
+  const tags = draws
+    .pick(tagSets)
+    .map(([name, value]) => `<Tag><Key>${name}</Key><Value>${value}</Value></Tag>`);
+  const body = `<Tagging><TagSet>${tags.join('')}</TagSet></Tagging>`;
+  return { operation: kind, method: 'PUT', bucket, key, query, body };
+}

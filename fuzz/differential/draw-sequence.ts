@@ -1,6 +1,14 @@
 import type { Draws } from '../lib/draws.ts';
 import { drawBucket, drawList, drawOwnBucket } from './draw-buckets.ts';
-import { drawCopy, drawDelete, drawDeleteObjects, drawGet, drawHead, drawPut } from './draw-objects.ts';
+import {
+  drawCopy,
+  drawDelete,
+  drawDeleteObjects,
+  drawGet,
+  drawHead,
+  drawPut,
+  drawTagging,
+} from './draw-objects.ts';
 import {
   drawAbort,
   drawComplete,
@@ -40,12 +48,17 @@ const ofUploads: ReadonlySet<Draw> = new Set([
   drawAbort,
   drawListParts,
 ]);
+const tagging: readonly (readonly [weight: number, draw: Draw])[] = [[4, drawTagging]];
 const ownBuckets: readonly (readonly [weight: number, draw: Draw])[] = [[3, drawOwnBucket]];
 
 /** Random requests, the later ones about what the earlier ones made. */
 export function drawSequence(draws: Draws, length: number, settings: WorldSettings): readonly Step[] {
   const world = new World(draws, settings);
-  const all = settings.ownBuckets ? [...kinds, ...ownBuckets] : kinds;
+  const all = [
+    ...kinds,
+    ...(settings.ownBuckets ? ownBuckets : []),
+    ...(world.offers('PutObjectTagging') ? tagging : []),
+  ];
   return draws.list(length, () => {
     let draw = draws.weighted(all);
     // An upload must be there first, where unknown ones are not asked for.

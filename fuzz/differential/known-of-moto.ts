@@ -27,10 +27,11 @@ export const knownOfMoto: readonly KnownDifference[] = [
       'API, CopyObject and UploadPartCopy, Response Syntax: the ETag is in the XML; there is no such header.',
   },
   {
-    operations: ['CopyObject'],
+    operations: ['CopyObject', 'CompleteMultipartUpload'],
     field: /^xml Checksum/,
     theirs: /^none$/,
-    because: 'API, CopyObject, Response Elements: the checksum of the new object is told, and its type.',
+    because:
+      'API, CopyObject and CompleteMultipartUpload, Response Elements: the checksum of the new object is told, and its type.',
   },
   {
     operations: ['CopyObject'],
@@ -50,7 +51,7 @@ export const knownOfMoto: readonly KnownDifference[] = [
   {
     operations: ['UploadPartCopy'],
     field: /^status$/,
-    ours: /^400 InvalidArgument$/,
+    ours: /^400 Invalid(Argument|Request)$/,
     when: has('x-amz-copy-source-range'),
     because: 'API, UploadPartCopy, x-amz-copy-source-range: first and last byte, within the source.',
   },
@@ -150,7 +151,7 @@ export const knownOfMoto: readonly KnownDifference[] = [
   },
   {
     operations: ['ListMultipartUploads'],
-    field: /^xml (Prefix|KeyMarker|UploadIdMarker|Delimiter|MaxUploads)$/,
+    field: /^xml (Prefix|(Next)?KeyMarker|(Next)?UploadIdMarker|Delimiter|MaxUploads)$/,
     because: 'API, ListMultipartUploads, Response Syntax: what was asked for is told.',
   },
   {

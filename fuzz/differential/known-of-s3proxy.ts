@@ -42,7 +42,7 @@ export const knownOfS3Proxy: readonly KnownDifference[] = [
     because: 'API, GetObject, x-amz-checksum-mode: the checksum is told.',
   },
   {
-    operations: ['CopyObject', 'UploadPart', 'ListParts'],
+    operations: ['CopyObject', 'UploadPart', 'ListParts', 'CompleteMultipartUpload'],
     field: /^xml (Part\/)?Checksum/,
     theirs: /^none$/,
     because: 'API, CopyObject and ListParts, Response Elements: checksums are told.',
@@ -76,8 +76,7 @@ export const knownOfS3Proxy: readonly KnownDifference[] = [
   },
   {
     operations: ['ListMultipartUploads'],
-    field: /^xml (Delimiter|NextKeyMarker|NextUploadIdMarker)$/,
-    ours: /^none$/,
+    field: /^xml (Delimiter|Prefix|NextKeyMarker|NextUploadIdMarker)$/,
     theirs: /^$/,
     because:
       'API, ListMultipartUploads, Response Elements: markers of the next page are there if there is one, the delimiter if it was sent.',
@@ -99,7 +98,7 @@ export const knownOfS3Proxy: readonly KnownDifference[] = [
   {
     operations: ['UploadPartCopy'],
     field: /^status$/,
-    ours: /^400 InvalidArgument$/,
+    ours: /^400 Invalid(Argument|Request)$/,
     when: (step) => step.headers?.['x-amz-copy-source-range'] !== undefined,
     because: 'API, UploadPartCopy, x-amz-copy-source-range: first and last byte, within the source.',
   },

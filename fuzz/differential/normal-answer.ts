@@ -25,6 +25,7 @@ const rootNames: Readonly<Record<string, string>> = {
   UploadPartCopy: 'CopyPartResult',
   CreateMultipartUpload: 'InitiateMultipartUploadResult',
   CompleteMultipartUpload: 'CompleteMultipartUploadResult',
+  GetObjectTagging: 'Tagging',
   ListParts: 'ListPartsResult',
   ListMultipartUploads: 'ListMultipartUploadsResult',
 };
