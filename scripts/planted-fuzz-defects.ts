@@ -53,11 +53,11 @@ export const plantedFuzzDefects: readonly PlantedDefect[] = [
     foundBy: { fuzzer: 'signatures', cases: 400 },
   },
   {
-    name: 'fuzz: the method is not signed',
+    name: 'fuzz: parameters without a value are not signed',
     file: 'src/common/sigv4.ts',
-    right: 'SIGNED_METHOD_RIGHT',
-    wrong: '',
-    foundBy: { fuzzer: 'signatures', cases: 400 },
+    right: ".filter(([name]) => name !== 'X-Amz-Signature')",
+    wrong: ".filter(([name, value]) => name !== 'X-Amz-Signature' && value !== '')",
+    foundBy: { fuzzer: 'signatures-botocore', cases: 400 },
   },
   {
     name: 'fuzz: the ETag of parts is that of their text',
@@ -74,11 +74,11 @@ export const plantedFuzzDefects: readonly PlantedDefect[] = [
     foundBy: { fuzzer: 'root-s3proxy', cases: 200 },
   },
   {
-    name: 'fuzz: a mount forgets the metadata of a copy',
-    file: 'src/s3api/operations/copy-object.ts',
-    right: "const replaces = parseDirective(headers) === 'REPLACE';",
-    wrong: "const replaces = parseDirective(headers) !== 'REPLACE';",
-    foundBy: { fuzzer: 'mount-moto', cases: 60 },
+    name: 'fuzz: a copy within a mount keeps the metadata that was to be replaced',
+    file: 'src/ufs/s3-write.ts',
+    right: "'x-amz-metadata-directive': options.replace ? 'REPLACE' : 'COPY',",
+    wrong: "'x-amz-metadata-directive': 'COPY',",
+    foundBy: { fuzzer: 'mount-moto', cases: 25 },
   },
   {
     name: 'fuzz: an authorization that is malformed is a fault of the server',

@@ -90,6 +90,13 @@ export const knownOfMoto: readonly KnownDifference[] = [
     because: 'API, CompleteMultipartUpload, x-amz-version-id: if versioning is enabled.',
   },
   {
+    operations: ['DeleteObjectTagging', 'PutObjectTagging'],
+    field: /^status$/,
+    theirs: /^500/,
+    because:
+      'API, PutObjectTagging and DeleteObjectTagging: a key that is not there is NoSuchKey; no tags at all is right.',
+  },
+  {
     operations: ['DeleteObjects'],
     field: /^xml /,
     when: (step) => String(step.body).includes('<Quiet>true'),
@@ -218,6 +225,14 @@ export const knownOfMoto: readonly KnownDifference[] = [
     when: (step) => step.headers?.Range === 'bytes=4-2',
     because:
       'RFC 9110, 14.1.1 and 14.2: a range whose end lies before its beginning is invalid, and an invalid one is ignored.',
+  },
+  {
+    operations: reads,
+    field: /^header x-amz-tagging-count$/,
+    ours: /^none$/,
+    theirs: /^1$/,
+    because:
+      'API, GetObject, x-amz-tagging-count: the number of tags, if there are any; a copy of an object made of parts has none.',
   },
   {
     operations: reads,
