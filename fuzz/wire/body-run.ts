@@ -25,9 +25,10 @@ export class BodyRun implements FuzzRun {
   async tryCase(seed: number): Promise<Violation | undefined> {
     const draws = new Draws(seed);
     // Among all operations of S3, so that one that comes to be offered is tried from then on.
-    const route = draws.pick(
-      routes.filter(({ scope, operation }) => scope !== 'service' && operation !== 'DeleteBucket'),
-    );
+    const all = routes.filter(({ scope, operation }) => scope !== 'service' && operation !== 'DeleteBucket');
+    // Every other time one that takes a document.
+    const taking = draws.chance(0.5) ? all.filter(({ operation }) => bodies[operation] !== undefined) : all;
+    const route = draws.pick(taking);
     const document = draws.pick(bodies[route.operation] ?? ['']);
     const body = draws.chance(0.1) ? Buffer.from(document) : mutate(draws, Buffer.from(document));
     const hasBody = route.method === 'PUT' || route.method === 'POST';
