@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
+import { plantedAccessDefects } from './planted-access-defects.ts';
 import { plantedAdmissionDefects } from './planted-admission-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
@@ -182,6 +183,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
     foundBy: ['test/worker'],
   },
   ...plantedS3Defects,
+  ...plantedAccessDefects,
   ...plantedSurfaceDefects,
   ...plantedFreshnessDefects,
   ...plantedAdmissionDefects,

@@ -5,6 +5,7 @@ import type { Backend, PutOptions } from '../../src/ufs/backend.ts';
 import type { VersioningMode } from '../../src/ufs/backend-versions.ts';
 import { UfsError, type UfsErrorKind } from '../../src/ufs/errors.ts';
 import { TestBody, type TestBodyOptions } from '../support/upload-body.ts';
+import { accessContract } from './backend-access.ts';
 import { checksumContract } from './backend-checksums.ts';
 import { conditionContract } from './backend-conditions.ts';
 import { keyContract } from './backend-keys.ts';
@@ -40,6 +41,7 @@ export function backendContract(name: string, open: OpenBackend): void {
     multipartContract(open);
     checksumContract(open);
     tagContract(open);
+    accessContract(open);
     pinContract(open);
     versionContract(open);
     versionListContract(open);
