@@ -52,12 +52,10 @@ export function neededBy({ scope, query = [], operation }: Route): Capability | 
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  acl: 'whoever owns a bucket owns what is in it',
   abac: 'policies by attributes are not evaluated',
   accelerate: 'there are no edge locations',
   analytics: 'no analyses are made',
   annotation: 'nothing is kept with an object beyond metadata and tags',
-  cors: 'pages of other origins are not let in',
   encryption: 'what encrypts is the storage below',
   'intelligent-tiering': 'there are no storage tiers',
   inventory: 'no inventories are written',
@@ -72,9 +70,6 @@ const reasons: Readonly<Record<string, string>> = {
   metrics: 'metrics are Prometheus’s, on the admin port',
   notification: 'nobody is notified',
   'object-lock': 'no object is locked',
-  ownershipControls: 'whoever owns a bucket owns what is in it',
-  policy: 'buckets have no policies',
-  policyStatus: 'buckets have no policies',
   publicAccessBlock: 'what is public is decided by ACLs and policies alone',
   renameObject: 'only directory buckets of S3 have it',
   replication: 'buckets are not replicated',
