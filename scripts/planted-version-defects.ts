@@ -31,7 +31,7 @@ export const plantedVersionDefects: readonly PlantedDefect[] = [
     right: `      await afterCommit?.();
       if (versioning === 'suspended') await this.history.remove(key, older.filter(isNull));`,
     wrong: '      await afterCommit?.();',
-    foundBy: crash,
+    foundBy: ['test/ufs/root-versions'],
   },
   {
     name: 'taking an older version away takes the latest of the older ones',

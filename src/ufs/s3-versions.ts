@@ -16,12 +16,16 @@ import type { S3Reader } from './s3-read.ts';
 import type { S3VersionLister } from './s3-version-list.ts';
 import { nullVersionId } from './version-ids.ts';
 
+/** For so long it is remembered whether deletions leave delete markers. */
+const markingMs = 60_000;
+
 /** Versions, handed on to the backend's own. Which ids there are it decides. */
 export class S3Versions implements BackendVersions {
   readonly #connection: S3Connection;
   readonly #place: S3Place;
   readonly #reader: S3Reader;
   readonly #lister: S3VersionLister;
+  #marking: { readonly askedMs: number; readonly answer: Promise<boolean> } | undefined;
 
   constructor(connection: S3Connection, place: S3Place, reader: S3Reader, lister: S3VersionLister) {
     this.#connection = connection;
@@ -79,6 +83,22 @@ export class S3Versions implements BackendVersions {
     );
     if (output.Status === 'Enabled') return 'enabled';
     return output.Status === 'Suspended' ? 'suspended' : undefined;
+  }
+
+  /**
+   * Whether the bucket puts a delete marker in the place of what is deleted, and of what is not there, as it was set a minute ago at most.
+   * Where nobody can tell it is taken to keep nothing.
+   */
+  marks(): Promise<boolean> {
+    const nowMs = this.#connection.clock.monotonicMs();
+    if (this.#marking === undefined || nowMs - this.#marking.askedMs > markingMs) {
+      const answer = this.mode().then(
+        (mode) => mode !== undefined,
+        () => false,
+      );
+      this.#marking = { askedMs: nowMs, answer };
+    }
+    return this.#marking.answer;
   }
 
   /** What the backend says of a version that was asked for by its id. HEAD has no body to tell more in. */

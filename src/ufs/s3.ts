@@ -160,7 +160,8 @@ export class S3Backend implements Backend {
 
   async delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
     this.#checkAble('conditionalDelete', options.condition, key);
-    return this.parts.writer.delete(key, options, this.capabilities.versions);
+    const marks = this.capabilities.versions && (await this.parts.versions.marks());
+    return this.parts.writer.delete(key, options, marks);
   }
 
   list(options: ListOptions): Promise<ListPage> {

@@ -96,3 +96,16 @@ test('nothing is left of a key whose last version has gone', async () => {
   expect(await filesOf()).toEqual([]);
   expect((await backend.list({ prefix: '', delimiter: '/', limit: 10 })).entries).toEqual([]);
 });
+
+test('a null version that is overwritten, or marked as deleted, leaves nothing behind at once', async () => {
+  const shapes = async () => (await filesOf()).map((name) => name.replace(/[0-9a-f-]{14,}/, '#')).sort();
+  const suspended = { versioning: 'suspended' } as const;
+  await put(backend, 'k', someBytes(70_000, 1));
+  await put(backend, 'k', 'id', enabled);
+  expect(await shapes()).toEqual(['k%h', 'k%h/#null', 'k%k', 'k%v.#']);
+  await put(backend, 'k', someBytes(70_000, 2), suspended);
+  expect(await shapes()).toEqual(['k%h', 'k%h/#', 'k%k', 'k%v.#']);
+  await put(backend, 'k', 'id', enabled);
+  await backend.delete('k', suspended);
+  expect(await shapes()).toEqual(['k%h', 'k%h/#', 'k%h/#', 'k%h/#null']);
+});
