@@ -66,6 +66,13 @@ export const plantedAccessDefects: readonly PlantedDefect[] = [
     foundBy: ['test/gateway/bucket-policy'],
   },
   {
+    name: 'a thread decides without the tags that a policy asks for',
+    file: 'src/gateway/request-call.ts',
+    right: "      if (!this.#reachesStorage) throw new S3Error('NotImplemented');\n",
+    wrong: '',
+    foundBy: ['test/gateway/bucket-policy'],
+  },
+  {
     name: 'the source of a copy is not asked whether it may be read',
     file: 'src/gateway/request-call.ts',
     right: '    if (gate === undefined) return admitAll;',

@@ -153,8 +153,7 @@ export class AccessControl {
     if (access?.policy === undefined) return undefined;
     let policy = this.#policies.get(access);
     if (policy === undefined) {
-      // Who is named in it was looked at when it was put.
-      policy = parsePolicy(access.policy, { bucket: name, isUser: () => true });
+      policy = readPolicy(name, access.policy);
       this.#policies.set(access, policy);
     }
     return policy;
@@ -166,6 +165,21 @@ export function mayOutright({ policy, userName }: Identity, bucket: GuardedBucke
   if (bucket === undefined || bucket.access !== undefined) return false;
   return policy === 'admin' || (policy === 'readwrite' && bucket.owner === userName);
 }
+
+/** Of one that cannot be read here, though it could where it was put, nothing is known but that it may deny. */
+function readPolicy(bucket: string, text: string): BucketPolicy {
+  try {
+    // Who is named in it was looked at when it was put.
+    return parsePolicy(text, { bucket, isUser: () => true });
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error;
+    return parsePolicy(denyingAll, { bucket, isUser: () => true });
+  }
+}
+
+const denyingAll = JSON.stringify({
+  Statement: { Effect: 'Deny', Principal: '*', Action: '*', Resource: '*' },
+});
 
 export function isOwnerOf({ owner }: GuardedBucket, { policy, userName }: Identity): boolean {
   return policy !== 'anonymous' && owner === userName;

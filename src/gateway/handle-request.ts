@@ -245,6 +245,7 @@ export class RequestPipeline implements RequestTaker {
       region: this.#settings.region,
       checksumsOf,
       isUser: this.#isUser,
+      reachesStorage: this.#settings.elsewhere === undefined,
       noteFault: (error) => this.#logFault(request.requestId, error),
     });
   }

@@ -19,6 +19,8 @@ export interface RequestCallSettings {
   /** What `x-amz-checksum-*` headers of this request are about. */
   readonly checksumsOf: 'body' | 'object';
   readonly isUser: (name: string) => boolean;
+  /** False where nothing can be asked of storages: another thread answers then. */
+  readonly reachesStorage: boolean;
   readonly noteFault: (error: S3Error) => void;
 }
 
@@ -36,6 +38,7 @@ export class RequestCall implements Call, Visitor {
   readonly #buckets: BucketLookup;
   readonly #body: IncomingBody;
   readonly #checksumsOf: 'body' | 'object';
+  readonly #reachesStorage: boolean;
 
   constructor(
     request: S3Request,
@@ -53,6 +56,7 @@ export class RequestCall implements Call, Visitor {
     this.noteFault = settings.noteFault;
     this.isUser = settings.isUser;
     this.#checksumsOf = settings.checksumsOf;
+    this.#reachesStorage = settings.reachesStorage;
     this.#doorkeeper = doorkeeper;
     this.#buckets = buckets;
     this.#body = body;
@@ -103,6 +107,7 @@ export class RequestCall implements Call, Visitor {
     const wanted = actionFor(action, this.request);
     const errand: Errand = { action: wanted, bucket, key, ownerHeader: 'x-amz-expected-bucket-owner' };
     if (bucket !== undefined && key !== undefined && this.#doorkeeper.asksForTags(bucket)) {
+      if (!this.#reachesStorage) throw new S3Error('NotImplemented');
       return this.#checkWithTags(errand, { bucket, key });
     }
     this.gate = this.#doorkeeper.admit(this, errand);

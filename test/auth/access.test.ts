@@ -167,6 +167,15 @@ describe('a bucket’s policy', () => {
     }
   });
 
+  test('that cannot be read denies everything but its own end', () => {
+    const bucket = { ...own, access: { policy: '{"Statement":{"Effect":"Perhaps"}}' } };
+    expect(decide(who('readwrite'), 's3:ListBucket', bucket)).toEqual({
+      effect: 'deny',
+      rule: 'policy-denies',
+    });
+    expect(decide(who('readwrite'), 's3:DeleteBucketPolicy', bucket).effect).toBe('allow');
+  });
+
   test('outweighs an ACL that allows', () => {
     const access = { grants: [toAll('READ')], policy: policy('Deny', 's3:ListBucket', { AWS: 'ann' }) };
     expect(decide(who('readwrite'), 's3:ListBucket', { ...others, access }).effect).toBe('deny');

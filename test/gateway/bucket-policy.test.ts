@@ -104,6 +104,19 @@ describe('a policy', () => {
     expect(told(await at.get('missing'))).toBe('AccessDenied');
   });
 
+  test('may deny by the tags that an object has, also where the object is at hand', async () => {
+    await at.put('k', { 'x-amz-tagging': 'kind=secret' });
+    await at.put('open', { 'x-amz-tagging': 'kind=none' });
+    const Condition = { StringEquals: { 's3:ExistingObjectTag/kind': 'secret' } };
+    await at.setPolicy(at.allowing({}));
+    const all = (key: string) => Promise.all(Array.from({ length: 8 }, () => at.get(key)));
+    for (const answer of await all('k')) expect(told(answer)).toBe(200);
+    await at.setPolicy(at.allowing({}), at.allowing({ Effect: 'Deny', Condition }));
+    for (const answer of await all('k')) expect(told(answer)).toBe('AccessDenied');
+    for (const answer of await all('open')) expect(told(answer)).toBe(200);
+    expect(told(await at.get('k', owner))).toBe('AccessDenied');
+  });
+
   test('may be about how an object is written', async () => {
     const write = async (headers: Record<string, string>) =>
       told(await at.send({ method: 'PUT', target: `/${at.bucket}/k`, headers, body: 'k' }, other));
