@@ -107,7 +107,7 @@ export const plantedAccessDefects: readonly PlantedDefect[] = [
     right: 'const amended = await this.#metadata.write(versionTarget(place, id), amend);',
     wrong:
       'const amended = id === "" ? await this.#metadata.write(versionTarget(place, id), amend) : await amend();',
-    foundBy: ['test/gateway/acl'],
+    foundBy: ['test/gateway/amendments'],
   },
   {
     name: 'readonly users write where everybody may',
