@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '..');
 /** So many cases of each: a few seconds. */
 const selection: readonly (readonly [fuzzers: string, cases: number])[] = [
   ['root-moto,mount-moto,root-s3proxy,mount-s3proxy', 12],
-  ['lists', 25],
+  ['lists,versions', 20],
   ['signatures,signatures-botocore,decoders', 1500],
   ['wire', 300],
   ['bodies', 1500],
