@@ -7,14 +7,14 @@ export const plantedFuzzDefects: readonly PlantedDefect[] = [
     name: 'fuzz: a key is lost between two pages of a list',
     file: 'src/ufs/grouping.ts',
     right: 'folded === undefined ? `${after}\\0`',
-    wrong: 'folded === undefined ? `${after}\\u0001`',
+    wrong: 'folded === undefined ? `${after}!`',
     foundBy: { fuzzer: 'lists', cases: 120 },
   },
   {
     name: 'fuzz: uploads of one key are listed in any order',
     file: 'src/ufs/upload-ids.ts',
     right: 'Math.max(this.clock.nowMs(), this.lastMs + 1)',
-    wrong: '(this.random.next() * 2 ** 40) | 0x10',
+    wrong: 'Math.floor(this.random.next() * 2 ** 40)',
     foundBy: { fuzzer: 'lists', cases: 100 },
   },
   {

@@ -34,6 +34,15 @@ export async function runCampaign(fuzzer: Fuzzer, limits: Limits): Promise<Campa
   }
 }
 
+/** What a fuzzer did not reckon with, such as an answer that cannot be read, is a violation too. */
+async function tryCase(run: FuzzRun, seed: number): Promise<Violation | undefined> {
+  try {
+    return await run.tryCase(seed);
+  } catch (error) {
+    return { what: error instanceof Error ? (error.stack ?? error.message) : String(error), input: '' };
+  }
+}
+
 async function tryCases(run: FuzzRun, limits: Limits): Promise<CampaignResult> {
   const startedMs = performance.now();
   const seconds = () => (performance.now() - startedMs) / 1000;
@@ -41,7 +50,7 @@ async function tryCases(run: FuzzRun, limits: Limits): Promise<CampaignResult> {
   let cases = 0;
   while (cases < limits.cases && seconds() < limits.seconds && violations.length < limits.violations) {
     const index = limits.firstCase + cases++;
-    const violation = await run.tryCase(caseSeed(limits.seed, index));
+    const violation = await tryCase(run, caseSeed(limits.seed, index));
     if (violation !== undefined) violations.push({ ...violation, case: index });
   }
   return { cases, seconds: seconds(), violations, summary: run.summary() };
