@@ -14,6 +14,9 @@ const ownHeaders: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'tr
 const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
 const maxAnswerHeaderBytes = 128 * 1024;
 
+/** Connections that a busy moment left behind are ended after so long; one that a request is on is not. */
+const idleConnectionMs = 10_000;
+
 /**
  * Hands whole requests to the store thread and their answers back, byte by byte as they are: headers in their order and spelling, bodies
  * at the pace of the slower side, `100 Continue` when the store thread says so, and an end that comes early as an end that comes early.
@@ -34,7 +37,12 @@ export class HandOver {
   ) {
     this.path = path;
     this.onFailure = onFailure;
-    this.agent = new Agent({ keepAlive: true, maxSockets: maxConnections, maxFreeSockets: 64 });
+    this.agent = new Agent({
+      keepAlive: true,
+      maxSockets: maxConnections,
+      maxFreeSockets: 64,
+      timeout: idleConnectionMs,
+    });
     this.agent.createConnection = () => new HandOverSocket().connect(path.socketPath);
   }
 
