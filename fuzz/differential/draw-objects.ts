@@ -50,7 +50,7 @@ export function bodyDigest(world: World, body: string): Record<string, string> {
   return { [`x-amz-checksum-${kind}`]: createHash(kind).update(of).digest('base64') };
 }
 
-export function crc32Text(text: string): string {
+function crc32Text(text: string): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(crc32(text));
   return bytes.toString('base64');

@@ -3,7 +3,7 @@ import { allAt, readXml, textAt } from '../lib/xml-tree.ts';
 import { type NormalAnswer, normalAnswer } from './normal-answer.ts';
 import { bodyBytes, type Step, type Told } from './step.ts';
 
-const placeholder = /«(upload|etag|modified|token|version):(\d+)»/g;
+const placeholder = /«(upload|etag):(\d+)»/g;
 
 /** One of the two servers that go through a sequence, and what it has told so far. */
 export class DifferentialSide {
@@ -99,8 +99,6 @@ export class DifferentialSide {
     const note = (what: Told, value: string | undefined): void => {
       if (value !== undefined) this.#told.set(`${what}:${step.id}`, value);
     };
-    note('version', answer.headers['x-amz-version-id']);
-    note('modified', answer.headers['last-modified']);
     note('etag', answer.headers.etag);
     if (step.method === 'GET' || step.method === 'HEAD' || answer.body.length === 0) return;
     const xml = readXml(answer.body.toString('utf8'));
