@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { routes } from '../../src/s3api/router.ts';
 import { Draws } from '../lib/draws.ts';
 import type { FuzzRun, Violation } from '../lib/fuzzer.ts';
-import { mutate } from '../lib/mutate.ts';
 import type { S3Side } from '../lib/s3-side.ts';
 import { bodies } from './bodies.ts';
+import { spoilDocument } from './spoil-document.ts';
 
 /** Sub-resources that hold what was set. */
 const settings = ['policy', 'cors', 'ownershipControls', 'tagging', 'acl'];
@@ -30,7 +30,7 @@ export class BodyRun implements FuzzRun {
     const taking = draws.chance(0.5) ? all.filter(({ operation }) => bodies[operation] !== undefined) : all;
     const route = draws.pick(taking);
     const document = draws.pick(bodies[route.operation] ?? ['']);
-    const body = draws.chance(0.1) ? Buffer.from(document) : mutate(draws, Buffer.from(document));
+    const body = draws.chance(0.1) ? Buffer.from(document) : spoilDocument(draws, document);
     const hasBody = route.method === 'PUT' || route.method === 'POST';
     const query = (route.query ?? []).map((name) => [name, this.#value(draws, name)] as const);
     const md5 = createHash('md5').update(body).digest('base64');

@@ -101,6 +101,7 @@ function spoil(draws: Draws, text: string): Buffer {
     ],
     [1, () => draws.bytes(1 + draws.below(300))],
     [1, () => mutateHead(draws, text)],
+    [2, () => withoutCredentials(draws, text)],
   ])();
 }
 
@@ -116,4 +117,22 @@ function mutateHead(draws: Draws, text: string): Buffer {
   const end = text.indexOf('\r\n');
   const line = mutate(draws, Buffer.from(text.slice(0, end), 'latin1'));
   return Buffer.concat([line, Buffer.from(text.slice(end), 'latin1')]);
+}
+
+/** A part of what signs the request left out, emptied, doubled, or called otherwise. */
+function withoutCredentials(draws: Draws, text: string): Buffer {
+  const parts = [...text.matchAll(/(?:Credential|SignedHeaders|Signature|X-Amz-[A-Za-z]+)=[^,&\s]*/g)];
+  if (parts.length === 0) return Buffer.from(text, 'latin1');
+  const part = draws.pick(parts);
+  const [name = ''] = part[0].split('=');
+  const instead = draws.pick([
+    '',
+    `${name}=`,
+    name,
+    `${part[0]},${part[0]}`,
+    `${part[0]}&${part[0]}`,
+    `x${part[0]}`,
+    `${name}=/`,
+  ]);
+  return Buffer.from(text.slice(0, part.index) + instead + text.slice(part.index + part[0].length), 'latin1');
 }
