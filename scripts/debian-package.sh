@@ -6,6 +6,7 @@ set -eu
 root=$(CDPATH='' cd -P -- "$(dirname -- "$0")/.." && pwd -P)
 case $1 in
   s3fs) packages='s3fs libfuse2 fuse' ;;
+  etcd) packages='etcd-server' ;;
   *) echo "forebay: no list of packages for $1" >&2; exit 2 ;;
 esac
 target=$root/.cache/debian/$1
@@ -27,6 +28,7 @@ if ! apt-get download $packages >log 2>&1; then
   fi
 fi
 for file in *.deb; do dpkg-deb -x "$file" root; done
-mv root "$target"
+# Somebody else may have been faster.
+mv -T root "$target" 2>/dev/null || [ -d "$target" ]
 rm -rf "$stage"
 echo "$target"

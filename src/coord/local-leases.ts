@@ -31,6 +31,9 @@ export class LocalLeases {
     void this.endWhenOver(id, held);
     return {
       id,
+      ended: held.ended.signal,
+      remainingMs: () =>
+        this.held.get(id) === held ? Math.max(0, held.deadlineMs - this.clock.monotonicMs()) : 0,
       keepAlive: async () => {
         this.endOverdue();
         if (this.held.get(id) !== held) throw new CoordError('lease-lost', `lease ${id} has ended`);

@@ -3,7 +3,15 @@ import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import { ChangeLog } from './change-log.ts';
 import { LocalLeases } from './local-leases.ts';
-import { CoordError, type CoordStore, type Entry, type Expected, type Lease, type Watch } from './store.ts';
+import {
+  CoordError,
+  type CoordStore,
+  type Entry,
+  type Expected,
+  type Lease,
+  maximumValueBytes,
+  type Watch,
+} from './store.ts';
 
 /**
  * The rows of a store that one process has to itself. Every call is synchronous, so that a look and the write that
@@ -22,7 +30,6 @@ export interface EntryTable {
   close(): void;
 }
 
-const maximumValueBytes = 1024 * 1024;
 const rememberedChanges = 10_000;
 
 /** A coordination store in one process: compare-and-set, leases and watches over any table of rows. */

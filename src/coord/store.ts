@@ -1,5 +1,8 @@
 /** The coordination store: small values (≤ 1 MiB) under flat keys, with compare-and-set, watches and leases. */
 
+/** Of a value, in UTF-8. */
+export const maximumValueBytes = 1024 * 1024;
+
 export interface Entry {
   readonly key: string;
   readonly value: string;
@@ -17,6 +20,10 @@ export type StoreEvent =
 /** Keys written under a lease vanish when it ends. */
 export interface Lease {
   readonly id: string;
+  /** Aborted at once when the lease has ended, or its holder may not believe in it any more. */
+  readonly ended: AbortSignal;
+  /** How long the lease is certain to live from this moment on, milliseconds; 0 if it has ended. Tested by the clocks, not by a timer. */
+  remainingMs(): number;
   /** Restarts the lease's time to live. Rejects with kind `lease-lost` when it has ended. */
   keepAlive(): Promise<void>;
   /** Ends it now; its keys vanish. */
@@ -44,9 +51,12 @@ export interface CoordStore {
   get(key: string): Promise<Entry | undefined>;
   /** All entries whose key starts with `prefix`, in byte order of key, and the revision at which they were read together. */
   list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
-  /** The new revision, or undefined if `expected` did not hold (nothing is changed then). Durable when it returns. */
+  /**
+   * The new revision, or undefined if `expected` did not hold (nothing is changed then). When it returns, the change is durable, and
+   * has been delivered to all who watch the key through this store. After kind `unavailable` it may have been made, or may yet be.
+   */
   putIf(key: string, value: string, expected: Expected, lease?: Lease): Promise<number | undefined>;
-  /** True if it was deleted; false if `expected` did not hold or it was absent. */
+  /** True if it was deleted; false if `expected` did not hold or it was absent. Delivered, and unknown, as with `putIf`. */
   deleteIf(key: string, expected: Exclude<Expected, 'absent'>): Promise<boolean>;
   /**
    * Delivers each change under `prefix` after `fromRevision`, in order, none left out. `onEvents` is not called again before

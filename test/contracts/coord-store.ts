@@ -109,6 +109,20 @@ export function describeCoordStore(
       await watch.close();
     });
 
+    test('a change has been delivered to every watch of its key when its call returns', async () => {
+      const seen = [watchInto(), watchInto()];
+      const watches = await Promise.all(
+        ['', 'w/'].map((prefix, i) => store.watch(prefix, 0, seen[i]?.onEvents ?? fail, fail)),
+      );
+      for (let i = 1; i <= 20; i++) {
+        await store.putIf('w/a', String(i), 'any');
+        expect(seen.map(({ events }) => events.length)).toEqual([2 * i - 1, 2 * i - 1]);
+        await store.deleteIf('w/a', 'any');
+        expect(seen.map(({ events }) => events.length)).toEqual([2 * i, 2 * i]);
+      }
+      await Promise.all(watches.map((watch) => watch.close()));
+    });
+
     test('a watch from an earlier revision begins with the changes since', async () => {
       await store.putIf('w/a', '1', 'any');
       const { revision } = await store.list('w/');
@@ -171,7 +185,7 @@ export function describeCoordStore(
     });
 
     test('keys of a lease vanish when it is revoked, and a watcher hears of it', async () => {
-      const lease = await store.lease(10_000);
+      const lease = await store.lease(60_000);
       const seen = watchInto();
       const watch = await store.watch('l/', 0, seen.onEvents, seen.onReset);
       await store.putIf('l/a', '1', 'any', lease);
@@ -186,26 +200,31 @@ export function describeCoordStore(
     });
 
     test('keys of a lease vanish when its time is over', async () => {
-      const lease = await store.lease(300);
+      const lease = await store.lease(30_000);
       await store.putIf('l/a', '1', 'any', lease);
-      await passMs(700);
+      expect([lease.remainingMs() > 0, lease.ended.aborted]).toEqual([true, false]);
+      await passMs(70_000);
+      expect([lease.remainingMs(), lease.ended.aborted]).toEqual([0, true]);
       expect(await store.get('l/a')).toBeUndefined();
       expect(await kindOf(lease.keepAlive())).toBe('lease-lost');
+      expect(await kindOf(store.putIf('l/b', '1', 'any', lease))).toBe('lease-lost');
     });
 
     test('keeping a lease alive restarts its time', async () => {
-      const lease = await store.lease(1_000);
+      const lease = await store.lease(100_000);
       await store.putIf('l/a', '1', 'any', lease);
       for (let i = 0; i < 4; i++) {
-        await passMs(400);
+        await passMs(40_000);
         await lease.keepAlive();
       }
       expect((await store.get('l/a'))?.value).toBe('1');
+      expect([lease.remainingMs() > 40_000, lease.ended.aborted]).toEqual([true, false]);
       await lease.revoke();
+      expect([lease.remainingMs(), lease.ended.aborted]).toEqual([0, true]);
     });
 
     test('a key written again without its lease stays when the lease ends', async () => {
-      const lease = await store.lease(10_000);
+      const lease = await store.lease(60_000);
       await store.putIf('l/a', '1', 'any', lease);
       await store.putIf('l/a', '2', 'any');
       await lease.revoke();
@@ -218,6 +237,10 @@ export function describeCoordStore(
       expect(await kindOf(store.putIf('a', '1', 'any'))).toBe('unavailable');
     });
   });
+}
+
+function fail(): never {
+  throw new Error('this is not to be called');
 }
 
 /** Collects what a watch delivers. */
@@ -233,7 +256,7 @@ export function watchInto() {
     },
     /** Waits until so many events have arrived. */
     async until(count: number): Promise<void> {
-      const deadline = Date.now() + 5_000;
+      const deadline = Date.now() + 60_000;
       while (events.length < count) {
         if (Date.now() > deadline) throw new Error(`${events.length} of ${count} events arrived`);
         await new Promise((resolve) => setTimeout(resolve, 2));
