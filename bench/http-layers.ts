@@ -4,16 +4,33 @@ import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { fastify } from 'fastify';
+import { bytesOf, cases } from './lib/cases.ts';
+import type { LoadJob, LoadResult } from './lib/load-client.ts';
+import { credentials } from './lib/servers.ts';
 
-const body = Buffer.alloc(4096, 'x');
+const small = cases.find(({ name }) => name === 'hot-4k');
+if (!small) throw new Error('there is no case hot-4k');
+const one = { ...small, dataset: { ...small.dataset, keys: 1 } };
+const body = bytesOf(0, 0, one.dataset.sizeBytes);
 const client = fileURLToPath(new URL('lib/load-client.ts', import.meta.url));
 
 async function measure(name: string, port: number): Promise<void> {
-  const job = { host: '127.0.0.1', port, seconds: 5, connections: 16, paths: ['/bucket/key'] };
+  const job: LoadJob = {
+    host: '127.0.0.1',
+    port,
+    hostHeader: `127.0.0.1:${port}`,
+    case: one,
+    signing: 'none',
+    credentials,
+    seconds: 5,
+    firstKey: 0,
+    lastKey: 1,
+    once: false,
+  };
   const before = process.cpuUsage();
   const { stdout } = await promisify(execFile)(process.execPath, [client, JSON.stringify(job)]);
   const used = process.cpuUsage(before);
-  const { requests } = JSON.parse(stdout) as { requests: number };
+  const { requests } = JSON.parse(stdout) as LoadResult;
   console.log(
     `${name}: ${((used.user + used.system) / requests).toFixed(1)} µs of CPU a request (${requests} requests)`,
   );
