@@ -1,5 +1,8 @@
 import { type AtOnce, isPending } from '../../common/at-once.ts';
+import { ByteText } from '../../common/byte-text.ts';
+import { digestOf } from '../../common/checksums.ts';
 import type { Call, S3Response } from '../call.ts';
+import { addChecksumHeaders } from '../checksums.ts';
 import { versionIdHeader } from '../headers.ts';
 import {
   parseReadRequest,
@@ -11,6 +14,9 @@ import {
 import { objectOf } from '../request.ts';
 import type { FoundVersion, PartPlace, ReadObject, ReadOptions } from '../service.ts';
 
+/** Answers up to here are whole before they begin, whether their bytes were cached or not. */
+const summedBytes = 256 * 1024;
+
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html */
 export function getObject(call: Call): AtOnce<S3Response> {
   const { request, service } = call;
@@ -21,7 +27,7 @@ export function getObject(call: Call): AtOnce<S3Response> {
     (found: FoundVersion, part?: PartPlace) => selectRepresentation(wanted, found, part),
     new GetOptions(call, wanted),
   );
-  return isPending(read) ? read.then(answer) : answer(read);
+  return isPending(read) ? read.then((found) => answer(wanted, found)) : answer(wanted, read);
 }
 
 /**
@@ -58,12 +64,26 @@ class GetOptions implements ReadOptions {
   }
 }
 
-function answer(found: ReadObject<Representation>): S3Response {
+function answer(wanted: ReadRequest, found: ReadObject<Representation>): S3Response {
   const { selection, versionId, body, giveBack, cache, owner } = found;
   const { status, headers } = selection;
   // Of a null version its metadata does not tell.
   if (versionId !== undefined) headers[versionIdHeader] = versionId;
+  if (wanted.wantsChecksums) addOwnChecksum(wanted, found);
   headers['x-forebay-cache'] = cache;
   headers['x-forebay-owner'] = owner;
   return { status, headers, body, giveBack };
+}
+
+/**
+ * Where the storage keeps no checksum of an object, one is made of its bytes, which were checked on their way here, as far as they are all at
+ * hand before the answer begins: the kind that every client knows how to compare.
+ */
+function addOwnChecksum({ partNumber }: ReadRequest, found: ReadObject<Representation>): void {
+  const { meta, selection, body } = found;
+  if (partNumber !== undefined || meta.checksums !== undefined || meta.checksumsUnknown) return;
+  const bytes = body instanceof ByteText ? body.toBuffer() : body;
+  if (!Buffer.isBuffer(bytes) || bytes.length !== meta.sizeBytes || bytes.length > summedBytes) return;
+  const CRC32 = digestOf('CRC32', bytes).toString('base64');
+  addChecksumHeaders(selection.headers, { checksums: { CRC32 }, checksumType: 'FULL_OBJECT' });
 }

@@ -162,6 +162,27 @@ describe('GetObject', () => {
   });
 });
 
+describe('a checksum of an object whose storage keeps none', () => {
+  const mode = { 'x-amz-checksum-mode': 'ENABLED' };
+  // Computed with Python's zlib.
+  const crc32 = 'poTHxg==';
+
+  test('is made of its bytes for who asks, and of all of them alone', async () => {
+    expect((await get('/abc/digits', mode)).headers).toMatchObject({
+      'x-amz-checksum-crc32': crc32,
+      'x-amz-checksum-type': 'FULL_OBJECT',
+    });
+    for (const headers of [{}, { ...mode, range: 'bytes=0-8' }]) {
+      expect((await get('/abc/digits', headers)).headers).not.toHaveProperty('x-amz-checksum-crc32');
+    }
+  });
+
+  test('is not made where the storage has one that is not known yet', async () => {
+    service.amend('abc', 'digits', { checksumsUnknown: true });
+    expect((await get('/abc/digits', mode)).headers).not.toHaveProperty('x-amz-checksum-crc32');
+  });
+});
+
 describe('stored checksums', () => {
   beforeEach(() => {
     service.amend('abc', 'digits', { checksums: { CRC32: 'Ki4F2w==' }, checksumType: 'FULL_OBJECT' });
