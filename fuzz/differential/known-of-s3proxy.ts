@@ -159,11 +159,12 @@ export const knownOfS3Proxy: readonly KnownDifference[] = [
       'API, CompleteMultipartUpload: InvalidPart for a part that was not uploaded or whose ETag is another.',
   },
   {
-    operations: ['CopyObject'],
+    operations: ['CopyObject', 'UploadPartCopy'],
     field: /^(status|code)$/,
     ours: /NoSuchBucket$/,
-    theirs: /NoSuchKey$/,
-    because: 'API, Error responses: where neither is there, either is right.',
+    theirs: /(NoSuchKey|PreconditionFailed)$/,
+    because:
+      'API, Error responses: where the target has no bucket and the source is not as it must be, either is right.',
   },
   {
     operations: ['DeleteObject'],
