@@ -6,11 +6,11 @@ const root = join(import.meta.dirname, '..');
 
 /** So many cases of each: a few seconds. */
 const selection: readonly (readonly [fuzzers: string, cases: number])[] = [
-  ['root-moto,mount-moto,root-s3proxy,mount-s3proxy', 12],
-  ['lists,versions', 20],
-  ['signatures,signatures-botocore,decoders', 1500],
-  ['wire', 300],
-  ['bodies', 1500],
+  ['root-moto,mount-moto,root-s3proxy,mount-s3proxy', 6],
+  ['lists,versions', 10],
+  ['signatures,signatures-botocore,decoders', 400],
+  ['wire', 150],
+  ['bodies', 500],
 ];
 
 const line = /^([\w-]+): (?:(\d+) cases in \d+ s, (\d+) violations|left out, .*)$/gm;
