@@ -1,3 +1,4 @@
+import type { Clock } from '../common/clock.ts';
 import type { CoordStore } from '../coord/store.ts';
 import { CoordError } from '../coord/store.ts';
 import { WatchedPrefix } from '../coord/watched-prefix.ts';
@@ -42,9 +43,10 @@ export class Credentials implements CredentialSource {
   }
 
   /** Rejects with `CoordError`: kind `corrupt` if a secret in the store does not open with this box's key. */
-  static async open(store: CoordStore, box: SecretBox, root: RootKey): Promise<Credentials> {
-    const users = await WatchedPrefix.open(store, usersPrefix, decodeUser, () => {});
+  static async open(clock: Clock, store: CoordStore, box: SecretBox, root: RootKey): Promise<Credentials> {
+    const users = await WatchedPrefix.open(clock, store, usersPrefix, decodeUser, () => {});
     const keys = await WatchedPrefix.open(
+      clock,
       store,
       keysPrefix,
       (value) => decodeKey(value, box),

@@ -54,7 +54,7 @@ post({ kind: 'listening', port: (await server.listen()).port });
 
 async function build(ownClock: Clock, ownLog: Log): Promise<S3Server> {
   const box = new SecretBox(random, Buffer.from(job.secrets.encryptionKey));
-  const credentials = await Credentials.open(mirror, box, job.secrets.root);
+  const credentials = await Credentials.open(ownClock, mirror, box, job.secrets.root);
   const { rootUser } = job;
   const mounts = await MountStore.open(ownClock, random, mirror, box, { rootUser });
   const tls = await openTls(ownClock);

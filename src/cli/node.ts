@@ -103,7 +103,7 @@ async function build(
 
   const box = new SecretBox(random, secrets.encryptionKey);
   const root = { userName: rootUser, ...secrets.root };
-  const credentials = opened.add(await Credentials.open(store, box, root), (part) => part.close());
+  const credentials = opened.add(await Credentials.open(clock, store, box, root), (part) => part.close());
   const users = new UserStore(clock, random, box, credentials);
   readiness.ready('the coordination store');
 

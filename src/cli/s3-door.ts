@@ -84,7 +84,7 @@ export async function openThreadedDoor(
   const handOver = await openHandOverPlace(facts.dataFolder, random);
   const inner = new HandOverServer(taker, handOver.path, settings['limits.header']);
   await inner.listen();
-  const feed = await MirrorFeed.open(facts.store, shared.board.changes);
+  const feed = await MirrorFeed.open(clock, facts.store, shared.board.changes);
   const closeInner = async () => {
     await feed.close();
     await inner.close();

@@ -8,6 +8,7 @@ interface Change {
 interface Watcher {
   readonly prefix: string;
   readonly onEvents: (events: readonly StoreEvent[]) => void;
+  readonly onReset: () => void;
   waiting: StoreEvent[];
   delivering: boolean;
   closed: boolean;
@@ -48,7 +49,7 @@ export class ChangeLog {
     onEvents: (events: readonly StoreEvent[]) => void,
     onReset: () => void,
   ): Watch {
-    const watcher: Watcher = { prefix, onEvents, waiting: [], delivering: false, closed: false };
+    const watcher: Watcher = { prefix, onEvents, onReset, waiting: [], delivering: false, closed: false };
     const watch: Watch = {
       close: async () => {
         watcher.closed = true;
@@ -68,6 +69,14 @@ export class ChangeLog {
     // The caller has its Watch in hand before the first event arrives.
     if (watcher.waiting.length > 0) queueMicrotask(() => deliver(watcher));
     return watch;
+  }
+
+  /** Nothing before `revision`, which may be an earlier one than the latest, can be watched any more: all watches are reset. */
+  forget(revision: number): void {
+    const watchers = [...this.watchers];
+    this.close();
+    this.forgottenRevision = revision;
+    for (const watcher of watchers) watcher.onReset();
   }
 
   close(): void {

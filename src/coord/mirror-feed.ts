@@ -1,4 +1,6 @@
-import type { CoordStore, Entry, StoreEvent, Watch } from './store.ts';
+import type { Clock } from '../common/clock.ts';
+import { Following } from './following.ts';
+import type { CoordStore, Entry, StoreEvent } from './store.ts';
 
 /** What a mirror is told. Plain data. */
 export interface MirrorUpdate {
@@ -19,25 +21,31 @@ export interface ChangeCount {
 }
 
 /**
- * Tells mirrors in other threads of each change of a store. A change is counted when the store delivers it to its watchers, which a
- * store in this process does before the call that makes the change returns: so whoever finds a mirror to have taken as many changes as
+ * Tells mirrors in other threads of each change of a store. A change is counted when the store delivers it to its watchers, which every
+ * store does before the call that makes the change returns: so whoever finds a mirror to have taken as many changes as
  * were counted sees every change that was answered before.
  */
 export class MirrorFeed {
   private readonly store: CoordStore;
   private readonly count: ChangeCount;
   private readonly mirrors = new Set<(update: MirrorUpdate) => void>();
-  private watch: Watch | undefined;
-  private closed = false;
+  private following: Following | undefined;
 
   private constructor(store: CoordStore, count: ChangeCount) {
     this.store = store;
     this.count = count;
   }
 
-  static async open(store: CoordStore, count: ChangeCount): Promise<MirrorFeed> {
+  static async open(clock: Clock, store: CoordStore, count: ChangeCount): Promise<MirrorFeed> {
     const feed = new MirrorFeed(store, count);
-    await feed.begin();
+    feed.following = await Following.open(clock, store, '', {
+      // Each mirror gets a list of its own, made when it joins.
+      onEntries: () => {},
+      onEvents: (events) => feed.tell(events),
+      // Until every mirror has all entries anew, none of them is as the store is.
+      onLost: () => void feed.count.add(),
+      onFollowing: () => feed.tellAll(),
+    });
     return feed;
   }
 
@@ -46,27 +54,12 @@ export class MirrorFeed {
     post: (update: MirrorUpdate) => void,
   ): Promise<{ readonly snapshot: MirrorUpdate; readonly leave: () => void }> {
     this.mirrors.add(post);
-    // Read first: the list below holds at least as many changes.
-    const count = this.count.read();
-    const { entries, revision } = await this.store.list('');
-    return { snapshot: { count, revision, entries }, leave: () => this.mirrors.delete(post) };
+    return { snapshot: await this.snapshot(), leave: () => this.mirrors.delete(post) };
   }
 
   async close(): Promise<void> {
-    this.closed = true;
     this.mirrors.clear();
-    await this.watch?.close();
-  }
-
-  private async begin(): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }> {
-    const { entries, revision } = await this.store.list('');
-    this.watch = await this.store.watch(
-      '',
-      revision,
-      (events) => this.tell(events),
-      () => void this.beginAgain(),
-    );
-    return { entries, revision };
+    await this.following?.close();
   }
 
   private tell(events: readonly StoreEvent[]): void {
@@ -77,11 +70,19 @@ export class MirrorFeed {
     for (const post of this.mirrors) post({ count, revision, events });
   }
 
-  /** Some changes are not known any more: until every mirror has all entries anew, none of them is as the store is. */
-  private async beginAgain(): Promise<void> {
-    const count = this.count.add();
-    const { entries, revision } = await this.begin();
-    if (this.closed) return this.watch?.close();
-    for (const post of this.mirrors) post({ count, revision, entries });
+  /**
+   * By a list that is made when changes are followed again: a change that was answered in between, when nobody waited for its
+   * delivery, is in it.
+   */
+  private async tellAll(): Promise<void> {
+    const update = await this.snapshot();
+    for (const post of this.mirrors) post(update);
+  }
+
+  private async snapshot(): Promise<MirrorUpdate & { readonly entries: readonly Entry[] }> {
+    // Read first: the list holds at least as many changes.
+    const count = this.count.read();
+    const { entries, revision } = await this.store.list('');
+    return { count, revision, entries };
   }
 }

@@ -26,6 +26,11 @@ export class MirrorStore implements CoordStore {
 
   /** Takes in what the feed sent; watchers have been called when it returns. */
   take(update: MirrorUpdate): void {
+    if (update.entries && update.revision < this.latest) {
+      this.goBack(update.entries, update.revision);
+      this.taken = update.count;
+      return;
+    }
     for (const event of update.entries ? this.difference(update) : (update.events ?? [])) this.apply(event);
     this.latest = Math.max(this.latest, update.revision);
     this.taken = update.count;
@@ -63,6 +68,14 @@ export class MirrorStore implements CoordStore {
 
   async close(): Promise<void> {
     this.log.close();
+  }
+
+  /** The store was restored from an older copy: its revisions say nothing about what is here. */
+  private goBack(entries: readonly Entry[], revision: number): void {
+    this.entries.clear();
+    for (const entry of entries) this.entries.set(entry.key, entry);
+    this.latest = revision;
+    this.log.forget(revision);
   }
 
   /** What came twice, with the snapshot and as an event, is passed over. */

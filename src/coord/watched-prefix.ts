@@ -1,4 +1,6 @@
-import type { CoordStore, StoreEvent, Watch } from './store.ts';
+import type { Clock } from '../common/clock.ts';
+import { Following } from './following.ts';
+import type { CoordStore, Entry, StoreEvent } from './store.ts';
 
 /** A row of a `WatchedPrefix`: the value of `undefined` stands for a deletion that the watch has not delivered yet. */
 interface Row<T> {
@@ -16,8 +18,9 @@ export class WatchedPrefix<T> {
   private readonly decode: (value: string) => T;
   private readonly onChange: () => void;
   private rows = new Map<string, Row<T>>();
-  private watch: Watch | undefined;
-  private closed = false;
+  /** While everything is listed again: what this process has written meanwhile, which the list may not know of. */
+  private ownMeanwhile: Map<string, Row<T>> | undefined;
+  private following: Following | undefined;
 
   private constructor(store: CoordStore, prefix: string, decode: (value: string) => T, onChange: () => void) {
     this.store = store;
@@ -28,13 +31,20 @@ export class WatchedPrefix<T> {
 
   /** `onChange` is called after each change was taken in, and not for what was there at the beginning. */
   static async open<T>(
+    clock: Clock,
     store: CoordStore,
     prefix: string,
     decode: (value: string) => T,
     onChange: () => void,
   ): Promise<WatchedPrefix<T>> {
     const watched = new WatchedPrefix(store, prefix, decode, onChange);
-    await watched.begin();
+    watched.following = await Following.open(clock, store, prefix, {
+      onEntries: (entries, revision) => watched.begin(entries, revision),
+      onEvents: (events) => watched.takeAll(events),
+      onLost: () => {
+        watched.ownMeanwhile ??= new Map();
+      },
+    });
     return watched;
   }
 
@@ -65,7 +75,9 @@ export class WatchedPrefix<T> {
     const key = this.prefix + name;
     const revision = await this.store.putIf(key, value, expected);
     if (revision === undefined) return false;
-    if (this.take(key, revision, this.decode(value))) this.onChange();
+    const decoded = this.decode(value);
+    this.ownMeanwhile?.set(key, { revision, value: decoded });
+    if (this.take(key, revision, decoded)) this.onChange();
     return true;
   }
 
@@ -75,6 +87,7 @@ export class WatchedPrefix<T> {
     if (!(await this.store.deleteIf(key, { revision }))) return false;
     // The deletion's own revision is not known, but it is above that of the entry: a late event about the entry is passed by.
     const row = this.rows.get(key);
+    this.ownMeanwhile?.set(key, { revision, value: undefined });
     if (row?.value !== undefined && row.revision <= revision) {
       this.rows.set(key, { revision, value: undefined });
       this.onChange();
@@ -83,28 +96,25 @@ export class WatchedPrefix<T> {
   }
 
   async close(): Promise<void> {
-    this.closed = true;
-    await this.watch?.close();
+    await this.following?.close();
   }
 
-  private async begin(): Promise<void> {
-    const { entries, revision } = await this.store.list(this.prefix);
-    this.rows = new Map(
-      entries.map((entry) => [entry.key, { revision: entry.revision, value: this.decode(entry.value) }]),
+  /** At first, and again after changes were lost: the old rows stand until then. */
+  private begin(entries: readonly Entry[], listRevision: number): void {
+    const rows = new Map<string, Row<T>>(
+      entries.map(({ key, revision, value }) => [key, { revision, value: this.decode(value) }]),
     );
-    this.watch = await this.store.watch(
-      this.prefix,
-      revision,
-      (events) => this.takeAll(events),
-      () => void this.beginAgain(),
-    );
-  }
-
-  /** After a reset: everything is read again. The old rows stand until then. */
-  private async beginAgain(): Promise<void> {
-    if (this.closed) return;
-    await this.begin();
-    if (this.closed) await this.watch?.close();
+    for (const [key, own] of this.ownMeanwhile ?? []) {
+      const listed = rows.get(key);
+      const isNewer =
+        own.value === undefined
+          ? listed !== undefined && listed.revision <= own.revision
+          : own.revision > listRevision;
+      if (isNewer) rows.set(key, own);
+    }
+    this.rows = rows;
+    if (this.ownMeanwhile === undefined) return;
+    this.ownMeanwhile = undefined;
     this.onChange();
   }
 

@@ -32,7 +32,11 @@ export class BucketStore {
     onChange: () => void = () => {},
   ): Promise<BucketStore> {
     const decode = (value: string) => Object.freeze(JSON.parse(value) as BucketRecord);
-    return new BucketStore(clock, random, await WatchedPrefix.open(store, keyPrefix, decode, onChange));
+    return new BucketStore(
+      clock,
+      random,
+      await WatchedPrefix.open(clock, store, keyPrefix, decode, onChange),
+    );
   }
 
   get(name: string): BucketRecord | undefined {

@@ -77,7 +77,7 @@ export class MountStore {
     const changed = () => opened?.refresh();
     const buckets = await BucketStore.open(clock, random, store, changed);
     const decode = (value: string) => Object.freeze(JSON.parse(value) as StoredMount);
-    const rows = await WatchedPrefix.open(store, keyPrefix, decode, changed);
+    const rows = await WatchedPrefix.open(clock, store, keyPrefix, decode, changed);
     opened = new MountStore(clock, random, sealer, buckets, rows, settings);
     return opened;
   }

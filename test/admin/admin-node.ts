@@ -71,7 +71,7 @@ export class AdminNode {
     this.rootFolder = await mkdtemp(join(tmpdir(), 'forebay-admin-root-'));
     const store = createMemoryStore(systemClock, systemRandom);
     const box = new SecretBox(systemRandom, Buffer.alloc(32, 1));
-    const credentials = await Credentials.open(store, box, root);
+    const credentials = await Credentials.open(systemClock, store, box, root);
     this.users = new UserStore(systemClock, systemRandom, box, credentials);
     this.mounts = await MountStore.open(systemClock, systemRandom, store, box, { rootUser: 'root' });
     this.server.open({

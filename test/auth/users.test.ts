@@ -17,7 +17,7 @@ const box = new SecretBox(systemRandom, Buffer.alloc(32, 7));
 
 /** A node's view of the users in a store. */
 async function node(store: CoordStore): Promise<{ credentials: Credentials; users: UserStore }> {
-  const credentials = await Credentials.open(store, box, root);
+  const credentials = await Credentials.open(systemClock, store, box, root);
   return { credentials, users: new UserStore(systemClock, systemRandom, box, credentials) };
 }
 
@@ -221,7 +221,7 @@ describe('access keys', () => {
     const { store, users } = await oneNode();
     await users.createUser('ann', { policy: 'readonly', accessKeyId: 'sealed-elsewhere' });
     const otherBox = new SecretBox(systemRandom, Buffer.alloc(32, 8));
-    await expect(Credentials.open(store, otherBox, root)).rejects.toMatchObject({
+    await expect(Credentials.open(systemClock, store, otherBox, root)).rejects.toMatchObject({
       kind: 'corrupt',
       message: expect.stringContaining('sealed-elsewhere'),
     });

@@ -29,7 +29,7 @@ test('a mirror holds what the store holds, and its watchers hear of each change 
   const store = createMemoryStore(systemClock, systemRandom);
   await fill(store, ['a/1', 'a/2', 'b/1']);
   const board = ThreadBoard.create(2);
-  const feed = await MirrorFeed.open(store, board.changes);
+  const feed = await MirrorFeed.open(systemClock, store, board.changes);
   const wire = new Wire();
   const { snapshot } = await feed.join(wire.post);
   const mirror = new MirrorStore(structuredClone(snapshot));
@@ -56,7 +56,7 @@ test('a mirror holds what the store holds, and its watchers hear of each change 
 test('a change is counted before the call that makes it returns', async () => {
   const store = createMemoryStore(systemClock, systemRandom);
   const board = ThreadBoard.create(2);
-  const feed = await MirrorFeed.open(store, board.changes);
+  const feed = await MirrorFeed.open(systemClock, store, board.changes);
   const before = board.changes.read();
   const put = store.putIf('key', 'value', 'any');
   expect(board.changes.read()).toBe(before + 1);
@@ -69,7 +69,7 @@ test('a change is counted before the call that makes it returns', async () => {
 test('what came with the snapshot and again as a change is taken once', async () => {
   const store = createMemoryStore(systemClock, systemRandom);
   const board = ThreadBoard.create(2);
-  const feed = await MirrorFeed.open(store, board.changes);
+  const feed = await MirrorFeed.open(systemClock, store, board.changes);
   const wire = new Wire();
   const joining = feed.join(wire.post);
   await fill(store, ['a', 'b']);
@@ -125,7 +125,7 @@ test('a deletion that a reset watch has missed reaches a mirror, also where noth
       return store.watch(prefix, fromRevision, (events) => !isCut && onEvents(events), onReset);
     },
   };
-  const feed = await MirrorFeed.open(watched as CoordStore, board.changes);
+  const feed = await MirrorFeed.open(systemClock, watched as CoordStore, board.changes);
   const wire = new Wire();
   const mirror = new MirrorStore((await feed.join(wire.post)).snapshot);
   isCut = true;

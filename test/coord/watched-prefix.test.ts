@@ -5,7 +5,8 @@ import type { CoordStore, StoreEvent } from '../../src/coord/store.ts';
 import { WatchedPrefix } from '../../src/coord/watched-prefix.ts';
 import { FakeClock } from './fake-clock.ts';
 
-const memory = () => createMemoryStore(new FakeClock(), systemRandom);
+const clock = new FakeClock();
+const memory = () => createMemoryStore(clock, systemRandom);
 
 /** Holds back what watches deliver until `release`, as a store across a network does. */
 function delayed(store: CoordStore) {
@@ -38,7 +39,7 @@ test('what was there at first, and what others change, is seen', async () => {
   const store = memory();
   await store.putIf('p/a', '1', 'any');
   let changes = 0;
-  const watched = await WatchedPrefix.open(store, 'p/', Number, () => changes++);
+  const watched = await WatchedPrefix.open(clock, store, 'p/', Number, () => changes++);
   expect(watched.get('a')).toBe(1);
   await store.putIf('p/b', '2', 'any');
   await store.putIf('q/c', '3', 'any');
@@ -50,7 +51,7 @@ test('what was there at first, and what others change, is seen', async () => {
 test('own changes are seen when they return, however late the watch is, and late events change nothing back', async () => {
   const { wrapped, release } = delayed(memory());
   const seen: (number | undefined)[] = [];
-  const watched: WatchedPrefix<number> = await WatchedPrefix.open(wrapped, 'p/', Number, () => {
+  const watched: WatchedPrefix<number> = await WatchedPrefix.open(clock, wrapped, 'p/', Number, () => {
     seen.push(watched.get('a'));
   });
   expect(await watched.put('a', '1', 'absent')).toBe(true);
@@ -73,7 +74,7 @@ test('own changes are seen when they return, however late the watch is, and late
 test('after a reset everything is read again', async () => {
   const { wrapped, reset } = delayed(memory());
   let changes = 0;
-  const watched = await WatchedPrefix.open(wrapped, 'p/', Number, () => changes++);
+  const watched = await WatchedPrefix.open(clock, wrapped, 'p/', Number, () => changes++);
   await wrapped.putIf('p/a', '7', 'any');
   expect(watched.get('a')).toBeUndefined();
   reset();

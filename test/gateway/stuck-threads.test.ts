@@ -21,7 +21,7 @@ test('a thread that hangs does not count as running, and is started again', asyn
   const forgotten: number[] = [];
   const parts = {
     board,
-    feed: await MirrorFeed.open(store, board.changes),
+    feed: await MirrorFeed.open(systemClock, store, board.changes),
     lines: () => {},
     forget: (thread: number) => void forgotten.push(thread),
   };
