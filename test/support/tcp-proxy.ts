@@ -1,15 +1,22 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
+interface Connection {
+  readonly client: Socket;
+  readonly target: Socket;
+  /** No byte gets through this one any more, and nobody is told. */
+  stuck: boolean;
+}
+
 /** Stands between two programs, on a port of its own on loopback, and does to their connections what networks do. */
 export class TcpProxy {
   /** Connections that were opened so far. */
   opened = 0;
   private readonly server: Server;
   private readonly targetPort: number;
-  private readonly sockets = new Set<Socket>();
+  private readonly connections: Connection[] = [];
   private readonly held: (() => void)[] = [];
-  private silent = false;
+  private silent: 'not' | 'both ways' | 'answers' = 'not';
   private refusing = false;
   private delayMs = 0;
 
@@ -29,9 +36,17 @@ export class TcpProxy {
     return (this.server.address() as AddressInfo).port;
   }
 
+  /** Connections that are open. */
+  get open(): number {
+    return this.connections.length;
+  }
+
   /** Ends what is open. */
   cut(): void {
-    for (const socket of this.sockets) socket.resetAndDestroy();
+    for (const { client, target } of [...this.connections]) {
+      client.resetAndDestroy();
+      target.destroy();
+    }
   }
 
   /** Ends what is open, and what is opened until `mend`. */
@@ -40,9 +55,23 @@ export class TcpProxy {
     this.cut();
   }
 
-  /** From now on no byte gets through, either way, and nobody is told: half open. What was sent meanwhile comes with `mend`, unless the connection was cut. */
-  silence(): void {
-    this.silent = true;
+  /**
+   * From now on no byte gets through, or none of the answers, and nobody is told: half open. What was sent meanwhile comes with `mend`,
+   * unless the connection is gone by then.
+   */
+  silence(which: 'both ways' | 'answers' = 'both ways'): void {
+    this.silent = which;
+  }
+
+  /** What is open now falls silent for ever; what is opened from now on works. */
+  stick(): void {
+    for (const connection of this.connections) connection.stuck = true;
+  }
+
+  /** The connection that was opened last falls silent for ever. */
+  stickLast(): void {
+    const last = this.connections.at(-1);
+    if (last) last.stuck = true;
   }
 
   /** Every byte comes so much later. */
@@ -52,7 +81,7 @@ export class TcpProxy {
 
   mend(): void {
     this.refusing = false;
-    this.silent = false;
+    this.silent = 'not';
     this.delayMs = 0;
     for (const pass of this.held.splice(0)) pass();
   }
@@ -69,25 +98,31 @@ export class TcpProxy {
       return;
     }
     this.opened += 1;
-    const target = connect(this.targetPort, '127.0.0.1');
-    for (const [from, to] of [
+    const connection = { client, target: connect(this.targetPort, '127.0.0.1'), stuck: false };
+    const { target } = connection;
+    this.connections.push(connection);
+    client.on('data', (chunk) => this.pass(connection, 'request', () => target.write(chunk)));
+    target.on('data', (chunk) => this.pass(connection, 'answer', () => client.write(chunk)));
+    client.on('end', () => this.pass(connection, 'request', () => target.end()));
+    target.on('end', () => this.pass(connection, 'answer', () => client.end()));
+    for (const [socket, other] of [
       [client, target],
       [target, client],
     ] as const) {
-      this.sockets.add(from);
-      from.on('data', (chunk) => this.pass(() => to.write(chunk)));
-      from.on('end', () => this.pass(() => to.end()));
       // The other side sees the connection close, which is all there is to tell.
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        this.sockets.delete(from);
-        to.destroy();
+      socket.on('error', () => other.destroy());
+      socket.on('close', () => {
+        other.destroy();
+        const index = this.connections.indexOf(connection);
+        if (index >= 0) this.connections.splice(index, 1);
       });
     }
   }
 
-  private pass(work: () => void): void {
-    if (this.silent) this.held.push(work);
+  private pass(connection: Connection, way: 'request' | 'answer', work: () => void): void {
+    if (connection.stuck) return;
+    const isHeld = this.silent === 'both ways' || (this.silent === 'answers' && way === 'answer');
+    if (isHeld) this.held.push(work);
     else if (this.delayMs > 0) setTimeout(work, this.delayMs);
     else work();
   }
