@@ -22,12 +22,15 @@ async function copySource(): Promise<void> {
   for (const part of [...folders, 'package.json', 'package-lock.json', 'jest.config.js', 'LICENSE']) {
     await cp(join(root, part), join(copy, part), { recursive: true });
   }
+  // What tests lay below `.cache` for themselves is not fetched again for each defect.
+  await mkdir(join(root, '.cache', 'debian'), { recursive: true });
+  await mkdir(join(copy, '.cache'), { recursive: true });
+  await symlink(join(root, '.cache', 'debian'), join(copy, '.cache', 'debian'));
 }
 
 /** What fuzzers start in the copy runs on the packages that are installed here. */
 async function linkInstalled(): Promise<void> {
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
-  await mkdir(join(copy, '.cache'), { recursive: true });
   for (const name of ['venv', 'venv-moto', 's3proxy']) {
     await symlink(join(root, '.cache', name), join(copy, '.cache', name));
   }

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
 import { plantedAccessDefects } from './planted-access-defects.ts';
 import { plantedAdmissionDefects } from './planted-admission-defects.ts';
+import { plantedEtcdDefects } from './planted-etcd-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
@@ -192,5 +193,6 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedThreadDefects,
   ...plantedSoakDefects,
   ...plantedVersionDefects,
+  ...plantedEtcdDefects,
   ...plantedFuzzDefects,
 ];

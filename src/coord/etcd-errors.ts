@@ -22,12 +22,14 @@ export type EtcdFault =
   | 'other';
 
 export function faultOf(error: unknown): EtcdFault {
+  const message = messageOf(error);
   if (error instanceof EtcdLeaseInvalidError) return 'lease-gone';
   if (error instanceof EtcdPermissionDeniedError || error instanceof EtcdAuthenticationFailedError)
     return 'refused';
+  if (/etcdserver: user name is empty/.test(message)) return 'refused';
   if (error instanceof GRPCOutOfRangeError) return 'compacted';
   if (error instanceof GRPCResourceExhastedError) return 'too-large';
-  return isOwnWord(messageOf(error)) ? 'other' : 'connection';
+  return isOwnWord(message) ? 'other' : 'connection';
 }
 
 /** etcd's own words, but for those by which a member says that it cannot decide anything at the moment. */
@@ -43,6 +45,10 @@ function isOwnWord(message: string): boolean {
 /** Whether the request certainly never left this process, so that a write may be tried again. */
 export function wasNeverSent(error: unknown): boolean {
   return /No connection established|ECONNREFUSED/.test(messageOf(error));
+}
+
+export function isOutOfTime(error: unknown): boolean {
+  return /DEADLINE_EXCEEDED|no answer within/.test(messageOf(error));
 }
 
 export function unavailable(doing: string, cause: unknown): CoordError {

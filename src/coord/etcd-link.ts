@@ -1,7 +1,8 @@
-import { Etcd3, type IDuplexStream, type IOptions, type IWatchRequest, type IWatchResponse } from 'etcd3';
+import type { Etcd3, IDuplexStream, IOptions, IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
-import { faultOf, unavailable, wasNeverSent } from './etcd-errors.ts';
+import { EtcdClient } from './etcd-client.ts';
+import { faultOf, isOutOfTime, unavailable, wasNeverSent } from './etcd-errors.ts';
 import { CoordError } from './store.ts';
 
 export interface EtcdLinkSettings {
@@ -98,6 +99,7 @@ export class EtcdLink {
     mayRepeat: (error: unknown) => boolean,
   ): Promise<T> {
     const untilMs = this.clock.monotonicMs() + timeoutMs;
+    let telling: unknown;
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       const etcd = this.connected();
       const remainingMs = Math.max(1, untilMs - this.clock.monotonicMs());
@@ -108,8 +110,10 @@ export class EtcdLink {
         if (this.isClosed) throw this.ended.signal.reason;
         if (faultOf(error) !== 'connection') throw error;
         this.drop(etcd);
+        // That the last try had too little time says less than what came of the one before.
+        if (telling === undefined || !isOutOfTime(error)) telling = error;
         const isLast = this.clock.monotonicMs() + pauseMs >= untilMs;
-        if (isLast || !mayRepeat(error)) throw unavailable(doing, error);
+        if (isLast || !mayRepeat(error)) throw unavailable(doing, telling);
       }
       await this.within(timeoutMs, this.clock.sleep(pauseMs * (0.5 + this.random.next())));
     }
@@ -141,7 +145,7 @@ export class EtcdLink {
   private connect(): Etcd3 {
     const { endpoints, tls, user, timeoutMs } = this.settings;
     const endpoint = endpoints[this.next % endpoints.length] ?? '';
-    return new Etcd3({
+    return new EtcdClient({
       hosts: endpoint,
       credentials: endpoint.startsWith('https:') ? credentialsOf(tls) : undefined,
       auth: user && {

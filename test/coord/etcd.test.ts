@@ -43,4 +43,38 @@ await describeOverEtcd('over etcd', (program) => {
     await one.close();
     await other.close();
   });
+
+  test('a list of several pages shows one moment', async () => {
+    const [store, other] = [open({ clusterName: 'pages' }), open({ clusterName: 'pages' })];
+    await Promise.all(Array.from({ length: 600 }, (_, i) => store.putIf(`m/${i}`, 'x', 'any')));
+    let done = false;
+    const writer = (async () => {
+      for (let i = 1; !done; i++) {
+        await other.putIf('a', String(i), 'any');
+        await other.putIf('z', String(i), 'any');
+      }
+    })();
+    for (let i = 0; i < 40; i++) {
+      const { entries } = await store.list('');
+      const [first, last] = [entries[0], entries.at(-1)];
+      if (first?.key !== 'a' || last?.key !== 'z') continue;
+      expect(entries).toHaveLength(602);
+      // The one is always written before the other.
+      expect([0, 1]).toContain(Number(first.value) - Number(last.value));
+    }
+    done = true;
+    await writer;
+    await store.close();
+    await other.close();
+  });
+
+  test('values that are together longer than an answer may be are listed all the same', async () => {
+    const store = open();
+    for (let i = 10; i < 30; i++) await store.putIf(`v/${i}`, String(i).repeat(500_000), 'any');
+    const { entries } = await store.list('v/');
+    expect(entries.map(({ key, value }) => [key, value.length])).toEqual(
+      Array.from({ length: 20 }, (_, i) => [`v/${i + 10}`, 1_000_000]),
+    );
+    await store.close();
+  });
 });

@@ -70,7 +70,7 @@ export class EtcdServer {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.place.port}`;
+    return urlOf(this.place);
   }
 
   /** What it kept stays. */
@@ -99,8 +99,13 @@ export class EtcdServer {
   }
 }
 
-async function launch({ program, folder, port, more }: EtcdPlace): Promise<ChildProcess> {
-  const url = `${more.includes('--cert-file') ? 'https' : 'http'}://127.0.0.1:${port}`;
+function urlOf({ port, more }: EtcdPlace): string {
+  return `${more.includes('--cert-file') ? 'https' : 'http'}://127.0.0.1:${port}`;
+}
+
+async function launch(place: EtcdPlace): Promise<ChildProcess> {
+  const { program, folder, port, more } = place;
+  const url = urlOf(place);
   const child = spawn(
     program,
     [
