@@ -2,6 +2,7 @@
 import { plantedAccessDefects } from './planted-access-defects.ts';
 import { plantedAdmissionDefects } from './planted-admission-defects.ts';
 import { plantedEtcdDefects } from './planted-etcd-defects.ts';
+import { plantedEvasionDefects } from './planted-evasion-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
@@ -185,6 +186,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   },
   ...plantedS3Defects,
   ...plantedAccessDefects,
+  ...plantedEvasionDefects,
   ...plantedSurfaceDefects,
   ...plantedFreshnessDefects,
   ...plantedAdmissionDefects,

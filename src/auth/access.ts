@@ -29,6 +29,7 @@ export type AccessRule =
   | 'policy-allows'
   | 'acl-allows'
   | 'bucket-of-another'
+  | 'policy-is-its-owners'
   | 'no-such-bucket';
 
 /** `object`: the gate decides once the object is known. */
@@ -50,11 +51,21 @@ export interface AccessQuestion {
 const reads = /^s3:(Get|List|Head)/;
 /** What only a user can be said to own or make. */
 const ofUsers: ReadonlySet<string> = new Set(['s3:ListAllMyBuckets', 's3:CreateBucket']);
-/** Whoever could lock themselves out of these could not undo it. */
-const ownPolicyActions: ReadonlySet<string> = new Set([
-  's3:GetBucketPolicy',
-  's3:PutBucketPolicy',
-  's3:DeleteBucketPolicy',
+/**
+ * Whoever could lock themselves out of these could not undo it; and of nobody else may a policy say that he may replace it (S3 API
+ * Reference, PutBucketPolicy). By action their method.
+ */
+const ownPolicyActions: ReadonlyMap<string, string> = new Map([
+  ['s3:GetBucketPolicy', 'GET'],
+  ['s3:PutBucketPolicy', 'PUT'],
+  ['s3:DeleteBucketPolicy', 'DELETE'],
+]);
+/** What conditions say of a list. */
+const ofLists: ReadonlySet<string> = new Set(['s3:delimiter', 's3:max-keys', 's3:versionid']);
+/** What needs the right to read the object beside its own (S3 API Reference, GetObjectAttributes). */
+const readsToo: ReadonlyMap<string, string> = new Map([
+  ['s3:GetObjectAttributes', 's3:GetObject'],
+  ['s3:GetObjectVersionAttributes', 's3:GetObjectVersion'],
 ]);
 
 /**
@@ -75,12 +86,21 @@ export class AccessControl {
     if (decision.rule === 'no-such-bucket' && bucketName !== undefined) {
       throw new S3Error('NoSuchBucket', { extra: { BucketName: bucketName } });
     }
+    if (decision.rule === 'policy-is-its-owners') {
+      const Method = ownPolicyActions.get(question.action) ?? '';
+      throw new S3Error('MethodNotAllowed', { extra: { Method, ResourceType: 'BUCKETPOLICY' } });
+    }
     throw new S3Error('AccessDenied');
   }
 
   /** Whether what is allowed on an object may depend on the tags that it has. */
   asksForTags(bucket: GuardedBucket): boolean {
     return this.#policyOf(bucket)?.asksForTags ?? false;
+  }
+
+  /** Whether what is allowed may depend on the tags that a request gives an object. */
+  asksForNewTags(bucket: GuardedBucket): boolean {
+    return this.#policyOf(bucket)?.asksForNewTags ?? false;
   }
 
   /** AccessDenied where the bucket's policy denies it. Whether anything allows it is not asked. */
@@ -126,7 +146,9 @@ export class AccessControl {
       return { effect: 'object', gate: new ObjectGate(identity, bucket, permission, isAllowed, mayList) };
     }
     if (isOwner) return allow('owner-may');
-    if (verdict === 'allow') return allow('policy-allows');
+    if (verdict === 'allow') {
+      return ownPolicyActions.has(action) ? deny('policy-is-its-owners') : allow('policy-allows');
+    }
     const wanted = bucketPermissions.get(action);
     const { access } = bucket;
     const isOpen =
@@ -137,11 +159,24 @@ export class AccessControl {
   }
 
   #mayList(question: AccessQuestion): boolean {
-    const about = { ...question, action: 's3:ListBucket', key: undefined };
+    // A list that would show whether there is such a key; what the request says of lists is not about one.
+    const values: AccessQuestion['values'] = (asked) => {
+      if (asked.name === 's3:prefix') return question.key === undefined ? undefined : [question.key];
+      return ofLists.has(asked.name) ? undefined : question.values(asked);
+    };
+    const about = { ...question, action: 's3:ListBucket', key: undefined, values };
     return this.decide(about).effect === 'allow';
   }
 
-  #ask({ identity, action, key, values }: AccessQuestion, bucket: GuardedBucket): Verdict {
+  #ask(question: AccessQuestion, bucket: GuardedBucket): Verdict {
+    const verdict = this.#askOnce(question, bucket);
+    const besides = readsToo.get(question.action);
+    if (besides === undefined || verdict === 'deny') return verdict;
+    const reading = this.#askOnce({ ...question, action: besides }, bucket);
+    return reading === 'allow' ? verdict : reading;
+  }
+
+  #askOnce({ identity, action, key, values }: AccessQuestion, bucket: GuardedBucket): Verdict {
     const policy = this.#policyOf(bucket);
     if (policy === undefined) return 'neither';
     const user = identity.policy === 'anonymous' ? undefined : identity.userName;

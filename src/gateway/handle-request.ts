@@ -52,7 +52,7 @@ const operationsHere: ReadonlySet<string> = new Set(['GetObject', 'HeadObject'])
 const errorsHere: ReadonlySet<string> = new Set(['NotModified', 'PreconditionFailed', 'InvalidRange']);
 
 /** What shows the version that it reads to the call's gate by itself; for every other operation it is looked up and shown before. */
-const asksGate: ReadonlySet<string> = new Set(['GetObject', 'HeadObject']);
+const asksGate: ReadonlySet<string> = new Set(['GetObject', 'HeadObject', 'GetObjectAcl', 'PutObjectAcl']);
 
 const handedOver: WriteOutcome = { kind: 'handed-over' };
 
@@ -92,7 +92,7 @@ export class RequestPipeline implements RequestTaker {
     this.#accounts = new RequestAccounts(clock, metrics, new AccessLog(clock, log, lines));
     metrics.showInFlight(() => this.#inFlight);
     this.#authenticator = authenticator;
-    this.#doorkeeper = new Doorkeeper(clock, buckets, settings.scheme === 'https');
+    this.#doorkeeper = new Doorkeeper(clock, buckets, settings);
     this.#isUser = (name) => authenticator.hasUser(name);
     this.#buckets = buckets;
     this.#service = service;

@@ -34,6 +34,8 @@ export class RequestCall implements Call, Visitor {
   readonly isUser: (name: string) => boolean;
   /** Set by `check`. */
   gate: ObjectGate | undefined = undefined;
+  /** Set by `check`. */
+  operation: string | undefined = undefined;
   readonly #doorkeeper: Doorkeeper;
   readonly #buckets: BucketLookup;
   readonly #body: IncomingBody;
@@ -94,18 +96,22 @@ export class RequestCall implements Call, Visitor {
    * Throws, or rejects, unless the request may do what its route says; leaves in `gate` what is to be asked yet. Undefined where it is
    * decided at once.
    */
-  check({ action, asksEachKey }: Route): Promise<void> | undefined {
-    const { bucket, key } = this.request;
-    if (action === undefined) {
-      if (this.caller.policy === 'anonymous') throw new S3Error('AccessDenied');
+  check({ operation, action, asksOfBody }: Route): Promise<void> | undefined {
+    const { bucket, key, query } = this.request;
+    this.operation = operation;
+    if (this.caller.policy === 'anonymous') refuseAnybody(operation, action);
+    if (action === undefined) return undefined;
+    if (bucket !== undefined && asksOfBody !== undefined && this.#dependsOnBody(bucket, asksOfBody)) {
+      this.#doorkeeper.checkOwner(this, bucket);
       return undefined;
     }
-    // Whom a policy lets do something to some keys can be told for each of them only.
-    if (asksEachKey && bucket !== undefined && this.#buckets.get(bucket)?.access?.policy !== undefined) {
-      return undefined;
-    }
-    const wanted = actionFor(action, this.request);
-    const errand: Errand = { action: wanted, bucket, key, ownerHeader: 'x-amz-expected-bucket-owner' };
+    const errand: Errand = {
+      action: actionFor(action, this.request),
+      bucket,
+      key,
+      ownerHeader: 'x-amz-expected-bucket-owner',
+      versionId: query.size > 0 ? query.get('versionId') : undefined,
+    };
     if (bucket !== undefined && key !== undefined && this.#doorkeeper.asksForTags(bucket)) {
       if (!this.#reachesStorage) throw new S3Error('NotImplemented');
       return this.#checkWithTags(errand, { bucket, key });
@@ -119,16 +125,24 @@ export class RequestCall implements Call, Visitor {
     bucket: BucketName,
     key?: ObjectKey,
     versionId?: string,
+    newTags?: readonly Tag[],
   ): Promise<(meta: ObjectMeta) => void> {
     const isSource = action.startsWith('s3:Get');
     const ownerHeader = isSource ? 'x-amz-source-expected-bucket-owner' : 'x-amz-expected-bucket-owner';
     const tags = key === undefined ? undefined : await this.#tagsOf({ bucket, key, versionId });
-    const gate = this.#doorkeeper.admit(this, { action, bucket, key, ownerHeader, tags });
+    const errand = { action, bucket, key, ownerHeader, versionId, tags, newTags } as const;
+    const gate = this.#doorkeeper.admit(this, errand);
     if (gate === undefined) return admitAll;
     // Whether there is one at all is told here to those only who may know.
     const asked = { gate, versionId, signal: this.signal };
     if (key !== undefined) await this.service.headObject({ bucket, key }, asked);
     return (meta) => gate.admit(meta);
+  }
+
+  /** Whom a policy lets do something to some keys, or with some tags, can be told for each of them only. */
+  #dependsOnBody(bucket: BucketName, asked: 'keys' | 'tags'): boolean {
+    if (asked === 'tags') return this.#doorkeeper.asksForNewTags(bucket);
+    return this.#buckets.get(bucket)?.access?.policy !== undefined;
   }
 
   async #checkWithTags(errand: Errand, ref: ObjectRef): Promise<void> {
@@ -157,6 +171,19 @@ const noTags: ReadonlySet<string> = new Set([
   'NotImplemented',
   'MethodNotAllowed',
 ]);
+
+/** What S3 keeps from everybody who does not sign, whatever policies and ACLs say. */
+const notForAnybody: ReadonlyMap<string, string> = new Map([
+  ['CopyObject', 'Anonymous users cannot copy objects.  Please authenticate.'],
+  ['UploadPartCopy', 'Anonymous users cannot copy objects.  Please authenticate.'],
+  ['CreateMultipartUpload', 'Anonymous users cannot initiate multipart uploads.  Please authenticate.'],
+]);
+
+/** AccessDenied. */
+function refuseAnybody(operation: string, action: string | undefined): void {
+  const message = notForAnybody.get(operation);
+  if (message !== undefined || action === undefined) throw new S3Error('AccessDenied', { message });
+}
 
 function admitAll(): void {
   // Nothing is left to be asked.

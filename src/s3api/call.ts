@@ -1,7 +1,7 @@
 import type { ObjectAccess } from '../common/access-control.ts';
 import type { AtOnce } from '../common/at-once.ts';
 import type { ByteText } from '../common/byte-text.ts';
-import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
+import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { S3Error } from './errors.ts';
 import type { BucketName, ObjectKey } from './names.ts';
 import type { Identity, ObjectService, ReadGate } from './service.ts';
@@ -42,13 +42,14 @@ export interface Call {
   text(limitBytes: number): Promise<string>;
   /**
    * Rejects with AccessDenied or NoSuchBucket unless the caller may do `action` there too (for copy sources and lists of keys). What it
-   * returns is to be called with each version that is read, and throws AccessDenied.
+   * returns is to be called with each version that is read, and throws AccessDenied. `newTags`: those that the body gives the object.
    */
   authorise(
     action: string,
     bucket: BucketName,
     key?: ObjectKey,
     versionId?: string,
+    newTags?: readonly Tag[],
   ): Promise<(meta: ObjectMeta) => void>;
   /** Whom a version that the request reads has to be shown to first; undefined: the caller may read any. */
   readonly gate: ReadGate | undefined;
@@ -85,8 +86,8 @@ export interface Route {
   readonly header?: string;
   /** The IAM action to authorise on the bucket or object; undefined where authentication is enough (ListBuckets). */
   readonly action?: string;
-  /** The handler authorises the action for each key that the body names. */
-  readonly asksEachKey?: true;
+  /** The handler authorises the action for each key that the body names, or with the tags that it holds. */
+  readonly asksOfBody?: 'keys' | 'tags';
   /** True if the operation changes something. */
   readonly writes: boolean;
   readonly handler: Operation;

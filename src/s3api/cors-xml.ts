@@ -1,5 +1,6 @@
 import type { CorsRule } from '../common/access-control.ts';
 import { S3Error } from './errors.ts';
+import { isHeaderName } from './headers.ts';
 import { element, optionalElement, rootElement, textElement } from './xml.ts';
 import { parseXml, type XmlElement } from './xml-reader.ts';
 
@@ -74,10 +75,14 @@ function refuseWildcards(name: string, patterns: readonly string[]): void {
 
 function refuseExposed(names: readonly string[]): void {
   const wild = names.find((name) => name.includes('*'));
-  if (wild === undefined) return;
-  throw invalid(
-    `ExposeHeader "${wild}" contains wildcard. We currently do not support wildcard for ExposeHeader.`,
-  );
+  if (wild !== undefined) {
+    throw invalid(
+      `ExposeHeader "${wild}" contains wildcard. We currently do not support wildcard for ExposeHeader.`,
+    );
+  }
+  // They go out in a header, which could hold nothing else.
+  const broken = names.find((name) => !isHeaderName(name));
+  if (broken !== undefined) throw invalid(`ExposeHeader "${broken}" contains invalid character.`);
 }
 
 function invalid(message: string): S3Error {

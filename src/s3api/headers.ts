@@ -146,8 +146,12 @@ function headerText(value: string): string {
   return isHeaderValue(value) ? value : `=?UTF-8?B?${Buffer.from(value).toString('base64')}?=`;
 }
 
-/** The header names that metadata may have (RFC 9110, 5.6.2). What a backend holds beyond them cannot be shown. */
+/** The names that headers may have (RFC 9110, 5.6.2). */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+export function isHeaderName(name: string): boolean {
+  return token.test(name);
+}
 
 /** ETag, Last-Modified and the version's id: what a 304 carries too (RFC 9110, 15.4.5). */
 export function versionHeaders(meta: ObjectMeta): AnswerHeaders {
@@ -170,7 +174,8 @@ export function objectHeaders(meta: ObjectMeta): AnswerHeaders {
   }
   let missing = 0;
   for (const name in meta.userMetadata) {
-    if (token.test(name)) headers[metadataPrefix + name] = headerText(meta.userMetadata[name] ?? '');
+    // What a backend holds beyond the names that headers may have cannot be shown.
+    if (isHeaderName(name)) headers[metadataPrefix + name] = headerText(meta.userMetadata[name] ?? '');
     else missing++;
   }
   if (missing > 0) headers['x-amz-missing-meta'] = missing;

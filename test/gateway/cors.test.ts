@@ -104,6 +104,12 @@ describe('the rules of a bucket', () => {
       'InvalidRequest',
       'ExposeHeader "x-*" contains wildcard. We currently do not support wildcard for ExposeHeader.',
     ],
+    [
+      configuration(rule(method + origin + element('ExposeHeader', 'a&#13;&#10;Set-Cookie: b'))),
+      'InvalidRequest',
+      undefined,
+    ],
+    [configuration(rule(method + origin + element('ExposeHeader', '&#8364;'))), 'InvalidRequest', undefined],
   ])('such as %.200s are refused with %s', async (body, code, message) => {
     const answer = await putCors(body);
     expect([answer.status, told(answer)]).toEqual([400, code]);

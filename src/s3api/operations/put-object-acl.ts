@@ -7,12 +7,12 @@ import { objectOf, versionIdOf } from '../request.ts';
 
 /** Whose the object is does not change. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html */
 export async function putObjectAcl(call: Call): Promise<S3Response> {
-  const { request, service, signal } = call;
+  const { request, service, signal, gate } = call;
   const ref = objectOf(request);
   const asked = versionIdOf(request);
   const bucket = await service.getBucket(ref.bucket);
+  const { meta, versionId } = await service.headObject(ref, { gate, signal, versionId: asked });
   if (bucket.access?.ownership === 'BucketOwnerEnforced') throw new S3Error('AccessControlListNotSupported');
-  const { meta, versionId } = await service.headObject(ref, { signal, versionId: asked });
   const owner = meta.access?.owner ?? bucket.owner;
   const grants = await requestedGrants(call, { owner, bucketOwner: bucket.owner, of: 'object' });
   const access = objectAccess(owner, bucket.owner, grants) ?? {};

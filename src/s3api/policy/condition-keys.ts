@@ -9,6 +9,7 @@ const plainKeys: ReadonlySet<string> = new Set([
   's3:if-none-match',
   's3:locationconstraint',
   's3:max-keys',
+  's3:objectcreationoperation',
   's3:prefix',
   's3:requestobjecttagkeys',
   's3:resourceaccount',
@@ -47,4 +48,26 @@ export function parseConditionKey(written: string): ConditionKey | undefined {
 export function keyFitsActions({ name }: ConditionKey, actions: ReadonlySet<string>): boolean {
   const fitting = actionsOfKey.get(name);
   return fitting === undefined || [...fitting].some((action) => actions.has(action));
+}
+
+const userArn = /^arn:aws[a-z-]*:iam::[^:]*:user\/(?:.*\/)?([^/]+)$/;
+const rootArn = /^arn:aws[a-z-]*:iam::([^:]*):root$/;
+
+/**
+ * A value of a policy in the one form that values of requests have: ARNs of users without account and path, which are passed over in
+ * principals too, and sources of copies without the slash that may stand before them.
+ */
+export function valueForKey({ name }: ConditionKey, written: string): string {
+  if (name === 's3:x-amz-copy-source') return written.replace(/^\//, '');
+  if (name !== 'aws:principalarn') return written;
+  const [, account] = rootArn.exec(written) ?? [];
+  if (account !== undefined) return principalArn(account);
+  const [, user] = userArn.exec(written) ?? [];
+  if (user !== undefined) return principalArn(user);
+  return written.replace(/^(arn:aws[a-z-]*:iam::)[^:]*:/, '$1:');
+}
+
+/** The ARN of a user as `valueForKey` has it. */
+export function principalArn(user: string): string {
+  return `arn:aws:iam:::user/${user}`;
 }

@@ -1,35 +1,40 @@
 import { BlockList, isIP } from 'node:net';
-import type { Condition, Expand } from './policy.ts';
-import { matchesWildcard } from './wildcard.ts';
+import type { Condition, Matching } from './policy.ts';
 
 /** Compares one value of a request with one of a policy. */
-type Compare = (value: string, wanted: string) => boolean;
+type Compare = (value: string, wanted: string, matching: Matching) => boolean;
 
 interface Operator {
   readonly compare: Compare;
   /** It holds where none of the values is such as the policy says. */
   readonly negated: boolean;
+  /** Whether a policy's values are patterns. */
+  readonly isOfPatterns?: true;
   /** What a value in a policy must look like. */
   readonly isValid?: (wanted: string) => boolean;
 }
 
 const equals: Compare = (value, wanted) => value === wanted;
 const ignoringCase: Compare = (value, wanted) => value.toLowerCase() === wanted.toLowerCase();
-const like: Compare = (value, wanted) => matchesWildcard(wanted, value);
+const like: Compare = (value, wanted, matching) => matching.isLike(value, wanted);
 const numeric = (holds: (difference: number) => boolean): Compare => {
-  return (value, wanted) => holds(Number(value) - Number(wanted));
+  return (value, wanted) => holds(numberOf(value) - numberOf(wanted));
 };
 const dated = (holds: (difference: number) => boolean): Compare => {
   return (value, wanted) => holds(timeMs(value) - timeMs(wanted));
 };
 
-const isNumber = (wanted: string) => wanted.trim() !== '' && Number.isFinite(Number(wanted));
+const isNumber = (wanted: string) => Number.isFinite(numberOf(wanted));
 const isDate = (wanted: string) => Number.isFinite(timeMs(wanted));
 const isBoolean = (wanted: string) => /^(?:true|false)$/i.test(wanted);
 
 const pair = (name: string, compare: Compare, isValid?: Operator['isValid']): [string, Operator][] => [
   [`${name}Equals`, { compare, negated: false, isValid }],
   [`${name}NotEquals`, { compare, negated: true, isValid }],
+];
+const ofPatterns = (name: string, notName: string): [string, Operator][] => [
+  [name, { compare: like, negated: false, isOfPatterns: true }],
+  [notName, { compare: like, negated: true, isOfPatterns: true }],
 ];
 const ordered = (name: string, by: typeof numeric, isValid: Operator['isValid']): [string, Operator][] => [
   ...pair(
@@ -48,14 +53,12 @@ const operators: ReadonlyMap<string, Operator> = new Map<string, Operator>([
   ...pair('String', equals),
   ['StringEqualsIgnoreCase', { compare: ignoringCase, negated: false }],
   ['StringNotEqualsIgnoreCase', { compare: ignoringCase, negated: true }],
-  ['StringLike', { compare: like, negated: false }],
-  ['StringNotLike', { compare: like, negated: true }],
+  ...ofPatterns('StringLike', 'StringNotLike'),
   ...ordered('Numeric', numeric, isNumber),
   ...ordered('Date', dated, isDate),
   ['Bool', { compare: ignoringCase, negated: false, isValid: isBoolean }],
-  ...pair('Arn', like),
-  ['ArnLike', { compare: like, negated: false }],
-  ['ArnNotLike', { compare: like, negated: true }],
+  ...ofPatterns('ArnEquals', 'ArnNotEquals'),
+  ...ofPatterns('ArnLike', 'ArnNotLike'),
 ]);
 
 /** How the values of a request are taken together, where it has several. */
@@ -87,9 +90,9 @@ export function conditionTest(
   const { name, quantifier, ifExists } = parseOperator(written);
   const operator = operatorOf(name, wanted);
   if (typeof operator === 'string') return operator;
-  return (values, expand) => {
+  return (values, matching) => {
     if (values === undefined && ifExists) return true;
-    return holds(operator, quantifier, values, wanted, expand);
+    return holds(operator, quantifier, values, wanted, matching);
   };
 }
 
@@ -118,25 +121,37 @@ function parseOperator(written: string): { name: string; quantifier: Quantifier;
 }
 
 function holds(
-  { compare, negated }: Operator,
+  { compare, negated, isOfPatterns }: Operator,
   quantifier: Quantifier,
   values: readonly string[] | undefined,
   wanted: readonly string[],
-  expand: Expand,
+  matching: Matching,
 ): boolean {
+  const as = isOfPatterns ? 'pattern' : 'text';
   const isSuch = (value: string) =>
-    wanted.some((pattern) => {
-      const expanded = expand(pattern);
-      return expanded !== undefined && compare(value, expanded);
+    wanted.some((written) => {
+      matching.spend(1 + value.length / 64);
+      const expanded = matching.expand(written, as);
+      return expanded !== undefined && compare(value, expanded, matching);
     }) !== negated;
   if (quantifier === 'ForAllValues') return (values ?? []).every(isSuch);
   if (values === undefined) return negated && quantifier === undefined;
   return negated && quantifier === undefined ? values.every(isSuch) : values.some(isSuch);
 }
 
-/** Seconds since the epoch, or a date in ISO 8601. NaN for anything else. */
+/** A decimal number. NaN for anything else, no text at all too, which no comparison holds of. */
+function numberOf(text: string): number {
+  return /^\s*[+-]?\d+(?:\.\d+)?\s*$/.test(text) ? Number(text) : Number.NaN;
+}
+
+const isoDate = /^\d{4}-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?$/;
+
+/** Seconds since the epoch, or a date in ISO 8601, in UTC where it names no zone. NaN for anything else. */
 function timeMs(text: string): number {
-  return /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text);
+  if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1000;
+  const match = isoDate.exec(text);
+  if (match === null) return Number.NaN;
+  return Date.parse(text.includes('T') && match[1] === undefined ? `${text}Z` : text);
 }
 
 function isInNetwork(address: string, network: BlockList | undefined): boolean {

@@ -1,52 +1,97 @@
-import type { BucketPolicy, Expand, PolicyQuestion, Statement, Verdict } from './policy.ts';
-import { matchesWildcard } from './wildcard.ts';
+import { parseConditionKey } from './condition-keys.ts';
+import type { BucketPolicy, Matching, PolicyQuestion, Statement, Verdict } from './policy.ts';
+import { asPattern, Effort, EffortSpent, matchesWildcard } from './wildcard.ts';
 
-/** One statement that denies outweighs all that allow. Source: IAM User Guide, "Policy evaluation logic". */
+/** Some milliseconds. The largest policy of patterns such as `*.jpg` asked about the longest key takes half of it. */
+const mostSteps = 1_000_000;
+
+/**
+ * One statement that denies outweighs all that allow. Source: IAM User Guide, "Policy evaluation logic". What cannot be decided with
+ * reasonable effort is denied.
+ */
 export function evaluatePolicy(policy: BucketPolicy, question: PolicyQuestion): Verdict {
+  try {
+    return judge(policy, question);
+  } catch (error) {
+    if (error instanceof EffortSpent) return 'deny';
+    throw error;
+  }
+}
+
+function judge(policy: BucketPolicy, question: PolicyQuestion): Verdict {
   const action = question.action.toLowerCase();
-  const expand = expanderFor(question);
+  const matching = new QuestionMatching(question, policy.hasVariables);
   let verdict: Verdict = 'neither';
   for (const statement of policy.statements) {
     if (verdict === 'allow' && statement.effect === 'Allow') continue;
-    if (!applies(statement, question, action, expand)) continue;
+    if (!applies(statement, question, action, matching)) continue;
     if (statement.effect === 'Deny') return 'deny';
     verdict = 'allow';
   }
   return verdict;
 }
 
-function applies(statement: Statement, question: PolicyQuestion, action: string, expand: Expand): boolean {
+function applies(
+  statement: Statement,
+  question: PolicyQuestion,
+  action: string,
+  matching: QuestionMatching,
+): boolean {
   const { principals, actions, resources, conditions } = statement;
   const isNamed =
     principals.everybody || (question.user !== undefined && principals.users.has(question.user));
   if (isNamed === statement.exceptPrincipals) return false;
-  if (actions.some((pattern) => matchesWildcard(pattern, action)) === statement.exceptActions) return false;
+  if (actions.some((pattern) => matching.isLike(action, pattern)) === statement.exceptActions) return false;
   const isThere = resources.some((pattern) => {
-    const expanded = expand(pattern);
-    return expanded !== undefined && matchesWildcard(expanded, question.resource);
+    const expanded = matching.expand(pattern, 'pattern');
+    return expanded !== undefined && matching.isLike(question.resource, expanded);
   });
   if (isThere === statement.exceptResources) return false;
-  return conditions.every(({ key, holds }) => holds(question.values(key), expand));
+  return conditions.every(({ key, holds }) => holds(question.values(key), matching));
 }
 
 const variable = /\$\{([^}]*)\}/g;
+/** Inside of a variable: a key, and perhaps what is to stand there where the request has no value for it. */
+const inside = /^\s*([^,\s]+)\s*(?:,\s*'([^']*)'\s*)?$/;
+const signs: ReadonlySet<string> = new Set(['*', '?', '$']);
 
-/**
- * Source: IAM User Guide, "IAM policy elements: Variables and tags". Only keys whose values hold no wildcard are variables here: a user's
- * name and the kind of caller.
- */
-function expanderFor({ values }: PolicyQuestion): Expand {
-  return (pattern) => {
-    if (!pattern.includes('${')) return pattern;
+/** Source: IAM User Guide, "IAM policy elements: Variables and tags". What a value holds is no pattern. */
+class QuestionMatching implements Matching {
+  readonly #values: PolicyQuestion['values'];
+  readonly #hasVariables: boolean;
+  readonly #effort = new Effort(mostSteps);
+
+  constructor({ values }: PolicyQuestion, hasVariables: boolean) {
+    this.#values = values;
+    this.#hasVariables = hasVariables;
+  }
+
+  isLike(text: string, pattern: string): boolean {
+    this.#effort.spend(1);
+    return matchesWildcard(pattern, text, this.#effort);
+  }
+
+  spend(steps: number): void {
+    this.#effort.spend(steps);
+  }
+
+  expand(written: string, as: 'pattern' | 'text'): string | undefined {
+    if (!this.#hasVariables || !written.includes('${')) return written;
     let isKnown = true;
-    const expanded = pattern.replace(variable, (_whole, name: string) => {
-      const lower = name.toLowerCase();
-      const value = expandable.has(lower) ? values({ name: lower })?.[0] : undefined;
+    const expanded = written.replace(variable, (_whole, name: string) => {
+      const value = signs.has(name) ? name : this.#valueOf(name);
       if (value === undefined) isKnown = false;
-      return value ?? '';
+      this.#effort.spend(16 + (value?.length ?? 0));
+      return as === 'pattern' ? asPattern(value ?? '') : (value ?? '');
     });
     return isKnown ? expanded : undefined;
-  };
-}
+  }
 
-const expandable: ReadonlySet<string> = new Set(['aws:username', 'aws:userid', 'aws:principaltype']);
+  #valueOf(name: string): string | undefined {
+    const [, written = '', otherwise] = inside.exec(name) ?? [];
+    const key = parseConditionKey(written);
+    const values = key && this.#values(key);
+    // Only what has one value can stand in a text.
+    return values === undefined ? otherwise : values.length === 1 ? values[0] : undefined;
+  }
+}

@@ -1,11 +1,12 @@
 import { S3Error } from '../errors.ts';
 import { actionsOfPattern, scopeOfAction } from './actions.ts';
-import { keyFitsActions, parseConditionKey } from './condition-keys.ts';
+import { keyFitsActions, parseConditionKey, valueForKey } from './condition-keys.ts';
 import { type ConditionFault, conditionTest, tiesToValues } from './condition-operators.ts';
 import type { BucketPolicy, Condition, Statement } from './policy.ts';
 import { isPublicStatement } from './policy-status.ts';
 import { parsePrincipals } from './principals.ts';
-import { matchesWildcard } from './wildcard.ts';
+import { parseStrictJson } from './strict-json.ts';
+import { hasPatternMarks, matchesWildcard } from './wildcard.ts';
 
 /** S3 User Guide, "Adding a bucket policy": bucket policies are limited to 20 KB. */
 export const maxPolicyBytes = 20 * 1024;
@@ -33,19 +34,28 @@ export function parsePolicy(text: string, context: PolicyContext): BucketPolicy 
   const listed: unknown[] = Array.isArray(document.Statement) ? document.Statement : [document.Statement];
   if (listed.length === 0) throw malformed('Could not parse the policy: Statement is empty!');
   const statements = listed.map((statement) => parseStatement(statement, context));
+  const hasVariables = version === '2012-10-17';
   return {
     statements,
-    asksForTags: statements.some(({ conditions }) =>
-      conditions.some(({ key }) => key.name === 's3:existingobjecttag'),
-    ),
+    hasVariables,
+    asksForTags:
+      mentions(statements, 's3:existingobjecttag') || (hasVariables && /\$\{\s*s3:existing/i.test(text)),
+    asksForNewTags:
+      mentions(statements, 's3:requestobjecttag') || (hasVariables && /\$\{\s*s3:request/i.test(text)),
     isPublic: statements.some(isPublicStatement),
   };
 }
 
+/** Whether a statement has a condition on a key whose name begins so. */
+function mentions(statements: readonly Statement[], name: string): boolean {
+  return statements.some(({ conditions }) => conditions.some(({ key }) => key.name.startsWith(name)));
+}
+
 function parseDocument(text: string): Json {
   if (!text.trimStart().startsWith('{')) throw new S3Error('MalformedPolicy');
+  if (hasPatternMarks(text)) throw malformed('Policy contains invalid characters');
   try {
-    return JSON.parse(text) as Json;
+    return parseStrictJson(text) as Json;
   } catch (cause) {
     throw new S3Error('MalformedPolicy', { message: 'This policy contains invalid Json', cause });
   }
@@ -182,10 +192,10 @@ function parseCondition(operator: string, written: string, wanted: unknown): Con
   const values: unknown[] = Array.isArray(wanted) ? wanted : [wanted];
   const isPlain = (one: unknown) => ['string', 'number', 'boolean'].includes(typeof one);
   if (values.length === 0 || !values.every(isPlain)) throw malformed('Invalid policy syntax.');
-  const texts = values.map(String);
+  const key = parseConditionKey(written);
+  const texts = values.map((value) => (key ? valueForKey(key, String(value)) : String(value)));
   const holds = conditionTest(operator, texts);
   if (typeof holds === 'string') throw malformed(faults[holds](operator));
-  const key = parseConditionKey(written);
   if (key === undefined) throw malformed('Policy has an invalid condition key');
   return { key, holds, isFixed: tiesToValues(operator, texts) };
 }

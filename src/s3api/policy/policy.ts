@@ -10,8 +10,8 @@ export interface Principals {
 
 export interface Condition {
   readonly key: ConditionKey;
-  /** Whether it holds of the values that a request has for the key; undefined: it has none. `expand`: puts in what variables stand for. */
-  readonly holds: (values: readonly string[] | undefined, expand: Expand) => boolean;
+  /** Whether it holds of the values that a request has for the key; undefined: it has none. */
+  readonly holds: (values: readonly string[] | undefined, matching: Matching) => boolean;
   /** Whether it holds of some values only that are written in full. */
   readonly isFixed: boolean;
 }
@@ -22,8 +22,14 @@ export interface ConditionKey {
   readonly tag?: string;
 }
 
-/** A pattern with its `${…}` replaced; undefined where one of them stands for nothing. */
-export type Expand = (pattern: string) => string | undefined;
+/** Compares what a policy says with what one request is. Each method throws `EffortSpent` where that takes too long in all. */
+export interface Matching {
+  /** With its `${…}` replaced; undefined where one of them stands for nothing. As a pattern, values are no patterns in it. */
+  expand(written: string, as: 'pattern' | 'text'): string | undefined;
+  isLike(text: string, pattern: string): boolean;
+  /** To be told of other work. */
+  spend(steps: number): void;
+}
 
 export interface Statement {
   readonly effect: 'Allow' | 'Deny';
@@ -41,8 +47,12 @@ export interface Statement {
 
 export interface BucketPolicy {
   readonly statements: readonly Statement[];
+  /** Whether `${…}` stands for something in it: not in policies of the version before 2012-10-17. */
+  readonly hasVariables: boolean;
   /** Whether a statement asks for the tags that an object has. */
   readonly asksForTags: boolean;
+  /** Whether a statement asks for the tags that a request gives an object. */
+  readonly asksForNewTags: boolean;
   /** Whether somebody who is not named is allowed something (S3 User Guide, "Blocking public access", "The meaning of public"). */
   readonly isPublic: boolean;
 }

@@ -108,6 +108,51 @@ describe('statements', () => {
     expect(verdict(own, { resource: 'box/home/${aws:username}/x' })).toBe('neither');
   });
 
+  test('with variables of signs are about these signs', () => {
+    const asked = (Resource: string, resource: string) => verdict([{ Resource }], { resource });
+    expect(asked('arn:aws:s3:::box/${*}.log', 'box/*.log')).toBe('allow');
+    expect(asked('arn:aws:s3:::box/${*}.log', 'box/a.log')).toBe('neither');
+    expect(asked('arn:aws:s3:::box/${?}${$}*', 'box/?$a')).toBe('allow');
+    expect(asked('arn:aws:s3:::box/${?}', 'box/a')).toBe('neither');
+  });
+
+  test('with variables take what these stand for as it is', () => {
+    const own = [{ Resource: 'arn:aws:s3:::box/${aws:Referer}' }];
+    expect(verdict(own, { resource: 'box/a*', values: { 'aws:referer': 'a*' } })).toBe('allow');
+    expect(verdict(own, { resource: 'box/abc', values: { 'aws:referer': 'a*' } })).toBe('neither');
+    const otherwise = [{ Resource: "arn:aws:s3:::box/${aws:username, 'nobody'}/*" }];
+    expect(verdict(otherwise, { resource: 'box/nobody/a' })).toBe('allow');
+  });
+
+  test('of the version before variables have none', () => {
+    const Statement = {
+      Effect: 'Allow',
+      Principal: '*',
+      Action: 's3:GetObject',
+      Resource: 'arn:aws:s3:::box/${aws:username}',
+    };
+    const policy = parsePolicy(JSON.stringify({ Statement }), { bucket: 'box', isUser: () => true });
+    const ask = (resource: string) =>
+      evaluatePolicy(policy, { user: 'ann', action: 's3:GetObject', resource, values: () => ['ann'] });
+    expect([ask('box/${aws:username}'), ask('box/ann')]).toEqual(['allow', 'neither']);
+  });
+
+  test('that would take seconds to compare are taken to deny', () => {
+    const like = `*${'a'.repeat(9000)}b`;
+    const statement = { Condition: { StringLike: { 'aws:Referer': [like, like] } } };
+    expect(verdict([statement], { values: { 'aws:referer': 'a'.repeat(15_000) } })).toBe('deny');
+    expect(verdict([statement], { values: { 'aws:referer': 'a'.repeat(80) } })).toBe('neither');
+  });
+
+  test('of as many patterns as a policy has room for are compared with the longest keys', () => {
+    const Resource = Array.from({ length: 480 }, (_, index) => `arn:aws:s3:::box/*.f${index}`);
+    expect(
+      verdict([{ Resource }, { ...deny, Resource: '*', Action: 's3:Put*' }], {
+        resource: `box/${'.f'.repeat(500)}.f479`,
+      }),
+    ).toBe('allow');
+  });
+
   test('with many stars take no long time', () => {
     const Resource = `arn:aws:s3:::box/${'*a'.repeat(40)}b`;
     expect(verdict([{ Resource }], { resource: `box/${'a'.repeat(1000)}` })).toBe('neither');
@@ -140,6 +185,12 @@ describe('conditions', () => {
     ['NumericGreaterThan', '10', '10', false],
     ['NumericGreaterThanEquals', '10', '10', true],
     ['NumericEquals', '10', 'ten', false],
+    ['NumericLessThan', '10', '', false],
+    ['NumericLessThan', '10', '0x5', false],
+    ['NumericLessThan', '10', '-5', true],
+    ['DateLessThan', '2026-01-01T00:00:01', '2026-01-01T00:00:00Z', true],
+    ['DateGreaterThan', '2025-12-31T23:59:59', '2026-01-01T00:00:00Z', true],
+    ['DateLessThan', '2026-01-02', '2026-01-01T23:59:59Z', true],
     ['DateLessThan', '2026-01-02T00:00:00Z', '2026-01-01T00:00:00Z', true],
     ['DateGreaterThan', '2026-01-02T00:00:00Z', '2026-01-01T00:00:00Z', false],
     ['DateGreaterThanEquals', '1767225600', '2026-01-01T00:00:00Z', true],

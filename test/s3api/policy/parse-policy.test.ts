@@ -29,6 +29,16 @@ describe('a policy', () => {
     ['[]', notJson],
     ['{"Statement": [', 'This policy contains invalid Json'],
     ['{}', 'Missing required field Statement'],
+    [`{"Version":"2012-10-17","Version":"2012-10-17","Statement":[]}`, 'This policy contains invalid Json'],
+    [
+      statement({ Condition: { Bool: { a: 1 } } }).replace('"Effect"', '"\\u0045ffect":"Deny","Effect"'),
+      'This policy contains invalid Json',
+    ],
+    [statement({ Resource: 'arn:aws:s3:::box/\uffff' }), 'Policy contains invalid characters'],
+    [
+      statement({ Condition: { DateLessThan: { 'aws:CurrentTime': 'May 5' } } }),
+      'Invalid value in Conditions for operator DateLessThan',
+    ],
     ['{"Statement": []}', 'Could not parse the policy: Statement is empty!'],
     ['{"Statement": ["x"]}', 'Invalid policy syntax.'],
     [JSON.stringify({ Statement: right, Other: 1 }), 'Unknown field Other'],
@@ -109,6 +119,8 @@ describe('a policy', () => {
       Condition: { Bool: { 'aws:SecureTransport': false }, NumericLessThan: { 'aws:EpochTime': 5 } },
     }),
     statement({ Condition: { StringEquals: { 's3:ExistingObjectTag/kind': ['a', 'b'] } } }),
+    statement({ Sid: 'a":{[,"a' }),
+    statement({ Condition: { Bool: { 's3:ObjectCreationOperation': 'false' } }, Action: 's3:PutObject' }),
     statement({ Condition: { StringLikeIfExists: { 's3:x-amz-acl': 'public*' } } }),
   ])('such as %.120s is taken', (text) => {
     expect(fault(text)).toBe('none');
