@@ -105,14 +105,14 @@ test('an answer that stands still is ended, and not one of which something comes
 
 test('a reader that takes a little now and then is kept while bytes written long ago are still on their way', async () => {
   const body = Buffer.alloc(24 * 1024 * 1024);
-  await serve(60_000, 400, (_, res) => res.end(body));
+  await serve(60_000, 1500, (_, res) => res.end(body));
   const slow = await client();
   let received = 0;
   slow.on('data', (bytes) => {
     received += bytes.length;
     if (received >= body.length) return;
     slow.pause();
-    setTimeout(() => slow.resume(), 2);
+    setTimeout(() => slow.resume(), 8);
   });
   slow.write(get);
   while (received < body.length && !slow.destroyed) await wait(20);

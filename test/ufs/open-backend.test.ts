@@ -43,7 +43,7 @@ test('a root of an unknown version, a damaged one, and a folder of other files a
   expect(await kindOf(openBackend(parts, { uri, root: true }))).toBe('unavailable');
   await rm(join(base, 'file'));
   await (await openBackend(parts, { uri, root: true })).close();
-  for (const layout of ['{"layout":1}', '{"layout":3}', '{}', '', 'null', '[]']) {
+  for (const layout of ['{"layout":1}', '{"layout":4}', '{}', '', 'null', '[]']) {
     await writeFile(join(base, '.forebay/layout.json'), layout);
     expect([layout, await kindOf(openBackend(parts, { uri, root: true }))]).toEqual([layout, 'unavailable']);
   }
