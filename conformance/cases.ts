@@ -4,7 +4,11 @@ import { readFile } from 'node:fs/promises';
 export interface CaseResult {
   /** `file::test` as pytest names it, or `file > test`. */
   readonly name: string;
-  readonly outcome: 'passed' | 'failed' | 'skipped';
+  /**
+   * `expected`: it failed, and `known-failures.json` says so and why; `inapplicable`: the suite itself found that it does not
+   * concern what it was run against.
+   */
+  readonly outcome: 'passed' | 'failed' | 'skipped' | 'expected' | 'inapplicable';
   /** Why it failed or was skipped, in the client's own words; else ''. */
   readonly said: string;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BackendName } from './scene.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -8,7 +9,9 @@ export interface Client {
   /** How it is named on the command line; the suite lies in the folder of this name. */
   readonly name: string;
   readonly title: string;
-  readonly runner: 'pytest' | 'jest';
+  readonly runner: 'pytest' | 'jest' | 'surefire';
+  /** What it is run over. */
+  readonly backends: readonly BackendName[];
   /** The Python packages it comes with: `conformance/requirements[-…].txt`. */
   readonly packages?: 'data';
   /** The package below `.cache/debian`, where it comes from Debian. */
@@ -26,18 +29,30 @@ function pinned(file: string, name: string): string {
   return version;
 }
 
+/** The version that a pom names. */
+function inPom(folder: string, pattern: RegExp): string {
+  const version = pattern.exec(readFileSync(join(root, 'conformance', folder, 'pom.xml'), 'utf8'))?.[1];
+  if (version === undefined) throw new Error(`${folder}/pom.xml does not name ${pattern}`);
+  return version;
+}
+
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   dependencies: Record<string, string>;
 };
 
+/** Servers that others wrote, which get some things wrong. */
+const others: readonly BackendName[] = ['file', 's3proxy', 'moto'];
+/** What is hard on the S3 behind is run over one that gets it right. */
+const right: readonly BackendName[] = ['file', 'forebay'];
+
 function python(name: string, title: string, packageName = name): Client {
   const version = pinned('requirements.txt', packageName);
-  return { name, title, runner: 'pytest', version, small: true };
+  return { name, title, runner: 'pytest', backends: others, version, small: true };
 }
 
 function dataTool(name: string, title: string, packageName = name): Client {
   const version = pinned('requirements-data.txt', packageName);
-  return { name, title, runner: 'pytest', packages: 'data', version, small: false };
+  return { name, title, runner: 'pytest', backends: others, packages: 'data', version, small: false };
 }
 
 export const clients: readonly Client[] = [
@@ -47,6 +62,7 @@ export const clients: readonly Client[] = [
     name: 'javascript',
     title: 'AWS SDK for JavaScript',
     runner: 'jest',
+    backends: others,
     version: manifest.dependencies['@aws-sdk/client-s3'] ?? '',
     small: true,
   },
@@ -56,6 +72,7 @@ export const clients: readonly Client[] = [
     name: 's3fs',
     title: 's3fs (FUSE)',
     runner: 'pytest',
+    backends: others,
     debian: 's3fs',
     version: '1.90',
     small: false,
@@ -65,11 +82,20 @@ export const clients: readonly Client[] = [
   dataTool('polars', 'Polars'),
   dataTool('obstore', 'obstore'),
   dataTool('deltalake', 'deltalake'),
+  {
+    name: 's3a',
+    title: "Hadoop S3A's own tests",
+    runner: 'surefire',
+    backends: right,
+    version: inPom('s3a', /<hadoop.version>([^<]+)</),
+    small: false,
+  },
 ];
 
 /** The backends by name, with the version that is run. */
 export const backendTitles = {
   file: 'file://',
-  s3proxy: `S3Proxy ${/<artifactId>s3proxy<\/artifactId><version>([^<]+)</.exec(readFileSync(join(root, 'conformance/backends/s3proxy/pom.xml'), 'utf8'))?.[1]}`,
+  s3proxy: `S3Proxy ${inPom('backends/s3proxy', /<artifactId>s3proxy<\/artifactId><version>([^<]+)</)}`,
   moto: `moto ${pinned('requirements-moto.txt', 'moto')}`,
+  forebay: 'another Forebay',
 } as const;

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CaseResult } from './cases.ts';
-import { backendTitles, clients } from './clients.ts';
+import { backendTitles, type Client, clients } from './clients.ts';
+import { type KnownFailures, readKnownFailures } from './known-failures.ts';
 import type { LeftOutGroup } from './left-out.ts';
 import type { BackendName } from './scene.ts';
 
@@ -12,35 +13,106 @@ export interface MatrixCell {
   readonly results: readonly CaseResult[];
 }
 
+/** Why cases are not among those that pass. */
+interface Reasons {
+  readonly leftOut: readonly LeftOutGroup[];
+  /** By the client's name. */
+  readonly known: ReadonlyMap<string, readonly KnownFailures[]>;
+}
+
 const page = join(import.meta.dirname, '../docs/clients.md');
 const begin = '<!-- results: written by npm run conformance -->';
 const end = '<!-- end of results -->';
+const backends = Object.keys(backendTitles) as BackendName[];
+const notRun = '–';
 
-/** The table of clients by backends, and the reasons for what is left out, in Markdown. */
-export function formatMatrix(cells: readonly MatrixCell[], groups: readonly LeftOutGroup[]): string {
-  const backends = Object.keys(backendTitles) as BackendName[];
-  const rows = clients.map(({ name, title, version }) => {
-    const fields = backends.map((backend) => {
-      const cell = cells.find((one) => one.client === name && one.backend === backend);
-      const passed = cell?.results.filter(({ outcome }) => outcome === 'passed').length ?? 0;
-      const left = groups
-        .filter((group) => group.client === name && group.backend === backend)
-        .reduce((sum, { cases }) => sum + Object.keys(cases).length, 0);
-      return left > 0 ? `${passed} passed, ${left} left out` : `${passed} passed`;
-    });
-    return [`${title} ${version}`, ...fields];
+/**
+ * Puts results into `docs/clients.md`: the row of each client that was run over all its backends without a failure takes the place
+ * of the one before.
+ */
+export async function writeMatrix(
+  cells: readonly MatrixCell[],
+  leftOut: readonly LeftOutGroup[],
+): Promise<void> {
+  const text = await readFile(page, 'utf8');
+  const [before, rest] = text.split(begin);
+  const [former, after] = rest?.split(end) ?? [];
+  if (before === undefined || former === undefined || after === undefined)
+    throw new Error('docs/clients.md has no place for results');
+  const known = new Map<string, readonly KnownFailures[]>();
+  for (const { name } of clients) known.set(name, await readKnownFailures(name));
+  const formatted = formatMatrix(former, cells, { leftOut, known });
+  await writeFile(page, `${before}${begin}\n\n${formatted}\n\n${end}${after}`);
+}
+
+/** The table of clients by backends, and the reasons for what is left out or fails, in Markdown. */
+function formatMatrix(former: string, cells: readonly MatrixCell[], reasons: Reasons): string {
+  const rows = clients.map((client) => {
+    const mine = cells.filter((cell) => cell.client === client.name);
+    return isSound(client, mine) ? formatRow(client, mine, reasons.leftOut) : formerRow(client, former);
   });
-  const reasons = groups.map(
-    ({ client, backend, because, cases }) =>
-      `- ${titleOf(client)} over ${backendTitles[backend]}, ${Object.keys(cases).length}: ${because}`,
-  );
   return [
     ...formatTable([['client', ...backends.map((backend) => backendTitles[backend])], ...rows]),
     '',
     'Left out, since the backend itself gets it wrong:',
     '',
-    ...reasons,
+    ...reasons.leftOut.map(
+      ({ client, backend, because, cases }) =>
+        `- ${titleOf(client)} over ${backendTitles[backend]}, ${Object.keys(cases).length}: ${because}`,
+    ),
+    '',
+    'Known failures:',
+    '',
+    ...[...reasons.known].flatMap(([client, groups]) =>
+      groups.map(
+        (group) =>
+          `- ${titleOf(client)} over ${group.backends.map((backend) => backendTitles[backend]).join(' and ')}, ${group.cases.length}: ${group.because}`,
+      ),
+    ),
   ].join('\n');
+}
+
+function isSound(client: Client, cells: readonly MatrixCell[]): boolean {
+  return client.backends.every((backend) => {
+    const results = cells.find((cell) => cell.backend === backend)?.results ?? [];
+    return (
+      results.length > 0 && results.every(({ outcome }) => outcome !== 'failed' && outcome !== 'skipped')
+    );
+  });
+}
+
+function formatRow(client: Client, cells: readonly MatrixCell[], groups: readonly LeftOutGroup[]): string[] {
+  const fields = backends.map((backend) => {
+    const results = cells.find((cell) => cell.backend === backend)?.results;
+    if (!results) return notRun;
+    const count = (wanted: string) => results.filter(({ outcome }) => outcome === wanted).length;
+    const left = groups
+      .filter((group) => group.client === client.name && group.backend === backend)
+      .reduce((sum, { cases }) => sum + Object.keys(cases).length, 0);
+    const parts = [`${count('passed')} passed`];
+    if (left > 0) parts.push(`${left} left out`);
+    if (count('expected') > 0) parts.push(`${count('expected')} known failures`);
+    if (count('inapplicable') > 0) parts.push(`${count('inapplicable')} do not apply`);
+    return parts.join(', ');
+  });
+  return [`${client.title} ${client.version}`, ...fields];
+}
+
+/** What the table said of this client before. */
+function formerRow(client: Client, former: string): string[] {
+  const rows = former
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((field) => field.trim()),
+    );
+  const [head = []] = rows;
+  const row = rows.find(([title = '']) => title.replace(/ \S+$/, '') === client.title) ?? [];
+  const fields = backends.map((backend) => row[head.indexOf(backendTitles[backend])] ?? notRun);
+  return [row[0] ?? `${client.title} ${client.version}`, ...fields];
 }
 
 /** Rows of a Markdown table, the first of which is its head; columns are as wide as the formatter has them. */
@@ -55,17 +127,4 @@ function formatTable(rows: readonly (readonly string[])[]): string[] {
 
 function titleOf(name: string): string {
   return clients.find((client) => client.name === name)?.title ?? name;
-}
-
-/** Puts the results into `docs/clients.md`, in the place of those before. */
-export async function writeMatrix(
-  cells: readonly MatrixCell[],
-  groups: readonly LeftOutGroup[],
-): Promise<void> {
-  const text = await readFile(page, 'utf8');
-  const [before, rest] = text.split(begin);
-  const after = rest?.split(end)[1];
-  if (before === undefined || after === undefined)
-    throw new Error('docs/clients.md has no place for results');
-  await writeFile(page, `${before}${begin}\n\n${formatMatrix(cells, groups)}\n\n${end}${after}`);
 }

@@ -6,7 +6,10 @@ import { runJestInto } from '../scripts/run-jest.ts';
 import { type CaseResult, readJestResults, readPytestResults } from './cases.ts';
 import type { Client } from './clients.ts';
 import { installClient } from './install.ts';
+import { judgeKnownFailures, knownCases, readKnownFailures } from './known-failures.ts';
+import { runS3a } from './run-s3a.ts';
 import type { BackendName, Route, Scene } from './scene.ts';
+import { readSurefireReports } from './surefire-reports.ts';
 
 const root = join(import.meta.dirname, '..');
 const conformance = join(root, 'conformance');
@@ -21,6 +24,8 @@ export interface SuiteChoice {
    * telling most in a short time; `left-out`: what `left-out.json` names, and no other.
    */
   readonly cases: 'all' | 'quick' | 'left-out';
+  /** Of these only the ones that match: an expression of pytest's, or of the names of Java classes. */
+  readonly only?: string;
 }
 
 export interface SuiteRun {
@@ -29,7 +34,16 @@ export interface SuiteRun {
   readonly report: string;
 }
 
-function pytest(folder: string, file: string, env: NodeJS.ProcessEnv) {
+interface RunnerInput {
+  /** The folder of this run, which is removed afterwards. */
+  readonly folder: string;
+  /** The file, or the folder, where it writes what became of each case. */
+  readonly reportTo: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly only: string | undefined;
+}
+
+function pytest({ folder, reportTo, env, only }: RunnerInput) {
   const suite = join(conformance, env.CLIENT ?? '');
   return runCommand(
     'sh',
@@ -46,22 +60,43 @@ function pytest(folder: string, file: string, env: NodeJS.ProcessEnv) {
         join(conformance, 'pytest.ini'),
       ],
       ...['--rootdir', conformance, suite],
+      ...(only === undefined ? [] : ['-k', only]),
     ],
-    { cwd: folder, env: { ...env, RESULTS: file }, timeoutMs: suiteTimeoutMs },
+    { cwd: folder, env: { ...env, RESULTS: reportTo }, timeoutMs: suiteTimeoutMs },
   );
 }
 
-async function jest(file: string, env: NodeJS.ProcessEnv) {
-  const args = ['--config', join(conformance, 'jest.config.js'), join(conformance, env.CLIENT ?? '')];
-  const { code, report } = await runJestInto(file, args, { env, timeoutMs: suiteTimeoutMs });
+async function jest({ reportTo, env, only }: RunnerInput) {
+  const suite = join(conformance, env.CLIENT ?? '');
+  const args = ['--config', join(conformance, 'jest.config.js'), suite];
+  if (only !== undefined) args.push('--testNamePattern', only);
+  const { code, report } = await runJestInto(reportTo, args, { env, timeoutMs: suiteTimeoutMs });
   return { code, output: report };
 }
 
-/** Runs one client's suite. A run that fails by none of its cases has one more, which says so. */
+/** How each kind of suite is run, and how it tells what became of its cases. */
+const runners = {
+  pytest: { run: pytest, read: readPytestResults },
+  jest: { run: jest, read: readJestResults },
+  surefire: {
+    run: ({ reportTo, env, only }: RunnerInput) => runS3a(reportTo, env, only),
+    read: readSurefireReports,
+  },
+} as const;
+
+/** Whether this exit code says that the suite was carried out, and no more than its cases tell. */
+function isEnd({ runner }: Client, code: number | undefined, results: readonly CaseResult[]): boolean {
+  if (code === 0) return true;
+  // Maven is told to end well whatever failed; pytest ends with 5 where every case is deselected.
+  if (runner === 'surefire') return false;
+  return results.some(({ outcome }) => outcome === 'failed') || (runner === 'pytest' && code === 5);
+}
+
+/** Runs one client's suite. A run that fails otherwise than by its cases has one more, which says so. */
 export async function runSuite(scene: Scene, choice: SuiteChoice): Promise<SuiteRun> {
-  const { client, backend, route, cases } = choice;
+  const { client, backend, route, cases, only } = choice;
   const folder = await mkdtemp(join(tmpdir(), 'forebay-suite-'));
-  const file = join(folder, 'results.json');
+  const reportTo = join(folder, 'results');
   try {
     const env = {
       ...scene.environment(backend, route),
@@ -69,16 +104,14 @@ export async function runSuite(scene: Scene, choice: SuiteChoice): Promise<Suite
       CLIENT: client.name,
       CASES: cases,
     };
-    const run = client.runner === 'jest' ? await jest(file, env) : await pytest(folder, file, env);
-    const read = client.runner === 'jest' ? readJestResults : readPytestResults;
-    const results = (await read(file)) ?? [];
-    const failed = results.some(({ outcome }) => outcome === 'failed');
-    // pytest ends with 5 where every case is deselected.
-    const ended = run.code === 0 || (run.code === 5 && client.runner === 'pytest');
-    if (!ended && !failed) {
-      results.push({ name: client.name, outcome: 'failed', said: `the runner ended with ${run.code}` });
+    const { run, read } = runners[client.runner];
+    const { code, output } = await run({ folder, reportTo, env, only });
+    const seen = (await read(reportTo)) ?? [];
+    if (!isEnd(client, code, seen)) {
+      seen.push({ name: client.name, outcome: 'failed', said: `the runner ended with ${code}` });
     }
-    return { results, report: run.output };
+    const known = knownCases(await readKnownFailures(client.name), backend);
+    return { results: judgeKnownFailures(known, seen, only === undefined), report: output };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -2,20 +2,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../scripts/run-command.ts';
+import { startForebay } from './backends/forebay.ts';
 import { startMoto } from './backends/moto.ts';
 import { startS3Proxy } from './backends/s3proxy.ts';
-import { makeBuckets, type ServerName, type StorageServer } from './backends/storage-server.ts';
+import { type MountedName, makeBuckets, type StorageServer } from './backends/storage-server.ts';
 import { type RunningNode, startNode } from './harness.ts';
 
 const root = join(import.meta.dirname, '..');
 
 /** What lies behind the node: its own root mount, `file://`, or another S3. */
-export type BackendName = 'file' | ServerName;
+export type BackendName = 'file' | MountedName;
 
 /** Clients speak to Forebay, or straight to the backend. */
 export type Route = 'forebay' | 'direct';
 
-const starters = { s3proxy: startS3Proxy, moto: startMoto } as const;
+const starters = { s3proxy: startS3Proxy, moto: startMoto, forebay: startForebay } as const;
 
 /** As many buckets of one backend as a test needs at the same time, and what its whole file shares. */
 const bucketCount = 3;
@@ -24,18 +25,18 @@ const bucketCount = 3;
 export class Scene {
   readonly node: RunningNode;
   readonly #folder: string;
-  readonly #servers: readonly StorageServer[];
+  readonly #servers: readonly StorageServer<MountedName>[];
 
-  private constructor(node: RunningNode, folder: string, servers: readonly StorageServer[]) {
+  private constructor(node: RunningNode, folder: string, servers: readonly StorageServer<MountedName>[]) {
     this.node = node;
     this.#folder = folder;
     this.#servers = servers;
   }
 
   /** Starts everything. Rejects with `NotInstallable` where a server is not to be had on this machine. */
-  static async open(names: readonly ServerName[]): Promise<Scene> {
+  static async open(names: readonly MountedName[]): Promise<Scene> {
     const folder = await mkdtemp(join(tmpdir(), 'forebay-scene-'));
-    const servers: StorageServer[] = [];
+    const servers: StorageServer<MountedName>[] = [];
     let scene: Scene | undefined;
     try {
       for (const name of names) servers.push(await starters[name]());
@@ -104,7 +105,7 @@ export class Scene {
     return `http://127.0.0.1:${this.node.adminPort}`;
   }
 
-  async #mount(server: StorageServer): Promise<void> {
+  async #mount(server: StorageServer<MountedName>): Promise<void> {
     const names = bucketNames(server);
     await makeBuckets(server, names);
     for (const name of names) {
@@ -132,6 +133,6 @@ export class Scene {
 }
 
 /** The same on both routes, so that a case is the same too. */
-function bucketNames(server: StorageServer): string[] {
+function bucketNames(server: StorageServer<MountedName>): string[] {
   return Array.from({ length: bucketCount }, (_, index) => `${server.name}-bucket-${index + 1}`);
 }
