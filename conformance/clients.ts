@@ -13,9 +13,11 @@ export interface Client {
   /** What it is run over. */
   readonly backends: readonly BackendName[];
   /** The Python packages it comes with: `conformance/requirements[-…].txt`. */
-  readonly packages?: 'data';
+  readonly packages?: 'data' | 'tables' | 'spark' | 'trino';
   /** The package below `.cache/debian`, where it comes from Debian. */
   readonly debian?: string;
+  /** Whether jars belong to it: those of the `pom.xml` in the suite's folder. */
+  readonly jars?: boolean;
   readonly version: string;
   /** Whether `npm test` runs it, too: its packages are small. */
   readonly small: boolean;
@@ -55,6 +57,12 @@ function dataTool(name: string, title: string, packageName = name): Client {
   return { name, title, runner: 'pytest', backends: others, packages: 'data', version, small: false };
 }
 
+/** What writes tables that others write too. */
+function tableTool(name: string, title: string): Client {
+  const version = pinned('requirements-tables.txt', name);
+  return { name, title, runner: 'pytest', backends: others, packages: 'tables', version, small: false };
+}
+
 export const clients: readonly Client[] = [
   python('boto3', 'boto3'),
   python('cli', 'aws CLI', 'awscli'),
@@ -81,13 +89,34 @@ export const clients: readonly Client[] = [
   dataTool('duckdb', 'DuckDB'),
   dataTool('polars', 'Polars'),
   dataTool('obstore', 'obstore'),
-  dataTool('deltalake', 'deltalake'),
+  tableTool('deltalake', 'deltalake'),
+  tableTool('pyiceberg', 'PyIceberg'),
   {
     name: 's3a',
     title: "Hadoop S3A's own tests",
     runner: 'surefire',
     backends: right,
     version: inPom('s3a', /<hadoop.version>([^<]+)</),
+    small: false,
+  },
+  {
+    name: 'spark',
+    title: 'Spark',
+    runner: 'pytest',
+    backends: right,
+    packages: 'spark',
+    jars: true,
+    version: pinned('requirements-spark.txt', 'pyspark'),
+    small: false,
+  },
+  {
+    name: 'trino',
+    title: 'Trino',
+    runner: 'pytest',
+    backends: right,
+    packages: 'trino',
+    jars: true,
+    version: inPom('trino', /<trino.version>([^<]+)</),
     small: false,
   },
 ];

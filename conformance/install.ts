@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../scripts/run-command.ts';
 import { NotInstallable } from './backends/storage-server.ts';
 import type { Client } from './clients.ts';
+import { installByMaven } from './maven.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -13,6 +15,7 @@ export async function installClient(client: Client): Promise<NodeJS.ProcessEnv> 
   const env: NodeJS.ProcessEnv = { PACKAGES: client.packages ?? '' };
   if (client.runner === 'pytest') await installPython(env);
   if (client.debian !== undefined) Object.assign(env, await installDebian(client.debian));
+  if (client.jars) Object.assign(env, await installJars(client.name));
   return env;
 }
 
@@ -28,4 +31,12 @@ async function installDebian(name: string): Promise<NodeJS.ProcessEnv> {
   const { code, output } = await runCommand('sh', [join(root, 'scripts/debian-package.sh'), name]);
   if (code !== 0) throw new NotInstallable(output.trim());
   return { DEBIAN_ROOT: output.trim() };
+}
+
+/** What the `pom.xml` in the suite's folder names, and the class path where it writes one. */
+async function installJars(name: string): Promise<NodeJS.ProcessEnv> {
+  const sources = join(root, 'conformance', name);
+  const work = await installByMaven({ name, sources, phase: 'package' });
+  const classPath = await readFile(join(work, 'class-path'), 'utf8').catch(() => '');
+  return { MAVEN_WORK: work, CLASS_PATH: classPath };
 }

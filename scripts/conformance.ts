@@ -98,10 +98,11 @@ async function runClient(scene: Scene, client: Client, backend: BackendName): Pr
   return outcome;
 }
 
+/** Over other backends than its own a client is run if both are named. */
+const isMeant = ({ name, backends }: Client, backend: BackendName) =>
+  backends.includes(backend) || (positionals.includes(name) && positionals.includes(backend));
 const pairs = chosenClients.flatMap((client) =>
-  chosenBackends
-    .filter((backend) => client.backends.includes(backend))
-    .map((backend) => ({ client, backend })),
+  chosenBackends.filter((backend) => isMeant(client, backend)).map((backend) => ({ client, backend })),
 );
 const outcomes: Outcome[] = [];
 const scene = await Scene.open(

@@ -1,12 +1,11 @@
 """delta-rs: tables whose log is a row of conditional writes."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from snippets import run_snippet
+from writers import run_writers
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +64,19 @@ def test_small_files_are_compacted_and_swept_up(where, options, s3, bucket):
     assert ids(where, options) == list(range(60))
 
 
-def test_no_append_of_many_writers_is_lost(where, options):
-    write_deltalake(where, rows(0, 1), **options)
-
+def append_rows(writer, where, options, commits):
+    # A commit that was overtaken is tried again, as often as it takes.
     patient = CommitProperties(max_commit_retries=1_000)
-
-    def append(number):
+    for number in range(writer * commits, (writer + 1) * commits):
         write_deltalake(where, rows(number, 1), mode="append", commit_properties=patient, **options)
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(append, range(1, 41)))
-    table = DeltaTable(where, **options)
-    assert (table.version(), ids(where, options)) == (40, list(range(41)))
+
+@pytest.mark.parametrize("writers, commits", [pytest.param(2, 5, marks=pytest.mark.quick), (8, 50)])
+def test_no_commit_of_many_writers_is_lost(where, options, writers, commits):
+    DeltaTable.create(where, rows(0, 1).schema, **options)
+    run_writers(writers, append_rows, where, options, commits)
+    total = writers * commits
+    assert (DeltaTable(where, **options).version(), ids(where, options)) == (total, list(range(total)))
 
 
 def test_a_large_table_goes_in_parts(where, options, s3, bucket):
