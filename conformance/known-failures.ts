@@ -10,6 +10,8 @@ export interface KnownFailures {
   /** Over which backends they fail. */
   readonly backends: readonly BackendName[];
   readonly cases: readonly string[];
+  /** Whether they pass, too: the reason lies in their timing. */
+  readonly sometimes?: boolean;
 }
 
 /** What `known-failures.json` beside a client's suite says; nothing where there is none. */
@@ -22,28 +24,33 @@ export async function readKnownFailures(client: string): Promise<readonly KnownF
   return JSON.parse(text) as KnownFailures[];
 }
 
-/** The names of the cases that fail over this backend. */
-export function knownCases(groups: readonly KnownFailures[], backend: BackendName): Set<string> {
-  return new Set(groups.filter(({ backends }) => backends.includes(backend)).flatMap(({ cases }) => cases));
+/** What is written down of each case that fails over this backend, by its name. */
+export function knownCases(
+  groups: readonly KnownFailures[],
+  backend: BackendName,
+): Map<string, KnownFailures> {
+  const mine = groups.filter(({ backends }) => backends.includes(backend));
+  return new Map(mine.flatMap((group) => group.cases.map((name) => [name, group])));
 }
 
 /**
- * Holds results against what is written down: a failure that is known is expected; a known one that passes is a failure, and so
- * is one that was not run, unless only some cases were asked for.
+ * Holds results against what is written down: a failure that is known is expected; a known one that passes is a failure, unless it
+ * does so at times, and so is one that was not run, unless only some cases were asked for.
  */
 export function judgeKnownFailures(
-  known: ReadonlySet<string>,
+  known: ReadonlyMap<string, KnownFailures>,
   results: readonly CaseResult[],
   isWhole: boolean,
 ): CaseResult[] {
   const judged = results.map((result): CaseResult => {
-    if (!known.has(result.name)) return result;
+    const group = known.get(result.name);
+    if (!group || (result.outcome === 'passed' && group.sometimes)) return result;
     if (result.outcome === 'failed') return { ...result, outcome: 'expected' };
     const said = `written down as a failure, and ${result.outcome} now`;
     return { name: result.name, outcome: 'failed', said };
   });
   if (!isWhole) return judged;
-  const missing = [...known].filter((name) => !results.some((result) => result.name === name));
+  const missing = [...known.keys()].filter((name) => !results.some((result) => result.name === name));
   const notRun = missing.map((name): CaseResult => {
     return { name, outcome: 'failed', said: 'written down as a failure, and not run' };
   });

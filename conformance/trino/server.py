@@ -133,7 +133,7 @@ def write_settings(folder, port, bucket):
         "iceberg": (
             "connector.name=iceberg\niceberg.catalog.type=TESTING_FILE_METASTORE\n"
             f"hive.metastore.catalog.dir=s3://{bucket}/iceberg\n"
-            f"iceberg.expire-snapshots.min-retention=0s\n{files}"
+            f"iceberg.expire-snapshots.min-retention=0s\niceberg.remove-orphan-files.min-retention=0s\n{files}"
         ),
     }
     for name, text in catalogues.items():

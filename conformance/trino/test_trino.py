@@ -125,6 +125,7 @@ def test_iceberg_compacts_and_sweeps_up(trino, iceberg, s3, shared_bucket):
     assert len(keys(s3, shared_bucket, folder)) == 5
     trino.query(f"ALTER TABLE {iceberg} EXECUTE optimize")
     trino.query(f"ALTER TABLE {iceberg} EXECUTE expire_snapshots(retention_threshold => '0s')")
+    trino.query(f"ALTER TABLE {iceberg} EXECUTE remove_orphan_files(retention_threshold => '0s')")
     assert len(keys(s3, shared_bucket, folder)) == 1
     assert trino.query(f"SELECT sum(id), count(*) FROM {iceberg}") == [[10, 5]]
 
