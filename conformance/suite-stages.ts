@@ -63,5 +63,14 @@ export function runOverServers(): Promise<Outcome> {
   );
 }
 
+/** Tables of which several write one at the same time, in their short form, over the node's own `file://`. */
+export function runTables(): Promise<Outcome> {
+  const chosen = clients.filter(({ packages }) => packages === 'tables');
+  return runIn(
+    [],
+    chosen.map((client): SuiteChoice => ({ client, backend: 'file', route: 'forebay', cases: 'quick' })),
+  );
+}
+
 /** The names of the clients of which each has a stage of its own. */
 export const smallClientNames: readonly { readonly name: string; readonly title: string }[] = smallClients;

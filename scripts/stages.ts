@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { runOverFiles, runOverServers, smallClientNames } from '../conformance/suite-stages.ts';
+import { runOverFiles, runOverServers, runTables, smallClientNames } from '../conformance/suite-stages.ts';
 import { runFuzzSelection } from './fuzz-stage.ts';
 import { runImageCheck } from './image-check.ts';
 import { runCommand } from './run-command.ts';
@@ -39,6 +39,7 @@ export const stages: readonly Stage[] = [
     title: `conformance: ${title}`,
     run: () => runOverFiles(name),
   })),
+  { name: 'tables', title: 'conformance: writers of Delta and Iceberg tables', run: runTables },
   { name: 'backends', title: 'conformance: over S3Proxy and moto', run: runOverServers },
   { name: 'image', title: 'container image', run: () => runImageCheck() },
 ];
