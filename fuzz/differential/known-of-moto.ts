@@ -227,9 +227,23 @@ export const knownOfMoto: readonly KnownDifference[] = [
       'RFC 9110, 14.1.1 and 14.2: a range whose end lies before its beginning is invalid, and an invalid one is ignored.',
   },
   {
+    operations: ['GetObjectTagging'],
+    field: /^xml TagSet/,
+    because:
+      'API, CopyObject, x-amz-tagging-directive: the tags are the source’s, or those that are sent; what was there before has no say.',
+  },
+  {
+    operations: reads,
+    field: /^(status|header (content-range|x-amz-mp-parts-count))$/,
+    ours: /^(206|bytes 0-|\d+$)/,
+    theirs: /^(200|none)$/,
+    when: asks('partNumber'),
+    because:
+      'API, GetObject, partNumber: a ranged read of the part, of an object whose ETag counts parts, as a copy’s does on both.',
+  },
+  {
     operations: reads,
     field: /^header x-amz-tagging-count$/,
-    // It remembers tags of what was there before; that none are lost is seen by GetObjectTagging.
     because: 'API, GetObject, x-amz-tagging-count: the number of tags, if there are any.',
   },
   {
