@@ -75,8 +75,8 @@ export const plantedDefects: readonly PlantedDefect[] = [
   {
     name: 'a delete with a condition succeeds if the object is gone meanwhile',
     file: 'src/ufs/root-objects.ts',
-    right: 'if (!options.condition && !(await this.commits.present(key))) return;',
-    wrong: 'if (!(await this.commits.present(key))) return;',
+    right: 'if (!condition && !versioning && !(await this.commits.present(key))) return {};',
+    wrong: 'if (!versioning && !(await this.commits.present(key))) return {};',
     foundBy: ['test/ufs/root.test'],
   },
   {
@@ -155,19 +155,19 @@ export const plantedDefects: readonly PlantedDefect[] = [
     file: 'src/ufs/root-commits.ts',
     right: `checkSignal(options.signal, this.uri, key);
       this.check(key, options.condition, previous);
-      const known`,
+      const known = currentOf(previous);
+      const last`,
     wrong: `checkSignal(options.signal, this.uri, key);
-      const known`,
+      const known = currentOf(previous);
+      const last`,
     foundBy: ['test/ufs/root'],
   },
   {
     name: 'a directory is not synced after an object was removed from it',
     file: 'src/ufs/root-commits.ts',
-    right: `this.folders.changed(dirname(path));
-      await this.fs.syncDirectory(dirname(path));
-      await this.leave`,
-    wrong: `this.folders.changed(dirname(path));
-      await this.leave`,
+    right: `    this.folders.changed(dirname(path));
+    await this.fs.syncDirectory(dirname(path));`,
+    wrong: '    this.folders.changed(dirname(path));',
     foundBy: ['test/ufs/crash'],
   },
   {

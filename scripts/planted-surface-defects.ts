@@ -49,8 +49,8 @@ export const plantedSurfaceDefects: readonly PlantedDefect[] = [
   {
     name: 'tags stay behind where a copy goes to other storage',
     file: 'src/gateway/object-service.ts',
-    right: 'const tags = input.tags ?? (meta.tagCount ? await tagsOf(source, input.signal) : undefined);',
-    wrong: 'const tags = input.tags;',
+    right: '(meta.tagCount\n',
+    wrong: '(meta.tagCount === -1\n',
     foundBy: ['test/gateway/tags'],
   },
   {

@@ -3,9 +3,33 @@ import type { PlantedDefect } from './planted-defects.ts';
 
 const crash = ['test/ufs/version-crash'];
 const wire = ['test/gateway/versions.test'];
+const edges = ['test/gateway/version-edges'];
 
 /** What could break unseen of versions: which is the latest, what is kept, what is listed, what is read. */
 export const plantedVersionDefects: readonly PlantedDefect[] = [
+  {
+    name: 'what is known of a version is told of another key',
+    file: 'src/worker/metadata-cache.ts',
+    right: 'return versionId === undefined ? name : `\\0${name}`;',
+    wrong: "return versionId === '' ? '' : name;",
+    foundBy: edges,
+  },
+  {
+    name: 'a delete that began before versions were kept ends after that',
+    file: 'src/gateway/object-service.ts',
+    right: `      await beforeCommit();
+      return this.#deletions.remove(place, options);`,
+    wrong: `      if (place.versioning) await beforeCommit();
+      return this.#deletions.remove(place, options);`,
+    foundBy: edges,
+  },
+  {
+    name: 'a delete marker that is the latest version is told to have no tags as if there were no object',
+    file: 'src/gateway/amendments.ts',
+    right: "error.kind !== 'not-found' || !error.marker) throw error;",
+    wrong: "error.kind !== 'not-found' || error.marker) throw error;",
+    foundBy: edges,
+  },
   {
     name: 'a delete marker that was never acknowledged counts as the latest version',
     file: 'src/ufs/root-history.ts',

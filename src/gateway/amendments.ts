@@ -5,7 +5,7 @@ import { UfsError } from '../ufs/errors.ts';
 import { nullVersionId } from '../ufs/version-ids.ts';
 import type { MetadataSource } from '../worker/reader.ts';
 import type { Place } from './namespace.ts';
-import { checkHeld, versionTarget } from './version-reads.ts';
+import { checkHeld, versionNamed, versionTarget } from './version-reads.ts';
 
 interface AmendOptions {
   /** Absent: the present version. */
@@ -26,12 +26,20 @@ export class Amendments {
     this.#metadata = metadata;
   }
 
-  /** Rejects with `UfsError`. `change.generation`: the version must be this one, otherwise `moved`. The backend has `amend`. */
-  async amend(place: Place, change: ObjectChange, { versionId, signal }: AmendOptions): Promise<void> {
+  /**
+   * Gives the version's id, as answers name it. Rejects with `UfsError`, kinds as `findVersion`. `change.generation`: the version must be
+   * this one, otherwise `moved`. The backend has `amend`.
+   */
+  async amend(
+    place: Place,
+    change: ObjectChange,
+    { versionId, signal }: AmendOptions,
+  ): Promise<string | undefined> {
     const { backend, path } = place;
     const asked = { versionId: heldVersion(place, versionId), signal };
     if (backend.versions) return this.#amendVersion(place, backend.versions, change, asked);
     await this.#metadata.write(place, () => backend.amend?.(path, change, asked) as Promise<ObjectMeta>);
+    return undefined;
   }
 
   async #amendVersion(
@@ -39,13 +47,11 @@ export class Amendments {
     versions: BackendVersions,
     change: ObjectChange,
     { versionId, signal }: AmendOptions,
-  ): Promise<void> {
+  ): Promise<string | undefined> {
     const { backend, path } = place;
     for (let attempt = 1; ; attempt++) {
-      const { generation, versionId: id = nullVersionId } =
-        versionId === undefined
-          ? await backend.head(path, { signal })
-          : await versions.head(path, versionId, { signal });
+      const found = await findVersion(place, versions, { versionId, signal });
+      const { generation, versionId: id = nullVersionId } = found;
       const amend = () =>
         backend.amend?.(path, { generation, ...change }, { versionId, signal }) as Promise<ObjectMeta>;
       try {
@@ -53,19 +59,59 @@ export class Amendments {
           const amended = await this.#metadata.write(versionTarget(place, id), amend);
           return versionId === undefined ? amended : 'unknown';
         });
-        return;
+        return versionNamed(place, found);
       } catch (error) {
-        const isOvertaken = error instanceof UfsError && error.kind === 'moved';
-        if (!isOvertaken || change.generation !== undefined || attempt === attempts) throw error;
+        if (!isOvertaken(error) || change.generation !== undefined || attempt === attempts) throw error;
       }
     }
   }
 }
 
-/** Kinds: those of `Backend.getTags`, and of `checkHeld`. The backend has `getTags`. */
-export async function tagsOfVersion(place: Place, options: AmendOptions): Promise<readonly Tag[]> {
-  const versionId = heldVersion(place, options.versionId);
-  return place.backend.getTags?.(place.path, { ...options, versionId }) ?? [];
+/** With the version's id, as answers name it. Kinds: as `findVersion`, and those of `checkHeld`. The backend has `getTags`. */
+export async function tagsOfVersion(
+  place: Place,
+  { versionId, signal }: AmendOptions,
+): Promise<{ readonly tags: readonly Tag[]; readonly versionId?: string }> {
+  const { backend, path, isRoot, versioning } = place;
+  const asked = heldVersion(place, versionId);
+  const tagsOf = async (id: string | undefined) =>
+    (await backend.getTags?.(path, { versionId: id, signal })) ?? [];
+  const isOnlyOne = asked === undefined && isRoot && versioning === undefined;
+  if (!backend.versions || isOnlyOne) return { tags: await tagsOf(asked) };
+  for (let attempt = 1; ; attempt++) {
+    const found = await findVersion(place, backend.versions, { versionId: asked, signal });
+    const named = versionNamed(place, found);
+    try {
+      return { tags: await tagsOf(asked ?? named), versionId: named };
+    } catch (error) {
+      if (!isOvertaken(error) || asked !== undefined || attempt === attempts) throw error;
+    }
+  }
+}
+
+/**
+ * Kinds: not-found, no-such-version, invalid-version, moved; delete-marker, also where that is the present version: S3 tells a delete marker
+ * from an object that is not there in what is asked about tags, and in changes of an ACL.
+ */
+async function findVersion(
+  { backend, path }: Place,
+  versions: BackendVersions,
+  { versionId, signal }: AmendOptions,
+): Promise<ObjectMeta> {
+  if (versionId !== undefined) return versions.head(path, versionId, { signal });
+  try {
+    return await backend.head(path, { signal });
+  } catch (error) {
+    if (!(error instanceof UfsError) || error.kind !== 'not-found' || !error.marker) throw error;
+    const { marker } = error;
+    const details = { backend: backend.uri, key: path, marker, cause: error };
+    throw new UfsError('delete-marker', 'the present version is a delete marker', details);
+  }
+}
+
+/** Another version took the place of the one that was found, or that one is gone. */
+function isOvertaken(error: unknown): boolean {
+  return error instanceof UfsError && (error.kind === 'moved' || error.kind === 'no-such-version');
 }
 
 /** Where no versions are kept the null version is the object. */

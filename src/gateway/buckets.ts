@@ -170,7 +170,7 @@ export class Buckets {
     }
     // Older versions and delete markers count too.
     const { items } = await listVersionsMerged(sources, { prefix: '', limit: 1 });
-    if (items.length > 0) throw new S3Error('BucketNotEmpty', { extra: { BucketName: bucket } });
+    if (items.length > 0) throw notEmpty(record);
     await this.#abortUploads(bucket);
     if (!(await this.#records.delete(record))) throw new S3Error('OperationAborted');
     await this.#pages.removeIncarnation(record.incarnation);
@@ -188,6 +188,15 @@ export class Buckets {
       if (!page.truncated) return;
     }
   }
+}
+
+/** S3 adds what is to be done where versions are kept, since lists of objects may show none. */
+function notEmpty({ name, versioning }: BucketRecord): S3Error {
+  const message = 'The bucket you tried to delete is not empty. You must delete all versions in the bucket.';
+  return new S3Error('BucketNotEmpty', {
+    ...(versioning === undefined ? {} : { message }),
+    extra: { BucketName: name },
+  });
 }
 
 /** Its client aborted it at the same moment, or nothing was done with it for too long. */

@@ -87,7 +87,7 @@ function fromUfsError(cause: UfsError): S3Error {
       return new S3Error('InvalidArgument', { message: 'Invalid version id specified', cause });
     case 'delete-marker':
       return new S3Error('MethodNotAllowed', {
-        extra: { Method: 'GET', ResourceType: 'DeleteMarker' },
+        extra: { ResourceType: 'DeleteMarker' },
         headers: { allow: 'DELETE', ...markerHeaders(cause.marker) },
         cause,
       });

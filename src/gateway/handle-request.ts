@@ -256,7 +256,7 @@ export class RequestPipeline implements RequestTaker {
     return errorResponse(error, {
       requestId: progress.requestId,
       resource: pathOf(req),
-      headRequest: req.method === 'HEAD',
+      method: req.method,
     });
   }
 

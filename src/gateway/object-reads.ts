@@ -20,7 +20,7 @@ import {
 import { toS3Error } from './error-map.ts';
 import type { Namespace, Place } from './namespace.ts';
 import { ofVersion } from './version-errors.ts';
-import { versionTarget } from './version-reads.ts';
+import { versionNamed, versionTarget } from './version-reads.ts';
 
 const attempts = 4;
 
@@ -61,7 +61,12 @@ export class ObjectReads {
         options.gate?.admit(found.meta);
         try {
           const part = await this.#findPart(place, found.meta, options);
-          return { ...found, part, versionId: versionNamed(place, found), owner: this.#settings.workerId };
+          return {
+            ...found,
+            part,
+            versionId: versionNamed(place, found.meta),
+            owner: this.#settings.workerId,
+          };
         } catch (error) {
           this.#startAgain(place, error, attempt);
         }
@@ -141,7 +146,7 @@ export class ObjectReads {
     { body, giveBack, cache }: Pick<ReadObject<Selection>, 'body' | 'giveBack' | 'cache'>,
   ): ReadObject<Selection> {
     const { meta, validatedMs } = found;
-    const versionId = versionNamed(place, found);
+    const versionId = versionNamed(place, found.meta);
     const owner = this.#settings.workerId;
     return { meta, validatedMs, versionId, selection, body, giveBack, cache, owner };
   }
@@ -159,7 +164,7 @@ export class ObjectReads {
           throw inBucket(error, ref, ref);
         });
         try {
-          return await use(source, found.meta, versionNamed(source, found));
+          return await use(source, found.meta, versionNamed(source, found.meta));
         } catch (error) {
           this.#startAgain(source, error, attempt);
         }
@@ -282,11 +287,6 @@ function versionAsked(place: Place, { versionId }: ReadOptions): string | undefi
 function pagesOf(place: Place, options: ReadOptions): MetadataTarget {
   const versionId = versionAsked(place, options);
   return versionId === undefined ? place : versionTarget(place, versionId);
-}
-
-/** How answers name a version; undefined where none are kept. */
-function versionNamed(place: Place, { meta }: FoundVersion): string | undefined {
-  return meta.versionId ?? (place.versioning === undefined ? undefined : nullVersionId);
 }
 
 const noBytes = Buffer.alloc(0);

@@ -133,7 +133,7 @@ export class GatewayObjectService implements ObjectService {
     }
   }
 
-  async getTags(ref: VersionRef, { signal }: { signal?: AbortSignal } = {}): Promise<readonly Tag[]> {
+  async getTags(ref: VersionRef, { signal }: { signal?: AbortSignal } = {}) {
     try {
       const place = await this.#namespace.locate(ref.bucket, ref.key);
       if (!place.backend.capabilities.tagging || !place.backend.getTags) throw noTags();
@@ -147,8 +147,8 @@ export class GatewayObjectService implements ObjectService {
     ref: VersionRef,
     tags: readonly Tag[],
     { signal }: { signal?: AbortSignal } = {},
-  ): Promise<void> {
-    await this.#amend(
+  ): Promise<string | undefined> {
+    return this.#amend(
       ref,
       (place) => {
         if (!place.backend.capabilities.tagging || !place.backend.amend) throw noTags();
@@ -186,8 +186,8 @@ export class GatewayObjectService implements ObjectService {
       const { versionId } = ref;
       if (versionId !== undefined)
         return this.#deletions.removeVersion(place, { ...ref, versionId }, options);
-      // A marker must not land in a bucket that is gone.
-      if (place.versioning) await beforeCommit();
+      // A marker must not land in a bucket that is gone, and nothing may go for good where versions are kept by now.
+      await beforeCommit();
       return this.#deletions.remove(place, options);
     });
   }
@@ -217,7 +217,7 @@ export class GatewayObjectService implements ObjectService {
           const tags =
             input.tags ??
             (meta.tagCount
-              ? await tagsOfVersion(source, { versionId: input.source.versionId, signal: input.signal })
+              ? (await tagsOfVersion(source, { versionId: input.source.versionId, signal })).tags
               : undefined);
           refuseTags(place, tags);
           const about = { ...newObject(input.replace ?? meta), tags };
@@ -248,13 +248,13 @@ export class GatewayObjectService implements ObjectService {
     ref: VersionRef,
     change: (place: Place) => ObjectChange | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
+  ): Promise<string | undefined> {
     try {
-      await this.#change(ref, async (place, beforeCommit) => {
+      return await this.#change(ref, async (place, beforeCommit) => {
         const wanted = change(place);
-        if (wanted === undefined) return;
+        if (wanted === undefined) return undefined;
         await beforeCommit();
-        await this.#amendments.amend(place, wanted, { versionId: ref.versionId, signal });
+        return this.#amendments.amend(place, wanted, { versionId: ref.versionId, signal });
       });
     } catch (error) {
       throw ofRef(error, ref);

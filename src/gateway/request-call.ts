@@ -156,7 +156,7 @@ export class RequestCall implements Call, Visitor {
   async #tagsOf(ref: VersionRef): Promise<readonly Tag[] | undefined> {
     if (!this.#doorkeeper.asksForTags(ref.bucket)) return undefined;
     try {
-      return await this.service.getTags(ref, { signal: this.signal });
+      return (await this.service.getTags(ref, { signal: this.signal })).tags;
     } catch (error) {
       if (error instanceof S3Error && noTags.has(error.code)) return undefined;
       throw error;
@@ -166,6 +166,7 @@ export class RequestCall implements Call, Visitor {
 
 /** What says that there are no tags to be told. */
 const noTags: ReadonlySet<string> = new Set([
+  'InvalidArgument',
   'NoSuchKey',
   'NoSuchVersion',
   'NotImplemented',

@@ -43,10 +43,18 @@ export class VersionReads implements Pick<Backend, 'uri' | 'capabilities' | 'hea
 }
 
 /** Where a version's metadata and pages are kept: beside those of its key, under a name that no write of the key concerns. */
-export function versionTarget(place: Place, versionId: string): MetadataTarget & { readonly path: string } {
+export function versionTarget(place: Place, versionId: string): MetadataTarget {
   const { mount, incarnation, path, freshness } = place;
   const backend = new VersionReads(place.backend, path, versionId);
-  return { backend, mount, incarnation, path: `${path}\0${versionId}`, freshness };
+  return { backend, mount, incarnation, path: `${path}\0${versionId}`, freshness, versionId };
+}
+
+/** How answers name a version; undefined where none are kept. */
+export function versionNamed(
+  { versioning }: Pick<Place, 'versioning'>,
+  { versionId }: Pick<ObjectMeta, 'versionId'>,
+): string | undefined {
+  return versionId ?? (versioning === undefined ? undefined : nullVersionId);
 }
 
 /**

@@ -67,12 +67,14 @@ export function notImplemented(header: string, message?: string): S3Error {
  */
 export function errorResponse(
   error: S3Error,
-  request: { readonly requestId: string; readonly resource: string; readonly headRequest: boolean },
+  request: { readonly requestId: string; readonly resource: string; readonly method: string | undefined },
 ): S3Response {
   if (error.status === 304) return { status: 304, headers: error.headers };
   const headers = { 'content-type': 'application/xml', ...error.headers };
-  if (request.headRequest) return { status: error.status, headers };
-  const extra = Object.entries(error.extra).map(([name, value]) => textElement(name, value));
+  if (request.method === 'HEAD') return { status: error.status, headers };
+  const fields =
+    error.code === 'MethodNotAllowed' ? { Method: request.method ?? '', ...error.extra } : error.extra;
+  const extra = Object.entries(fields).map(([name, value]) => textElement(name, value));
   const body = xmlDocument(
     element('Error', [
       textElement('Code', error.code),

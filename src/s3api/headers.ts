@@ -188,6 +188,11 @@ export function objectHeaders(meta: ObjectMeta): AnswerHeaders {
 
 export const versionIdHeader = 'x-amz-version-id';
 
+/** What an answer about one version says of which it is; undefined where none are kept. */
+export function answeredVersion(versionId: string | undefined): AnswerHeaders {
+  return versionId === undefined ? {} : { [versionIdHeader]: versionId };
+}
+
 /** What the answer to a write says of the version it made; S3 says nothing of a null version then (S3 API Reference, PutObject). */
 export function madeVersionHeaders({ versionId }: Pick<ObjectMeta, 'versionId'>): AnswerHeaders {
   return versionId === undefined || versionId === 'null' ? {} : { [versionIdHeader]: versionId };

@@ -24,6 +24,13 @@ export function versionIdOf(request: S3Request): string | undefined {
   return parseVersionId(request.query.get('versionId'));
 }
 
+/** For what makes a version: nobody says which id it gets. InvalidArgument. */
+export function refuseVersionId({ query }: S3Request): void {
+  const versionId = query.size === 0 ? undefined : query.get('versionId');
+  if (versionId === undefined) return;
+  throw invalidArgument('versionId', versionId, 'This operation does not accept a version-id.');
+}
+
 /** As `versionIdOf`, of an id that was found elsewhere. Whether it is one the storage knows. */
 export function parseVersionId(versionId: string | undefined): string | undefined {
   if (versionId === '') {

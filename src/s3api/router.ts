@@ -40,10 +40,10 @@ export function matchRoute(request: S3Request): Route {
   const rows = (request.query.size === 0 ? plainGroups : groups)[scope].get(request.method);
   const route = rows?.find((row) => matches(row, request));
   const named = namedSubresources(request, scope);
-  if (route === undefined) throw methodNotAllowed(request, named[0] ?? scope);
+  if (route === undefined) throw methodNotAllowed(named[0] ?? scope);
   const beside = named.find((key) => !route.query?.includes(key));
   if (beside === undefined) return route;
-  if (named.length === 1) throw methodNotAllowed(request, beside);
+  if (named.length === 1) throw methodNotAllowed(beside);
   throw invalidArgument(
     'ResourceType',
     named[0] ?? beside,
@@ -70,9 +70,9 @@ function namedSubresources(request: S3Request, scope: Scope): readonly string[] 
   return [...request.query.keys()].filter((key) => subresources[scope].has(key));
 }
 
-function methodNotAllowed(request: S3Request, resourceType: string): S3Error {
+function methodNotAllowed(resourceType: string): S3Error {
   return new S3Error('MethodNotAllowed', {
-    extra: { Method: request.method, ResourceType: resourceType.toUpperCase() },
+    extra: { ResourceType: resourceType.toUpperCase() },
   });
 }
 

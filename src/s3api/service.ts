@@ -285,10 +285,20 @@ export interface ObjectService {
     meta: ObjectMeta,
     page: { readonly afterPartNumber: number; readonly limit: number; readonly signal?: AbortSignal },
   ): Promise<{ readonly parts: readonly ObjectPart[]; readonly truncated: boolean }>;
-  /** The present version's; NoSuchKey, NotImplemented where its storage keeps none. */
-  getTags(ref: VersionRef, options?: { signal?: AbortSignal }): Promise<readonly Tag[]>;
-  /** Replaces all tags of the present version, which stays the same version. NoSuchKey, NotImplemented. */
-  putTags(ref: VersionRef, tags: readonly Tag[], options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * With the version's id, as answers name it. NoSuchKey, NoSuchVersion, MethodNotAllowed of a delete marker, NotImplemented where the
+   * storage keeps none.
+   */
+  getTags(
+    ref: VersionRef,
+    options?: { signal?: AbortSignal },
+  ): Promise<{ readonly tags: readonly Tag[]; readonly versionId?: string }>;
+  /** Replaces all tags of a version, which stays the same version, and gives its id as `getTags` does. Fails as that does. */
+  putTags(
+    ref: VersionRef,
+    tags: readonly Tag[],
+    options?: { signal?: AbortSignal },
+  ): Promise<string | undefined>;
   putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta>;
   /** With a version's id that version is removed for good, else the object, or a delete marker is put in its place. */
   deleteObject(

@@ -263,8 +263,7 @@ export class RootCommits {
         encodeRecord(marker, undefined, undefined),
       );
       if (keeps) {
-        await this.history.retire(key, known);
-        this.folders.changed(dirname(this.paths.record(key)));
+        await this.retire(key, known);
       } else if (previous) await this.removeRecord(key, previous);
       if (versioning === 'suspended') await this.history.remove(key, older.filter(isNull));
     });
@@ -277,6 +276,14 @@ export class RootCommits {
     const promoted = next !== undefined && (await this.history.holding(key, () => this.promote(key, next)));
     if (!promoted) await this.removeRecord(key, { current: known });
     await this.bodies.remove(key, known);
+  }
+
+  private async retire(key: string, known: StoredVersion): Promise<void> {
+    try {
+      await this.history.retire(key, known);
+    } finally {
+      this.folders.changed(dirname(this.paths.record(key)));
+    }
   }
 
   /** Makes an older version the present one, unless there is none or it is a delete marker, which is so where it lies. */

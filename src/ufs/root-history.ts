@@ -97,11 +97,7 @@ export class RootHistory {
   /** Makes an older version the key's record, in the place of the one that may be there. */
   async promote(key: string, entry: HistoryEntry): Promise<void> {
     const record = this.paths.record(key);
-    try {
-      await this.fs.rename(this.path(key, entry), record);
-    } finally {
-      this.directories.changed(this.paths.history(key));
-    }
+    await this.leaving(key, entry, () => this.fs.rename(this.path(key, entry), record));
     await this.fs.syncDirectory(dirname(record));
     await this.fs.syncDirectory(this.paths.history(key));
   }
@@ -118,11 +114,7 @@ export class RootHistory {
     const removed: LoadedRecord[] = [];
     for (const entry of entries) {
       const record = await this.present(key, entry);
-      try {
-        await this.fs.unlink(this.path(key, entry));
-      } finally {
-        this.directories.changed(this.paths.history(key));
-      }
+      await this.leaving(key, entry, () => this.fs.unlink(this.path(key, entry)));
       if (record && !(record instanceof DamagedRecordError)) removed.push(record);
     }
     await this.fs.syncDirectory(this.paths.history(key));
@@ -151,8 +143,9 @@ export class RootHistory {
     }
     if (left.length + doubles.length === 0) return counting;
     await this.holding(key, async () => {
-      for (const entry of doubles) await this.fs.unlink(this.path(key, entry));
-      this.directories.changed(this.paths.history(key));
+      for (const entry of doubles) {
+        await this.leaving(key, entry, () => this.fs.unlink(this.path(key, entry)));
+      }
       if (doubles.length > 0) await this.fs.syncDirectory(this.paths.history(key));
       await this.remove(key, left);
     });
@@ -182,8 +175,26 @@ export class RootHistory {
     }
   }
 
-  /** Where the work fails it is the directory that tells what is there. */
-  private async adding(key: string, entry: HistoryEntry, work: () => Promise<void>): Promise<void> {
+  private adding(key: string, entry: HistoryEntry, work: () => Promise<void>): Promise<void> {
+    return this.changing(key, work, (before) => {
+      const index = indexOf(before, entry);
+      return before[index]?.name === entry.name ? before : before.toSpliced(index, 0, entry);
+    });
+  }
+
+  private leaving(key: string, entry: HistoryEntry, work: () => Promise<void>): Promise<void> {
+    return this.changing(key, work, (before) => {
+      const index = indexOf(before, entry);
+      return before[index]?.name === entry.name ? before.toSpliced(index, 1) : before;
+    });
+  }
+
+  /** What is known of the directory goes with the change; where that fails it is the directory that tells what is there. */
+  private async changing(
+    key: string,
+    work: () => Promise<void>,
+    update: (before: readonly HistoryEntry[]) => readonly HistoryEntry[],
+  ): Promise<void> {
     const path = this.paths.history(key);
     try {
       await work();
@@ -191,10 +202,7 @@ export class RootHistory {
       this.directories.changed(path);
       throw error;
     }
-    this.directories.changed(path, (before) => {
-      const index = lowerBound(before.length, (i) => (before[i] as HistoryEntry).name < entry.name);
-      return before[index]?.name === entry.name ? before : before.toSpliced(index, 0, entry);
-    });
+    this.directories.changed(path, update);
   }
 }
 
@@ -202,6 +210,11 @@ export class RootHistory {
 export function placeAmongVersions({ versionId, order, lastModifiedMs }: StoredVersion): number {
   if (versionId !== undefined) return orderOf(versionId);
   return order ?? orderOfTime(lastModifiedMs);
+}
+
+/** Where an entry lies, or would lie, among the others. */
+function indexOf(entries: readonly HistoryEntry[], { name }: HistoryEntry): number {
+  return lowerBound(entries.length, (i) => (entries[i] as HistoryEntry).name < name);
 }
 
 function entryOf(version: StoredVersion): HistoryEntry {

@@ -7,6 +7,7 @@ import type {
   ListVersionsOptions,
   ListVersionsPage,
 } from './backend-versions.ts';
+import { mapBounded } from './bounded.ts';
 import type { DamagedRecords } from './damaged-records.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { FolderWalk } from './folder-walk.ts';
@@ -21,6 +22,9 @@ import { DamagedRecordError, type LoadedRecord, metaOf, type StoredVersion } fro
 import { isVersionId, nullVersionId } from './version-ids.ts';
 import { behindVersion, pageVersions } from './version-paging.ts';
 import { checkSignal } from './write-rules.ts';
+
+/** Versions of a key whose records are read at once. */
+const batch = 16;
 
 /** A version of a key before its record is read; `record` where it is the key's own. */
 interface Place {
@@ -115,10 +119,12 @@ export class RootOlder implements BackendVersions {
       if (present) places.unshift({ versionId: known?.versionId ?? nullVersionId, record: present });
       const latest = places[0];
       const listed: ListedVersion[] = [];
-      for (const place of behindVersion(places, behind)) {
-        if (listed.length === limit) break;
-        const version = await this.listed(key, place, place === latest);
-        if (version) listed.push(version);
+      let rest = behindVersion(places, behind);
+      while (rest.length > 0 && listed.length < limit) {
+        const some = rest.slice(0, Math.min(batch, limit - listed.length));
+        rest = rest.slice(some.length);
+        const found = await mapBounded(some, batch, (place) => this.listed(key, place, place === latest));
+        for (const version of found) if (version) listed.push(version);
       }
       return listed;
     });

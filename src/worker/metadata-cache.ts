@@ -307,8 +307,10 @@ export class MetadataCache implements MetadataSource {
   }
 }
 
-function nameOf(target: MetadataTarget): string {
-  return `${target.incarnation}\0${target.path}`;
+/** No incarnation begins with what a version's name begins with. */
+function nameOf({ incarnation, path, versionId }: MetadataTarget): string {
+  const name = `${incarnation}\0${path}`;
+  return versionId === undefined ? name : `\0${name}`;
 }
 
 function cancelled(target: MetadataTarget, cause: unknown): UfsError {

@@ -100,6 +100,8 @@ export interface MetadataTarget {
   readonly incarnation: string;
   readonly path: string;
   readonly freshness: Freshness;
+  /** Set of a version that is known by its id, whose `path` may be the path of another key: they are not to be taken for each other. */
+  readonly versionId?: string;
 }
 
 export interface KnownMeta {

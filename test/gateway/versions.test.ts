@@ -5,33 +5,12 @@ import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import { MemoryBackend } from '../../src/ufs/memory.ts';
 import { someBytes } from '../support/upload-body.ts';
+import { errorOf, idOf, texts } from './answer-fields.ts';
 import { type GatewayUnderTest, startGateway } from './memory-node.ts';
 import { mountOf } from './mount-of.ts';
-import { type HttpAnswer, type SentRequest, sendSigned } from './signed-request.ts';
+import { type SentRequest, sendSigned } from './signed-request.ts';
 
 const unknownId = 'f'.repeat(32);
-
-/** The texts of every element of a name, in order. */
-function texts({ body }: HttpAnswer, name: string): string[] {
-  return [...body.toString().matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, 'g'))].map(
-    ([, text]) => text ?? '',
-  );
-}
-
-/** Names and texts of an error's fields that say what is wrong. */
-function errorOf(answer: HttpAnswer): Record<string, string> {
-  const names = [
-    'Code',
-    'Message',
-    'ArgumentName',
-    'ArgumentValue',
-    'Key',
-    'VersionId',
-    'Method',
-    'ResourceType',
-  ];
-  return Object.fromEntries(names.flatMap((name) => texts(answer, name).map((text) => [name, text])));
-}
 
 describe.each([1, 2])('versions over the wire, with %d threads', (ioThreads) => {
   let gateway: GatewayUnderTest;
@@ -63,7 +42,6 @@ describe.each([1, 2])('versions over the wire, with %d threads', (ioThreads) => 
   };
   const put = async (key: string, body: string | Buffer, headers = {}) =>
     send({ method: 'PUT', target: `/${bucket}/${key}`, body: Buffer.from(body), headers });
-  const idOf = ({ headers }: HttpAnswer) => headers['x-amz-version-id'] ?? 'none';
   const get = (key: string, query = '', headers = {}) =>
     send({ target: `/${bucket}/${key}${query}`, headers });
   const remove = (key: string, query = '') => send({ method: 'DELETE', target: `/${bucket}/${key}${query}` });

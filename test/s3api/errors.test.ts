@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { errorCodes } from '../../src/s3api/error-codes.ts';
 import { errorResponse, invalidArgument, S3Error } from '../../src/s3api/errors.ts';
 
-const request = { requestId: '4442587FB7D0A2F9', resource: '/mybucket/myfoto.jpg', headRequest: false };
+const request = { requestId: '4442587FB7D0A2F9', resource: '/mybucket/myfoto.jpg', method: 'GET' };
 
 describe('an error as an answer', () => {
   test("is S3's XML, as the S3 API Reference shows it under REST error responses", () => {
@@ -34,7 +34,7 @@ describe('an error as an answer', () => {
   });
 
   test('has no body for HEAD', () => {
-    const response = errorResponse(new S3Error('NoSuchKey'), { ...request, headRequest: true });
+    const response = errorResponse(new S3Error('NoSuchKey'), { ...request, method: 'HEAD' });
     expect(response.status).toBe(404);
     expect(response.body).toBeUndefined();
   });

@@ -2,7 +2,7 @@ import type { Call, S3Response } from '../call.ts';
 import { parseUploadChecksum } from '../checksums.ts';
 import { type AnswerHeaders, parseNewObject } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
-import { objectOf } from '../request.ts';
+import { objectOf, refuseVersionId } from '../request.ts';
 import { parseNewTags } from '../tagging.ts';
 import { rootElement, textElement } from '../xml.ts';
 
@@ -10,6 +10,7 @@ import { rootElement, textElement } from '../xml.ts';
 export async function createMultipartUpload(call: Call): Promise<S3Response> {
   const { request, service } = call;
   refuseOnWrite(request.headers);
+  refuseVersionId(request);
   const checksum = parseUploadChecksum(request.headers);
   const newObject = parseNewObject(request.headers);
   const tags = await parseNewTags(call);

@@ -1,4 +1,5 @@
 import type { Call, S3Response } from '../call.ts';
+import { answeredVersion } from '../headers.ts';
 import { objectOf, versionIdOf } from '../request.ts';
 import { taggingDocument } from '../tagging.ts';
 import { xmlResponse } from '../xml.ts';
@@ -6,5 +7,6 @@ import { xmlResponse } from '../xml.ts';
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html */
 export async function getObjectTagging({ request, service, signal }: Call): Promise<S3Response> {
   const ref = { ...objectOf(request), versionId: versionIdOf(request) };
-  return xmlResponse(taggingDocument(await service.getTags(ref, { signal })));
+  const { tags, versionId } = await service.getTags(ref, { signal });
+  return xmlResponse(taggingDocument(tags), answeredVersion(versionId));
 }

@@ -1,5 +1,5 @@
 import type { Call, S3Request, S3Response } from '../call.ts';
-import { invalidArgument } from '../errors.ts';
+import { invalidArgument, S3Error } from '../errors.ts';
 import { quoted, xmlDate } from '../headers.ts';
 import { type NameWriter, ownerElement, parseListRequest, prefixElement } from '../listing.ts';
 import { bucketOf, parameter } from '../request.ts';
@@ -15,7 +15,9 @@ export async function listObjectVersions({ request, service, signal }: Call): Pr
   const { owner } = await service.getBucket(bucket);
   const input = { prefix, delimiter, keyMarker, versionIdMarker, limit, signal };
   const { items, truncated } =
-    limit === 0 ? { items: [], truncated: false } : await service.listVersions(bucket, input);
+    limit === 0
+      ? { items: [], truncated: false }
+      : await ofMarker(versionIdMarker, () => service.listVersions(bucket, input));
   const last = truncated ? items.at(-1) : undefined;
   const versions = items.filter((item) => item.kind === 'version');
   const prefixes = items.filter((item) => item.kind === 'prefix');
@@ -47,6 +49,16 @@ function parseVersionIdMarker(request: S3Request, keyMarker: string | undefined)
   }
   if (value === '') throw invalidArgument(name, value, 'A version-id marker cannot be empty.');
   return value;
+}
+
+/** The one argument that only the storage can judge is the marker. */
+async function ofMarker<Result>(marker: string | undefined, list: () => Promise<Result>): Promise<Result> {
+  try {
+    return await list();
+  } catch (error) {
+    if (!(error instanceof S3Error) || error.code !== 'InvalidArgument' || marker === undefined) throw error;
+    throw invalidArgument('version-id-marker', marker, error.message);
+  }
 }
 
 function versionElement(version: VersionSummary, names: NameWriter, owner: string): string {

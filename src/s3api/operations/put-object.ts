@@ -3,7 +3,7 @@ import { addChecksumHeaders } from '../checksums.ts';
 import { naming, parseWriteCondition } from '../conditions.ts';
 import { type AnswerHeaders, madeVersionHeaders, parseNewObject, quoted } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
-import { objectOf, uploadIdOf } from '../request.ts';
+import { objectOf, refuseVersionId, uploadIdOf } from '../request.ts';
 import { parseNewTags } from '../tagging.ts';
 import { openUpload } from '../upload.ts';
 
@@ -11,6 +11,7 @@ import { openUpload } from '../upload.ts';
 export async function putObject(call: Call): Promise<S3Response> {
   const { request, service, signal } = call;
   refuseOnWrite(request.headers);
+  refuseVersionId(request);
   // A part whose upload was forgotten must not become the whole object.
   if (request.query.has('partNumber')) uploadIdOf(request);
   const condition = parseWriteCondition(request.headers);

@@ -135,12 +135,13 @@ export class MapObjectService implements ObjectService {
 
   async getTags(ref: VersionRef) {
     refuseVersion(ref);
-    return this.#object(ref).tags ?? [];
+    return { tags: this.#object(ref).tags ?? [] };
   }
 
   async putTags(ref: VersionRef, tags: readonly Tag[]) {
     refuseVersion(ref);
     this.#bucket(ref.bucket).objects.set(ref.key, { ...this.#object(ref), tags });
+    return undefined;
   }
 
   async putBucketTags(bucket: BucketName, tags: readonly Tag[]) {

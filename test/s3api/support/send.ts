@@ -48,8 +48,7 @@ export async function send(
     return await toAnswer(await matchRoute(request).handler(callOf(service, request, sent)));
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
-    const headRequest = method === 'HEAD';
-    return toAnswer(errorResponse(error, { requestId: 'REQUEST', resource: rawTarget, headRequest }));
+    return toAnswer(errorResponse(error, { requestId: 'REQUEST', resource: rawTarget, method }));
   }
 }
 
