@@ -30,7 +30,7 @@ import { SharedMetadataReader } from '../worker/shared-metadata-reader.ts';
 import { SharedPageReader } from '../worker/shared-page-reader.ts';
 import { SharedRangeReader } from '../worker/shared-range-reader.ts';
 import type { IoThreadJob } from './io-thread-job.ts';
-import { pipelineSettings, serverSettings } from './server-settings.ts';
+import { isInCluster, pipelineSettings, serverSettings } from './server-settings.ts';
 
 const { thread, port, snapshot, s3Port, job } = workerData as IoThreadStart & { readonly job: IoThreadJob };
 const post = (message: FromIoThread) => port.postMessage(message);
@@ -92,6 +92,7 @@ function serviceOver(mounts: MountStore, ownClock: Clock): GatewayObjectService 
   const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
     rootUri: job.rootUri,
     leaseMs: settings['freshness.lease'],
+    isShared: isInCluster(settings),
   });
   mounts.onChange((table) => backends.retain(table.mounts, 0));
   const gate = new BucketGate();

@@ -1,6 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
 import { Readiness } from '../admin/readiness.ts';
 import { AdminServer } from '../admin/server.ts';
 import { Authenticator } from '../auth/authenticate.ts';
@@ -12,7 +11,6 @@ import type { Log } from '../common/log.ts';
 import { Metrics } from '../common/metrics.ts';
 import { systemRandom as random } from '../common/random.ts';
 import { TlsDoor } from '../common/tls.ts';
-import { openSqliteStore } from '../coord/sqlite.ts';
 import { BucketGate } from '../gateway/bucket-gate.ts';
 import { Buckets } from '../gateway/buckets.ts';
 import { RequestPipeline } from '../gateway/handle-request.ts';
@@ -31,11 +29,13 @@ import { MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
+import { openCoordination, refuseUnfitForCluster } from './coordination.ts';
 import { CommandError } from './errors.ts';
 import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
+import { openRootMount, rootUriOf } from './root-mount.ts';
 import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
 import { openOwnDoor, openThreadedDoor } from './s3-door.ts';
-import { pipelineSettings } from './server-settings.ts';
+import { isInCluster, pipelineSettings } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
 import { sharedDisk, shareWithThreads, threadsReadiness } from './shared-with-threads.ts';
 
@@ -63,10 +63,12 @@ export async function startNode(
   settings: Settings,
   secrets: NodeSecrets,
   log: NodeLog,
+  stop: AbortSignal = new AbortController().signal,
 ): Promise<RunningNode> {
+  await refuseUnfitForCluster(settings);
   const opened = new Opened();
   try {
-    return await build(settings, secrets, log, opened);
+    return await build(settings, secrets, log, opened, stop);
   } catch (error) {
     await opened.close();
     throw error;
@@ -78,6 +80,7 @@ async function build(
   secrets: NodeSecrets,
   nodeLog: NodeLog,
   opened: Opened,
+  stop: AbortSignal,
 ): Promise<RunningNode> {
   const { log, droppedLines } = nodeLog;
   const metrics = new Metrics();
@@ -88,9 +91,11 @@ async function build(
   const scheme = tls ? 'https' : 'http';
   await mkdir(dataFolder, { recursive: true, mode: 0o700 });
   // First of all, since it holds the lock on the data folder.
-  const store = opened.add(openSqliteStore(join(dataFolder, 'coord.sqlite'), clock, random), (part) =>
+  const coordination = opened.add(await openCoordination(settings, dataFolder, clock, random, log), (part) =>
     part.close(),
   );
+  const { store } = coordination;
+  readiness.watch(() => coordination.readiness());
   const admin = opened.add(
     new AdminServer(log, metrics, readiness, tls, {
       host: settings.host,
@@ -101,16 +106,18 @@ async function build(
   );
   const adminPort = (await admin.listen()).port;
 
+  await coordination.reached(stop);
   const box = new SecretBox(random, secrets.encryptionKey);
-  const root = { userName: rootUser, ...secrets.root };
-  const credentials = opened.add(await Credentials.open(clock, store, box, root), (part) => part.close());
+  const credentials = opened.add(await Credentials.open(clock, store, box, secrets.root), (part) =>
+    part.close(),
+  );
   const users = new UserStore(clock, random, box, credentials);
   readiness.ready('the coordination store');
 
   const mounts = opened.add(await MountStore.open(clock, random, store, box, { rootUser }), (part) =>
     part.close(),
   );
-  const rootUri = settings.rootMount ?? pathToFileURL(join(dataFolder, 'root')).href;
+  const rootUri = rootUriOf(settings, dataFolder);
   const pageFolders = pageFoldersOf(settings, dataFolder);
   const ownFolders = {
     data: dataFolder,
@@ -124,7 +131,8 @@ async function build(
   const uploadLimits = { maxCount: settings['limits.uploads'], maxIdleMs: settings['limits.uploadAge'] };
   const fs = new NodeFileSystem();
   const parts = { fs, clock, random, log, uploadLimits, ownFolders: apart, network };
-  const backends = opened.add(await openBackends(rootUri, parts, metrics, mounts), (part) => part.close());
+  const root = await openRootMount(settings, rootUri, store, parts, random);
+  const backends = opened.add(openBackends(root, parts, metrics, mounts), (part) => part.close());
   const shared = shareWithThreads(settings, random, metrics, pageFolders);
   const disk = await openDisk(settings, pageFolders, mounts, metrics, log);
   const pages = opened.add(disk ? new TieredPageStore(shared.pages, disk) : shared.pages, (part) =>
@@ -150,6 +158,7 @@ async function build(
   const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
     rootUri,
     leaseMs: settings['freshness.lease'],
+    isShared: isInCluster(settings),
   });
   const gate = new BucketGate();
   const service = new GatewayObjectService(
@@ -229,13 +238,12 @@ async function openTls(settings: Settings, log: Log, opened: Opened): Promise<Tl
   return opened.add(await TlsDoor.open(clock, log, { certPath, keyPath }), (door) => door.close());
 }
 
-async function openBackends(
-  rootUri: string,
+function openBackends(
+  root: Backend,
   parts: BackendDependencies,
   metrics: Metrics,
   mounts: MountStore,
-): Promise<MountedBackends> {
-  const root = await openBackend(parts, { uri: rootUri, root: true });
+): MountedBackends {
   const metered = (backend: Backend, mount: string) => new MeteredBackend(metrics, backend, mount);
   return new MountedBackends(metered(root, 'root'), async (mount) => {
     const backend = await openBackend(parts, { ...mount, secretAccessKey: mounts.secretOf(mount) });

@@ -35,6 +35,12 @@ export interface RunningNode {
 /**
  * Builds a node and opens its doors; what it had opened is closed again if it rejects. The data folder exists.
  * Rejects with `CoordError` kind `locked` (another process holds the data folder), with Node's own error for a port that cannot
- * be had (`code` EADDRINUSE, EACCES …, with `port`), or with a `CommandError` or `UfsError` whose message says what to do.
+ * be had (`code` EADDRINUSE, EACCES …, with `port`), with a `CommandError` or `UfsError` whose message says what to do, or with the
+ * reason of `stop` if that is aborted while the node waits for its cluster's coordination store.
  */
-export type StartNode = (settings: Settings, secrets: NodeSecrets, log: NodeLog) => Promise<RunningNode>;
+export type StartNode = (
+  settings: Settings,
+  secrets: NodeSecrets,
+  log: NodeLog,
+  stop?: AbortSignal,
+) => Promise<RunningNode>;

@@ -23,3 +23,8 @@ export function pipelineSettings(settings: Settings, isSecure: boolean): Pipelin
     maxInFlight: settings['limits.requests'],
   };
 }
+
+/** Whether the node belongs to a cluster, with its coordination store in etcd. */
+export function isInCluster(settings: Settings): boolean {
+  return settings['etcd.endpoints'].length > 0;
+}

@@ -68,6 +68,28 @@ const endpointsKind = listKind(
   'etcd endpoints parted by commas, such as http://10.0.0.1:2379',
 );
 
+const urlKind = textKind(
+  'URL',
+  (text) => /^https?:\/\/[^\s/]+\/?$/.test(text) && URL.canParse(text),
+  'a URL such as https://s3.example.com',
+);
+const otherKeyIdKind = textKind(
+  'ID',
+  (text) => /^[\x21-\x7e]{1,256}$/.test(text),
+  'visible ASCII characters',
+);
+const otherSecretKind = textKind(
+  'SECRET',
+  (text) => /^.{1,1024}$/u.test(text),
+  'one line of at most 1024 characters',
+);
+const etcdUserKind = textKind('NAME', (text) => /^\S{1,256}$/.test(text), 'the name of a user of etcd');
+const etcdPasswordKind = textKind(
+  'PASSWORD',
+  (text) => /^.{1,1024}$/u.test(text),
+  'one line of at most 1024 characters',
+);
+
 const proxyKind = textKind(
   'URL',
   (text) => /^http:\/\/[^\s/]+\/?$/.test(text) && URL.canParse(text),
@@ -96,6 +118,11 @@ export const settingsTable = {
     'Threads that listen on the S3 port (default: 1 on up to two cores, else all but one, at most 4)',
   ),
   rootMount: optional(uriKind, 'Where buckets made over S3 lie (default: the folder root below data)'),
+  rootMountEndpoint: optional(urlKind, 'Of an s3:// root mount: where its S3 is (default: AWS)'),
+  rootMountRegion: optional(regionKind, 'Its region'),
+  rootMountPathStyle: optional(booleanKind, 'Whether its bucket stands in the path of URLs'),
+  rootMountAccessKeyId: optional(otherKeyIdKind, 'The access key for it'),
+  rootMountSecretAccessKey: { ...optional(otherSecretKind, 'Its secret; both or neither'), secret: true },
   'encryption.keyFile': optional(
     pathKind,
     'Key that seals stored secrets (default: secret.key below data, made at first run)',
@@ -178,6 +205,12 @@ export const settingsTable = {
   'timeout.keepAlive': setting(durationKind(100, 3_600_000), 65_000, 'Between requests of a connection'),
   'timeout.shutdown': setting(durationKind(0, 4_000), 3_000, 'For requests under way when the node ends'),
   'etcd.endpoints': setting(endpointsKind, noTexts, 'etcd of the cluster this node belongs to'),
+  'etcd.caFile': optional(pathKind, 'Certificates (PEM) that vouch for etcd (default: the usual ones)'),
+  'etcd.cert': optional(pathKind, 'Certificate (PEM) that this node shows to etcd'),
+  'etcd.key': optional(pathKind, 'Its private key (PEM)'),
+  'etcd.user': optional(etcdUserKind, 'User of etcd'),
+  'etcd.password': { ...optional(etcdPasswordKind, 'Its password; both or neither'), secret: true },
+  'etcd.timeout': setting(durationKind(100, 60_000), 5_000, 'For an answer of etcd, all tries together'),
   'cluster.name': setting(clusterNameKind, 'forebay', "The cluster's name, the prefix of its keys in etcd"),
   'cluster.secretFile': optional(pathKind, 'File with the secret that nodes of a cluster share'),
   'advertise.host': optional(hostKind, 'Address that other nodes reach this one at (default: host)'),

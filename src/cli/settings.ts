@@ -134,6 +134,21 @@ function checkTogether({ settings, sources }: LoadedSettings): void {
   };
   pair('tls.cert', 'tls.key');
   pair('root.accessKeyId', 'root.secretAccessKey');
+  pair('rootMountAccessKeyId', 'rootMountSecretAccessKey');
+  pair('etcd.cert', 'etcd.key');
+  pair('etcd.user', 'etcd.password');
+  const secure = settings['etcd.endpoints'].filter((endpoint) => endpoint.startsWith('https://')).length;
+  if (secure > 0 && secure < settings['etcd.endpoints'].length) {
+    throw new UsageError(
+      `etcd.endpoints (${sources['etcd.endpoints']}) are some with https:// and some without: write all of them alike`,
+    );
+  }
+  for (const key of ['etcd.caFile', 'etcd.cert'] as const) {
+    if (settings[key] === undefined || secure > 0) continue;
+    throw new UsageError(
+      `${key} is set (${sources[key]}) and etcd is not spoken to over TLS: write etcd.endpoints with https://`,
+    );
+  }
   const ports = ['s3.port', 'admin.port', 'peer.port'] as const;
   for (const [index, port] of ports.entries()) {
     const other = ports.slice(index + 1).find((p) => settings[p] === settings[port] && settings[p] !== 0);

@@ -28,18 +28,26 @@ export interface Place {
   readonly versioning: VersioningMode | undefined;
 }
 
+export interface NamespaceSettings {
+  readonly rootUri: string;
+  /** How old metadata may be where a mount does not say otherwise. */
+  readonly leaseMs: number;
+  /** Other nodes write to the same storage, unheard: no lease holds then, and each open asks. */
+  readonly isShared?: boolean;
+}
+
 /** Turns buckets and keys into backends and their keys. */
 export class Namespace {
   readonly #buckets: BucketLookup;
   readonly #table: () => MountTable;
   readonly #backends: MountedBackends;
-  readonly #settings: { readonly rootUri: string; readonly leaseMs: number };
+  readonly #settings: NamespaceSettings;
 
   constructor(
     buckets: BucketLookup,
     table: () => MountTable,
     backends: MountedBackends,
-    settings: { readonly rootUri: string; readonly leaseMs: number },
+    settings: NamespaceSettings,
   ) {
     this.#buckets = buckets;
     this.#table = table;
@@ -100,7 +108,7 @@ export class Namespace {
   #place(bucket: BucketRecord, location: Location, backend: Backend): Place {
     const { mount, path } = location;
     if (mount === 'root') {
-      const freshness = effectiveFreshness({ uri: this.#settings.rootUri }, this.#settings.leaseMs);
+      const freshness = this.#freshnessOf({ uri: this.#settings.rootUri });
       return {
         bucket,
         backend,
@@ -119,10 +127,15 @@ export class Namespace {
       mount: mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`,
       incarnation: mount.incarnation,
       path,
-      freshness: effectiveFreshness(mount, this.#settings.leaseMs),
+      freshness: this.#freshnessOf(mount),
       readOnly: mount.readOnly,
       isRoot: false,
       versioning: undefined,
     };
+  }
+
+  #freshnessOf(mount: Parameters<typeof effectiveFreshness>[0]): Freshness {
+    const freshness = effectiveFreshness(mount, this.#settings.leaseMs);
+    return this.#settings.isShared && freshness.kind === 'lease' ? { kind: 'always' } : freshness;
   }
 }

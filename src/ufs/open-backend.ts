@@ -21,7 +21,7 @@ export interface BackendDescription {
   readonly accessKeyId?: string;
   /** What a probe has shown of the storage. */
   readonly abilities?: ProbedAbilities;
-  /** True for the root mount: Forebay's own layout, made where there is nothing yet. Otherwise an existing tree as it is. */
+  /** Of `file:` only. True for the root mount: Forebay's own layout, made where there is nothing yet. Otherwise an existing tree as it is. */
   readonly root?: boolean;
   /** Nothing of what lies there is changed by itself. */
   readonly readOnly?: boolean;
@@ -68,7 +68,7 @@ export async function openBackend(
           onFault: (error) => log.warn({ err: error, uri }, 'idle uploads could not be removed'),
         });
   }
-  if (scheme === 's3' && !root) {
+  if (scheme === 's3') {
     // Loaded only where there is such a mount: the SDK takes some 13 MiB.
     const { openS3Backend } = await import('./s3.ts');
     return openS3Backend(clock, random, { ...network, ...s3Settings(description) });
@@ -76,16 +76,12 @@ export async function openBackend(
   if (scheme === 'memory' && allowMemory) return new MemoryBackend(clock, random, { uri, minPartSizeBytes });
   throw new UfsError(
     'not-implemented',
-    scheme
-      ? `there is no backend for ${scheme}: URIs${root ? ' as the root mount' : ''}; use ${examples(root)}`
-      : `${uri} is no URI; use ${examples(root)}`,
+    scheme ? `there is no backend for ${scheme}: URIs; use ${examples}` : `${uri} is no URI; use ${examples}`,
     { backend: uri },
   );
 }
 
-function examples(root: boolean): string {
-  return root ? 'file:///absolute/path' : 'file:///absolute/path or s3://bucket/prefix';
-}
+const examples = 'file:///absolute/path or s3://bucket/prefix';
 
 function s3Settings(description: BackendDescription): S3BackendSettings {
   const { uri, endpoint, region, pathStyle, accessKeyId, secretAccessKey, abilities } = description;

@@ -29,19 +29,27 @@ export const serveCommand: Command = {
   run: async (invocation) => {
     const loaded = await invocation.settings();
     const { settings } = loaded;
-    refuseClusters(settings);
     const { secrets, madeRoot } = await prepareSecrets(settings, systemRandom);
     const writer = new LogWriter(process.stderr);
     const log = createLog(settings['log.level'], writer);
     process.on('uncaughtExceptionMonitor', () => writer.send());
     const asked = untilAskedToEnd();
+    const stop = new AbortController();
+    void asked.then(() => stop.abort());
     const node = await start(settings, () =>
-      startNode(settings, secrets, { log, lines: writer, droppedLines: () => writer.droppedLines }),
+      startNode(
+        settings,
+        secrets,
+        { log, lines: writer, droppedLines: () => writer.droppedLines },
+        stop.signal,
+      ),
     ).catch((error: unknown) => {
       // It is kept, and no later start shows its secret.
       if (madeRoot) tellNewKey(invocation, secrets.root, rootCredentialsPath(settings));
-      throw error;
+      if (error !== stop.signal.reason) throw error;
     });
+    // Asked to end while it waited for its cluster.
+    if (!node) return 0;
     announce(invocation, node, {
       version: await readVersion(),
       region: settings.region,
@@ -62,13 +70,6 @@ export const serveCommand: Command = {
 async function startNode(...given: Parameters<import('../running-node.ts').StartNode>): Promise<RunningNode> {
   const node = await import('../node.ts');
   return node.startNode(...given);
-}
-
-function refuseClusters(settings: Settings): void {
-  if (settings['etcd.endpoints'].length === 0) return;
-  throw new CommandError(
-    'etcd.endpoints is set, but this version runs single nodes only, without a cluster: unset FOREBAY_ETCD_ENDPOINTS',
-  );
 }
 
 /** Starts, and says of what commonly stands in the way what to do about it. */

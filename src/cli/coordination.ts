@@ -1,0 +1,158 @@
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { ReadinessPart } from '../admin/readiness.ts';
+import type { Clock } from '../common/clock.ts';
+import type { Log } from '../common/log.ts';
+import type { Random } from '../common/random.ts';
+import type { EtcdStore } from '../coord/etcd.ts';
+import { openSqliteStore } from '../coord/sqlite.ts';
+import { CoordError, type CoordStore } from '../coord/store.ts';
+import { foldersOverlap, resolveFolder } from '../ufs/folder-overlap.ts';
+import { pathOf } from '../ufs/open-backend.ts';
+import { CommandError } from './errors.ts';
+import { isInCluster } from './server-settings.ts';
+import type { Settings } from './settings-table.ts';
+
+/** How often etcd is asked whether it still answers. */
+const pulseMs = 1000;
+const pauseMs = 500;
+const defaultPort = 2379;
+
+/** Rejects with `CommandError` what would not work in a cluster, or not mean there what it means on one node. */
+export async function refuseUnfitForCluster(settings: Settings): Promise<void> {
+  if (!isInCluster(settings)) return;
+  if (settings['encryption.keyFile'] === undefined) {
+    throw new CommandError(
+      'etcd.endpoints is set, and the nodes of a cluster need one encryption key: give each the same file with FOREBAY_ENCRYPTION_KEY_FILE',
+    );
+  }
+  const { rootMount } = settings;
+  if (rootMount !== undefined && !rootMount.startsWith('file:')) return;
+  const data = await resolveFolder(resolve(settings.data));
+  if (rootMount !== undefined && !foldersOverlap(await resolveFolder(pathOf(rootMount)), data)) return;
+  throw new CommandError(
+    `etcd.endpoints is set, but the root mount lies in this node's own data folder ${settings.data}, where no other node of the cluster reaches it: set FOREBAY_ROOT_MOUNT to storage that all of them reach, such as s3://bucket/prefix`,
+  );
+}
+
+/** The coordination store and how it stands. */
+export interface Coordination {
+  readonly store: CoordStore;
+  /** Resolves when the store answers for the first time; rejects with the signal's reason. */
+  reached(signal: AbortSignal): Promise<void>;
+  readiness(): ReadinessPart;
+  close(): Promise<void>;
+}
+
+/**
+ * The store in the data folder, which keeps that folder to this process in any case, or the one of the cluster in etcd. Rejects with
+ * `CoordError` kind `locked` if another process holds the data folder, and with `CommandError` if a file cannot be read.
+ */
+export async function openCoordination(
+  settings: Settings,
+  dataFolder: string,
+  clock: Clock,
+  random: Random,
+  log: Log,
+): Promise<Coordination> {
+  const local = openSqliteStore(join(dataFolder, 'coord.sqlite'), clock, random);
+  if (!isInCluster(settings)) {
+    const readiness = () => ({ details: {} });
+    return { store: local, reached: async () => {}, readiness, close: () => local.close() };
+  }
+  try {
+    return await openCluster(settings, clock, random, log, local);
+  } catch (error) {
+    await local.close();
+    throw error;
+  }
+}
+
+async function openCluster(
+  settings: Settings,
+  clock: Clock,
+  random: Random,
+  log: Log,
+  local: CoordStore,
+): Promise<Coordination> {
+  // Loaded only here: etcd's client takes some 20 MiB.
+  const { EtcdStore } = await import('../coord/etcd.ts');
+  const store = new EtcdStore(clock, random, log, {
+    endpoints: settings['etcd.endpoints'].map(endpointUrl),
+    clusterName: settings['cluster.name'],
+    tls: {
+      ca: await readPem(settings, 'etcd.caFile'),
+      cert: await readPem(settings, 'etcd.cert'),
+      key: await readPem(settings, 'etcd.key'),
+    },
+    user: userOf(settings),
+    timeoutMs: settings['etcd.timeout'],
+    pulseMs,
+  });
+  let isReached = false;
+  return {
+    store,
+    reached: async (signal) => {
+      await untilReached(store, clock, log, signal);
+      isReached = true;
+    },
+    readiness: () => ({
+      reasonNotReady: isReached ? undefined : 'waiting for the coordination store: etcd has not answered yet',
+      details: { etcd: describe(store) },
+    }),
+    close: async () => {
+      await store.close();
+      await local.close();
+    },
+  };
+}
+
+/** Of a store that is away, for how long. Why is in the log, since whoever may ask here is nobody known. */
+function describe({ health }: EtcdStore): Readonly<Record<string, unknown>> {
+  if (health.silentMs === undefined) return { answers: true };
+  return { answers: false, silentSeconds: Math.round(health.silentMs / 1000) };
+}
+
+async function untilReached(store: CoordStore, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
+  const ended = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  ended.catch(() => {});
+  for (let said = ''; ; ) {
+    try {
+      await Promise.race([store.get('cluster'), ended]);
+      return;
+    } catch (error) {
+      if (!(error instanceof CoordError)) throw error;
+      if (error.message !== said) log.warn({ reason: error.message }, 'waiting for etcd');
+      said = error.message;
+    }
+    await clock.sleep(pauseMs, signal);
+  }
+}
+
+function userOf(settings: Settings): { readonly name: string; readonly password: string } | undefined {
+  const name = settings['etcd.user'];
+  const password = settings['etcd.password'];
+  return name === undefined || password === undefined ? undefined : { name, password };
+}
+
+/** With the scheme and the port that are meant where none is written. */
+function endpointUrl(endpoint: string): string {
+  const url = endpoint.includes('://') ? endpoint : `http://${endpoint}`;
+  return /:\d+$/.test(url) ? url : `${url}:${defaultPort}`;
+}
+
+async function readPem(
+  settings: Settings,
+  key: 'etcd.caFile' | 'etcd.cert' | 'etcd.key',
+): Promise<Buffer | undefined> {
+  const path = settings[key];
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new CommandError(`${key}: ${(error as Error).message}`);
+  }
+}
