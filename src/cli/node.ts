@@ -29,7 +29,7 @@ import { MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
-import { openCoordination, refuseUnfitForCluster } from './coordination.ts';
+import { openCoordination } from './coordination.ts';
 import { CommandError } from './errors.ts';
 import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
 import { openRootMount, rootUriOf } from './root-mount.ts';
@@ -65,7 +65,6 @@ export async function startNode(
   log: NodeLog,
   stop: AbortSignal = new AbortController().signal,
 ): Promise<RunningNode> {
-  await refuseUnfitForCluster(settings);
   const opened = new Opened();
   try {
     return await build(settings, secrets, log, opened, stop);

@@ -16,6 +16,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { refuseUnfitForCluster } from '../../src/cli/coordination.ts';
 import { startNode } from '../../src/cli/node.ts';
 import { prepareSecrets } from '../../src/cli/node-secrets.ts';
 import { run } from '../../src/cli/run.ts';
@@ -99,6 +100,7 @@ await describeOverEtcd('nodes of one cluster over etcd', (program) => {
       flags: new Map(),
       environment: { ...environment, ...own, ...changes },
     });
+    await refuseUnfitForCluster(settings);
     const { secrets } = await prepareSecrets(settings, systemRandom);
     const quiet = { log: silentLog(), lines: { write: () => {} }, droppedLines: () => 0 };
     const node = await startNode(settings, secrets, quiet, stop);

@@ -108,7 +108,12 @@ describe('a command that cannot be done ends with 1 and says what to do', () => 
     ],
     ['mount add b s3://x --secret-access-key-file absent', {}, 'cannot read the secret file absent (ENOENT)'],
     ['mount add b s3://x --secret-access-key-env ABSENT', {}, 'the variable ABSENT is not set, or empty'],
-    ['serve', { FOREBAY_ETCD_ENDPOINTS: 'http://127.0.0.1:2379' }, 'this version runs single nodes only'],
+    ['serve', { FOREBAY_ETCD_ENDPOINTS: 'http://127.0.0.1:2379' }, 'need one encryption key'],
+    [
+      'serve',
+      { FOREBAY_ETCD_ENDPOINTS: '127.0.0.1', FOREBAY_ENCRYPTION_KEY_FILE: '/absent/key' },
+      "the root mount lies in this node's own data folder ./data",
+    ],
     [
       'serve',
       { FOREBAY_ENCRYPTION_KEY_FILE: '/absent/key' },

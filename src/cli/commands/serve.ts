@@ -29,6 +29,8 @@ export const serveCommand: Command = {
   run: async (invocation) => {
     const loaded = await invocation.settings();
     const { settings } = loaded;
+    const { refuseUnfitForCluster } = await import('../coordination.ts');
+    await refuseUnfitForCluster(settings);
     const { secrets, madeRoot } = await prepareSecrets(settings, systemRandom);
     const writer = new LogWriter(process.stderr);
     const log = createLog(settings['log.level'], writer);
