@@ -112,7 +112,7 @@ describe('a command that cannot be done ends with 1 and says what to do', () => 
     [
       'serve',
       { FOREBAY_ETCD_ENDPOINTS: '127.0.0.1', FOREBAY_ENCRYPTION_KEY_FILE: '/absent/key' },
-      "the root mount lies in this node's own data folder ./data",
+      "the root mount lies in this node's own data folder",
     ],
     [
       'serve',
