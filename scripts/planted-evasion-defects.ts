@@ -61,4 +61,25 @@ export const plantedEvasionDefects: readonly PlantedDefect[] = [
     wrong: '',
     foundBy: ['test/s3api/policy/parse-policy'],
   },
+  {
+    name: 'an object is read by the tags of another that was in its place',
+    file: 'src/auth/judged-version-gate.ts',
+    right: 'if (meta.generation !== this.#generation) {',
+    wrong: "if (meta.generation === '') {",
+    foundBy: ['test/auth/judged-version-gate', 'test/gateway/tag-race'],
+  },
+  {
+    name: 'a copy takes tags along for anybody',
+    file: 'src/s3api/operations/copy-object.ts',
+    right: 'if (present.tagCount) admitTags(present);',
+    wrong: 'if (present.tagCount === -1) admitTags(present);',
+    foundBy: evasion,
+  },
+  {
+    name: 'a condition on what is there tells everybody whether it is',
+    file: 'src/s3api/condition-rights.ts',
+    right: "  await call.authorise('s3:GetObject', bucket, key);\n",
+    wrong: '',
+    foundBy: evasion,
+  },
 ];

@@ -4,11 +4,17 @@ import type { Identity, ReadGate } from '../s3api/service.ts';
 import type { GuardedBucket } from './access.ts';
 import { isGranted } from './grants.ts';
 
+/** Tells whether anything was decided. */
+export interface OperationGate extends ReadGate {
+  /** Whether anything was shown to it. */
+  readonly wasAsked: boolean;
+}
+
 /**
  * What is left to be decided when an object is known: it may belong to another than its bucket does, and have an ACL of its own. Every
  * version that an answer tells of is shown to it first, from the cache or not.
  */
-export class ObjectGate implements ReadGate {
+export class ObjectGate implements OperationGate {
   readonly #identity: Identity;
   readonly #bucket: GuardedBucket;
   readonly #permission: Permission;
@@ -31,7 +37,6 @@ export class ObjectGate implements ReadGate {
     this.#mayList = mayList;
   }
 
-  /** Whether anything was shown to it. */
   get wasAsked(): boolean {
     return this.#asked;
   }
@@ -39,6 +44,10 @@ export class ObjectGate implements ReadGate {
   admit({ access }: { readonly access?: ObjectAccess }): void {
     this.#asked = true;
     if (!this.#isOpen(access)) throw new S3Error('AccessDenied');
+  }
+
+  admitWithoutAcl(): void {
+    this.admit({});
   }
 
   absent(error: S3Error): S3Error {

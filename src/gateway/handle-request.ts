@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authenticated, Authenticator } from '../auth/authenticate.ts';
-import type { ObjectGate } from '../auth/object-gate.ts';
+import type { OperationGate } from '../auth/object-gate.ts';
 import { assert } from '../common/assert.ts';
 import { type AtOnce, isPending } from '../common/at-once.ts';
 import type { Clock } from '../common/clock.ts';
@@ -200,7 +200,7 @@ export class RequestPipeline implements RequestTaker {
   }
 
   /** Runs an operation that is about an object which may be closed to the caller. */
-  #guarded(route: Route, call: RequestCall, gate: ObjectGate): AtOnce<S3Response> {
+  #guarded(route: Route, call: RequestCall, gate: OperationGate): AtOnce<S3Response> {
     if (asksGate.has(route.operation)) {
       const response = route.handler(call);
       return isPending(response) ? response.then((ready) => shown(gate, ready)) : shown(gate, response);
@@ -295,7 +295,7 @@ export class RequestPipeline implements RequestTaker {
 }
 
 /** An answer about an object that was not shown to its gate is an answer that nobody decided about. */
-function shown(gate: ObjectGate, response: S3Response): S3Response {
+function shown(gate: OperationGate, response: S3Response): S3Response {
   if (!gate.wasAsked) response.giveBack?.();
   assert(gate.wasAsked, 'an object is shown to its gate before anything is told of it');
   return response;

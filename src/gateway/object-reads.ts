@@ -308,7 +308,7 @@ function isMoved(error: unknown): boolean {
 
 /** Where no object has an ACL of its own there is nothing to look up for a caller who is refused anyway. */
 function refuseEarly({ backend }: Place, { gate }: ReadOptions): void {
-  if (gate && !backend.capabilities.objectAcls) gate.admit({});
+  if (gate && !backend.capabilities.objectAcls) gate.admitWithoutAcl();
 }
 
 /** As S3 does, NoSuchKey names the key; but whoever may not know that there is no such key, or what the cache holds, is told neither. */

@@ -1,10 +1,12 @@
 import type { Authenticated } from '../auth/authenticate.ts';
-import type { ObjectGate } from '../auth/object-gate.ts';
+import { objectPermissions } from '../auth/grants.ts';
+import { JudgedVersionGate } from '../auth/judged-version-gate.ts';
+import type { OperationGate } from '../auth/object-gate.ts';
 import type { ObjectAccess } from '../common/access-control.ts';
 import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Call, Route, S3Request } from '../s3api/call.ts';
 import { S3Error } from '../s3api/errors.ts';
-import type { BucketName, ObjectKey, ObjectRef, VersionRef } from '../s3api/names.ts';
+import type { BucketName, ObjectKey, VersionRef } from '../s3api/names.ts';
 import { accessOfNewObject } from '../s3api/new-object-access.ts';
 import { bucketOf, versionIdOf } from '../s3api/request.ts';
 import type { Identity, ObjectService } from '../s3api/service.ts';
@@ -33,7 +35,7 @@ export class RequestCall implements Call, Visitor {
   readonly noteFault: (error: S3Error) => void;
   readonly isUser: (name: string) => boolean;
   /** Set by `check`. */
-  gate: ObjectGate | undefined = undefined;
+  gate: OperationGate | undefined = undefined;
   /** Set by `check`. */
   operation: string | undefined = undefined;
   readonly #doorkeeper: Doorkeeper;
@@ -114,7 +116,10 @@ export class RequestCall implements Call, Visitor {
     };
     if (bucket !== undefined && key !== undefined && this.#doorkeeper.asksForTags(bucket)) {
       if (!this.#reachesStorage) throw new S3Error('NotImplemented');
-      return this.#checkWithTags(errand, { bucket, key });
+      const versionId = versionIdOf(this.request);
+      return this.#gateFor(errand, { bucket, key, versionId }).then((gate) => {
+        this.gate = gate;
+      });
     }
     this.gate = this.#doorkeeper.admit(this, errand);
     return undefined;
@@ -129,9 +134,8 @@ export class RequestCall implements Call, Visitor {
   ): Promise<(meta: ObjectMeta) => void> {
     const isSource = action.startsWith('s3:Get');
     const ownerHeader = isSource ? 'x-amz-source-expected-bucket-owner' : 'x-amz-expected-bucket-owner';
-    const tags = key === undefined ? undefined : await this.#tagsOf({ bucket, key, versionId });
-    const errand = { action, bucket, key, ownerHeader, versionId, tags, newTags } as const;
-    const gate = this.#doorkeeper.admit(this, errand);
+    const errand = { action, bucket, key, ownerHeader, versionId, newTags } as const;
+    const gate = await this.#gateFor(errand, key === undefined ? undefined : { bucket, key, versionId });
     if (gate === undefined) return admitAll;
     // Whether there is one at all is told here to those only who may know.
     const asked = { gate, versionId, signal: this.signal };
@@ -145,31 +149,54 @@ export class RequestCall implements Call, Visitor {
     return this.#buckets.get(bucket)?.access?.policy !== undefined;
   }
 
-  async #checkWithTags(errand: Errand, ref: ObjectRef): Promise<void> {
-    this.gate = this.#doorkeeper.admit(this, {
-      ...errand,
-      tags: await this.#tagsOf({ ...ref, versionId: versionIdOf(this.request) }),
-    });
+  /** Whom each version is to be shown to yet. `ref`: whose tags may be asked for. */
+  async #gateFor(errand: Errand, ref: VersionRef | undefined): Promise<OperationGate | undefined> {
+    const judged = ref && (await this.#tagsOf(ref));
+    const gate = this.#doorkeeper.admit(this, { ...errand, tags: judged?.tags });
+    // What changes an object does so whatever is in its place by then.
+    return judged && objectPermissions.has(errand.action)
+      ? new JudgedVersionGate(gate, judged.generation)
+      : gate;
   }
 
-  /** Undefined where no policy asks for them, or none are kept, or there is no such object. */
-  async #tagsOf(ref: VersionRef): Promise<readonly Tag[] | undefined> {
+  /** Undefined where no policy asks for them, or none are kept; empty where there is no such object. */
+  async #tagsOf(ref: VersionRef): Promise<JudgedTags | undefined> {
     if (!this.#doorkeeper.asksForTags(ref.bucket)) return undefined;
     try {
-      return (await this.service.getTags(ref, { signal: this.signal })).tags;
+      for (let attempt = 1; attempt <= attempts; attempt++) {
+        const generation = await this.#generationOf(ref);
+        const { tags } = await this.service.getTags(ref, { signal: this.signal });
+        if (generation === (await this.#generationOf(ref))) return { tags, generation };
+      }
     } catch (error) {
-      if (error instanceof S3Error && noTags.has(error.code)) return undefined;
+      if (!(error instanceof S3Error)) throw error;
+      if (error.code === 'NotImplemented') return undefined;
+      if (noObject.has(error.code)) return {};
       throw error;
     }
+    throw new S3Error('SlowDown');
+  }
+
+  async #generationOf({ bucket, key, versionId }: VersionRef): Promise<string> {
+    const asked = { signal: this.signal, revalidate: true, versionId };
+    return (await this.service.headObject({ bucket, key }, asked)).meta.generation;
   }
 }
 
-/** What says that there are no tags to be told. */
-const noTags: ReadonlySet<string> = new Set([
+/** The tags of one version; neither where there is none. */
+interface JudgedTags {
+  readonly tags?: readonly Tag[];
+  readonly generation?: string;
+}
+
+/** An object that is replaced while its tags are asked for is asked again. */
+const attempts = 4;
+
+/** What says that there is no object to have tags. */
+const noObject: ReadonlySet<string> = new Set([
   'InvalidArgument',
   'NoSuchKey',
   'NoSuchVersion',
-  'NotImplemented',
   'MethodNotAllowed',
 ]);
 

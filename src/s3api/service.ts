@@ -70,7 +70,9 @@ export interface FoundVersion {
 /** Whom each version of an object that is to be read is shown to before anything is told of it. */
 export interface ReadGate {
   /** Throws AccessDenied unless the caller may have it. */
-  admit(meta: Pick<ObjectMeta, 'access'>): void;
+  admit(meta: Pick<ObjectMeta, 'access' | 'generation'>): void;
+  /** As `admit`, of whatever object there is where none has an ACL. */
+  admitWithoutAcl(): void;
   /** What the caller is told instead of `error`, which says that there is no object: whoever may not list must not learn so. */
   absent(error: S3Error): S3Error;
 }

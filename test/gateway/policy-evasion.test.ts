@@ -57,7 +57,7 @@ describe('a condition on versions', () => {
     );
     const copy = async (versionId: string) => {
       const headers = { 'x-amz-copy-source': `${at.bucket}/k?versionId=${versionId}` };
-      const target = `/${at.bucket}-t/copy?versionId=${open}`;
+      const target = `/${at.bucket}-t/copy`;
       return told(await at.send({ method: 'PUT', target, headers }, other));
     };
     expect(await copy(closed)).toBe('AccessDenied');
@@ -206,6 +206,52 @@ describe('a policy that allows everybody everything', () => {
       expect.stringContaining('Anonymous users cannot initiate multipart uploads.  Please authenticate.'),
     ]);
     expect(told(await at.anonymously({ method: 'PUT', target: `/${at.bucket}/mine`, body: 'x' }))).toBe(200);
+  });
+});
+
+describe('a copy of an object with tags', () => {
+  test('needs the right to read them and to set them, unless it gives others', async () => {
+    await at.ok({ method: 'PUT', target: `/${at.bucket}-t` }, other);
+    const tagged = { headers: { 'x-amz-tagging': 'kind=public' }, body: 'k' };
+    await at.ok({ method: 'PUT', target: `/${at.bucket}/tagged`, ...tagged });
+    await at.ok({ method: 'PUT', target: `/${at.bucket}-t/tagged`, ...tagged }, other);
+    const copy = async (from: string, to: string, headers: Record<string, string> = {}) =>
+      told(
+        await at.send(
+          {
+            method: 'PUT',
+            target: `/${to}/copy`,
+            headers: { 'x-amz-copy-source': `${from}/tagged`, ...headers },
+          },
+          other,
+        ),
+      );
+    const theirs = `${at.bucket}-t`;
+    await at.setPolicy(at.allowing({ Action: ['s3:GetObject', 's3:PutObject'] }));
+    expect(await copy(at.bucket, theirs)).toBe('AccessDenied');
+    expect(await copy(theirs, at.bucket)).toBe('AccessDenied');
+    const none = { 'x-amz-tagging-directive': 'REPLACE' };
+    expect(await copy(at.bucket, theirs, none)).toBe(200);
+    expect(await copy(theirs, at.bucket, none)).toBe(200);
+    const Action = ['s3:GetObject', 's3:PutObject', 's3:GetObjectTagging', 's3:PutObjectTagging'];
+    await at.setPolicy(at.allowing({ Action }));
+    expect(await copy(at.bucket, theirs)).toBe(200);
+    expect(await copy(theirs, at.bucket)).toBe(200);
+  });
+});
+
+describe('a write under the condition of what is there', () => {
+  test('needs the right to read it', async () => {
+    const etag = (await at.put('k')).headers.get('etag') ?? '';
+    const target = `/${at.bucket}/k`;
+    const headers = { 'if-match': etag };
+    const put = async () => told(await at.send({ method: 'PUT', target, headers, body: 'k' }, other));
+    const remove = async () => told(await at.send({ method: 'DELETE', target, headers }, other));
+    const Action = ['s3:PutObject', 's3:DeleteObject'];
+    await at.setPolicy(at.allowing({ Action }));
+    expect([await put(), await remove()]).toEqual(['AccessDenied', 'AccessDenied']);
+    await at.setPolicy(at.allowing({ Action }), at.allowing({}));
+    expect([await put(), await remove()]).toEqual([200, 204]);
   });
 });
 

@@ -7,6 +7,7 @@ import {
   parseChecksumType,
   parseObjectChecksums,
 } from '../checksums.ts';
+import { authoriseCondition } from '../condition-rights.ts';
 import { naming, parseWriteCondition } from '../conditions.ts';
 import { invalidArgument, S3Error } from '../errors.ts';
 import { madeVersionHeaders, quoted, type RequestHeaders } from '../headers.ts';
@@ -37,6 +38,7 @@ export async function completeMultipartUpload(call: Call): Promise<S3Response> {
   const text = await call.text(maxBodyBytes);
   const parts = await ofUpload(uploadId, async () => parseParts(text));
   const ref = objectOf(request);
+  await authoriseCondition(call, ref, condition);
   const input = { uploadId, parts, condition, checksums, checksumType, expectedSizeBytes, signal };
   const meta = await ofUpload(uploadId, () =>
     naming(condition, ref.key, () => service.completeUpload(ref, input)),

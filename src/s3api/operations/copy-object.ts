@@ -1,6 +1,7 @@
 import type { NewObject, ObjectMeta } from '../../common/object-meta.ts';
 import type { Call, S3Response } from '../call.ts';
 import { checksumElements, parseChecksumAlgorithm } from '../checksums.ts';
+import { authoriseCondition } from '../condition-rights.ts';
 import { checkCopySourceConditions, naming, parseWriteCondition } from '../conditions.ts';
 import {
   checkCopySize,
@@ -34,15 +35,18 @@ export async function copyObject(call: Call): Promise<S3Response> {
   const changesOwn = headers['x-amz-storage-class'] !== undefined || redirectOf(given) !== undefined;
   if (!replaces && !changesOwn && checksumAlgorithm === undefined) refuseSelfCopy(source, target);
   const { versionId } = source;
+  await authoriseCondition(call, target, condition);
   const admit = await call.authorise(copySourceAction(source), source.bucket, source.key, versionId);
   const seen =
     !replaces && changesOwn
       ? (await readingSource(() => service.headObject(source, { signal, versionId }))).meta
       : undefined;
+  const admitTags = tags === undefined ? await tagRights(call, source) : admit;
   const input = {
     source,
     checkSource: (present: ObjectMeta) => {
       admit(present);
+      if (present.tagCount) admitTags(present);
       checkSource(headers, present, seen);
     },
     replace: replaces ? given : seen && withOwn(seen, given),
@@ -57,6 +61,24 @@ export async function copyObject(call: Call): Promise<S3Response> {
   );
   const versions = { ...madeVersionHeaders(made), ...copiedFromHeaders(made) };
   return xmlResponse(copyResult('CopyObjectResult', made), versions);
+}
+
+/**
+ * What is to be called with a source whose tags are copied too: AccessDenied unless the caller may read these and set them (S3 User Guide,
+ * "Categorizing your objects using tags", "API operations related to object tagging").
+ */
+async function tagRights(call: Call, source: VersionRef): Promise<(present: ObjectMeta) => void> {
+  const { bucket, key } = objectOf(call.request);
+  const action = source.versionId === undefined ? 's3:GetObjectTagging' : 's3:GetObjectVersionTagging';
+  try {
+    await call.authorise('s3:PutObjectTagging', bucket, key);
+    return await call.authorise(action, source.bucket, source.key, source.versionId);
+  } catch (error) {
+    if (!(error instanceof S3Error) || error.code !== 'AccessDenied') throw error;
+    return () => {
+      throw error;
+    };
+  }
 }
 
 /** The answer of both copies. */

@@ -1,5 +1,6 @@
 import { checksumAlgorithms } from '../../common/object-meta.ts';
 import type { Call, S3Response } from '../call.ts';
+import { authoriseCondition } from '../condition-rights.ts';
 import { S3Error } from '../errors.ts';
 import type { RequestHeaders } from '../headers.ts';
 import { type BucketName, parseObjectKey } from '../names.ts';
@@ -107,6 +108,7 @@ async function deleteOne(call: Call, bucket: BucketName, deletion: Deletion): Pr
   const action = versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion';
   await call.authorise(action, bucket, key, versionId);
   const condition = deletion.etag === undefined ? undefined : { ifMatch: deletion.etag };
+  await authoriseCondition(call, { bucket, key }, condition);
   try {
     return await call.service.deleteObject({ bucket, key, versionId }, { condition, signal: call.signal });
   } catch (error) {

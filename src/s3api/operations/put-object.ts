@@ -1,5 +1,6 @@
 import type { Call, S3Response } from '../call.ts';
 import { addChecksumHeaders } from '../checksums.ts';
+import { authoriseCondition } from '../condition-rights.ts';
 import { naming, parseWriteCondition } from '../conditions.ts';
 import { type AnswerHeaders, madeVersionHeaders, parseNewObject, quoted } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
@@ -18,6 +19,7 @@ export async function putObject(call: Call): Promise<S3Response> {
   const newObject = parseNewObject(request.headers);
   const tags = await parseNewTags(call);
   const access = call.newObjectAccess();
+  await authoriseCondition(call, objectOf(request), condition);
   const body = openUpload(call);
   const input = { ...newObject, tags, access, condition, body, signal };
   const write = () => service.putObject(objectOf(request), input);
