@@ -58,9 +58,9 @@ function dataTool(name: string, title: string, packageName = name): Client {
 }
 
 /** What writes tables that others write too. */
-function tableTool(name: string, title: string): Client {
+function tableTool(name: string, title: string, backends: readonly BackendName[]): Client {
   const version = pinned('requirements-tables.txt', name);
-  return { name, title, runner: 'pytest', backends: others, packages: 'tables', version, small: false };
+  return { name, title, runner: 'pytest', backends, packages: 'tables', version, small: false };
 }
 
 export const clients: readonly Client[] = [
@@ -89,8 +89,8 @@ export const clients: readonly Client[] = [
   dataTool('duckdb', 'DuckDB'),
   dataTool('polars', 'Polars'),
   dataTool('obstore', 'obstore'),
-  tableTool('deltalake', 'deltalake'),
-  tableTool('pyiceberg', 'PyIceberg'),
+  tableTool('deltalake', 'deltalake', others),
+  tableTool('pyiceberg', 'PyIceberg', right),
   {
     name: 's3a',
     title: "Hadoop S3A's own tests",

@@ -98,13 +98,11 @@ def test_a_table_is_purged_with_its_files(catalogue, s3, bucket):
     assert [key for key in keys if not key.endswith("/")] == []
 
 
-# A commit that was overtaken is tried again, as often as it takes; and the list of files stays short.
+# A commit that was overtaken is tried again, as often as it takes, and the longer it waits the less the writers are in each other's way.
 PATIENT = {
     "commit.retry.num-retries": "1000",
-    "commit.retry.min-wait-ms": "20",
-    "commit.retry.max-wait-ms": "400",
-    "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "20",
+    "commit.retry.min-wait-ms": "50",
+    "commit.retry.max-wait-ms": "2000",
 }
 
 
