@@ -2,11 +2,12 @@
  * `npm run mutants [-- NAME…]`: asks whether the tests find what they claim to find. First come the tests that switch one rule
  * of the real code off by an option (their names begin with "planted defect:"), then each row of `planted-defects.ts`, put into a
  * copy of the source whose tests must then fail. NAME is a part of a row's name; with one, only those rows are tried. Rows that a soak
- * or a fuzzer finds are slow, and are tried only with one: `npm run mutants -- soak`, `npm run mutants -- fuzz`.
+ * or a fuzzer or a client's suite finds are slow, and are tried only with one: `npm run mutants -- soak`, `npm run mutants -- fuzz`,
+ * `npm run mutants -- conformance`.
  */
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FuzzerCases, type PlantedDefect, plantedDefects } from './planted-defects.ts';
+import { type FuzzerCases, type PlantedDefect, plantedDefects, type SuiteCases } from './planted-defects.ts';
 import { runCommand } from './run-command.ts';
 import { runJest } from './run-jest.ts';
 import { closingLine, type Outcome } from './stage.ts';
@@ -31,7 +32,7 @@ async function copySource(): Promise<void> {
 /** What fuzzers start in the copy runs on the packages that are installed here. */
 async function linkInstalled(): Promise<void> {
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
-  for (const name of ['venv', 'venv-moto', 's3proxy']) {
+  for (const name of ['venv', 'venv-moto', 'venv-tables', 's3proxy', 's3a']) {
     await symlink(join(root, '.cache', name), join(copy, '.cache', name));
   }
 }
@@ -62,13 +63,27 @@ async function fuzzCopy({ fuzzer, cases }: FuzzerCases): Promise<Outcome> {
   return { passed: sound ? 1 : 0, failed: code === 1 ? 1 : 0, skipped: 0, report };
 }
 
+/** Cases of a client. Where none of them was run, nothing was found. */
+async function suiteCopy({ suite, only }: SuiteCases): Promise<Outcome> {
+  const args = [join(copy, 'scripts/conformance.ts'), suite, 'file', '--only', only];
+  const { code, output: report } = await runCommand(process.execPath, args, {
+    cwd: copy,
+    timeoutMs: 1_200_000,
+  });
+  const [, passed = 0, failed = 0] = /^--- (\d+) passed, (\d+) failed/m.exec(report) ?? [];
+  const isTold = report.includes(`failed ${suite}\n`);
+  // A suite that could not be carried out is one failure of its own name.
+  return { passed: code === 0 ? Number(passed) : 0, failed: isTold ? 0 : Number(failed), skipped: 0, report };
+}
+
 function tryCopy(foundBy: PlantedDefect['foundBy']): Promise<Outcome> {
   if (foundBy === 'soak') return soakCopy();
+  if ('suite' in foundBy) return suiteCopy(foundBy);
   return 'fuzzer' in foundBy ? fuzzCopy(foundBy) : testCopy(foundBy);
 }
 
 function isSlow({ foundBy }: PlantedDefect): boolean {
-  return foundBy === 'soak' || 'fuzzer' in foundBy;
+  return foundBy === 'soak' || 'fuzzer' in foundBy || 'suite' in foundBy;
 }
 
 /** Of each fuzzer that is to find something, as many cases as the defect that takes it the longest. */
@@ -88,6 +103,9 @@ async function isSound(defects: readonly PlantedDefect[]): Promise<string | unde
   const outcomes: Outcome[] = [];
   if (patterns.size > 0) outcomes.push(await testCopy([...patterns]));
   for (const cases of mostCases(found)) outcomes.push(await fuzzCopy(cases));
+  for (const foundBy of found) {
+    if (typeof foundBy === 'object' && 'suite' in foundBy) outcomes.push(await suiteCopy(foundBy));
+  }
   if (defects.some(({ foundBy }) => foundBy === 'soak')) outcomes.push(await soakCopy());
   const failed = outcomes.find((outcome) => outcome.failed > 0 || outcome.passed === 0);
   return failed && `the copy fails without any defect:\n${failed.report}`;

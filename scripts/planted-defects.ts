@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
 import { plantedAccessDefects } from './planted-access-defects.ts';
 import { plantedAdmissionDefects } from './planted-admission-defects.ts';
+import { plantedConformanceDefects } from './planted-conformance-defects.ts';
 import { plantedEtcdDefects } from './planted-etcd-defects.ts';
 import { plantedEvasionDefects } from './planted-evasion-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
@@ -19,6 +20,13 @@ export interface FuzzerCases {
   readonly cases: number;
 }
 
+/** Cases of a client's suite, over the node's own `file://`. */
+export interface SuiteCases {
+  readonly suite: string;
+  /** What `npm run conformance -- SUITE --only …` takes. */
+  readonly only: string;
+}
+
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */
 export interface PlantedDefect {
   readonly name: string;
@@ -28,8 +36,8 @@ export interface PlantedDefect {
   readonly right: string;
   /** What stands there instead. */
   readonly wrong: string;
-  /** Jest's patterns of the test files of which one must fail; or a short soak, or a fuzzer, which are slow. */
-  readonly foundBy: readonly string[] | 'soak' | FuzzerCases;
+  /** Jest's patterns of the test files of which one must fail; or a short soak, a fuzzer, or a client's suite, which are slow. */
+  readonly foundBy: readonly string[] | 'soak' | FuzzerCases | SuiteCases;
 }
 
 const bodies = ['test/auth/upload-body', 'test/hostile/bodies'];
@@ -194,6 +202,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedStoreDefects,
   ...plantedThreadDefects,
   ...plantedSoakDefects,
+  ...plantedConformanceDefects,
   ...plantedVersionDefects,
   ...plantedEtcdDefects,
   ...plantedFuzzDefects,
