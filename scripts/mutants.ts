@@ -19,7 +19,7 @@ const copy = join(root, '.cache', 'mutant');
 async function copySource(): Promise<void> {
   await rm(copy, { recursive: true, force: true });
   await mkdir(copy, { recursive: true });
-  const folders = ['src', 'test', 'bench', 'conformance', 'fuzz', 'scripts', 'bin'];
+  const folders = ['src', 'test', 'bench', 'conformance', 'docs', 'fuzz', 'scripts', 'bin'];
   for (const part of [...folders, 'package.json', 'package-lock.json', 'jest.config.js', 'LICENSE']) {
     await cp(join(root, part), join(copy, part), { recursive: true });
   }
