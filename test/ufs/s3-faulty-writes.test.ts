@@ -142,7 +142,7 @@ describe('a body', () => {
     // So much that no buffer on the way holds it.
     s3.proxy.strike('PUT', '/k', {
       kind: 'before',
-      run: () => new Promise((resolve) => setTimeout(resolve, 3_000)),
+      run: () => new Promise((resolve) => setTimeout(resolve, 2_000)),
     });
     expect(await kindOf(put(s3.backend, 'k', Buffer.alloc(30_000_000)))).toBe('timeout');
     await s3.proxy.until(() => puts()[0]?.outcome === 'gone');
