@@ -2,6 +2,7 @@ import type { Clock } from '../common/clock.ts';
 import type { CoordStore } from '../coord/store.ts';
 import { CoordError } from '../coord/store.ts';
 import { WatchedPrefix } from '../coord/watched-prefix.ts';
+import { S3Error } from '../s3api/errors.ts';
 import type { Identity } from '../s3api/service.ts';
 import type { Credential, CredentialSource } from './authenticate.ts';
 import type { SecretBox } from './secret-box.ts';
@@ -30,8 +31,15 @@ export class Credentials implements CredentialSource {
   readonly keys: WatchedPrefix<OpenedKey>;
   readonly root: RootKey;
   private readonly rootCredential: Credential;
+  private readonly isTooOld: () => boolean;
 
-  private constructor(users: WatchedPrefix<UserRecord>, keys: WatchedPrefix<OpenedKey>, root: RootKey) {
+  private constructor(
+    users: WatchedPrefix<UserRecord>,
+    keys: WatchedPrefix<OpenedKey>,
+    root: RootKey,
+    isTooOld: () => boolean,
+  ) {
+    this.isTooOld = isTooOld;
     this.users = users;
     this.keys = keys;
     this.root = root;
@@ -42,8 +50,17 @@ export class Credentials implements CredentialSource {
     };
   }
 
-  /** Rejects with `CoordError`: kind `corrupt` if a secret in the store does not open with this box's key. */
-  static async open(clock: Clock, store: CoordStore, box: SecretBox, root: RootKey): Promise<Credentials> {
+  /**
+   * `isTooOld`: whether the store was silent for so long that what is known of keys may not be relied on. Rejects with `CoordError`: kind
+   * `corrupt` if a secret in the store does not open with this box's key.
+   */
+  static async open(
+    clock: Clock,
+    store: CoordStore,
+    box: SecretBox,
+    root: RootKey,
+    isTooOld: () => boolean = () => false,
+  ): Promise<Credentials> {
     const users = await WatchedPrefix.open(clock, store, usersPrefix, decodeUser, () => {});
     const keys = await WatchedPrefix.open(
       clock,
@@ -52,7 +69,7 @@ export class Credentials implements CredentialSource {
       (value) => decodeKey(value, box),
       () => {},
     );
-    const credentials = new Credentials(users, keys, root);
+    const credentials = new Credentials(users, keys, root, isTooOld);
     const shut = keys.values().find((key) => key.secretAccessKey === undefined);
     if (shut) {
       await credentials.close();
@@ -62,9 +79,17 @@ export class Credentials implements CredentialSource {
     return credentials;
   }
 
-  /** The root key stands above a stored one of the same id. */
+  /**
+   * The root key stands above a stored one of the same id, and needs no store. Throws ServiceUnavailable for any other while what is known
+   * is too old: the key may have been disabled, or made, meanwhile.
+   */
   lookup(accessKeyId: string): Credential | undefined {
     if (accessKeyId === this.root.accessKeyId) return this.rootCredential;
+    if (this.isTooOld()) {
+      throw new S3Error('ServiceUnavailable', {
+        message: 'Access keys cannot be checked at the moment. Please try again.',
+      });
+    }
     const key = this.keys.get(accessKeyId);
     if (key?.secretAccessKey === undefined) return undefined;
     const user = this.users.get(key.userName);

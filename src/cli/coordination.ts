@@ -5,6 +5,7 @@ import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Random } from '../common/random.ts';
 import type { EtcdStore } from '../coord/etcd.ts';
+import type { MirrorFeed } from '../coord/mirror-feed.ts';
 import { openSqliteStore } from '../coord/sqlite.ts';
 import { CoordError, type CoordStore } from '../coord/store.ts';
 import { foldersOverlap, resolveFolder } from '../ufs/folder-overlap.ts';
@@ -40,6 +41,8 @@ export interface Coordination {
   readonly store: CoordStore;
   /** Resolves when the store answers for the first time; rejects with the signal's reason. */
   reached(signal: AbortSignal): Promise<void>;
+  /** Whether nothing was heard of it for longer than `credentialGraceMs`, so that stored keys are not relied on any more. */
+  isLost(): boolean;
   readiness(): ReadinessPart;
   close(): Promise<void>;
 }
@@ -58,7 +61,13 @@ export async function openCoordination(
   const local = openSqliteStore(join(dataFolder, 'coord.sqlite'), clock, random);
   if (!isInCluster(settings)) {
     const readiness = () => ({ details: {} });
-    return { store: local, reached: async () => {}, readiness, close: () => local.close() };
+    return {
+      store: local,
+      reached: async () => {},
+      isLost: () => false,
+      readiness,
+      close: () => local.close(),
+    };
   }
   try {
     return await openCluster(settings, clock, random, log, local);
@@ -90,16 +99,19 @@ async function openCluster(
     pulseMs,
   });
   let isReached = false;
+  const isLost = () => (store.health.silentMs ?? 0) > settings.credentialGraceMs;
+  const reasonNotReady = () => {
+    if (!isReached) return 'waiting for the coordination store: etcd has not answered yet';
+    return isLost() ? 'etcd is away for longer than credentialGraceMs: no access key is accepted' : undefined;
+  };
   return {
     store,
     reached: async (signal) => {
       await untilReached(store, clock, log, signal);
       isReached = true;
     },
-    readiness: () => ({
-      reasonNotReady: isReached ? undefined : 'waiting for the coordination store: etcd has not answered yet',
-      details: { etcd: describe(store) },
-    }),
+    isLost,
+    readiness: () => ({ reasonNotReady: reasonNotReady(), details: { etcd: describe(store) } }),
     close: async () => {
       await store.close();
       await local.close();
@@ -111,6 +123,46 @@ async function openCluster(
 function describe({ health }: EtcdStore): Readonly<Record<string, unknown>> {
   if (health.silentMs === undefined) return { answers: true };
   return { answers: false, silentSeconds: Math.round(health.silentMs / 1000) };
+}
+
+/**
+ * I/O threads go by what they were told, which they cannot know to be too old: while the store is lost they answer nothing by
+ * themselves. Returns what ends this.
+ */
+export function holdThreadsBack(
+  clock: Clock,
+  { isLost }: Coordination,
+  feed: MirrorFeed,
+): () => Promise<void> {
+  const ended = new AbortController();
+  const run = async () => {
+    for (let isHeld = false; !ended.signal.aborted; ) {
+      if (isLost() !== isHeld) isHeld = isHeld ? !(await resumed(feed)) : hold(feed);
+      // Ended meanwhile: so does the loop.
+      await clock.sleep(pauseMs, ended.signal).catch(() => {});
+    }
+  };
+  const running = run();
+  return async () => {
+    ended.abort();
+    await running;
+  };
+}
+
+function hold(feed: MirrorFeed): true {
+  feed.suspend();
+  return true;
+}
+
+/** False if the store is away again. */
+async function resumed(feed: MirrorFeed): Promise<boolean> {
+  try {
+    await feed.resume();
+    return true;
+  } catch (error) {
+    if (error instanceof CoordError) return false;
+    throw error;
+  }
 }
 
 async function untilReached(store: CoordStore, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {

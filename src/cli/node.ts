@@ -29,7 +29,7 @@ import { MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
-import { openCoordination } from './coordination.ts';
+import { holdThreadsBack, openCoordination } from './coordination.ts';
 import { CommandError } from './errors.ts';
 import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
 import { openRootMount, rootUriOf } from './root-mount.ts';
@@ -107,8 +107,9 @@ async function build(
 
   await coordination.reached(stop);
   const box = new SecretBox(random, secrets.encryptionKey);
-  const credentials = opened.add(await Credentials.open(clock, store, box, secrets.root), (part) =>
-    part.close(),
+  const credentials = opened.add(
+    await Credentials.open(clock, store, box, secrets.root, coordination.isLost),
+    (part) => part.close(),
   );
   const users = new UserStore(clock, random, box, credentials);
   readiness.ready('the coordination store');
@@ -205,6 +206,7 @@ async function build(
         )
       : openOwnDoor(settings, pipeline, tls);
   const door = opened.add(await opening, (part) => part.close(settings['timeout.shutdown']));
+  if (door.feed) opened.add(holdThreadsBack(clock, coordination, door.feed), (end) => end());
   readiness.watch(() => threadsReadiness(door.threads));
   if (disk) readiness.watch(() => foldersReadiness(disk));
   admin.open({

@@ -26,6 +26,8 @@ export interface S3Door {
   readonly port: number;
   /** Undefined where this thread listens by itself. */
   readonly threads?: IoThreads;
+  /** What their mirrors of the coordination store are told by. */
+  readonly feed?: MirrorFeed;
   /** Lets requests under way end for `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -98,7 +100,7 @@ export async function openThreadedDoor(
       await threads.close(graceMs);
       await closeInner();
     };
-    return { port: threads.port, threads, close };
+    return { port: threads.port, threads, feed, close };
   } catch (error) {
     await closeInner();
     throw error;

@@ -57,6 +57,16 @@ export class MirrorFeed {
     return { snapshot: await this.snapshot(), leave: () => this.mirrors.delete(post) };
   }
 
+  /** From now on no mirror counts as current, until `resume`. */
+  suspend(): void {
+    this.count.add();
+  }
+
+  /** Tells every mirror everything. Rejects with `CoordError` if the store cannot be listed; the mirrors stay as they are then. */
+  async resume(): Promise<void> {
+    await this.tellAll();
+  }
+
   async close(): Promise<void> {
     this.mirrors.clear();
     await this.following?.close();

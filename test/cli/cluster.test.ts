@@ -304,6 +304,41 @@ await describeOverEtcd('nodes of one cluster over etcd', (program) => {
   );
 
   test(
+    'accept no stored key when etcd was away for longer than known keys last, through no thread, and accept them again',
+    async () => {
+      const grace = { FOREBAY_ETCD_TIMEOUT: '1s', FOREBAY_CREDENTIAL_GRACE_MS: '3000' };
+      const [node] = await openCluster({ ...grace, FOREBAY_IO_THREADS: '2' });
+      const port = Number(new URL(node?.s3Url ?? '').port);
+      const keys = JSON.parse((await cli(node, 'user create carol --policy readwrite')).said);
+      const first = new Line(port, keys);
+      expect((await first.send('PUT', '/carols')).status).toBe(200);
+      const files = await mkdtemp(join(tmpdir(), 'forebay-frozen-'));
+      await writeFile(join(files, 'key'), 'hot');
+      const mount = `mount add carols/frozen/ ${pathToFileURL(files).href} --freshness immutable`;
+      expect(await cli(node, mount)).toMatchObject({ exitCode: 0 });
+      await first.send('GET', '/carols/frozen/key');
+      const lines = await linesToThreads(port, 2, '/carols/frozen/key', keys);
+      const statuses = () =>
+        Promise.all(
+          [...lines.values()].map(async (line) => (await line.send('GET', '/carols/frozen/key')).status),
+        );
+      proxy.cutOff();
+      await until(async () => (await readyz(node?.adminUrl)).status === 503);
+      await until(async () => (await statuses()).every((status) => status === 503));
+      expect(await nameOf(clientOf(node).send(new ListBucketsCommand({})))).toBe('done');
+      proxy.mend();
+      await until(async () => (await statuses()).every((status) => status === 200));
+      await until(async () => (await readyz(node?.adminUrl)).status === 200);
+      for (const [thread, line] of lines) {
+        await until(async () => threadOf(await line.send('GET', '/carols/frozen/key')) === thread);
+      }
+      for (const line of [first, ...lines.values()]) line.close();
+      await rm(files, { recursive: true });
+    },
+    patienceMs,
+  );
+
+  test(
     'wait for an etcd that is away when they start, and are not ready until then',
     async () => {
       const [first] = await openCluster({});
