@@ -49,12 +49,17 @@ export class MirrorFeed {
     return feed;
   }
 
-  /** A mirror's beginning; `post` is called with each change that the snapshot may lack, from now until the returned function is called. */
+  /** A mirror's beginning; `post` is called with each change that the snapshot may lack, from now until the returned function is called. Rejects with `CoordError`. */
   async join(
     post: (update: MirrorUpdate) => void,
   ): Promise<{ readonly snapshot: MirrorUpdate; readonly leave: () => void }> {
     this.mirrors.add(post);
-    return { snapshot: await this.snapshot(), leave: () => this.mirrors.delete(post) };
+    try {
+      return { snapshot: await this.snapshot(), leave: () => this.mirrors.delete(post) };
+    } catch (error) {
+      this.mirrors.delete(post);
+      throw error;
+    }
   }
 
   /** From now on no mirror counts as current, until `resume`. */

@@ -46,7 +46,7 @@ function fromWorkerError(cause: WorkerError): S3Error {
   }
 }
 
-/** Nothing was changed, and a later try may go well, unless the store itself is damaged. */
+/** A later try may go well, unless the store itself is damaged. Across a network this one may have gone well too, unheard. */
 function fromCoordError(cause: CoordError): S3Error {
   switch (cause.kind) {
     case 'unavailable':

@@ -125,7 +125,8 @@ export class MountStore {
 
   /**
    * Adds a mount, and its bucket where that is part of it. Kinds: exists, also where another mount has the same place; conflict;
-   * invalid, if the folder may not be looked at. If it rejects, nothing is there that was not there before.
+   * invalid, if the folder may not be looked at. If it rejects, nothing is there that was not there before; after
+   * `CoordError` kind `unavailable` that is not known.
    */
   async add(spec: MountSpec, abilities?: ProbedAbilities): Promise<Mount> {
     // One at a time, since each is to be compared with all the others.
