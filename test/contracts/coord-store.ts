@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { CoordError, type CoordStore, type StoreEvent } from '../../src/coord/store.ts';
+import { until } from '../support/until.ts';
 
 /** What every coordination store must do. `open` gives an empty store; `passMs` lets that much of the store's time go by. */
 export function describeCoordStore(
@@ -256,11 +257,7 @@ export function watchInto() {
     },
     /** Waits until so many events have arrived. */
     async until(count: number): Promise<void> {
-      const deadline = Date.now() + 60_000;
-      while (events.length < count) {
-        if (Date.now() > deadline) throw new Error(`${events.length} of ${count} events arrived`);
-        await new Promise((resolve) => setTimeout(resolve, 2));
-      }
+      await until(() => events.length >= count);
     },
   };
 }

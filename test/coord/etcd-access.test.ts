@@ -12,7 +12,7 @@ import { watchInto } from '../contracts/coord-store.ts';
 import { describeOverEtcd, EtcdServer } from '../support/etcd-server.ts';
 import { etcdCertificates } from './etcd-certificates.ts';
 
-const patienceMs = 120_000;
+const patienceMs = 240_000;
 const { ca, clientCert, clientKey } = etcdCertificates;
 const pem = (text: string) => Buffer.from(text);
 

@@ -9,16 +9,9 @@ import { WatchedPrefix } from '../../src/coord/watched-prefix.ts';
 import { watchInto } from '../contracts/coord-store.ts';
 import { describeOverEtcd, EtcdServer } from '../support/etcd-server.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
+import { until } from '../support/until.ts';
 
-const patienceMs = 120_000;
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + patienceMs / 2;
-  while (!holds()) {
-    if (Date.now() > deadlineMs) throw new Error('it does not come about');
-    await new Promise((done) => setTimeout(done, 5));
-  }
-}
+const patienceMs = 240_000;
 
 const kindOf = (promise: Promise<unknown>) =>
   promise.then(

@@ -21,7 +21,7 @@ await describeOverEtcd('over etcd', (program) => {
 
   beforeAll(async () => {
     server = await EtcdServer.start(program);
-  }, 120_000);
+  }, 240_000);
   afterAll(() => server.close());
 
   describeCoordStore(

@@ -7,6 +7,7 @@ import { MirrorFeed, type MirrorUpdate } from '../../src/coord/mirror-feed.ts';
 import { CoordError, type CoordStore } from '../../src/coord/store.ts';
 import { WatchedPrefix } from '../../src/coord/watched-prefix.ts';
 import { ThreadBoard } from '../../src/gateway/thread-board.ts';
+import { until } from '../support/until.ts';
 
 /** A store across a network, whose watches are reset, and whose lists fail or take their time, when the test says so. */
 class Remote {
@@ -52,14 +53,6 @@ class Remote {
     const resets = [...this.resets];
     this.resets.clear();
     for (const reset of resets) reset();
-  }
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 60_000;
-  while (!holds()) {
-    if (Date.now() > deadlineMs) throw new Error('it does not come about');
-    await new Promise((done) => setTimeout(done, 2));
   }
 }
 
