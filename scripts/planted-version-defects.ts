@@ -31,6 +31,20 @@ export const plantedVersionDefects: readonly PlantedDefect[] = [
     foundBy: edges,
   },
   {
+    name: 'versions are kept though the layout says that there are none',
+    file: 'src/ufs/root-history.ts',
+    right: 'if (!this.versioned) await this.raise();',
+    wrong: 'this.versioned = true;',
+    foundBy: crash,
+  },
+  {
+    name: 'versions are looked for where none was ever kept',
+    file: 'src/ufs/root-layout.ts',
+    right: 'versioned: layout === versionedLayout,',
+    wrong: 'versioned: layout !== undefined,',
+    foundBy: ['test/ufs/root-versions'],
+  },
+  {
     name: 'a delete marker that was never acknowledged counts as the latest version',
     file: 'src/ufs/root-history.ts',
     right: '    if (order >= limit) return false;\n',

@@ -90,8 +90,8 @@ export async function tagsOfVersion(
 }
 
 /**
- * Kinds: not-found, no-such-version, invalid-version, moved; delete-marker, also where that is the present version: S3 tells a delete marker
- * from an object that is not there in what is asked about tags, and in changes of an ACL.
+ * Kinds: not-found, no-such-version, invalid-version, moved; delete-marker, also where that is the present version: where tags are asked for
+ * or changed, S3 tells it from an object that is not there.
  */
 async function findVersion(
   { backend, path }: Place,

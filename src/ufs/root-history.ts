@@ -5,6 +5,7 @@ import { type FileSystem, isErrno, replaceDurably } from './file-system.ts';
 import { lowerBound } from './grouping.ts';
 import { KeptDirectories } from './kept-directories.ts';
 import type { RootBodies } from './root-bodies.ts';
+import { raiseLayout } from './root-layout.ts';
 import { historyName, placeOf } from './root-names.ts';
 import type { RootPaths } from './root-paths.ts';
 import { DamagedRecordError, type LoadedRecord, loadRecord, type StoredVersion } from './root-record.ts';
@@ -30,18 +31,29 @@ export class RootHistory {
   private readonly keeper: DirectoryKeeper;
   private readonly bodies: RootBodies;
   private readonly directories: KeptDirectories<HistoryEntry>;
+  private versioned: boolean;
+  /** Under way, for all who are to make a first version. */
+  private raising: Promise<void> | undefined;
 
-  constructor(fs: FileSystem, paths: RootPaths, keeper: DirectoryKeeper, bodies: RootBodies) {
+  /** `versioned`: keys may have older versions. As long as none has, none is looked for. */
+  constructor(
+    fs: FileSystem,
+    paths: RootPaths,
+    keeper: DirectoryKeeper,
+    bodies: RootBodies,
+    versioned: boolean,
+  ) {
     this.fs = fs;
     this.paths = paths;
     this.keeper = keeper;
     this.bodies = bodies;
+    this.versioned = versioned;
     this.directories = new KeptDirectories(fs, entriesOf);
   }
 
   /** All there are, the newest first, those that do not count too. */
-  entries(key: string): Promise<readonly HistoryEntry[]> {
-    return this.directories.read(this.paths.history(key));
+  async entries(key: string): Promise<readonly HistoryEntry[]> {
+    return this.versioned ? this.directories.read(this.paths.history(key)) : none;
   }
 
   /** Those that count beside the present version, if there is one in the key's record. */
@@ -60,6 +72,7 @@ export class RootHistory {
 
   /** Runs a change of the history with its directory in place, and takes the directory away if it is empty then. */
   async holding<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (!this.versioned) await this.raise();
     const { directories, name } = placeOf(key);
     const held = await this.keeper.hold([...directories, historyName(name)]);
     try {
@@ -175,6 +188,14 @@ export class RootHistory {
     }
   }
 
+  private async raise(): Promise<void> {
+    this.raising ??= raiseLayout(this.fs, this.paths).finally(() => {
+      this.raising = undefined;
+    });
+    await this.raising;
+    this.versioned = true;
+  }
+
   private adding(key: string, entry: HistoryEntry, work: () => Promise<void>): Promise<void> {
     return this.changing(key, work, (before) => {
       const index = indexOf(before, entry);
@@ -205,6 +226,8 @@ export class RootHistory {
     this.directories.changed(path, update);
   }
 }
+
+const none: readonly HistoryEntry[] = [];
 
 /** The place of a version among those of its key. */
 export function placeAmongVersions({ versionId, order, lastModifiedMs }: StoredVersion): number {

@@ -3,32 +3,33 @@ import { UfsError } from './errors.ts';
 import { type FileSystem, isErrno, readWhole, removeQuietly, writeDurably } from './file-system.ts';
 import type { RootPaths } from './root-paths.ts';
 
-/** 3: keys may have older versions, whose bodies a program that knows them not would take for left over. */
-const layoutVersion = 3;
-/** Nothing of it is to be changed but the number. */
-const formerVersion = 2;
+/** No key has ever had an older version. */
+const plainLayout = 2;
+/** Keys may have older versions, whose bodies a program that knows them not would take for left over. */
+const versionedLayout = 3;
 
 /**
  * Makes the root's own directories, or checks that they are of a version this program knows, takes the root's lock and marks it as
- * open. Gives whether the last process to have it open did not close it, and what gives the lock back. Kinds: unavailable, also if
- * another process has the root open; what is refused is left as it was.
+ * open. Gives whether the last process to have it open did not close it, whether keys may have older versions, and what gives the lock
+ * back. Kinds: unavailable, also if another process has the root open; what is refused is left as it was.
  */
 export async function prepareRoot(
   fs: FileSystem,
   paths: RootPaths,
   uri: string,
-): Promise<{ unclean: boolean; unlock: () => void }> {
+): Promise<{ unclean: boolean; versioned: boolean; unlock: () => void }> {
   await ensureDirectory(fs, paths.root);
   await checkLayout(fs, paths, uri);
   await ensureDirectory(fs, paths.own);
   const unlock = await lockRoot(fs, paths, uri);
   try {
     // Another process may have made the layout until the lock was taken.
-    if ((await checkLayout(fs, paths, uri)) !== layoutVersion) await createLayout(fs, paths);
+    const layout = await checkLayout(fs, paths, uri);
+    if (layout === undefined) await createLayout(fs, paths);
     const unclean = !(await createMarker(fs, paths));
     await ensureDirectory(fs, paths.tmp);
     await fs.syncDirectory(paths.own);
-    return { unclean, unlock };
+    return { unclean, versioned: layout === versionedLayout, unlock };
   } catch (error) {
     unlock();
     throw error;
@@ -73,8 +74,10 @@ async function checkLayout(fs: FileSystem, paths: RootPaths, uri: string): Promi
   if (version === undefined) {
     const foreign = (await fs.readDirectory(paths.root)).find((name) => name !== '.forebay');
     if (foreign !== undefined) throw refuse(`${paths.root} holds files that are not Forebay's (${foreign})`);
-  } else if (version !== layoutVersion && version !== formerVersion) {
-    throw refuse(`${paths.root} has layout ${version}; this program knows ${layoutVersion}`);
+  } else if (version !== plainLayout && version !== versionedLayout) {
+    throw refuse(
+      `${paths.root} has layout ${version}; this program knows ${plainLayout} and ${versionedLayout}`,
+    );
   }
   return version;
 }
@@ -95,9 +98,18 @@ async function createLayout(fs: FileSystem, paths: RootPaths): Promise<void> {
   // A process that was killed may have made them without making their entries durable.
   await fs.syncDirectory(paths.root);
   await fs.syncDirectory(paths.own);
+  await writeLayout(fs, paths, plainLayout);
+}
+
+/** To be done before a key has its first older version. Nothing but the number changes. */
+export function raiseLayout(fs: FileSystem, paths: RootPaths): Promise<void> {
+  return writeLayout(fs, paths, versionedLayout);
+}
+
+async function writeLayout(fs: FileSystem, paths: RootPaths, layout: number): Promise<void> {
   const tmp = `${paths.layout}.new`;
   await removeQuietly(fs, tmp);
-  await writeDurably(fs, tmp, [Buffer.from(`${JSON.stringify({ layout: layoutVersion })}\n`)]);
+  await writeDurably(fs, tmp, [Buffer.from(`${JSON.stringify({ layout })}\n`)]);
   await fs.rename(tmp, paths.layout);
   await fs.syncDirectory(paths.own);
 }

@@ -71,8 +71,8 @@ export async function openRootBackend(
   const uri = pathToFileURL(settings.path).href;
   return withUfsErrors(uri, undefined, async () => {
     const paths = new RootPaths(settings.path, random.uuid());
-    const { unclean, unlock } = await prepareRoot(fs, paths, uri);
-    const backend = new RootBackend(uri, fs, clock, random, log, paths, unlock, settings);
+    const { unclean, versioned, unlock } = await prepareRoot(fs, paths, uri);
+    const backend = new RootBackend(uri, fs, clock, random, log, paths, versioned, unlock, settings);
     try {
       await backend.recover(unclean);
       return backend;
@@ -119,7 +119,7 @@ export class RootBackend implements Backend {
   /** Settles with whether nothing is left to be swept. */
   private swept: Promise<boolean> = Promise.resolve(true);
 
-  /** The root is prepared; `unlock` gives its lock back. */
+  /** The root is prepared; `versioned`: keys may have older versions; `unlock` gives its lock back. */
   constructor(
     uri: string,
     fs: FileSystem,
@@ -127,6 +127,7 @@ export class RootBackend implements Backend {
     random: Random,
     log: Log,
     paths: RootPaths,
+    versioned: boolean,
     unlock: () => void,
     settings: RootBackendSettings,
   ) {
@@ -139,7 +140,7 @@ export class RootBackend implements Backend {
     const keeper = new DirectoryKeeper(fs, paths.root, (parent) => folders.changed(parent));
     this.bodies = new RootBodies(fs, random, paths);
     this.damaged = new DamagedRecords(clock, log);
-    const history = new RootHistory(fs, paths, keeper, this.bodies);
+    const history = new RootHistory(fs, paths, keeper, this.bodies, versioned);
     const commits = new RootCommits(
       uri,
       fs,

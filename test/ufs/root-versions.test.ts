@@ -7,7 +7,7 @@ import { silentLog } from '../../src/common/log.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import { NodeFileSystem } from '../../src/ufs/node-file-system.ts';
 import { openRootBackend, type RootBackend } from '../../src/ufs/root.ts';
-import { getAll, put } from '../contracts/backend.ts';
+import { getAll, kindOf, put } from '../contracts/backend.ts';
 import { someBytes } from '../support/upload-body.ts';
 
 let path: string;
@@ -37,14 +37,32 @@ afterEach(async () => {
   await rm(path, { recursive: true });
 });
 
-test('a root of the layout before versions is taken over, and is one with versions then', async () => {
+test('a root is of the layout before versions until one is kept, and none is looked for until then', async () => {
+  const layout = async () => JSON.parse(await readFile(join(path, '.forebay', 'layout.json'), 'utf8'));
   await put(backend, 'k', 'before');
+  await backend.delete('k');
+  await put(backend, 'k', 'again');
   await backend.close();
-  const layout = join(path, '.forebay', 'layout.json');
-  await writeFile(layout, '{"layout":2}\n');
+  expect(await layout()).toEqual({ layout: 2 });
+  const looked: string[] = [];
+  const fs = new (class extends NodeFileSystem {
+    override readDirectory(directory: string) {
+      looked.push(directory);
+      return super.readDirectory(directory);
+    }
+  })();
+  backend = await openRootBackend(fs, systemClock, systemRandom, silentLog(), { path });
+  looked.length = 0;
+  expect(await kindOf(backend.head('never'))).toBe('not-found');
+  expect(looked).toEqual([]);
+  expect((await getAll(backend, 'k')).toString()).toBe('again');
+  const [one, other] = await Promise.all(['k', 'l'].map((key) => put(backend, key, 'kept', enabled)));
+  expect(await layout()).toEqual({ layout: 3 });
+  expect(await idsOf()).toEqual([one?.versionId, 'null', other?.versionId]);
+  await backend.delete('l', enabled);
+  await backend.close();
   backend = await open();
-  expect(JSON.parse(await readFile(layout, 'utf8'))).toEqual({ layout: 3 });
-  expect((await getAll(backend, 'k')).toString()).toBe('before');
+  expect((await idsOf()).length).toBe(4);
 });
 
 test('versions are there after a restart, and none of their bodies is taken for left over', async () => {
