@@ -1,0 +1,120 @@
+/** Which view: of two, the later has the higher generation, or within one generation the higher epoch. */
+export interface Epoch {
+  /** Raised by an operator after the coordination store was restored; ≥ 1, 0 where no view was applied yet. */
+  readonly generation: number;
+  /** Grows by one with each view; ≥ 1, 0 where no view was applied yet. */
+  readonly epoch: number;
+}
+
+/** A node that was alive when the view was made. */
+export interface ViewMember {
+  readonly workerId: string;
+  /** A UUID of this start of its process. */
+  readonly incarnation: string;
+  /** Where others reach it: its peer port, its S3 API and its admin API. */
+  readonly host: string;
+  readonly peerPort: number;
+  readonly s3Url: string;
+  readonly adminUrl: string;
+  /** Its share relative to the others, > 0. */
+  readonly weight: number;
+  /** `draining` and `suspect` members own no metadata; they still release what they owned. */
+  readonly state: 'joined' | 'draining' | 'suspect';
+}
+
+/** Who is alive and who owns what, at one epoch: a pure value. `objectHash` is `hashObject` of the object, here and below. */
+export interface View extends Epoch {
+  /** In order of workerId. */
+  readonly members: readonly ViewMember[];
+  member(workerId: string): ViewMember | undefined;
+  /** Who may cache the object's metadata, and through whom it is written: always a member that is alive; undefined where there is none. */
+  metadataOwnerOf(objectHash: number): string | undefined;
+  /**
+   * Where a segment's pages lie. With static placement, or while placement is frozen, this may be a worker that is no member: then the
+   * object's metadata owner reads the backend. Undefined where there is no worker.
+   */
+  placementOwnerOf(objectHash: number, segment: number): string | undefined;
+  /** Where the segment's pages lay before placement last changed, if that was another worker and it is still a member. */
+  previousPlacementOwnerOf(objectHash: number, segment: number): string | undefined;
+}
+
+/** What changes for this node when a view is applied. */
+export interface ViewChange {
+  readonly view: View;
+  /** True where this node owned the metadata without interruption up to now, and owns it still. Elsewhere what is known of the object is dropped. */
+  keeps(objectHash: number): boolean;
+}
+
+/** A write that this node carries out as the owner of the object's metadata. */
+export interface OwnedWrite {
+  /**
+   * Asked after the backend has answered: true if the write may be acknowledged, that is, this node owned the object's metadata from
+   * `beginWrite` on without interruption, whoever owned it before has released it, and the view lease is valid at this moment. Otherwise
+   * the present owner invalidates the key first, or the answer is 503.
+   */
+  mayAcknowledge(): boolean;
+  /** The backend is through with it, one way or the other. Until then this node does not release the object. Repeating is harmless. */
+  end(): void;
+}
+
+/** Until when the view lease is valid: until either clock has come so far. */
+export interface LeaseEnd {
+  /** On `Clock.monotonicMs`. */
+  readonly monotonicMs: number;
+  /** On `Clock.nowMs`. */
+  readonly wallMs: number;
+}
+
+/**
+ * Asks a member over the peer port to answer once it has released everything that a view took from it. True if that very incarnation
+ * answered so; false or rejected if there is no telling. The answer of another incarnation counts for nothing.
+ */
+export type ReleaseQuestion = (member: ViewMember, epoch: Epoch, signal: AbortSignal) => Promise<boolean>;
+
+/**
+ * What this node may do as a member of the ring. Metadata is used without asking the backend, and writes are acknowledged, only as this
+ * says at the moment of use: no answer may be kept.
+ */
+export interface Ownership {
+  readonly workerId: string;
+  /** A UUID of this start of the process. */
+  readonly incarnation: string;
+  /** The view that is applied: the same object until another is. Takes no time. */
+  view(): View;
+  /** True if cached metadata of the object may be used at this moment: owned, released by whoever owned it before, the view lease valid. */
+  mayUseMetadata(objectHash: number): boolean;
+  /** True if this node owns the object's metadata by the applied view, whether or not it may use it yet. */
+  owns(objectHash: number): boolean;
+  /** Undefined if this node is not the owner by the applied view. */
+  beginWrite(objectHash: number): OwnedWrite | undefined;
+  /**
+   * For I/O threads, which cannot ask here at the moment of use: how long the view lease lasts. It is replaced several times within each
+   * lease, and is past where there is none.
+   */
+  leaseEnd(): LeaseEnd;
+  /** Calls back at once when `leaseEnd` has changed. Returns what ends that. */
+  onLease(listener: (end: LeaseEnd) => void): () => void;
+  /**
+   * Calls back when a view is applied, before anything is released or granted by it: when the listener returns, nothing that `keeps` is
+   * false for may be used any more. Returns what ends that.
+   */
+  onView(listener: (change: ViewChange) => void): () => void;
+  /** Resolves when `mayUseMetadata` holds, or this node is not the owner; rejects with the signal's reason. */
+  whenSettled(objectHash: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when this view or a later one is applied here; rejects with the signal's reason. */
+  whenApplied(epoch: Epoch, signal: AbortSignal): Promise<void>;
+  /**
+   * The answering side of `ReleaseQuestion`: resolves when this view or a later one is applied here and every write that began before,
+   * on what it takes from this node, has ended.
+   */
+  whenReleased(epoch: Epoch, signal: AbortSignal): Promise<void>;
+  /** Reads from the coordination store which view is the latest, and applies it. Rejects with `CoordError` or the signal's reason. */
+  refresh(signal: AbortSignal): Promise<void>;
+  /**
+   * Says that a member cannot be reached: resolves when a view is applied in which it owns no metadata, or is no member any more; that
+   * lasts for some seconds. Rejects with `CoordError` or the signal's reason. Calls for one member share one attempt.
+   */
+  suspect(workerId: string, signal: AbortSignal): Promise<void>;
+  /** How other members are asked; the peer transport sets it when it is there. Until then nobody answers, and all is waited for. */
+  askWith(question: ReleaseQuestion): void;
+}

@@ -1,0 +1,69 @@
+import type { LeaseEnd, OwnedWrite, Ownership, View, ViewMember } from './ownership.ts';
+
+const always: LeaseEnd = Object.freeze({
+  monotonicMs: Number.POSITIVE_INFINITY,
+  wallMs: Number.POSITIVE_INFINITY,
+});
+const write: OwnedWrite = Object.freeze({ mayAcknowledge: () => true, end: () => {} });
+
+/** The ownership of a node that is no member of a cluster: everything is its own, always. */
+export class SoleOwnership implements Ownership {
+  readonly workerId: string;
+  readonly incarnation: string;
+  private readonly only: View;
+
+  constructor(member: ViewMember) {
+    const { workerId, incarnation } = member;
+    this.workerId = workerId;
+    this.incarnation = incarnation;
+    this.only = Object.freeze({
+      generation: 1,
+      epoch: 1,
+      members: [member],
+      member: (id: string) => (id === workerId ? member : undefined),
+      metadataOwnerOf: () => workerId,
+      placementOwnerOf: () => workerId,
+      previousPlacementOwnerOf: () => undefined,
+    });
+  }
+
+  view(): View {
+    return this.only;
+  }
+
+  mayUseMetadata(): boolean {
+    return true;
+  }
+
+  owns(): boolean {
+    return true;
+  }
+
+  beginWrite(): OwnedWrite {
+    return write;
+  }
+
+  leaseEnd(): LeaseEnd {
+    return always;
+  }
+
+  onLease(): () => void {
+    return () => {};
+  }
+
+  onView(): () => void {
+    return () => {};
+  }
+
+  async whenSettled(): Promise<void> {}
+
+  async whenApplied(): Promise<void> {}
+
+  async whenReleased(): Promise<void> {}
+
+  async refresh(): Promise<void> {}
+
+  async suspect(): Promise<void> {}
+
+  askWith(): void {}
+}
