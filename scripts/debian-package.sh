@@ -7,6 +7,7 @@ root=$(CDPATH='' cd -P -- "$(dirname -- "$0")/.." && pwd -P)
 case $1 in
   s3fs) packages='s3fs libfuse2 fuse' ;;
   etcd) packages='etcd-server' ;;
+  faketime) packages='libfaketime' ;;
   *) echo "forebay: no list of packages for $1" >&2; exit 2 ;;
 esac
 target=$root/.cache/debian/$1

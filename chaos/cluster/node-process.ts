@@ -1,0 +1,132 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answers, ChildServer } from '../../conformance/child-server.ts';
+import type { ClusterPlan } from './cluster-folder.ts';
+import { inheritedEnvironment } from './environment.ts';
+import { storageBucket } from './storage-process.ts';
+
+const program = join(import.meta.dirname, '../../src/cli/main.ts');
+const readyTimeoutMs = 120_000;
+
+/** Where a node of a cluster listens, and what it reaches. */
+export interface NodePlace {
+  /** The name of its folder, and in messages. */
+  readonly name: string;
+  readonly s3Port: number;
+  readonly adminPort: number;
+  readonly peerPort: number;
+  /** Where it reaches etcd. */
+  readonly etcdUrl: string;
+  /** Where all nodes reach the storage. */
+  readonly storageUrl: string;
+  /** Settings, and others of its process, that are its own. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** One `forebay serve` of a cluster, which can be ended in every way and started again in its place. */
+export class NodeProcess {
+  readonly place: NodePlace;
+  readonly #plan: ClusterPlan;
+  #server: ChildServer | undefined;
+  #starting: Promise<ChildServer> | undefined;
+
+  constructor(plan: ClusterPlan, place: NodePlace) {
+    this.#plan = plan;
+    this.place = place;
+  }
+
+  get pid(): number {
+    return this.#server?.pid ?? 0;
+  }
+
+  get isAlive(): boolean {
+    return this.#server?.isAlive ?? false;
+  }
+
+  get s3Url(): string {
+    return `http://127.0.0.1:${this.place.s3Port}`;
+  }
+
+  get adminUrl(): string {
+    return `http://127.0.0.1:${this.place.adminPort}`;
+  }
+
+  get #folder(): string {
+    return join(this.#plan.folder, this.place.name);
+  }
+
+  /** Resolves when it is ready; rejects, with the end of its log, if it never is. */
+  async start(): Promise<void> {
+    this.#starting = ChildServer.start({
+      name: this.place.name,
+      command: process.execPath,
+      args: [program, 'serve'],
+      cwd: this.#plan.folder,
+      env: this.#environment(),
+      logFile: join(this.#plan.folder, `${this.place.name}.log`),
+      readyTimeoutMs,
+      stopTimeoutMs: 10_000,
+      isReady: () => answers(`${this.adminUrl}/readyz`, 200),
+    });
+    this.#server = await this.#starting;
+  }
+
+  /** As it is kept in its data folder. */
+  async nodeId(): Promise<string> {
+    return (await readFile(join(this.#folder, 'worker-id'), 'utf8')).trim();
+  }
+
+  /** Ends it in good order; nothing happens where it has ended already. */
+  async stop(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    if (this.isAlive) await this.#server?.stop();
+  }
+
+  /** It stands still, with its connections open, until `resume`. */
+  pause(): void {
+    this.#signal('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#signal('SIGCONT');
+  }
+
+  /** Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#signal('SIGKILL');
+    while (this.isAlive) await sleep(10);
+  }
+
+  logTail(): Promise<string> {
+    return this.#server?.logTail() ?? Promise.resolve('');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (this.isAlive) process.kill(this.pid, signal);
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    const { place } = this;
+    const { root, storage, keyFile, secretFile } = this.#plan;
+    return {
+      FOREBAY_LOG_LEVEL: 'warn',
+      ...inheritedEnvironment(),
+      FOREBAY_DATA: this.#folder,
+      FOREBAY_S3_PORT: String(place.s3Port),
+      FOREBAY_ADMIN_PORT: String(place.adminPort),
+      FOREBAY_PEER_PORT: String(place.peerPort),
+      FOREBAY_ETCD_ENDPOINTS: place.etcdUrl,
+      FOREBAY_ENCRYPTION_KEY_FILE: keyFile,
+      FOREBAY_CLUSTER_SECRET_FILE: secretFile,
+      FOREBAY_ROOT_ACCESS_KEY_ID: root.accessKeyId,
+      FOREBAY_ROOT_SECRET_ACCESS_KEY: root.secretAccessKey,
+      FOREBAY_ROOT_MOUNT: `s3://${storageBucket}/`,
+      FOREBAY_ROOT_MOUNT_ENDPOINT: place.storageUrl,
+      FOREBAY_ROOT_MOUNT_PATH_STYLE: 'true',
+      FOREBAY_ROOT_MOUNT_ACCESS_KEY_ID: storage.accessKeyId,
+      FOREBAY_ROOT_MOUNT_SECRET_ACCESS_KEY: storage.secretAccessKey,
+      ...place.environment,
+    };
+  }
+}
