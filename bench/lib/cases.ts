@@ -66,7 +66,9 @@ function hotCases(size: Size): Case[] {
       const alias = words.length === 1 && label !== '64k' ? `get-${label}-hot` : undefined;
       const name = words.join('-');
       const dataset = hotSet(size);
-      all.push({ name, alias, dataset, operation: 'get', state: 'hot', signing, threads, connections });
+      // Each thread has as many as the one has: what a request costs depends on how many a thread finds when it wakes.
+      const asked = { connections: connections * threads, signing, threads };
+      all.push({ name, alias, dataset, operation: 'get', state: 'hot', ...asked });
     }
   }
   return all;
