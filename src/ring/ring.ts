@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { changedNodes, nodeCountOf, nodesOf, type VirtualNodes } from './virtual-nodes.ts';
 
 /** A worker as the ring sees it. */
 export interface RingWorker {
@@ -12,8 +13,14 @@ export interface RingWorker {
 export const defaultVirtualNodes = 2048;
 
 const positionBits = 48;
-const workerBits = 16;
-const maxWorkers = 2 ** workerBits;
+const circle = 2 ** positionBits;
+const maxWorkers = 2 ** 16;
+
+/** The positions from `from` to `to`, both of them included. Never across the end of the circle. */
+export interface Arc {
+  readonly from: number;
+  readonly to: number;
+}
 
 /**
  * A consistent-hash ring: a pure, immutable value, the same wherever it is computed from the same workers.
@@ -29,22 +36,30 @@ const maxWorkers = 2 ** workerBits;
  *   position the one whose workerId sorts first counts.
  */
 export class Ring {
+  /** In order of workerId. */
   readonly workers: readonly RingWorker[];
-  private readonly positions: Float64Array;
-  private readonly owners: Uint16Array;
+  readonly virtualNodes: number;
+  /** Of the virtual nodes, in order. */
+  readonly positions: Float64Array;
+  /** Whose each of them is: its place in `workers`. */
+  readonly owners: Uint16Array;
   /** For each of equal parts of the circle, the first virtual node that lies in it or behind it. */
   private readonly starts: Uint32Array;
   private readonly partSize: number;
 
-  /** No worker may be named twice; at most 65,536. */
-  constructor(workers: readonly RingWorker[], virtualNodes: number = defaultVirtualNodes) {
+  /**
+   * No worker may be named twice; at most 65,536. With `base`, another ring, only what is new is computed: the ring is the same, made in
+   * a fraction of the time where little has changed.
+   */
+  constructor(workers: readonly RingWorker[], virtualNodes: number = defaultVirtualNodes, base?: Ring) {
     this.workers = [...workers].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+    this.virtualNodes = virtualNodes;
     if (this.workers.length > maxWorkers) throw new RangeError(`more than ${maxWorkers} workers`);
-    const { positions, owners } = virtualNodesInOrder(this.workers, virtualNodes);
+    const { positions, owners } = this.nodesFrom(base);
     this.positions = positions;
     this.owners = owners;
     const partCount = 2 ** Math.max(0, Math.floor(Math.log2(positions.length || 1)) - 2);
-    this.partSize = 2 ** positionBits / partCount;
+    this.partSize = circle / partCount;
     this.starts = new Uint32Array(partCount + 1);
     let node = 0;
     for (let part = 0; part <= partCount; part++) {
@@ -60,6 +75,47 @@ export class Ring {
 
   /** The worker that owns a position. */
   ownerAt(position: number): string | undefined {
+    const owner = this.owners[this.nodeAt(position)];
+    return owner === undefined ? undefined : this.workers[owner]?.workerId;
+  }
+
+  /** What a worker owns, in order; neighbouring arcs are one. */
+  arcsOf(workerId: string): Arc[] {
+    const place = this.workers.findIndex((worker) => worker.workerId === workerId);
+    const { positions, owners } = this;
+    const last = positions.length - 1;
+    const arcs: { from: number; to: number }[] = [];
+    const add = (from: number, to: number) => {
+      const before = arcs.at(-1);
+      if (before && before.to === from - 1) before.to = to;
+      else if (from <= to) arcs.push({ from, to });
+    };
+    if (place === -1) return arcs;
+    for (let i = 0; i <= last; i++) {
+      if (owners[i] === place) add(i === 0 ? 0 : (positions[i - 1] as number) + 1, positions[i] as number);
+    }
+    if (owners[0] === place) add((positions[last] as number) + 1, circle - 1);
+    return arcs;
+  }
+
+  /** Who owns what of an arc, in order; nothing where the ring has no workers. */
+  ownersIn({ from, to }: Arc): { readonly arc: Arc; readonly workerId: string }[] {
+    const { positions, owners, workers } = this;
+    const found: { arc: Arc; workerId: string }[] = [];
+    if (positions.length === 0) return found;
+    for (let node = this.nodeAt(from), next = from; next <= to; node = (node + 1) % positions.length) {
+      const position = positions[node] as number;
+      // Behind the last virtual node everything is the first one's.
+      const end = node === 0 && position < next ? to : Math.min(position, to);
+      const workerId = workers[owners[node] as number]?.workerId ?? '';
+      if (next <= end) found.push({ arc: { from: next, to: end }, workerId });
+      next = Math.max(next, end + 1);
+    }
+    return found;
+  }
+
+  /** The virtual node that owns a position; 0 also where there is none. */
+  private nodeAt(position: number): number {
     const { positions } = this;
     const part = Math.floor(position / this.partSize);
     let low = this.starts[part] as number;
@@ -69,14 +125,27 @@ export class Ring {
       if ((positions[middle] as number) < position) low = middle + 1;
       else high = middle;
     }
-    const owner = this.owners[low === positions.length ? 0 : low];
-    return owner === undefined ? undefined : this.workers[owner]?.workerId;
+    return low === positions.length ? 0 : low;
+  }
+
+  private nodesFrom(base: Ring | undefined): VirtualNodes {
+    const counts = this.workers.map(({ weight }) => nodeCountOf(weight, this.virtualNodes));
+    const ids = this.workers.map(({ workerId }) => workerId);
+    if (!base) return nodesOf(ids, counts);
+    return changedNodes(
+      {
+        workerIds: base.workers.map(({ workerId }) => workerId),
+        counts: base.workers.map(({ weight }) => nodeCountOf(weight, base.virtualNodes)),
+        nodes: base,
+      },
+      ids,
+      counts,
+    );
   }
 
   /** The part of the whole circle that each worker owns, by workerId; the parts add up to 1. */
   shares(): ReadonlyMap<string, number> {
     const shares = new Map(this.workers.map((worker) => [worker.workerId, 0]));
-    const circle = 2 ** positionBits;
     const last = this.positions.at(-1) ?? 0;
     for (const [i, position] of this.positions.entries()) {
       const before = i === 0 ? last - circle : (this.positions[i - 1] ?? 0);
@@ -106,35 +175,4 @@ function mix(value: number): number {
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
   return (mixed ^ (mixed >>> 16)) >>> 0;
-}
-
-/**
- * Virtual nodes in order. Each is packed into 64 bits, position × 2^16 + the worker's place, which sort without a comparison
- * function; they are written and read as halves of 32 bits, since BigInts would take many times as long.
- */
-function virtualNodesInOrder(workers: readonly RingWorker[], virtualNodes: number) {
-  const counts = workers.map(({ weight }) => Math.max(1, Math.round(weight * virtualNodes)));
-  const nodes = new BigUint64Array(counts.reduce((sum, count) => sum + count, 0));
-  const halves = new Uint32Array(nodes.buffer);
-  const low = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
-  let next = 0;
-  for (const [place, { workerId }] of workers.entries()) {
-    const count = counts[place] ?? 0;
-    for (let i = 0; i < count; i += 4) {
-      const digest = hash('sha256', `${workerId}#${i / 4}`, 'buffer');
-      for (let group = 0; group < Math.min(4, count - i); group++, next += 2) {
-        halves[next + 1 - low] = digest.readUInt32BE(group * 8);
-        halves[next + low] = digest.readUInt16BE(group * 8 + 4) * 2 ** workerBits + place;
-      }
-    }
-  }
-  nodes.sort();
-  const positions = new Float64Array(nodes.length);
-  const owners = new Uint16Array(nodes.length);
-  for (let i = 0; i < nodes.length; i++) {
-    const lowHalf = halves[2 * i + low] as number;
-    positions[i] = (halves[2 * i + 1 - low] as number) * 2 ** 16 + (lowHalf >>> workerBits);
-    owners[i] = lowHalf % maxWorkers;
-  }
-  return { positions, owners };
 }

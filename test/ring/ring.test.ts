@@ -129,4 +129,55 @@ describe('the ring', () => {
       expect(moved / samples).toBeGreaterThanOrEqual(0.85 / (count + 1));
     }
   });
+
+  test('is the same ring when it is made out of another', () => {
+    const all = workers(12, 'changed');
+    const pick = (...places: number[]) => places.map((place) => all[place] as RingWorker);
+    const double = { ...(all[3] as RingWorker), weight: 2 };
+    const steps = [
+      pick(1, 5, 9),
+      pick(1, 2, 5, 9),
+      pick(2, 9),
+      pick(0, 11),
+      [double],
+      pick(3, 4),
+      [],
+      pick(7),
+    ];
+    let last = new Ring([], 50);
+    for (const members of steps) {
+      last = new Ring(members, 50, last);
+      const fresh = new Ring(members, 50);
+      expect([...last.positions]).toEqual([...fresh.positions]);
+      expect([...last.owners]).toEqual([...fresh.owners]);
+    }
+    expect(new Ring(pick(7, 8), 30, last)).toEqual(new Ring(pick(7, 8), 30));
+  });
+
+  test('tells the arcs of each worker, which are the circle between them, and who owns what of any arc', () => {
+    const ring = new Ring(workers(6, 'arcs'), 20);
+    const arcs = ring.workers.flatMap(({ workerId }) =>
+      ring.arcsOf(workerId).map((arc) => ({ ...arc, workerId })),
+    );
+    arcs.sort((a, b) => a.from - b.from);
+    expect([arcs[0]?.from, arcs.at(-1)?.to]).toEqual([0, 2 ** 48 - 1]);
+    for (const [i, { from, to, workerId }] of arcs.entries()) {
+      if (i > 0) expect(arcs[i - 1]?.to).toBe(from - 1);
+      for (const position of [from, to]) expect(ring.ownerAt(position)).toBe(workerId);
+    }
+    for (let i = 0; i < 200; i++) {
+      const [from, to] = [i, i + 1000]
+        .map((n) => Number.parseInt(hash('sha256', `${n}`, 'hex').slice(0, 12), 16))
+        .sort((a, b) => a - b) as [number, number];
+      let next = from;
+      for (const { arc, workerId } of ring.ownersIn({ from, to })) {
+        expect(arc.from).toBe(next);
+        next = arc.to + 1;
+        for (const position of [arc.from, arc.to]) expect(ring.ownerAt(position)).toBe(workerId);
+      }
+      expect(next).toBe(to + 1);
+    }
+    expect(new Ring([]).ownersIn({ from: 0, to: 5 })).toEqual([]);
+    expect(ring.arcsOf('nobody')).toEqual([]);
+  });
 });
