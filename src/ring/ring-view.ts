@@ -1,0 +1,89 @@
+import type { View, ViewMember } from './ownership.ts';
+import { Ring, type RingWorker } from './ring.ts';
+import { inOrder, type ViewRecord } from './view-record.ts';
+
+/** A view with its rings: who owns metadata and writes, and where pages lie. */
+export class RingView implements View {
+  readonly record: ViewRecord;
+  readonly generation: number;
+  readonly epoch: number;
+  readonly members: readonly ViewMember[];
+  readonly writeRing: Ring;
+  private readonly placementRing: Ring;
+  private readonly previousPlacement: Ring | undefined;
+  private readonly byId: ReadonlyMap<string, ViewMember>;
+
+  /** `before`: the view that was applied before, whose rings are used again as far as they are the same. */
+  constructor(record: ViewRecord, before?: RingView) {
+    this.record = record;
+    this.generation = record.generation;
+    this.epoch = record.epoch;
+    this.members = record.members;
+    this.byId = new Map(record.members.map((member) => [member.workerId, member]));
+    const { virtualNodes } = record.settings;
+    this.writeRing = ringOf(writers(record.members), virtualNodes, before?.writeRing, before?.placementRing);
+    this.placementRing = ringOf(
+      placementWorkers(record),
+      virtualNodes,
+      this.writeRing,
+      before?.placementRing,
+    );
+    const isMoved = before !== undefined && before.placementRing !== this.placementRing;
+    this.previousPlacement = isMoved ? before.placementRing : before?.previousPlacement;
+  }
+
+  member(workerId: string): ViewMember | undefined {
+    return this.byId.get(workerId);
+  }
+
+  metadataOwnerOf(objectHash: number): string | undefined {
+    return this.writeRing.ownerOf(objectHash, 0);
+  }
+
+  placementOwnerOf(objectHash: number, segment: number): string | undefined {
+    return this.placementRing.ownerOf(objectHash, segment);
+  }
+
+  previousPlacementOwnerOf(objectHash: number, segment: number): string | undefined {
+    const previous = this.previousPlacement?.ownerOf(objectHash, segment);
+    if (previous === undefined || !this.byId.has(previous)) return undefined;
+    return previous === this.placementOwnerOf(objectHash, segment) ? undefined : previous;
+  }
+
+  /** The part of all pages that each worker holds, by workerId. */
+  placementShares(): ReadonlyMap<string, number> {
+    return this.placementRing.shares();
+  }
+}
+
+/** Where pages lie by a view. */
+export function placementWorkers({ placement, members }: Pick<ViewRecord, 'placement' | 'members'>) {
+  if (placement) return inOrder(placement);
+  const staying = members.filter(({ state }) => state !== 'draining');
+  return (staying.length > 0 ? staying : members).map(workerOf);
+}
+
+/** Who owns metadata: all that neither go nor are suspected; all there are where nobody else is left. */
+function writers(members: readonly ViewMember[]): RingWorker[] {
+  const joined = members.filter(({ state }) => state === 'joined');
+  return (joined.length > 0 ? joined : members).map(workerOf);
+}
+
+export function workerOf({ workerId, weight }: RingWorker): RingWorker {
+  return { workerId, weight };
+}
+
+/** One of the others where it is the same ring, so that large rings are there once. */
+function ringOf(workers: readonly RingWorker[], virtualNodes: number, ...others: (Ring | undefined)[]): Ring {
+  const ordered = inOrder(workers);
+  const known = others.filter((other) => other !== undefined);
+  const same = known.find((other) => other.virtualNodes === virtualNodes && areSame(other.workers, ordered));
+  return same ?? new Ring(ordered, virtualNodes, known[0]);
+}
+
+function areSame(one: readonly RingWorker[], other: readonly RingWorker[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ workerId, weight }, i) => workerId === other[i]?.workerId && weight === other[i]?.weight)
+  );
+}
