@@ -105,9 +105,9 @@ export interface Ownership {
   whenApplied(epoch: Epoch, signal: AbortSignal): Promise<void>;
   /**
    * The answering side of `ReleaseQuestion`: resolves when this view or a later one is applied here and every write that began before,
-   * on what it takes from this node, has ended.
+   * on what it takes from this node, has ended. `asker`: the workerId of who asks; a node that is draining stays until it was asked.
    */
-  whenReleased(epoch: Epoch, signal: AbortSignal): Promise<void>;
+  whenReleased(asker: string, epoch: Epoch, signal: AbortSignal): Promise<void>;
   /** Reads from the coordination store which view is the latest, and applies it. Rejects with `CoordError` or the signal's reason. */
   refresh(signal: AbortSignal): Promise<void>;
   /**

@@ -57,14 +57,7 @@ export class Tenures {
   }
 
   at(position: number): Tenure | undefined {
-    let low = 0;
-    let high = this.held.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.held[middle] as Tenure).to < position) low = middle + 1;
-      else high = middle;
-    }
-    const found = this.held[low];
+    const found = this.held[this.firstUpTo(position)];
     return found && found.from <= position ? found : undefined;
   }
 
@@ -84,7 +77,7 @@ export class Tenures {
       next = Math.max(next, to + 1);
     };
     for (const tenure of isUnbroken ? this.overlapping(arc) : []) {
-      gainUpTo(tenure.from - 1);
+      gainUpTo(Math.min(tenure.from - 1, arc.to));
       const to = Math.min(tenure.to, arc.to);
       const claim = tenure.claim?.isSettled(nowMs) === false ? tenure.claim : undefined;
       parts.push({ from: next, to, since: tenure.since, claim });
@@ -95,7 +88,22 @@ export class Tenures {
   }
 
   private overlapping({ from, to }: Arc): readonly Tenure[] {
-    return this.held.filter((tenure) => tenure.to >= from && tenure.from <= to);
+    const first = this.firstUpTo(from);
+    let end = first;
+    while (end < this.held.length && (this.held[end] as Tenure).from <= to) end++;
+    return this.held.slice(first, end);
+  }
+
+  /** The place of the first arc that reaches up to a position or beyond. */
+  private firstUpTo(position: number): number {
+    let low = 0;
+    let high = this.held.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.held[middle] as Tenure).to < position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** What is gained, in parts by who may still act on it. */

@@ -1,0 +1,258 @@
+import type { Clock } from '../common/clock.ts';
+import { Changes } from './changes.ts';
+import type {
+  Epoch,
+  LeaseEnd,
+  OwnedWrite,
+  Ownership,
+  ReleaseQuestion,
+  View,
+  ViewChange,
+  ViewMember,
+} from './ownership.ts';
+import { segmentPosition } from './ring.ts';
+import { RingView } from './ring-view.ts';
+import { nameOf, type PastView, Tenures } from './tenures.ts';
+import { type Moment, ViewLease, waitMsFor } from './view-lease.ts';
+import { compareEpochs, type ViewName, type ViewRecord } from './view-record.ts';
+import { WritesUnderWay } from './writes-under-way.ts';
+
+/** What the ownership of a member asks of the parts that speak with others. */
+export interface Reach {
+  refresh(signal: AbortSignal): Promise<void>;
+  suspect(member: ViewMember, signal: AbortSignal): Promise<void>;
+}
+
+/** Before any view: nobody is a member and nobody owns anything. */
+export const noView: View = Object.freeze({
+  generation: 0,
+  epoch: 0,
+  members: [],
+  member: () => undefined,
+  metadataOwnerOf: () => undefined,
+  placementOwnerOf: () => undefined,
+  previousPlacementOwnerOf: () => undefined,
+});
+
+/** The ownership of a member of a cluster: a state machine that is told of views and of reads of `ring/epoch`, and goes by the clock. */
+export class ClusterOwnership implements Ownership {
+  readonly workerId: string;
+  readonly incarnation: string;
+  private readonly clock: Clock;
+  private readonly reach: Reach;
+  private readonly lease: ViewLease;
+  private readonly writes = new WritesUnderWay();
+  private readonly leaseChanges = new Changes<LeaseEnd>();
+  private readonly viewChanges = new Changes<ViewChange>();
+  /** Anything that somebody may wait for. */
+  private readonly changes = new Changes<void>();
+  private applied: RingView | undefined;
+  private tenures: Tenures;
+  private step = 0;
+  private pastViews: readonly PastView[] = [];
+  private unknownUntilMs = Number.NEGATIVE_INFINITY;
+  private question: ReleaseQuestion | undefined;
+  /** Members that gained from this node by the applied view and have not asked yet whether it has released that. */
+  private readonly waitedForBy = new Set<string>();
+
+  constructor(clock: Clock, self: { readonly workerId: string; readonly incarnation: string }, reach: Reach) {
+    this.clock = clock;
+    this.workerId = self.workerId;
+    this.incarnation = self.incarnation;
+    this.reach = reach;
+    this.lease = new ViewLease(clock);
+    this.tenures = new Tenures(nameOf(self));
+  }
+
+  view(): View {
+    return this.applied ?? noView;
+  }
+
+  get ringView(): RingView | undefined {
+    return this.applied;
+  }
+
+  /** Whether this start of the node is a member by the applied view. */
+  get isMember(): boolean {
+    return this.applied?.member(this.workerId)?.incarnation === this.incarnation;
+  }
+
+  mayUseMetadata(objectHash: number): boolean {
+    const tenure = this.tenures.at(segmentPosition(objectHash, 0));
+    if (!tenure || !this.lease.isValid()) return false;
+    return tenure.claim === undefined || tenure.claim.isSettled(this.clock.monotonicMs());
+  }
+
+  owns(objectHash: number): boolean {
+    return this.tenures.at(segmentPosition(objectHash, 0)) !== undefined;
+  }
+
+  beginWrite(objectHash: number): OwnedWrite | undefined {
+    const write = { position: segmentPosition(objectHash, 0), began: this.step };
+    if (!this.tenures.at(write.position)) return undefined;
+    this.writes.begin(write);
+    return {
+      mayAcknowledge: () => this.isOwnedSince(write.position, write.began) && this.mayUseMetadata(objectHash),
+      end: () => this.writes.end(write),
+    };
+  }
+
+  leaseEnd(): LeaseEnd {
+    return this.lease.end;
+  }
+
+  onLease(listener: (end: LeaseEnd) => void): () => void {
+    return this.leaseChanges.listen(listener);
+  }
+
+  onView(listener: (change: ViewChange) => void): () => void {
+    return this.viewChanges.listen(listener);
+  }
+
+  async whenSettled(objectHash: number, signal: AbortSignal): Promise<void> {
+    while (this.owns(objectHash) && !this.mayUseMetadata(objectHash)) {
+      const untilMs = this.tenures.at(segmentPosition(objectHash, 0))?.claim?.untilMs();
+      await this.nextChange(untilMs, signal);
+    }
+  }
+
+  async whenApplied(epoch: Epoch, signal: AbortSignal): Promise<void> {
+    while (compareEpochs(this.view(), epoch) < 0) await this.changes.next(signal);
+  }
+
+  async whenReleased(asker: string, epoch: Epoch, signal: AbortSignal): Promise<void> {
+    await this.whenApplied(epoch, signal);
+    await this.writes.untilLeftEnded(signal);
+    if (this.waitedForBy.delete(asker)) this.changes.tell();
+  }
+
+  refresh(signal: AbortSignal): Promise<void> {
+    return this.reach.refresh(signal);
+  }
+
+  async suspect(workerId: string, signal: AbortSignal): Promise<void> {
+    const isWriter = (member: ViewMember | undefined) => member?.state === 'joined';
+    const member = this.view().member(workerId);
+    if (!member || !isWriter(member)) return;
+    await this.reach.suspect(member, signal);
+    const isUnchanged = () => {
+      const now = this.view().member(workerId);
+      return isWriter(now) && now?.incarnation === member.incarnation;
+    };
+    while (isUnchanged()) await this.changes.next(signal);
+  }
+
+  askWith(question: ReleaseQuestion): void {
+    this.question = question;
+    this.changes.tell();
+  }
+
+  /** How members are asked to release what they lost, if there is a way. */
+  get releaseQuestion(): ReleaseQuestion | undefined {
+    return this.question;
+  }
+
+  /** Until when owners that are not known here may act, on the monotonic clock. */
+  get unknownOwnersUntilMs(): number {
+    return this.unknownUntilMs;
+  }
+
+  /** Resolves when all that gained from this node by the applied view know that it has released it; rejects with the signal's reason. */
+  async whenAsked(signal: AbortSignal): Promise<void> {
+    while (this.waitedForBy.size > 0) await this.changes.next(signal);
+  }
+
+  /**
+   * Makes a view hold. `seenMs`: a moment, on the monotonic clock, at which it was known that this view, or a later one, is the latest.
+   * `follows`: whether no other view was between the applied one and this, or this is the first of all.
+   */
+  apply(record: ViewRecord, seenMs: number, follows: boolean): void {
+    const before = this.applied;
+    const view = new RingView(record, before);
+    const nowMs = this.clock.monotonicMs();
+    const deadAtMs = seenMs + waitMsFor(record.settings.leaseMs);
+    this.pastViews = this.pastViews.filter((past) => past.deadAtMs > nowMs);
+    if (before) this.pastViews = [...this.pastViews, { view: before, deadAtMs }];
+    if (!follows) this.unknownUntilMs = Math.max(this.unknownUntilMs, deadAtMs);
+    this.step += 1;
+    const isMine = view.member(this.workerId)?.incarnation === this.incarnation;
+    this.tenures = this.tenures.after({
+      step: this.step,
+      arcs: isMine ? view.writeRing.arcsOf(this.workerId) : [],
+      isUnbroken: follows,
+      pastViews: this.pastViews,
+      unknownUntilMs: this.unknownUntilMs,
+      nowMs,
+    });
+    this.waitedForBy.clear();
+    for (const arc of this.isMember ? (before?.writeRing.arcsOf(this.workerId) ?? []) : []) {
+      for (const { workerId } of view.writeRing.ownersIn(arc)) {
+        if (workerId !== this.workerId) this.waitedForBy.add(workerId);
+      }
+    }
+    this.applied = view;
+    const { step } = this;
+    this.writes.leave(({ position, began }) => this.isOwnedSince(position, began));
+    this.viewChanges.tell({
+      view,
+      keeps: (objectHash) => this.isOwnedSince(segmentPosition(objectHash, 0), step - 1),
+    });
+    this.changes.tell();
+  }
+
+  /** A read of `ring/epoch` that was sent at `sent` has named the applied view, or one before it. */
+  renew(sent: Moment, named: ViewName): void {
+    if (!this.applied || compareEpochs(named, this.applied) > 0) return;
+    if (!this.lease.renew(sent, this.applied.record.settings.leaseMs)) return;
+    this.leaseChanges.tell(this.lease.end);
+    this.changes.tell();
+  }
+
+  /** Nothing may be acted on until the next `renew`. */
+  dropLease(): void {
+    this.lease.drop();
+    this.leaseChanges.tell(this.lease.end);
+    this.changes.tell();
+  }
+
+  get hasLease(): boolean {
+    return this.lease.isValid();
+  }
+
+  /** Who is waited for, by the name of `nameOf`; each with until when on the monotonic clock. */
+  unreleased(): ReadonlyMap<string, number> {
+    const names = new Map<string, number>();
+    for (const claim of this.tenures.openClaims(this.clock.monotonicMs())) {
+      for (const name of claim.names()) names.set(name, Math.max(names.get(name) ?? 0, claim.untilMs()));
+    }
+    return names;
+  }
+
+  /** This member has released what views up to this one took from it. */
+  released(name: string, epoch: Epoch): void {
+    if (compareEpochs(epoch, this.view()) < 0) return;
+    for (const claim of this.tenures.openClaims(this.clock.monotonicMs())) claim.release(name);
+    this.changes.tell();
+  }
+
+  private isOwnedSince(position: number, step: number): boolean {
+    const tenure = this.tenures.at(position);
+    return tenure !== undefined && tenure.since <= step;
+  }
+
+  /** Resolves at the next change, or when the monotonic clock has come so far. */
+  private async nextChange(untilMs: number | undefined, signal: AbortSignal): Promise<void> {
+    if (untilMs === undefined) {
+      await this.changes.next(signal);
+      return;
+    }
+    const ended = new AbortController();
+    const either = AbortSignal.any([ended.signal, signal]);
+    const ms = Math.max(1, untilMs - this.clock.monotonicMs());
+    try {
+      await Promise.race([this.changes.next(either), this.clock.sleep(ms, either)]);
+    } finally {
+      ended.abort();
+    }
+  }
+}
