@@ -28,6 +28,7 @@ export type AccessRule =
   | 'policy-denies'
   | 'policy-allows'
   | 'acl-allows'
+  | 'initiator-may'
   | 'bucket-of-another'
   | 'policy-is-its-owners'
   | 'no-such-bucket';
@@ -45,6 +46,8 @@ export interface AccessQuestion {
   /** Undefined: there is none of that name, or the action is on none. */
   readonly bucket: GuardedBucket | undefined;
   readonly key?: string;
+  /** The action is on an unfinished upload that the caller began. */
+  readonly isInitiator?: boolean;
   readonly values: PolicyQuestion['values'];
 }
 
@@ -149,6 +152,7 @@ export class AccessControl {
     if (verdict === 'allow') {
       return ownPolicyActions.has(action) ? deny('policy-is-its-owners') : allow('policy-allows');
     }
+    if (question.isInitiator) return allow('initiator-may');
     const wanted = bucketPermissions.get(action);
     const { access } = bucket;
     const isOpen =

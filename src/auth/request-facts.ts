@@ -14,6 +14,8 @@ export interface RequestToJudge {
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly query: ReadonlyMap<string, string>;
   readonly remoteAddress: string | undefined;
+  /** Such as `1.3`; undefined without TLS. */
+  readonly tlsVersion: string | undefined;
   readonly isSecure: boolean;
   readonly nowMs: number;
   readonly region: string;
@@ -72,6 +74,8 @@ function s3Values(request: RequestToJudge, { name, tag }: ConditionKey): readonl
   switch (name) {
     case 's3:versionid':
       return one(request.versionId);
+    case 's3:tlsversion':
+      return one(request.tlsVersion);
     case 's3:resourceaccount':
       return one(request.bucketOwner);
     case 's3:signatureage':

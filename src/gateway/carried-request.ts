@@ -1,33 +1,52 @@
 import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
 
-/** A request that came through another thread keeps the address of its client here. */
-interface CarriedRequest extends IncomingMessage {
-  carriedRemoteAddress?: string;
+/** What is known of the connection that a client's request came on. */
+export interface ConnectionFacts {
+  readonly remoteAddress: string | undefined;
+  /** Such as `1.3`; undefined without TLS. */
+  readonly tlsVersion: string | undefined;
 }
 
-export function carryRemoteAddress(req: IncomingMessage, address: string): void {
-  (req as CarriedRequest).carriedRemoteAddress = address;
+/** A request that came through another thread keeps here what is known of its client's connection. */
+interface CarriedRequest extends IncomingMessage {
+  carriedConnection?: ConnectionFacts;
+}
+
+export function carryConnection(req: IncomingMessage, connection: ConnectionFacts): void {
+  (req as CarriedRequest).carriedConnection = connection;
 }
 
 /** The client's address, whichever way the request took. */
 export function remoteAddressOf(req: IncomingMessage): string | undefined {
-  return (req as CarriedRequest).carriedRemoteAddress ?? req.socket.remoteAddress;
+  return (req as CarriedRequest).carriedConnection?.remoteAddress ?? req.socket.remoteAddress;
+}
+
+/** The version of TLS that the client speaks, whichever way the request took. */
+export function tlsVersionOf(req: IncomingMessage): string | undefined {
+  const carried = (req as CarriedRequest).carriedConnection;
+  if (carried) return carried.tlsVersion;
+  const protocol = req.socket instanceof TLSSocket ? req.socket.getProtocol() : null;
+  return protocol?.replace(/^TLSv(\d)$/, 'TLSv$1.0').replace(/^TLSv/, '');
 }
 
 /** What a thread tells beside a request that it hands over: the value of the header `HandOverPath.header`. */
 export interface CarriedFacts {
   readonly remoteAddress: string;
+  readonly tlsVersion: string | undefined;
   /** Headers that Node's client adds and that the client did not send, in lower case. */
   readonly added: readonly string[];
 }
 
-export function encodeFacts({ remoteAddress, added }: CarriedFacts): string {
-  return [remoteAddress, ...added].join(' ');
+const none = '-';
+
+export function encodeFacts({ remoteAddress, tlsVersion = none, added }: CarriedFacts): string {
+  return [remoteAddress, tlsVersion, ...added].join(' ');
 }
 
 export function decodeFacts(text: string): CarriedFacts {
-  const [remoteAddress = '', ...added] = text.split(' ');
-  return { remoteAddress, added };
+  const [remoteAddress = '', tlsVersion, ...added] = text.split(' ');
+  return { remoteAddress, tlsVersion: tlsVersion === none ? undefined : tlsVersion, added };
 }
 
 const mark = '~';

@@ -17,6 +17,8 @@ export interface Visitor {
   /** S3's name of what is asked for; undefined until that is known. */
   readonly operation: string | undefined;
   readonly remoteAddress: () => string | undefined;
+  /** Such as `1.3`; undefined without TLS. */
+  readonly tlsVersion: () => string | undefined;
 }
 
 /** What is to be done, and to what. */
@@ -27,6 +29,8 @@ export interface Errand {
   readonly key?: string;
   readonly ownerHeader: ExpectedOwnerHeader;
   readonly versionId?: string;
+  /** It is on an unfinished upload that the visitor began. */
+  readonly isInitiator?: boolean;
   /** Tags of the object that is there, where they are asked for. */
   readonly tags?: readonly Tag[];
   /** Tags that the request's body gives the object. */
@@ -56,18 +60,28 @@ export class Doorkeeper {
 
   /** Returns where the action is allowed, as `AccessControl.authorise` does. AccessDenied, NoSuchBucket. */
   admit(visitor: Visitor, errand: Errand): ObjectGate | undefined {
-    const { action, bucket: bucketName, key, ownerHeader } = errand;
+    const { action, bucket: bucketName, key, isInitiator, ownerHeader } = errand;
     const bucket = bucketName === undefined ? undefined : this.#buckets.get(bucketName);
     refuseOthers(visitor, ownerHeader, bucket);
     const { identity } = visitor.authenticated;
     if (mayOutright(identity, bucket)) return undefined;
     const values = this.#valuesOf(visitor, errand, bucket?.owner);
-    const question = { identity, action, bucket, key, values };
+    const question = { identity, action, bucket, key, isInitiator, values };
     const gate = this.#rules.authorise(question, bucketName);
     if (action === 's3:PutObject' && asksForAcl(visitor.request.headers)) {
       this.#rules.refuseDenied({ ...question, action: 's3:PutObjectAcl' });
     }
     return gate;
+  }
+
+  /** Whether `admit` would let the visitor do it outright. */
+  admits(visitor: Visitor, errand: Errand): boolean {
+    try {
+      return this.admit(visitor, errand) === undefined;
+    } catch (error) {
+      if (error instanceof S3Error) return false;
+      throw error;
+    }
   }
 
   /** AccessDenied where the bucket is not whose the request says. For what asks about each key for itself. */
@@ -99,6 +113,7 @@ export class Doorkeeper {
         headers: request.headers,
         query: request.query,
         remoteAddress: visitor.remoteAddress(),
+        tlsVersion: visitor.tlsVersion(),
         isSecure: this.#settings.scheme === 'https',
         nowMs: this.#clock.nowMs(),
         region: this.#settings.region,

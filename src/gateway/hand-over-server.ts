@@ -1,6 +1,6 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { carryRemoteAddress, decodeFacts, type HandOverPath, uncoverNames } from './carried-request.ts';
+import { carryConnection, decodeFacts, type HandOverPath, uncoverNames } from './carried-request.ts';
 import type { RequestTaker } from './server.ts';
 
 /** Beside the client's own headers. */
@@ -63,7 +63,7 @@ function unwrap(req: IncomingMessage, header: string): boolean {
   const { headers, rawHeaders } = req;
   const value = rawHeaders[1];
   if (rawHeaders[0] !== header || value === undefined) return false;
-  const { remoteAddress, added } = decodeFacts(value);
+  const { added, ...connection } = decodeFacts(value);
   rawHeaders.splice(0, 2);
   delete headers[header];
   for (const name of added) {
@@ -72,6 +72,6 @@ function unwrap(req: IncomingMessage, header: string): boolean {
     if (at >= 0) rawHeaders.splice(at, 2);
   }
   uncoverNames(req);
-  carryRemoteAddress(req, remoteAddress);
+  carryConnection(req, connection);
   return true;
 }

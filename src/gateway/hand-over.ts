@@ -5,7 +5,7 @@ import {
   request as openRequest,
   type ServerResponse,
 } from 'node:http';
-import { coveredHeaders, encodeFacts, type HandOverPath } from './carried-request.ts';
+import { coveredHeaders, encodeFacts, type HandOverPath, tlsVersionOf } from './carried-request.ts';
 import { HandOverSocket } from './hand-over-socket.ts';
 
 /** Headers about the connection to the store thread, not about the answer. */
@@ -92,7 +92,11 @@ export class HandOver {
     const added: string[] = [];
     if (headers.connection === undefined) added.push('connection');
     if (!hasFraming(req) && !bodiless.has(method)) added.push('transfer-encoding');
-    const facts = encodeFacts({ remoteAddress: req.socket.remoteAddress ?? '', added });
+    const facts = encodeFacts({
+      remoteAddress: req.socket.remoteAddress ?? '',
+      tlsVersion: tlsVersionOf(req),
+      added,
+    });
     return openRequest({
       agent: this.agent,
       socketPath: this.path.socketPath,

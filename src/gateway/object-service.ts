@@ -273,6 +273,7 @@ export class GatewayObjectService implements ObjectService {
     ref: ObjectRef,
     input: NewObject & {
       access?: ObjectAccess;
+      initiator?: string;
       checksumAlgorithm?: ChecksumAlgorithm;
       checksumType?: ChecksumType;
     },
@@ -283,6 +284,7 @@ export class GatewayObjectService implements ObjectService {
       return place.backend.createUpload(place.path, {
         ...newObject(input),
         access: keptAccess(place, input.access),
+        initiator: input.initiator,
         checksumAlgorithm: input.checksumAlgorithm,
         checksumType: input.checksumType,
       });

@@ -11,7 +11,7 @@ import { accessOfNewObject } from '../s3api/new-object-access.ts';
 import { bucketOf, versionIdOf } from '../s3api/request.ts';
 import type { Identity, ObjectService } from '../s3api/service.ts';
 import { actionFor } from '../s3api/versioned-actions.ts';
-import { remoteAddressOf } from './carried-request.ts';
+import { remoteAddressOf, tlsVersionOf } from './carried-request.ts';
 import type { Doorkeeper, Errand, Visitor } from './doorkeeper.ts';
 import type { IncomingBody } from './incoming-body.ts';
 import type { BucketLookup } from './namespace.ts';
@@ -38,6 +38,8 @@ export class RequestCall implements Call, Visitor {
   gate: OperationGate | undefined = undefined;
   /** Set by `check`. */
   operation: string | undefined = undefined;
+  /** Those that the policy was asked with. */
+  #judgedTags: readonly Tag[] | undefined = undefined;
   readonly #doorkeeper: Doorkeeper;
   readonly #buckets: BucketLookup;
   readonly #body: IncomingBody;
@@ -76,6 +78,10 @@ export class RequestCall implements Call, Visitor {
 
   remoteAddress(): string | undefined {
     return remoteAddressOf(this.#body.request);
+  }
+
+  tlsVersion(): string | undefined {
+    return tlsVersionOf(this.#body.request);
   }
 
   upload(): UploadBody {
@@ -117,12 +123,49 @@ export class RequestCall implements Call, Visitor {
     if (bucket !== undefined && key !== undefined && this.#doorkeeper.asksForTags(bucket)) {
       if (!this.#reachesStorage) throw new S3Error('NotImplemented');
       const versionId = versionIdOf(this.request);
-      return this.#gateFor(errand, { bucket, key, versionId }).then((gate) => {
-        this.gate = gate;
-      });
+      return this.#gateFor(errand, { bucket, key, versionId }).then(
+        (gate) => {
+          this.gate = gate;
+        },
+        (refusal: unknown) => this.#admitInitiator(errand, refusal),
+      );
     }
-    this.gate = this.#doorkeeper.admit(this, errand);
+    try {
+      this.gate = this.#doorkeeper.admit(this, errand);
+    } catch (refusal) {
+      if (!ofInitiators.has(errand.action) || !this.#reachesStorage) throw refusal;
+      return this.#admitInitiator(errand, refusal);
+    }
     return undefined;
+  }
+
+  /**
+   * Who began an upload may look at its parts and end it, unless a policy denies it (S3 User Guide, "Multipart upload API and
+   * permissions"). Rejects with `refusal` for everybody else.
+   */
+  async #admitInitiator(errand: Errand, refusal: unknown): Promise<void> {
+    const { bucket, key, query } = this.request;
+    const { policy, userName } = this.caller;
+    const uploadId = query.get('uploadId');
+    const isTold = refusal instanceof S3Error && refusal.code === 'AccessDenied' && policy !== 'anonymous';
+    if (!isTold || !ofInitiators.has(errand.action) || !bucket || !key || !uploadId) throw refusal;
+    const { upload } = await this.service.listParts({ bucket, key }, { uploadId, limit: 1 }).catch(() => {
+      // Whether there is such an upload is not for everybody to know.
+      throw refusal;
+    });
+    if (upload.initiator !== userName) throw refusal;
+    const tags = (await this.#tagsOf({ bucket, key }))?.tags;
+    this.gate = this.#doorkeeper.admit(this, { ...errand, tags, isInitiator: true });
+  }
+
+  /** Whether the caller may read the tags of the object that is read, and so know how many there are. */
+  mayReadTags(): boolean {
+    const { bucket, key, query } = this.request;
+    const action = actionFor('s3:GetObjectTagging', this.request);
+    const versionId = query.size > 0 ? query.get('versionId') : undefined;
+    const ownerHeader = 'x-amz-expected-bucket-owner';
+    const tags = this.#judgedTags;
+    return this.#doorkeeper.admits(this, { action, bucket, key, ownerHeader, versionId, tags });
   }
 
   async authorise(
@@ -152,6 +195,7 @@ export class RequestCall implements Call, Visitor {
   /** Whom each version is to be shown to yet. `ref`: whose tags may be asked for. */
   async #gateFor(errand: Errand, ref: VersionRef | undefined): Promise<OperationGate | undefined> {
     const judged = ref && (await this.#tagsOf(ref));
+    this.#judgedTags = judged?.tags;
     const gate = this.#doorkeeper.admit(this, { ...errand, tags: judged?.tags });
     // What changes an object does so whatever is in its place by then.
     return judged && objectPermissions.has(errand.action)
@@ -182,6 +226,9 @@ export class RequestCall implements Call, Visitor {
     return (await this.service.headObject({ bucket, key }, asked)).meta.generation;
   }
 }
+
+/** What the initiator of an upload may do with it. */
+const ofInitiators: ReadonlySet<string> = new Set(['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts']);
 
 /** The tags of one version; neither where there is none. */
 interface JudgedTags {

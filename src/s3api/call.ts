@@ -53,6 +53,8 @@ export interface Call {
   ): Promise<(meta: ObjectMeta) => void>;
   /** Whom a version that the request reads has to be shown to first; undefined: the caller may read any. */
   readonly gate: ReadGate | undefined;
+  /** Whether the caller may know of the tags that the object has which the request reads. */
+  mayReadTags(): boolean;
   /** Whose an object is that the request writes, and whom its headers open it to; undefined: the bucket's owner's alone. */
   newObjectAccess(): ObjectAccess | undefined;
   /** Whether there is a user of that name, which is its canonical id. */

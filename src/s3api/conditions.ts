@@ -136,14 +136,11 @@ export function hasReadConditions(headers: Headers): boolean {
 
 /**
  * The condition of a write. S3 knows `If-None-Match: *` and `If-Match` with one tag; what else a client may ask for is
- * refused, for a condition that is not looked at would be taken to hold (S3 User Guide, "Conditional writes"). `If-Match: *` is for
- * deletions alone, whoever `takesAny`.
+ * refused, for a condition that is not looked at would be taken to hold (S3 User Guide, "Conditional writes"). `If-Match: *`, which S3
+ * documents of deletions alone, asks here of every write that there be an object (RFC 9110, 13.1.1).
  * NotImplemented, InvalidArgument.
  */
-export function parseWriteCondition(
-  headers: Headers,
-  { takesAny = false }: { readonly takesAny?: boolean } = {},
-): WriteCondition | undefined {
+export function parseWriteCondition(headers: Headers): WriteCondition | undefined {
   for (const name of ['if-modified-since', 'if-unmodified-since'] as const) {
     if (headers[name] !== undefined) throw notImplemented(name);
   }
@@ -160,7 +157,6 @@ export function parseWriteCondition(
     return { ifNoneMatch: '*' };
   }
   if (ifMatch === undefined) return undefined;
-  if (ifMatch.trim() === '*' && !takesAny) throw valueNotAccepted('If-Match');
   return { ifMatch: parseSingleTag(ifMatch) };
 }
 

@@ -206,6 +206,8 @@ export interface UploadSummary extends NewObject {
   readonly uploadId: string;
   readonly initiatedMs: number;
   readonly access?: ObjectAccess;
+  /** Absent: the bucket's owner, or nobody knows. */
+  readonly initiator?: string;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ChecksumType;
 }
@@ -331,6 +333,7 @@ export interface ObjectService {
     ref: ObjectRef,
     input: NewObject & {
       access?: ObjectAccess;
+      initiator?: string;
       checksumAlgorithm?: ChecksumAlgorithm;
       checksumType?: ChecksumType;
     },

@@ -1,7 +1,7 @@
 import type { Tag } from '../common/object-meta.ts';
 import type { Call } from './call.ts';
 import { S3Error } from './errors.ts';
-import type { RequestHeaders } from './headers.ts';
+import type { AnswerHeaders, RequestHeaders } from './headers.ts';
 import { decodePercent } from './percent.ts';
 import { objectOf } from './request.ts';
 import { element, rootElement, textElement } from './xml.ts';
@@ -117,6 +117,11 @@ export async function parseNewTags(call: Call): Promise<readonly Tag[] | undefin
     await call.authorise('s3:PutObjectTagging', bucket, key);
   }
   return tags;
+}
+
+/** Takes the number of tags out of an answer to who may not read them (S3 API Reference, GetObject, x-amz-tagging-count). */
+export function hideTagCount(call: Call, headers: AnswerHeaders): void {
+  if (!call.mayReadTags()) delete headers['x-amz-tagging-count'];
 }
 
 function decodeTag(raw: string, header: string): string {

@@ -145,6 +145,8 @@ export interface ListPage {
 export interface CreateUploadOptions extends CallOptions, NewObject {
   /** Of the object that is going to be made of it. */
   readonly access?: ObjectAccess;
+  /** Who begins it, if not the bucket's owner. Kept where `capabilities.objectAcls`. */
+  readonly initiator?: string;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ChecksumType;
 }
@@ -155,6 +157,7 @@ export interface UploadInfo extends NewObject {
   readonly uploadId: string;
   readonly initiatedMs: number;
   readonly access?: ObjectAccess;
+  readonly initiator?: string;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ChecksumType;
 }

@@ -9,7 +9,8 @@ export function uploadInfoOf(
   initiatedMs: number,
   options: CreateUploadOptions,
 ): UploadInfo {
-  const { headers, userMetadata, storageClass, access, checksumAlgorithm, checksumType, tags } = options;
+  const { headers, userMetadata, storageClass, access, initiator, checksumAlgorithm, checksumType, tags } =
+    options;
   return {
     key,
     uploadId,
@@ -21,5 +22,6 @@ export function uploadInfoOf(
     ...(checksumType === undefined ? {} : { checksumType }),
     ...keptTags(tags),
     ...keptAccess(access),
+    ...(initiator === undefined ? {} : { initiator }),
   };
 }

@@ -16,7 +16,9 @@ export async function createMultipartUpload(call: Call): Promise<S3Response> {
   const tags = await parseNewTags(call);
   const ref = objectOf(request);
   const access = call.newObjectAccess();
-  const upload = await service.createUpload(ref, { ...newObject, tags, ...checksum, access });
+  const { owner } = await service.getBucket(ref.bucket);
+  const initiator = call.caller.userName === owner ? undefined : call.caller.userName;
+  const upload = await service.createUpload(ref, { ...newObject, tags, ...checksum, access, initiator });
   const headers: AnswerHeaders = { 'content-type': 'application/xml' };
   if (checksum.checksumAlgorithm !== undefined) {
     headers['x-amz-checksum-algorithm'] = checksum.checksumAlgorithm;

@@ -13,7 +13,7 @@ export async function deleteObject(call: Call): Promise<S3Response> {
   const ref = { ...objectOf(request), versionId: versionIdOf(request) };
   // Of an object that is to be deleted only If-Match can be asked.
   if (request.headers['if-none-match'] !== undefined) throw notImplemented('If-None-Match');
-  const condition = parseWriteCondition(request.headers, { takesAny: true });
+  const condition = parseWriteCondition(request.headers);
   await authoriseCondition(call, ref, condition);
   const { versionId, deleteMarker } = await naming(condition, ref.key, () =>
     service.deleteObject(ref, { condition, signal }),

@@ -13,6 +13,7 @@ import {
 } from '../representation.ts';
 import { objectOf } from '../request.ts';
 import type { FoundVersion, PartPlace, ReadObject, ReadOptions } from '../service.ts';
+import { hideTagCount } from '../tagging.ts';
 
 /** Answers up to here are whole before they begin, whether their bytes were cached or not. */
 const summedBytes = 256 * 1024;
@@ -27,7 +28,7 @@ export function getObject(call: Call): AtOnce<S3Response> {
     (found: FoundVersion, part?: PartPlace) => selectRepresentation(wanted, found, part),
     new GetOptions(call, wanted),
   );
-  return isPending(read) ? read.then((found) => answer(wanted, found)) : answer(wanted, read);
+  return isPending(read) ? read.then((found) => answer(call, wanted, found)) : answer(call, wanted, read);
 }
 
 /**
@@ -64,9 +65,10 @@ class GetOptions implements ReadOptions {
   }
 }
 
-function answer(wanted: ReadRequest, found: ReadObject<Representation>): S3Response {
-  const { selection, versionId, body, giveBack, cache, owner } = found;
+function answer(call: Call, wanted: ReadRequest, found: ReadObject<Representation>): S3Response {
+  const { meta, selection, versionId, body, giveBack, cache, owner } = found;
   const { status, headers } = selection;
+  if (meta.tagCount !== undefined) hideTagCount(call, headers);
   // Of a null version its metadata does not tell.
   if (versionId !== undefined) headers[versionIdHeader] = versionId;
   if (wanted.wantsChecksums) addOwnChecksum(wanted, found);

@@ -46,7 +46,7 @@ function uploadElement(upload: UploadSummary, bucketOwner: string, names: NameWr
   return element('Upload', [
     names.write('Key', upload.key),
     textElement('UploadId', upload.uploadId),
-    ownerElement('Initiator', owner),
+    ownerElement('Initiator', upload.initiator ?? owner),
     ownerElement('Owner', owner),
     textElement('StorageClass', upload.storageClass ?? 'STANDARD'),
     textElement('Initiated', xmlDate(upload.initiatedMs)),

@@ -26,7 +26,7 @@ export async function listParts({ request, service }: Call): Promise<S3Response>
       textElement('Bucket', ref.bucket),
       names.write('Key', ref.key),
       textElement('UploadId', uploadId),
-      ownerElement('Initiator', found.upload.access?.owner ?? owner),
+      ownerElement('Initiator', found.upload.initiator ?? found.upload.access?.owner ?? owner),
       ownerElement('Owner', found.upload.access?.owner ?? owner),
       textElement('StorageClass', found.upload.storageClass ?? 'STANDARD'),
       textElement('PartNumberMarker', marker),

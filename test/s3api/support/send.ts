@@ -71,6 +71,7 @@ function callOf(service: ObjectService, request: S3Request, sent: SentRequest): 
       return () => {};
     },
     gate: undefined,
+    mayReadTags: () => true,
     newObjectAccess: () => undefined,
     isUser: (name) => name === 'alice',
     noteFault: () => {},
