@@ -1,11 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { Agent, get } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureVersion } from 'node:tls';
+import { CreateBucketCommand, PutBucketPolicyCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { RunningNode } from '../../conformance/harness.ts';
 import { run } from '../../src/cli/run.ts';
@@ -88,6 +91,15 @@ async function client(node: Started, line: string, more: Record<string, string> 
     },
   });
   return { exitCode, stdout, stderr };
+}
+
+/** The status of a GET that nobody signed. */
+async function statusOver(version: SecureVersion, url: string): Promise<number | undefined> {
+  const options = { ca: pairs.first.cert, minVersion: version, maxVersion: version, agent: false } as const;
+  const [answer] = await once(get(url, options), 'response');
+  answer.resume();
+  await once(answer, 'end');
+  return answer.statusCode;
 }
 
 describe('a node', () => {
@@ -247,6 +259,43 @@ describe('a node', () => {
     await writeFile(cert, pairs.second.cert);
     const other = await runCli(['user', 'list'], environment(tls), folder);
     expect(other.exitCode).toBe(1);
+  });
+
+  test.each(['1', '2'])('tells policies which TLS a client speaks, with %s threads', async (threads) => {
+    const [cert, key] = [join(folder, 'policy.crt'), join(folder, 'policy.key')];
+    await writeFile(cert, pairs.first.cert);
+    await writeFile(key, pairs.first.key);
+    const node = await serve({
+      FOREBAY_TLS_CERT: cert,
+      FOREBAY_TLS_KEY: key,
+      FOREBAY_IO_THREADS: threads,
+    });
+    const { accessKeyId, secretAccessKey = '' } = node;
+    const s3 = new S3Client({
+      endpoint: node.s3,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: { accessKeyId, secretAccessKey },
+      requestHandler: { httpsAgent: new Agent({ ca: pairs.first.cert }) },
+    });
+    const Bucket = 'bucket';
+    await s3.send(new CreateBucketCommand({ Bucket }));
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'key', Body: 'body' }));
+    const Statement = {
+      Effect: 'Allow',
+      Principal: '*',
+      Action: ['s3:GetObject', 's3:GetObjectTagging'],
+      Resource: 'arn:aws:s3:::bucket/*',
+      Condition: { NumericGreaterThanEquals: { 's3:TlsVersion': '1.3' } },
+    };
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+    await s3.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+    s3.destroy();
+    // The object out of the thread that listens, its tags out of the store thread.
+    for (const target of ['/bucket/key', '/bucket/key?tagging=']) {
+      expect(await statusOver('TLSv1.3', node.s3 + target)).toBe(200);
+      expect(await statusOver('TLSv1.2', node.s3 + target)).toBe(403);
+    }
   });
 });
 
