@@ -108,14 +108,14 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   },
   {
     name: 'S3: what stands still is waited for',
-    file: 'src/ufs/s3-deadline.ts',
+    file: 'src/ufs/deadline.ts',
     right: "if (leftMs <= 0) return this.#abort('timeout');",
     wrong: 'if (leftMs <= 0) return;',
     foundBy: reads,
   },
   {
     name: 'S3: a slow client counts as a backend that stands still',
-    file: 'src/ufs/s3-deadline.ts',
+    file: 'src/ufs/deadline.ts',
     right: 'this.#paused = true;',
     wrong: 'this.#paused = false;',
     foundBy: writes,
@@ -178,7 +178,7 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   },
   {
     name: 'S3: a byte now and then is enough',
-    file: 'src/ufs/s3-rate-floor.ts',
+    file: 'src/ufs/rate-floor.ts',
     right: 'const isEnough = this.#bytes * 1_000 >= minBytesPerSecond * this.#turnMs;',
     wrong: 'const isEnough = this.#bytes > 0 || minBytesPerSecond === 0;',
     foundBy: reads,

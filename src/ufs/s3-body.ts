@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { digestLengths } from '../common/checksums.ts';
 import type { ChecksumAlgorithm, UploadBody } from '../common/object-meta.ts';
+import type { Deadline } from './deadline.ts';
 import { UfsError } from './errors.ts';
 import { type ChunkedForm, type ChunkSeed, encodeChunks, encodedLength, payloadMark } from './s3-chunks.ts';
-import type { Deadline } from './s3-deadline.ts';
 import { checksumHeader } from './s3-headers.ts';
 import { checkSignal } from './write-rules.ts';
 

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import type { Deadline } from './deadline.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
+import { RateFloor } from './rate-floor.ts';
 import type { S3Connection } from './s3-connection.ts';
-import type { Deadline } from './s3-deadline.ts';
 import { parseContentRange, parseLength, type WireHeaders } from './s3-headers.ts';
-import { RateFloor } from './s3-rate-floor.ts';
 import type { ObjectRequest } from './s3-transport.ts';
 import type { Call } from './s3-wire.ts';
 

@@ -17,8 +17,8 @@ import {
 } from './s3-headers.ts';
 import type { S3Place } from './s3-place.ts';
 import type { ObjectRequest } from './s3-transport.ts';
-import type { UnresolvedChanges } from './s3-unresolved.ts';
 import type { Call } from './s3-wire.ts';
+import type { UnresolvedChanges } from './unresolved.ts';
 import { nullVersionId } from './version-ids.ts';
 
 /** An answer that brought so much before it broke off is no failure to be counted with those before it. */

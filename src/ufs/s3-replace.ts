@@ -2,7 +2,7 @@ import type { ProbedAbilities, WriteCondition } from './backend.ts';
 import { UfsError } from './errors.ts';
 import { KeyLock } from './key-lock.ts';
 import type { S3Reader } from './s3-read.ts';
-import type { Replaced, UnresolvedChanges } from './s3-unresolved.ts';
+import type { Replaced, UnresolvedChanges } from './unresolved.ts';
 
 export interface Replacement {
   readonly key: string;

@@ -44,10 +44,10 @@ import { defaultS3Tuning, type S3BackendSettings, unprobed } from './s3-settings
 import { S3Signer } from './s3-signer.ts';
 import { S3Tags } from './s3-tags.ts';
 import { S3Transport } from './s3-transport.ts';
-import { UnresolvedChanges } from './s3-unresolved.ts';
 import { S3VersionLister } from './s3-version-list.ts';
 import { S3Versions } from './s3-versions.ts';
 import { type BodyForm, S3Writer } from './s3-write.ts';
+import { UnresolvedChanges } from './unresolved.ts';
 
 type ConditionalAbility = keyof BackendCapabilities & keyof ProbedAbilities;
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { RateFloor } from '../../src/ufs/s3-rate-floor.ts';
+import { RateFloor } from '../../src/ufs/rate-floor.ts';
 import { ManualClock } from '../worker/manual-clock.ts';
 
 test('what comes too slowly is noticed once enough of its own time is over, and only that time counts', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { UnresolvedChanges } from '../../src/ufs/s3-unresolved.ts';
+import { UnresolvedChanges } from '../../src/ufs/unresolved.ts';
 import { ManualClock, turn } from '../worker/manual-clock.ts';
 
 const settings = { backend: 's3://bucket/', settlingMs: 1_000, maxHoldMs: 1_000 };
