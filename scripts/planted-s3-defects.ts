@@ -260,4 +260,18 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
     wrong: 'return undefined;',
     foundBy: node,
   },
+  {
+    name: 'keys behind a common prefix are passed over where the storage does not group them',
+    file: 'src/ufs/s3-grouped-list.ts',
+    right: 'while (entry !== undefined && compareUtf8(entry.key, from) < 0) entry = await this.next();',
+    wrong: 'while (entry !== undefined && compareUtf8(entry.key, from) <= 0) entry = await this.next();',
+    foundBy: ['test/ufs/s3-grouped-list'],
+  },
+  {
+    name: 'a storage is asked again for a delimiter that it refuses',
+    file: 'src/ufs/s3-list.ts',
+    right: 'this.#takesSlashOnly = true;',
+    wrong: 'this.#takesSlashOnly = false;',
+    foundBy: ['test/ufs/s3-grouped-list'],
+  },
 ];

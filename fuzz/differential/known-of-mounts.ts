@@ -34,14 +34,6 @@ export const knownOfMounts: readonly KnownDifference[] = [
       'API, Error responses, NoSuchUpload: a storage that fails there cannot be told from one that is not up.',
   },
   {
-    operations: ['ListObjects', 'ListObjectsV2'],
-    field: /^status$/,
-    ours: /^(500 InternalError|501 NotImplemented)$/,
-    theirs: /^400 InvalidRequest$/,
-    when: asks('delimiter'),
-    because: 'API, ListObjectsV2, delimiter: one character or several; this storage takes only a slash.',
-  },
-  {
     operations: reads,
     field: /^(status|header content-range|header x-amz-mp-parts-count)$/,
     ours: /^(200|206|none|bytes|\d+$)/,

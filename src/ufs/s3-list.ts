@@ -12,6 +12,7 @@ import { UfsError } from './errors.ts';
 import { commonPrefixOf } from './grouping.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { noS3Answer } from './s3-errors.ts';
+import { listGrouped } from './s3-grouped-list.ts';
 import { emptyEtag, namedStorageClass, plainEtag } from './s3-headers.ts';
 import { ListProgress } from './s3-list-progress.ts';
 import type { S3Place } from './s3-place.ts';
@@ -25,13 +26,34 @@ type UploadsEntry = ListUploadsPage['entries'][number];
 export class S3Lister {
   readonly #connection: S3Connection;
   readonly #place: S3Place;
+  /** The storage was seen to refuse another delimiter than a slash, and to list without one. */
+  #takesSlashOnly = false;
 
   constructor(connection: S3Connection, place: S3Place) {
     this.#connection = connection;
     this.#place = place;
   }
 
+  /** Groups keys by itself where the storage does not take the delimiter: some take none but a slash. */
   async list(options: ListOptions): Promise<ListPage> {
+    const { delimiter = '/' } = options;
+    if (delimiter === '/') return this.#list(options);
+    const grouped = () =>
+      listGrouped(options, (after) =>
+        this.#list({ ...options, delimiter: undefined, after, limit: maxEntries }),
+      );
+    if (this.#takesSlashOnly) return grouped();
+    try {
+      return await this.#list(options);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const page = await grouped();
+      this.#takesSlashOnly = true;
+      return page;
+    }
+  }
+
+  async #list(options: ListOptions): Promise<ListPage> {
     const { prefix, delimiter, after, limit } = options;
     // What comes first is what `after` folds into; some servers give it again, others pass it by.
     const folded = after?.startsWith(prefix) ? commonPrefixOf(after, prefix, delimiter) : undefined;
@@ -113,6 +135,17 @@ export class S3Lister {
 
   /** Uploads come in the backend's own order for one key: S3 itself orders them by time, others by id. */
   async listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
+    try {
+      return await this.#listUploads(options);
+    } catch (error) {
+      const { delimiter = '/' } = options;
+      if (delimiter === '/' || !isRefusal(error)) throw error;
+      const details = { backend: this.#place.uri, cause: error };
+      throw new UfsError('not-implemented', 'the storage does not take this delimiter', details);
+    }
+  }
+
+  async #listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
     const { limit } = options;
     const entries: UploadsEntry[] = [];
     let { keyMarker, uploadIdMarker } = options;
@@ -207,6 +240,10 @@ export class S3Lister {
   #error(message: string, key: string, cause?: unknown): UfsError {
     return new UfsError('io', message, { backend: this.#place.uri, key, cause });
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof UfsError && (error.kind === 'refused' || error.kind === 'not-implemented');
 }
 
 /** One text for both markers of a list of uploads. */
