@@ -21,6 +21,8 @@ import { WritesUnderWay } from './writes-under-way.ts';
 export interface Reach {
   refresh(signal: AbortSignal): Promise<void>;
   suspect(member: ViewMember, signal: AbortSignal): Promise<void>;
+  /** There is a way to ask members now. */
+  asked(): void;
 }
 
 /** Before any view: nobody is a member and nobody owns anything. */
@@ -52,7 +54,7 @@ export class ClusterOwnership implements Ownership {
   private pastViews: readonly PastView[] = [];
   private unknownUntilMs = Number.NEGATIVE_INFINITY;
   private question: ReleaseQuestion | undefined;
-  /** Members that gained from this node by the applied view and have not asked yet whether it has released that. */
+  /** Members that gained from this node and have not asked yet whether it has released that. */
   private readonly waitedForBy = new Set<string>();
 
   constructor(clock: Clock, self: { readonly workerId: string; readonly incarnation: string }, reach: Reach) {
@@ -144,7 +146,7 @@ export class ClusterOwnership implements Ownership {
 
   askWith(question: ReleaseQuestion): void {
     this.question = question;
-    this.changes.tell();
+    this.reach.asked();
   }
 
   /** How members are asked to release what they lost, if there is a way. */
@@ -157,8 +159,21 @@ export class ClusterOwnership implements Ownership {
     return this.unknownUntilMs;
   }
 
+  /** Resolves when this node is a member by the applied view, may act on it, and waits for no release; rejects with the signal's reason. */
+  async whenJoined(signal: AbortSignal): Promise<void> {
+    const isJoined = () => this.isMember && this.lease.isValid() && this.unreleased().size === 0;
+    while (!isJoined()) await this.nextChange(this.latestClaimMs(), signal);
+  }
+
+  /** Resolves when this node owns nothing any more and everybody who needs to knows; rejects with the signal's reason. */
+  async whenHandedOver(signal: AbortSignal): Promise<void> {
+    const ownsNothing = () => this.isMember && this.view().member(this.workerId)?.state !== 'joined';
+    while (!ownsNothing()) await this.changes.next(signal);
+    await this.whenAsked(signal);
+  }
+
   /** Resolves when all that gained from this node by the applied view know that it has released it; rejects with the signal's reason. */
-  async whenAsked(signal: AbortSignal): Promise<void> {
+  private async whenAsked(signal: AbortSignal): Promise<void> {
     while (this.waitedForBy.size > 0) await this.changes.next(signal);
   }
 
@@ -184,7 +199,7 @@ export class ClusterOwnership implements Ownership {
       unknownUntilMs: this.unknownUntilMs,
       nowMs,
     });
-    this.waitedForBy.clear();
+    for (const asker of this.waitedForBy) if (!view.member(asker)) this.waitedForBy.delete(asker);
     for (const arc of this.isMember ? (before?.writeRing.arcsOf(this.workerId) ?? []) : []) {
       for (const { workerId } of view.writeRing.ownersIn(arc)) {
         if (workerId !== this.workerId) this.waitedForBy.add(workerId);
@@ -233,6 +248,11 @@ export class ClusterOwnership implements Ownership {
     if (compareEpochs(epoch, this.view()) < 0) return;
     for (const claim of this.tenures.openClaims(this.clock.monotonicMs())) claim.release(name);
     this.changes.tell();
+  }
+
+  private latestClaimMs(): number | undefined {
+    const until = [...this.unreleased().values()];
+    return until.length === 0 ? undefined : Math.max(...until);
   }
 
   private isOwnedSince(position: number, step: number): boolean {
