@@ -1,0 +1,269 @@
+import type { Clock } from '../../src/common/clock.ts';
+import { silentLog } from '../../src/common/log.ts';
+import type { Random } from '../../src/common/random.ts';
+import { createMemoryStore } from '../../src/coord/memory.ts';
+import { CoordError, type CoordStore, type Lease, type Watch } from '../../src/coord/store.ts';
+import { ClusterMember } from '../../src/ring/cluster-member.ts';
+import type { Ownership } from '../../src/ring/ownership.ts';
+import type { MemberRecord, RingSettings } from '../../src/ring/view-record.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export const testSettings: RingSettings = { mode: 'dynamic', virtualNodes: 16, leaseMs: 2_000 };
+/** What a call to the store takes when nothing answers it. */
+const timeoutMs = 1_500;
+
+/** One start of a process. */
+interface Life {
+  isOver: boolean;
+}
+
+/** The clocks of a machine, as a process on it has them: they may run fast or slow, and the wall clock may jump. */
+class MachineClock implements Clock {
+  private readonly time: VirtualTime;
+  private readonly machine: Machine;
+  private readonly life: Life;
+
+  constructor(time: VirtualTime, machine: Machine, life: Life) {
+    this.time = time;
+    this.machine = machine;
+    this.life = life;
+  }
+
+  nowMs(): number {
+    return this.time.nowMs() + this.machine.wallShiftMs;
+  }
+
+  monotonicMs(): number {
+    return 1_000_000 + this.time.monotonicMs() * this.machine.rate;
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    await this.time.sleep(ms / this.machine.rate, signal);
+    await this.machine.awake(this.life);
+    if (signal?.aborted) throw signal.reason;
+  }
+}
+
+/** What a node runs on, and how it reaches others. */
+export class Machine {
+  readonly workerId: string;
+  /** Of its clocks, against true time. */
+  rate = 1;
+  wallShiftMs = 0;
+  readonly own: CoordStore;
+  readonly random: Random;
+  /** Whether the store is reached. */
+  isCutOff = false;
+  /** Whether others reach it, and it them. */
+  isAlone = false;
+  readonly delayMs: () => number;
+  node: ClusterMember | undefined;
+  private readonly time: VirtualTime;
+  private readonly store: CoordStore;
+  private paused: (() => void)[] | undefined;
+  private starts = 0;
+  private life: Life = { isOver: true };
+
+  constructor(time: VirtualTime, random: Random, store: CoordStore, workerId: string, delayMs: () => number) {
+    this.time = time;
+    this.random = random;
+    this.store = store;
+    this.workerId = workerId;
+    this.delayMs = delayMs;
+    this.own = createMemoryStore(time, random);
+  }
+
+  get ownership(): Ownership {
+    if (!this.node) throw new Error(`${this.workerId} does not run`);
+    return this.node.ownership;
+  }
+
+  record(changes: Partial<MemberRecord> = {}): MemberRecord {
+    const incarnation = `${this.workerId}-${++this.starts}`;
+    const urls = { s3Url: 'http://127.0.0.1:9000', adminUrl: 'http://127.0.0.1:9001' };
+    const { workerId } = this;
+    return {
+      workerId,
+      incarnation,
+      host: '127.0.0.1',
+      peerPort: 9002,
+      ...urls,
+      weight: 1,
+      state: 'joined',
+      ...changes,
+    };
+  }
+
+  /** Starts the node without waiting for it to be a member. `reachable`: the machines that it asks for releases. */
+  async start(reachable: () => readonly Machine[], settings = testSettings): Promise<ClusterMember> {
+    const life = { isOver: false };
+    this.life = life;
+    const clock = new MachineClock(this.time, this, life);
+    const store = new StoreOverNetwork(this.time, this, clock, life, this.store);
+    const self = this.record();
+    const node = await ClusterMember.open(clock, this.random, silentLog(), store, this.own, self, settings);
+    this.node = node;
+    node.ownership.askWith(async (member, epoch, signal) => {
+      const machine = reachable().find(
+        ({ node: other }) => other?.ownership.incarnation === member.incarnation,
+      );
+      await this.time.sleep(this.delayMs());
+      if (!machine?.node || machine.isAlone || this.isAlone) return false;
+      await machine.awake(machine.life);
+      await machine.ownership.whenReleased(this.workerId, epoch, signal);
+      await this.time.sleep(this.delayMs());
+      await this.awake(life);
+      return !machine.isAlone && !this.isAlone;
+    });
+    return node;
+  }
+
+  /** The process is gone, with all that it knew; its lease runs out. */
+  kill(): void {
+    this.life.isOver = true;
+    this.node = undefined;
+  }
+
+  pause(): void {
+    this.paused ??= [];
+  }
+
+  resume(): void {
+    const waiting = this.paused ?? [];
+    this.paused = undefined;
+    for (const go of waiting) go();
+  }
+
+  get isPaused(): boolean {
+    return this.paused !== undefined;
+  }
+
+  /** Resolves while the machine runs; what a process waited for that was killed never comes. */
+  async awake(life: Life): Promise<void> {
+    while (this.paused) await new Promise<void>((resolve) => this.paused?.push(resolve));
+    if (life.isOver) await new Promise(() => {});
+  }
+}
+
+/** A store across a network: calls and answers take time, and may be lost before or after they had an effect. */
+class StoreOverNetwork implements CoordStore {
+  private readonly time: VirtualTime;
+  private readonly machine: Machine;
+  private readonly store: CoordStore;
+  private readonly clock: Clock;
+  private readonly life: Life;
+
+  constructor(time: VirtualTime, machine: Machine, clock: Clock, life: Life, store: CoordStore) {
+    this.time = time;
+    this.machine = machine;
+    this.clock = clock;
+    this.life = life;
+    this.store = store;
+  }
+
+  get(key: string) {
+    return this.call(() => this.store.get(key));
+  }
+
+  list(prefix: string) {
+    return this.call(() => this.store.list(prefix));
+  }
+
+  putIf(...given: Parameters<CoordStore['putIf']>) {
+    const [key, value, expected, lease] = given;
+    return this.call(() =>
+      this.store.putIf(key, value, expected, lease && (lease as LeaseOverNetwork).inner),
+    );
+  }
+
+  deleteIf(...given: Parameters<CoordStore['deleteIf']>) {
+    return this.call(() => this.store.deleteIf(...given));
+  }
+
+  async watch(...given: Parameters<CoordStore['watch']>): Promise<Watch> {
+    const [prefix, fromRevision, onEvents, onReset] = given;
+    let turn = Promise.resolve();
+    let isClosed = false;
+    const inner = await this.store.watch(
+      prefix,
+      fromRevision,
+      (events) => {
+        turn = turn.then(async () => {
+          await this.time.sleep(this.machine.delayMs());
+          while (this.machine.isCutOff) await this.time.sleep(50);
+          await this.machine.awake(this.life);
+          if (!isClosed && !this.life.isOver) onEvents(events);
+        });
+      },
+      onReset,
+    );
+    return {
+      close: async () => {
+        isClosed = true;
+        await inner.close();
+      },
+    };
+  }
+
+  async lease(ttlMs: number): Promise<Lease> {
+    const sentMs = this.clock.monotonicMs();
+    const inner = await this.call(() => this.store.lease(ttlMs));
+    return new LeaseOverNetwork(this.clock, inner, ttlMs, sentMs, (work) => this.call(work));
+  }
+
+  async close(): Promise<void> {}
+
+  private async call<T>(work: () => Promise<T>): Promise<T> {
+    await this.time.sleep(this.machine.delayMs());
+    const isLostOnTheWay = this.machine.isCutOff;
+    if (this.life.isOver) await new Promise(() => {});
+    const answer = isLostOnTheWay ? undefined : await work();
+    await this.time.sleep(this.machine.delayMs());
+    const isLost = isLostOnTheWay || this.machine.isCutOff;
+    if (isLost) await this.time.sleep(timeoutMs);
+    await this.machine.awake(this.life);
+    if (isLost) throw new CoordError('unavailable', 'the store is not reached');
+    return answer as T;
+  }
+}
+
+class LeaseOverNetwork implements Lease {
+  readonly inner: Lease;
+  readonly id: string;
+  readonly ended: AbortSignal;
+  private readonly clock: Clock;
+  private readonly ttlMs: number;
+  private readonly call: <T>(work: () => Promise<T>) => Promise<T>;
+  private sentMs: number;
+
+  constructor(
+    clock: Clock,
+    inner: Lease,
+    ttlMs: number,
+    sentMs: number,
+    call: <T>(work: () => Promise<T>) => Promise<T>,
+  ) {
+    this.inner = inner;
+    this.id = inner.id;
+    this.ended = inner.ended;
+    this.clock = clock;
+    this.ttlMs = ttlMs;
+    this.sentMs = sentMs;
+    this.call = call;
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.sentMs + this.ttlMs - this.clock.monotonicMs());
+  }
+
+  async keepAlive(): Promise<void> {
+    const sentMs = this.clock.monotonicMs();
+    await this.call(() => this.inner.keepAlive());
+    this.sentMs = sentMs;
+  }
+
+  revoke(): Promise<void> {
+    this.sentMs = Number.NEGATIVE_INFINITY;
+    return this.call(() => this.inner.revoke());
+  }
+}
