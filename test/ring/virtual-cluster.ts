@@ -72,6 +72,15 @@ export class VirtualCluster {
     });
   }
 
+  /** Where each node stands, for a test that failed. */
+  describe(): unknown {
+    return this.machines.map(({ workerId, node, isPaused }) => {
+      const { view, registered: _, ...rest } = node?.standing ?? { registered: [] };
+      const members = view?.members.map((member) => `${member.incarnation} ${member.state}`);
+      return { workerId, isPaused, epoch: view?.epoch, members, ...rest };
+    });
+  }
+
   async close(): Promise<void> {
     for (const machine of this.machines) machine.resume();
     await this.passing(Promise.all(this.machines.map(({ node }) => node?.close())));

@@ -13,7 +13,7 @@ export const testSettings: RingSettings = { mode: 'dynamic', virtualNodes: 16, l
 const timeoutMs = 1_500;
 
 /** One start of a process. */
-interface Life {
+export interface Life {
   isOver: boolean;
 }
 
@@ -62,7 +62,8 @@ export class Machine {
   private readonly store: CoordStore;
   private paused: (() => void)[] | undefined;
   private starts = 0;
-  private life: Life = { isOver: true };
+  /** Of the process that runs now. */
+  presentLife: Life = { isOver: true };
 
   constructor(time: VirtualTime, random: Random, store: CoordStore, workerId: string, delayMs: () => number) {
     this.time = time;
@@ -97,7 +98,7 @@ export class Machine {
   /** Starts the node without waiting for it to be a member. `reachable`: the machines that it asks for releases. */
   async start(reachable: () => readonly Machine[], settings = testSettings): Promise<ClusterMember> {
     const life = { isOver: false };
-    this.life = life;
+    this.presentLife = life;
     const clock = new MachineClock(this.time, this, life);
     const store = new StoreOverNetwork(this.time, this, clock, life, this.store);
     const self = this.record();
@@ -109,7 +110,7 @@ export class Machine {
       );
       await this.time.sleep(this.delayMs());
       if (!machine?.node || machine.isAlone || this.isAlone) return false;
-      await machine.awake(machine.life);
+      await machine.awake(machine.presentLife);
       await machine.ownership.whenReleased(this.workerId, epoch, signal);
       await this.time.sleep(this.delayMs());
       await this.awake(life);
@@ -120,7 +121,7 @@ export class Machine {
 
   /** The process is gone, with all that it knew; its lease runs out. */
   kill(): void {
-    this.life.isOver = true;
+    this.presentLife.isOver = true;
     this.node = undefined;
   }
 

@@ -51,9 +51,9 @@ export class VirtualTime implements Clock {
   }
 
   /** Passes time until it holds; throws if it does not within a virtual minute. */
-  async until(holds: () => boolean, what: string): Promise<void> {
+  async until(holds: () => boolean, what: string, because: () => unknown = () => ''): Promise<void> {
     for (let waited = 0; !holds(); waited += 20) {
-      if (waited > 60_000) throw new Error(`in a minute not ${what}`);
+      if (waited > 60_000) throw new Error(`in a minute not ${what} ${JSON.stringify(because())}`);
       await this.pass(20);
     }
   }
