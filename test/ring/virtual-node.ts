@@ -56,6 +56,8 @@ export class Machine {
   isCutOff = false;
   /** Whether others reach it, and it them. */
   isAlone = false;
+  /** What an answer of the store takes beside the usual. */
+  slowByMs = 0;
   readonly delayMs: () => number;
   node: ClusterMember | undefined;
   private readonly time: VirtualTime;
@@ -219,7 +221,7 @@ class StoreOverNetwork implements CoordStore {
     const isLostOnTheWay = this.machine.isCutOff;
     if (this.life.isOver) await new Promise(() => {});
     const answer = isLostOnTheWay ? undefined : await work();
-    await this.time.sleep(this.machine.delayMs());
+    await this.time.sleep(this.machine.delayMs() + this.machine.slowByMs);
     const isLost = isLostOnTheWay || this.machine.isCutOff;
     if (isLost) await this.time.sleep(timeoutMs);
     await this.machine.awake(this.life);
