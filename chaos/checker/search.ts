@@ -1,0 +1,148 @@
+import type { MaybeChange, Prepared, Step } from './prepare.ts';
+import { absent, type KeyState, shows } from './state.ts';
+
+/** One way in which the operations may have happened so far. */
+interface Way {
+  readonly state: KeyState;
+  /** Changes that began, have no answer yet, and have happened. */
+  readonly changed: ReadonlySet<number>;
+  /** The same of what changes nothing. */
+  readonly seen: ReadonlySet<number>;
+  /** How many of each kind of maybe-changes have happened. */
+  readonly used: readonly number[];
+}
+
+export interface SearchLimits {
+  /** Ways that are followed at once at most. */
+  readonly ways: number;
+}
+
+export type Verdict =
+  | { readonly kind: 'linearizable' }
+  /** No way is left in which this step could have happened. */
+  | { readonly kind: 'violated'; readonly at: Step }
+  /** There were more ways than may be followed. */
+  | { readonly kind: 'undecided'; readonly at: Step };
+
+/**
+ * Whether the steps of one key can have happened one after the other, each within its interval. All ways are followed at once, in the
+ * order of time, as by Lowe ("Testing for linearizability", 2017): a change is only taken to have happened when an answer demands it.
+ * A step that changes nothing happens as soon as it can, since that forbids nothing.
+ */
+export function search(prepared: Prepared, limits: SearchLimits): Verdict {
+  return new Search(prepared.maybe, limits).run(prepared.steps);
+}
+
+class Search {
+  private readonly pending = new Map<number, Step>();
+  private readonly answered = new Set<number>();
+  private readonly maybe: readonly MaybeChange[];
+  private readonly limits: SearchLimits;
+  private nowMs = Number.NEGATIVE_INFINITY;
+  private ways: readonly Way[];
+
+  constructor(maybe: readonly MaybeChange[], limits: SearchLimits) {
+    this.maybe = maybe;
+    this.limits = limits;
+    this.ways = [{ state: absent, changed: new Set(), seen: new Set(), used: maybe.map(() => 0) }];
+  }
+
+  run(steps: readonly Step[]): Verdict {
+    const starts = steps.toSorted((a, b) => a.startMs - b.startMs);
+    const ends = steps.toSorted((a, b) => a.endMs - b.endMs);
+    let begun = 0;
+    for (const step of ends) {
+      for (let next = starts[begun]; next && next.startMs <= step.endMs; next = starts[++begun]) {
+        this.pending.set(next.operation.id, next);
+      }
+      this.nowMs = step.endMs;
+      const ways = this.waysWith(step);
+      if (ways === undefined) return { kind: 'undecided', at: step };
+      if (ways.length === 0) return { kind: 'violated', at: step };
+      this.pending.delete(step.operation.id);
+      this.answered.add(step.operation.id);
+      this.ways = ways;
+    }
+    return { kind: 'linearizable' };
+  }
+
+  /** The ways in which the step has happened by now, without it. */
+  private waysWith({ operation: { id } }: Step): readonly Way[] | undefined {
+    const found = new Ways();
+    const tried = new Ways();
+    const open = this.ways.map((way) => this.look(way)).filter((way) => tried.add(way));
+    for (let way = open.pop(); way; way = open.pop()) {
+      if (way.changed.has(id) || way.seen.has(id)) {
+        found.add({ ...way, changed: without(way.changed, id), seen: without(way.seen, id) });
+        continue;
+      }
+      for (const next of this.changes(way)) if (tried.add(next)) open.push(next);
+      if (tried.count > this.limits.ways) return undefined;
+    }
+    return found.all();
+  }
+
+  /** With all happened that changes nothing and can happen. */
+  private look(way: Way): Way {
+    const seen = new Set(way.seen);
+    for (const [id, { operation, leaves, after }] of this.pending) {
+      if (leaves || seen.has(id) || (operation.sight && !shows(way.state, operation.sight))) continue;
+      if (after.every((own) => way.changed.has(own) || this.answered.has(own))) seen.add(id);
+    }
+    return { ...way, seen };
+  }
+
+  /** Each change that may happen next. */
+  private changes(way: Way): Way[] {
+    const next: Way[] = [];
+    for (const [id, { operation, leaves }] of this.pending) {
+      if (!leaves || way.changed.has(id)) continue;
+      if (operation.sight && !shows(way.state, operation.sight)) continue;
+      next.push(this.look({ ...way, state: leaves, changed: new Set([...way.changed, id]) }));
+    }
+    for (const [index, { leaves, startsMs }] of this.maybe.entries()) {
+      const used = way.used[index] ?? 0;
+      if (leaves.name === way.state.name || (startsMs[used] ?? Number.POSITIVE_INFINITY) > this.nowMs)
+        continue;
+      next.push(this.look({ ...way, state: leaves, used: way.used.with(index, used + 1) }));
+    }
+    return next;
+  }
+}
+
+function without(ids: ReadonlySet<number>, id: number): ReadonlySet<number> {
+  const others = new Set(ids);
+  others.delete(id);
+  return others;
+}
+
+/** Ways without those that can do no more than another of them. */
+class Ways {
+  count = 0;
+  private readonly byState = new Map<string, Way[]>();
+
+  /** False if another can do as much. */
+  add(way: Way): boolean {
+    const alike = this.byState.get(way.state.name) ?? [];
+    if (alike.some((other) => isAsGood(other, way))) return false;
+    const kept = alike.filter((other) => !isAsGood(way, other));
+    this.count += kept.length + 1 - alike.length;
+    kept.push(way);
+    this.byState.set(way.state.name, kept);
+    return true;
+  }
+
+  all(): Way[] {
+    return [...this.byState.values()].flat();
+  }
+}
+
+/** Of two ways to the same state: whether the first leaves open whatever the second does. */
+function isAsGood(way: Way, other: Way): boolean {
+  return (
+    way.changed.size === other.changed.size &&
+    way.changed.isSubsetOf(other.changed) &&
+    other.seen.isSubsetOf(way.seen) &&
+    way.used.every((count, index) => count <= (other.used[index] ?? 0))
+  );
+}
