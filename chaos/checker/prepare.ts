@@ -13,7 +13,10 @@ export interface Step {
   readonly after: readonly number[];
 }
 
-/** Changes of which nobody knows whether they happened, and which leave the same: any of them is as good as another. */
+/**
+ * Changes of which nobody knows whether they happened, and which leave the same: any of them is as good as another. What a condition of theirs
+ * demanded is not looked at: there would be too many kinds.
+ */
 export interface MaybeChange {
   readonly leaves: KeyState;
   /** When each of them began, in order. */
@@ -44,7 +47,9 @@ export function prepare({ operations, etags }: KeyHistory): Prepared | Unheard {
   const seenBy = firstSeen(operations, versionsByEtag(written.keys(), etags));
   const steps: Step[] = [];
   const maybe = new Map<string, { leaves: KeyState; startsMs: number[] }>();
-  const seenEtags = new Set(operations.flatMap(({ sight }) => (sight?.kind === 'etag' ? [sight.etag] : [])));
+  const seenEtags = new Set(
+    operations.flatMap(({ sight }) => (sight && 'etag' in sight ? [sight.etag] : [])),
+  );
   const ownChanges = operations.filter(
     ({ effect, isOutside, endMs }) => effect && !isOutside && endMs < Number.POSITIVE_INFINITY,
   );

@@ -102,8 +102,8 @@ class Search {
     }
     for (const [index, { leaves, startsMs }] of this.maybe.entries()) {
       const used = way.used[index] ?? 0;
-      if (leaves.name === way.state.name || (startsMs[used] ?? Number.POSITIVE_INFINITY) > this.nowMs)
-        continue;
+      if (leaves.name === way.state.name) continue;
+      if ((startsMs[used] ?? Number.POSITIVE_INFINITY) > this.nowMs) continue;
       next.push(this.look({ ...way, state: leaves, used: way.used.with(index, used + 1) }));
     }
     return next;
@@ -141,8 +141,12 @@ class Ways {
 function isAsGood(way: Way, other: Way): boolean {
   return (
     way.changed.size === other.changed.size &&
-    way.changed.isSubsetOf(other.changed) &&
-    other.seen.isSubsetOf(way.seen) &&
+    isWithin(way.changed, other.changed) &&
+    isWithin(other.seen, way.seen) &&
     way.used.every((count, index) => count <= (other.used[index] ?? 0))
   );
+}
+
+function isWithin(ids: ReadonlySet<number>, others: ReadonlySet<number>): boolean {
+  return ids.size <= others.size && [...ids].every((id) => others.has(id));
 }

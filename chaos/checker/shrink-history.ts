@@ -14,15 +14,18 @@ export function shrinkHistory(history: KeyHistory): KeyHistory {
   let left = attempts;
   const isWrong = (operations: readonly KeyOperation[]) =>
     left-- > 0 && checkKey({ ...history, operations })?.kind === 'not linearizable';
-  // What began after the answer that cannot be has nothing to do with it.
-  const before = history.operations.filter(
-    ({ startMs, freshMs = 0 }) => startMs - freshMs <= violation.at.endMs,
-  );
+  const before = history.operations.flatMap((operation) => until(violation.at.endMs, operation));
   let operations = isWrong(before) ? before : history.operations;
   operations = weakened(
     operations,
     ({ effect }) => effect === undefined,
     () => [],
+    isWrong,
+  );
+  operations = weakened(
+    operations,
+    ({ effect, sight }) => effect !== undefined && sight !== undefined,
+    ({ sight: _, ...change }) => [change],
     isWrong,
   );
   operations = weakened(
@@ -38,6 +41,14 @@ export function shrinkHistory(history: KeyHistory): KeyHistory {
     isWrong,
   );
   return { ...history, operations };
+}
+
+/** What was known of an operation by then. */
+function until(ms: number, operation: KeyOperation): readonly KeyOperation[] {
+  if (operation.endMs <= ms) return [operation];
+  if (operation.startMs > ms || !operation.effect) return [];
+  const { sight: _, ...change } = operation;
+  return [{ ...change, endMs: Number.POSITIVE_INFINITY }];
 }
 
 function isAnsweredChange({ effect, endMs }: KeyOperation): boolean {
@@ -62,13 +73,17 @@ function weakened(
   isWrong: (operations: readonly KeyOperation[]) => boolean,
 ): readonly KeyOperation[] {
   let present = operations;
-  const chosen = operations.filter(isChosen).map(({ id }) => id);
+  let chosen = operations.filter(isChosen).map(({ id }) => id);
   for (let size = chosen.length; size >= 1; size = Math.floor(size / 2)) {
+    const needed: number[] = [];
     for (let from = 0; from < chosen.length; from += size) {
-      const ids = new Set(chosen.slice(from, from + size));
+      const piece = chosen.slice(from, from + size);
+      const ids = new Set(piece);
       const tried = present.flatMap((operation) => (ids.has(operation.id) ? weaker(operation) : [operation]));
       if (isWrong(tried)) present = tried;
+      else needed.push(...piece);
     }
+    chosen = needed;
   }
   return present;
 }
