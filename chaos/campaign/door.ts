@@ -1,0 +1,20 @@
+import type { WorldNode } from '../world/world-node.ts';
+import type { Client } from './client.ts';
+
+/** Where clients come in: a node, or the storage itself, behind the nodes' back. */
+export interface Door {
+  readonly name: string;
+  readonly client: Client;
+  /** Undefined for the storage. */
+  readonly node?: WorldNode;
+  /** What stands before a key in a target. */
+  readonly base: string;
+}
+
+export function isWell({ node }: Door): boolean {
+  return node?.isWell ?? true;
+}
+
+export function troublesBegun({ node }: Door): number {
+  return node?.troublesBegun ?? 0;
+}
