@@ -9,8 +9,8 @@ export interface FaultScene {
   readonly draws: Draws;
   /** Milliseconds; ends early when the campaign does, so that what was done is undone then. */
   wait(ms: number): Promise<void>;
-  /** A node to do something to, that takes part and that no other fault holds; undefined if there is none. */
-  pickNode(): WorldNode | undefined;
+  /** Does something to a node that takes part, and that no other fault holds meanwhile. False if there is none. */
+  withNode(work: (node: WorldNode) => Promise<void>): Promise<boolean>;
   doorOf(node: WorldNode): Door;
   /** A PUT through this door whose body comes over so long. */
   slowPut(door: Door, overMs: number): Promise<void>;

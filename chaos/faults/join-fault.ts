@@ -11,10 +11,10 @@ export function joinFault(): Fault {
     weight: 1,
     holds: 'joining',
     run: async (scene) => {
-      const through = scene.pickNode();
-      if (!through) return false;
+      const through = scene.draws.pick(scene.world.members);
       const writing = scene.slowPut(scene.doorOf(through), slowPutMs);
       guest ??= await scene.world.addNode();
+      guest.isHeld = true;
       const node = guest;
       await scene.wait(between(scene.draws, 0, 4_000));
       scene.tell(`${node.name} joins while ${through.name} takes a PUT`);
@@ -29,6 +29,5 @@ export function joinFault(): Fault {
 async function takePart(scene: FaultScene, node: WorldNode): Promise<void> {
   await scene.wait(between(scene.draws, 1_000, 5_000));
   scene.tell(`${node.name} leaves`);
-  // Another fault may have ended it.
   await node.trouble(() => node.process.stop());
 }

@@ -48,18 +48,16 @@ const delay: Fault = {
 const etcdCut: Fault = {
   name: 'node without etcd',
   weight: 2,
-  run: async (scene) => {
-    const node = scene.pickNode();
-    if (!node) return false;
-    const forMs = between(scene.draws, 500, 6_000);
-    const isSilent = scene.draws.chance(0.5);
-    scene.tell(`${node.name} does not reach etcd, ${isSilent ? 'unheard' : 'refused'}, for ${forMs} ms`);
-    if (isSilent) node.etcd.silence();
-    else node.etcd.cutOff();
-    await scene.wait(forMs);
-    node.etcd.mend();
-    return true;
-  },
+  run: (scene) =>
+    scene.withNode(async (node) => {
+      const forMs = between(scene.draws, 500, 6_000);
+      const isSilent = scene.draws.chance(0.5);
+      scene.tell(`${node.name} does not reach etcd, ${isSilent ? 'unheard' : 'refused'}, for ${forMs} ms`);
+      if (isSilent) node.etcd.silence();
+      else node.etcd.cutOff();
+      await scene.wait(forMs);
+      node.etcd.mend();
+    }),
 };
 
 export const networkFaults: readonly Fault[] = [oneWayCut, delay, etcdCut];

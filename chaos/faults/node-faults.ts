@@ -7,35 +7,32 @@ const longPauseMs = [2_500, 7_000] as const;
 const kill: Fault = {
   name: 'kill',
   weight: 2,
-  run: async (scene) => {
-    const node = scene.pickNode();
-    if (!node) return false;
-    scene.tell(`${node.name} is killed`);
-    await node.trouble(async () => {
-      await node.process.kill();
-      await scene.wait(between(scene.draws, 0, 4_000));
-      await node.process.start();
-    });
-    scene.tell(`${node.name} is ready again`);
-    return true;
-  },
+  run: (scene) =>
+    scene.withNode(async (node) => {
+      scene.tell(`${node.name} is killed`);
+      await node.trouble(async () => {
+        await node.process.kill();
+        await scene.wait(between(scene.draws, 0, 4_000));
+        await node.process.start();
+      });
+      scene.tell(`${node.name} is ready again`);
+    }),
 };
 
-async function pause(scene: FaultScene, forMs: number): Promise<boolean> {
-  const node = scene.pickNode();
-  if (!node) return false;
-  scene.tell(`${node.name} stands still for ${forMs} ms`);
-  await node.trouble(async () => {
-    node.process.pause();
-    try {
-      await scene.wait(forMs);
-    } finally {
-      node.process.resume();
-    }
-    // It has to hear of everything first that happened meanwhile.
-    await scene.wait(500);
+function pause(scene: FaultScene, forMs: number): Promise<boolean> {
+  return scene.withNode(async (node) => {
+    scene.tell(`${node.name} stands still for ${forMs} ms`);
+    await node.trouble(async () => {
+      node.process.pause();
+      try {
+        await scene.wait(forMs);
+      } finally {
+        node.process.resume();
+      }
+      // It has to hear of everything first that happened meanwhile.
+      await scene.wait(500);
+    });
   });
-  return true;
 }
 
 const shortPause: Fault = {
@@ -54,16 +51,15 @@ const clockJump: Fault = {
   name: 'clock jump',
   weight: 2,
   run: async (scene) => {
-    const node = scene.pickNode();
-    if (!node?.clock.isSettable) return false;
-    const offsetMs = between(scene.draws, -60_000, 60_000);
-    scene.tell(`the clock of ${node.name} jumps to ${offsetMs} ms ahead`);
-    // Requests are answered all the while, so that this is no excuse for it.
-    await node.clock.set(offsetMs);
-    await scene.wait(between(scene.draws, 2_000, 5_000));
-    // Time that passes more slowly is set right by small steps or by one.
-    if (scene.draws.chance(0.7)) await node.clock.set(0);
-    return true;
+    if (!scene.world.nodes.every(({ clock }) => clock.isSettable)) return false;
+    return scene.withNode(async (node) => {
+      const offsetMs = between(scene.draws, -60_000, 60_000);
+      scene.tell(`the clock of ${node.name} jumps to ${offsetMs} ms ahead`);
+      // Requests are answered all the while, so that this is no excuse for it.
+      await node.clock.set(offsetMs);
+      await scene.wait(between(scene.draws, 2_000, 5_000));
+      if (scene.draws.chance(0.7)) await node.clock.set(0);
+    });
   },
 };
 

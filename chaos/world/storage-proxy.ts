@@ -40,6 +40,7 @@ const keptRequests = 50_000;
 export class StorageProxy {
   /** The last ones, oldest first. */
   readonly requests: StorageRequest[] = [];
+  requestCount = 0;
   /** Every request waits so long before it is passed on. */
   delayMs = 0;
   /** What becomes of the next changes of objects, in order. */
@@ -158,6 +159,7 @@ export class StorageProxy {
       version: headers['x-amz-meta-id']?.toString(),
       fault: fault?.kind,
     };
+    this.requestCount += 1;
     this.requests.push(seen);
     if (this.requests.length > 2 * keptRequests) this.requests.splice(0, keptRequests);
     return seen;

@@ -7,14 +7,19 @@ export class WorldNode {
   readonly process: NodeProcess;
   readonly etcd: TcpProxy;
   readonly clock: FakeClock;
+  /** It comes and goes, and is not missed. */
+  readonly isGuest: boolean;
   /** Faults of this node alone that have begun so far. */
   troublesBegun = 0;
+  /** A fault is at work that wants no other beside it. */
+  isHeld = false;
   private troubles = 0;
 
-  constructor(process: NodeProcess, etcd: TcpProxy, clock: FakeClock) {
+  constructor(process: NodeProcess, etcd: TcpProxy, clock: FakeClock, isGuest: boolean) {
     this.process = process;
     this.etcd = etcd;
     this.clock = clock;
+    this.isGuest = isGuest;
   }
 
   get name(): string {

@@ -104,7 +104,7 @@ export class World {
         ...clock.environment(),
       },
     });
-    const worldNode = new WorldNode(node, etcd, clock);
+    const worldNode = new WorldNode(node, etcd, clock, index >= this.options.nodes);
     this.nodes.push(worldNode);
     await this.links.add(index, worldNode);
     return worldNode;

@@ -1,0 +1,175 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Draws } from '../../fuzz/lib/draws.ts';
+import { checkKey, type KeyViolation } from '../checker/check-key.ts';
+import { describeHistory } from '../checker/describe-history.ts';
+import { shrinkHistory } from '../checker/shrink-history.ts';
+import { storageBucket } from '../cluster/storage-process.ts';
+import type { FaultScene } from '../faults/fault.ts';
+import { allFaults, Schedule } from '../faults/schedule.ts';
+import { World, type WorldOptions } from '../world/world.ts';
+import type { WorldNode } from '../world/world-node.ts';
+import { Availability } from './availability.ts';
+import { Client } from './client.ts';
+import type { Door } from './door.ts';
+import { agree, heal } from './final-check.ts';
+import { Reads } from './reads.ts';
+import { type Complaint, Record } from './record.ts';
+import { Workload, type WorkloadSettings, workloadKeys } from './workload.ts';
+import { Writes } from './writes.ts';
+
+export interface CampaignSettings extends WorldOptions {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly workload: WorkloadSettings;
+  /** Faults that are done, by name; all of them if undefined. */
+  readonly only?: readonly string[];
+}
+
+export interface CampaignResult {
+  readonly operations: number;
+  readonly faults: ReadonlyMap<string, number>;
+  readonly overlaps: number;
+  readonly availability: Availability;
+  readonly complaints: readonly Complaint[];
+  readonly violations: readonly (KeyViolation & { readonly history: string })[];
+  /** What was done, in order. */
+  readonly events: readonly string[];
+  /** Requests that reached the storage. */
+  readonly storageRequests: number;
+}
+
+const bucket = 'chaos';
+
+/** One cluster, its clients and its faults for a while; then everything is undone, and what clients saw is judged. */
+export async function runCampaign(settings: CampaignSettings): Promise<CampaignResult> {
+  const world = await World.start(settings);
+  try {
+    return await new Campaign(world, settings).run();
+  } finally {
+    await world.close();
+  }
+}
+
+class Campaign {
+  private readonly world: World;
+  private readonly settings: CampaignSettings;
+  private readonly record = new Record(workloadKeys);
+  private readonly availability = new Availability();
+  private readonly reads: Reads;
+  private readonly workload: Workload;
+  private readonly schedule: Schedule;
+  private readonly doors = new Map<WorldNode, Door>();
+  private readonly storage: Door;
+  private readonly events: string[] = [];
+  private readonly ended = new AbortController();
+
+  constructor(world: World, settings: CampaignSettings) {
+    this.world = world;
+    this.settings = settings;
+    const { plan } = world;
+    const client = new Client('the storage', plan.storagePort, plan.storage);
+    this.storage = { name: 'the storage', client, base: `/${storageBucket}/${bucket}/` };
+    // Faults and clients draw apart, so that an answer that comes later changes no fault.
+    const draws = new Draws(settings.seed);
+    this.reads = new Reads(this.record, this.availability, draws, undefined);
+    const writes = new Writes(this.record, this.availability);
+    const doors = () => world.members.map((node) => this.doorOf(node));
+    this.workload = new Workload(
+      draws,
+      this.record,
+      this.reads,
+      writes,
+      doors,
+      this.storage,
+      settings.workload,
+    );
+    const { only } = settings;
+    const faults = allFaults().filter(({ name }) => only?.includes(name) ?? true);
+    this.schedule = new Schedule(faults, new Draws(settings.seed ^ 0x5eed));
+  }
+
+  async run(): Promise<CampaignResult> {
+    await this.makeBucket();
+    const timer = setTimeout(() => this.ended.abort(), 1000 * this.settings.seconds);
+    try {
+      const { signal } = this.ended;
+      await Promise.all([this.workload.run(signal), this.schedule.run(this.scene(), signal)]);
+    } finally {
+      clearTimeout(timer);
+      this.ended.abort();
+    }
+    await heal(this.world);
+    await agree(this.record, this.reads, [
+      ...this.world.members.map((node) => this.doorOf(node)),
+      this.storage,
+    ]);
+    for (const { client } of [...this.doors.values(), this.storage]) client.close();
+    return this.judge();
+  }
+
+  private judge(): CampaignResult {
+    const violations = this.record.keys.flatMap((key) => {
+      const history = this.record.historyOf(key);
+      const violation = checkKey(history);
+      return violation ? [{ ...violation, history: describeHistory(shrinkHistory(history)) }] : [];
+    });
+    return {
+      operations: this.record.operations,
+      faults: this.schedule.counts,
+      overlaps: this.schedule.overlaps,
+      availability: this.availability,
+      complaints: this.record.complaints,
+      violations,
+      events: this.events,
+      storageRequests: this.world.storage.requestCount,
+    };
+  }
+
+  private scene(): FaultScene {
+    const { world } = this;
+    const draws = new Draws(this.settings.seed ^ 0xfa17);
+    return {
+      world,
+      draws,
+      wait: (ms) => sleep(ms, undefined, { signal: this.ended.signal }).catch(() => {}),
+      withNode: async (work) => {
+        const free = world.members.filter((node) => !node.isHeld);
+        if (free.length === 0) return false;
+        const node = draws.pick(free);
+        node.isHeld = true;
+        try {
+          await work(node);
+        } finally {
+          node.isHeld = false;
+        }
+        return true;
+      },
+      doorOf: (node) => this.doorOf(node),
+      slowPut: (door, overMs) => this.workload.slowPut(door, overMs),
+      tell: (what) => this.events.push(`${(this.record.nowMs() / 1000).toFixed(2)} s: ${what}`),
+    };
+  }
+
+  private doorOf(node: WorldNode): Door {
+    const known = this.doors.get(node);
+    if (known) return known;
+    const client = new Client(node.name, node.process.place.s3Port, this.world.plan.root);
+    const door: Door = { name: node.name, client, node, base: `/${bucket}/` };
+    this.doors.set(node, door);
+    return door;
+  }
+
+  /** Resolves when every node knows it. */
+  private async makeBucket(): Promise<void> {
+    for (const node of this.world.members) {
+      const { client } = this.doorOf(node);
+      for (let attempt = 1; ; attempt++) {
+        const outcome = await client.send({ method: 'PUT', path: `/${bucket}` });
+        if (outcome.kind === 'answer' && (outcome.answer.status === 200 || outcome.answer.status === 409))
+          break;
+        if (attempt === 20) throw new Error(`${node.name} makes no bucket: ${JSON.stringify(outcome)}`);
+        await sleep(500);
+      }
+    }
+  }
+}

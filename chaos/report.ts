@@ -1,0 +1,47 @@
+import type { CampaignResult } from './campaign/run-campaign.ts';
+
+/** Events before a violation that are shown with it. */
+const shownEvents = 60;
+
+export function wasFound({ violations, complaints }: CampaignResult): boolean {
+  return violations.length > 0 || complaints.length > 0;
+}
+
+/** What happened, for a reader: first what was done, then how much was answered, then what was wrong. */
+export function reportLines(result: CampaignResult): string[] {
+  const lines: string[] = [];
+  const counts = [...result.faults].map(([name, count]) => `${name} ${count}`);
+  lines.push(`faults: ${counts.join(', ')}; ${result.overlaps} began while another was under way`);
+  lines.push(`requests to the storage: ${result.storageRequests}`);
+  lines.push(...result.availability.lines());
+  const refusals = [...result.availability.refusals].sort(([, a], [, b]) => b - a).slice(0, 20);
+  for (const [name, count] of refusals) lines.push(`  ${count} × ${name}`);
+  for (const { atMs, what } of result.complaints.slice(0, 20))
+    lines.push(`✕ at ${(atMs / 1000).toFixed(2)} s: ${what}`);
+  for (const { key, kind, at, history } of result.violations) {
+    lines.push(
+      `✕ ${key} is ${kind}, at [${Math.round(at.startMs)}, ${Math.round(at.endMs)}] ms ${at.label}`,
+      history,
+    );
+  }
+  if (wasFound(result))
+    lines.push('what was done, at last:', ...result.events.slice(-shownEvents).map((line) => `  ${line}`));
+  return lines;
+}
+
+/** The same for a program. */
+export function reportJson(seed: number, seconds: number, result: CampaignResult): object {
+  const { operations, overlaps, complaints, violations, storageRequests } = result;
+  return {
+    seed,
+    seconds,
+    operations,
+    storageRequests,
+    faults: Object.fromEntries(result.faults),
+    overlaps,
+    availability: result.availability.asJson(),
+    refusals: Object.fromEntries(result.availability.refusals),
+    complaints,
+    violations,
+  };
+}
