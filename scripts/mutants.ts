@@ -2,12 +2,18 @@
  * `npm run mutants [-- NAME…]`: asks whether the tests find what they claim to find. First come the tests that switch one rule
  * of the real code off by an option (their names begin with "planted defect:"), then each row of `planted-defects.ts`, put into a
  * copy of the source whose tests must then fail. NAME is a part of a row's name; with one, only those rows are tried. Rows that a soak
- * or a fuzzer or a client's suite finds are slow, and are tried only with one: `npm run mutants -- soak`, `npm run mutants -- fuzz`,
- * `npm run mutants -- conformance`.
+ * or a fuzzer or a client's suite or a campaign finds are slow, and are tried only with one: `npm run mutants -- soak`, `npm run mutants -- fuzz`,
+ * `npm run mutants -- conformance`, `npm run mutants -- chaos`.
  */
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FuzzerCases, type PlantedDefect, plantedDefects, type SuiteCases } from './planted-defects.ts';
+import {
+  type ChaosSeed,
+  type FuzzerCases,
+  type PlantedDefect,
+  plantedDefects,
+  type SuiteCases,
+} from './planted-defects.ts';
 import { runCommand } from './run-command.ts';
 import { runJest } from './run-jest.ts';
 import { closingLine, type Outcome } from './stage.ts';
@@ -19,7 +25,7 @@ const copy = join(root, '.cache', 'mutant');
 async function copySource(): Promise<void> {
   await rm(copy, { recursive: true, force: true });
   await mkdir(copy, { recursive: true });
-  const folders = ['src', 'test', 'bench', 'conformance', 'docs', 'fuzz', 'scripts', 'bin'];
+  const folders = ['src', 'test', 'bench', 'chaos', 'conformance', 'docs', 'fuzz', 'scripts', 'bin'];
   for (const part of [...folders, 'package.json', 'package-lock.json', 'jest.config.js', 'LICENSE']) {
     await cp(join(root, part), join(copy, part), { recursive: true });
   }
@@ -76,14 +82,29 @@ async function suiteCopy({ suite, only }: SuiteCases): Promise<Outcome> {
   return { passed: code === 0 ? Number(passed) : 0, failed: isTold ? 0 : Number(failed), skipped: 0, report };
 }
 
+/** A campaign. Another exit code than 0 or 1 says that it could not be carried out, and finds nothing. */
+async function chaosCopy({ seed, seconds, more = [] }: ChaosSeed): Promise<Outcome> {
+  const words = ['--seed', String(seed), '--seconds', String(seconds), ...more];
+  const { code, output: report } = await runCommand(
+    process.execPath,
+    [join(copy, 'chaos/main.ts'), ...words],
+    {
+      cwd: copy,
+      timeoutMs: 1000 * (seconds + 240),
+    },
+  );
+  return { passed: code === 0 ? 1 : 0, failed: code === 1 ? 1 : 0, skipped: 0, report };
+}
+
 function tryCopy(foundBy: PlantedDefect['foundBy']): Promise<Outcome> {
   if (foundBy === 'soak') return soakCopy();
   if ('suite' in foundBy) return suiteCopy(foundBy);
+  if ('seed' in foundBy) return chaosCopy(foundBy);
   return 'fuzzer' in foundBy ? fuzzCopy(foundBy) : testCopy(foundBy);
 }
 
 function isSlow({ foundBy }: PlantedDefect): boolean {
-  return foundBy === 'soak' || 'fuzzer' in foundBy || 'suite' in foundBy;
+  return foundBy === 'soak' || 'fuzzer' in foundBy || 'suite' in foundBy || 'seed' in foundBy;
 }
 
 /** Of each fuzzer that is to find something, as many cases as the defect that takes it the longest. */
@@ -105,6 +126,17 @@ async function isSound(defects: readonly PlantedDefect[]): Promise<string | unde
   for (const cases of mostCases(found)) outcomes.push(await fuzzCopy(cases));
   for (const foundBy of found) {
     if (typeof foundBy === 'object' && 'suite' in foundBy) outcomes.push(await suiteCopy(foundBy));
+  }
+  // Of campaigns that differ in nothing but how long they last, the longest.
+  const campaigns = found.filter(
+    (foundBy) => typeof foundBy === 'object' && 'seed' in foundBy,
+  ) as ChaosSeed[];
+  const longest = new Map<string, ChaosSeed>();
+  for (const campaign of campaigns.toSorted((a, b) => a.seconds - b.seconds)) {
+    longest.set(JSON.stringify([campaign.seed, campaign.more]), campaign);
+  }
+  for (const campaign of longest.values()) {
+    outcomes.push(await chaosCopy(campaign));
   }
   if (defects.some(({ foundBy }) => foundBy === 'soak')) outcomes.push(await soakCopy());
   const failed = outcomes.find((outcome) => outcome.failed > 0 || outcome.passed === 0);

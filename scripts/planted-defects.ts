@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
 import { plantedAccessDefects } from './planted-access-defects.ts';
 import { plantedAdmissionDefects } from './planted-admission-defects.ts';
+import { plantedChaosDefects } from './planted-chaos-defects.ts';
 import { plantedConformanceDefects } from './planted-conformance-defects.ts';
 import { plantedEtcdDefects } from './planted-etcd-defects.ts';
 import { plantedEvasionDefects } from './planted-evasion-defects.ts';
@@ -27,6 +28,14 @@ export interface SuiteCases {
   readonly only: string;
 }
 
+/** A campaign against a cluster. */
+export interface ChaosSeed {
+  readonly seed: number;
+  readonly seconds: number;
+  /** Further words for `npm run chaos`. */
+  readonly more?: readonly string[];
+}
+
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */
 export interface PlantedDefect {
   readonly name: string;
@@ -36,8 +45,8 @@ export interface PlantedDefect {
   readonly right: string;
   /** What stands there instead. */
   readonly wrong: string;
-  /** Jest's patterns of the test files of which one must fail; or a short soak, a fuzzer, or a client's suite, which are slow. */
-  readonly foundBy: readonly string[] | 'soak' | FuzzerCases | SuiteCases;
+  /** Jest's patterns of the test files of which one must fail; or a short soak, a fuzzer, a client's suite, or a campaign, which are slow. */
+  readonly foundBy: readonly string[] | 'soak' | FuzzerCases | SuiteCases | ChaosSeed;
 }
 
 const bodies = ['test/auth/upload-body', 'test/hostile/bodies'];
@@ -204,6 +213,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedSoakDefects,
   ...plantedConformanceDefects,
   ...plantedVersionDefects,
+  ...plantedChaosDefects,
   ...plantedEtcdDefects,
   ...plantedFuzzDefects,
 ];

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { runOverFiles, runOverServers, runTables, smallClientNames } from '../conformance/suite-stages.ts';
+import { runShortChaos } from './chaos-stage.ts';
 import { runFuzzSelection } from './fuzz-stage.ts';
 import { runImageCheck } from './image-check.ts';
 import { runCommand } from './run-command.ts';
@@ -34,6 +35,7 @@ export const stages: readonly Stage[] = [
   },
   { name: 'hostile', title: 'hostile clients (jest, raw sockets)', run: () => runJest(['test/hostile']) },
   { name: 'fuzz', title: 'random input, the same each time', run: () => runFuzzSelection() },
+  { name: 'chaos', title: 'a cluster under faults', run: () => runShortChaos() },
   ...smallClientNames.map(({ name, title }) => ({
     name,
     title: `conformance: ${title}`,
