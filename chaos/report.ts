@@ -12,7 +12,9 @@ export function reportLines(result: CampaignResult): string[] {
   const lines: string[] = [];
   const counts = [...result.faults].map(([name, count]) => `${name} ${count}`);
   lines.push(`faults: ${counts.join(', ')}; ${result.overlaps} began while another was under way`);
-  lines.push(`requests to the storage: ${result.storageRequests}`);
+  lines.push(
+    `${result.observations} observations of keys, ${result.storageRequests} requests to the storage`,
+  );
   lines.push(...result.availability.lines());
   const refusals = [...result.availability.refusals].sort(([, a], [, b]) => b - a).slice(0, 20);
   for (const [name, count] of refusals) lines.push(`  ${count} × ${name}`);
@@ -31,11 +33,12 @@ export function reportLines(result: CampaignResult): string[] {
 
 /** The same for a program. */
 export function reportJson(seed: number, seconds: number, result: CampaignResult): object {
-  const { operations, overlaps, complaints, violations, storageRequests } = result;
+  const { operations, observations, overlaps, complaints, violations, storageRequests } = result;
   return {
     seed,
     seconds,
     operations,
+    observations,
     storageRequests,
     faults: Object.fromEntries(result.faults),
     overlaps,

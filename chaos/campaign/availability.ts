@@ -24,6 +24,14 @@ export class Availability {
     this.refusals.set(name, (this.refusals.get(name) ?? 0) + 1);
   }
 
+  /** Operations of all kinds. */
+  get asked(): number {
+    return (['read', 'write', 'list'] as const).reduce(
+      (sum, name) => sum + (this.tallies.get(name)?.asked ?? 0),
+      0,
+    );
+  }
+
   lines(): string[] {
     const lines: string[] = [];
     for (const purpose of ['read', 'write', 'list']) {

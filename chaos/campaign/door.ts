@@ -15,6 +15,9 @@ export function isWell({ node }: Door): boolean {
   return node?.isWell ?? true;
 }
 
-export function troublesBegun({ node }: Door): number {
-  return node?.troublesBegun ?? 0;
+/** Says, when it is called later, whether nothing was done to the door all the while. */
+export function watchDoor(door: Door): () => boolean {
+  const before = door.node?.troublesBegun;
+  const wasWell = isWell(door);
+  return () => wasWell && isWell(door) && door.node?.troublesBegun === before;
 }

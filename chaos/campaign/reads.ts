@@ -3,7 +3,7 @@ import type { Draws } from '../../fuzz/lib/draws.ts';
 import { readPage } from '../checker/list-pages.ts';
 import type { Availability, Purpose } from './availability.ts';
 import { etagOf, type Outcome } from './client.ts';
-import { type Door, isWell, troublesBegun } from './door.ts';
+import { type Door, watchDoor } from './door.ts';
 import { type ReadQuestion, readAnswer } from './read-answer.ts';
 import type { Record } from './record.ts';
 
@@ -67,17 +67,17 @@ export class Reads {
     another: () => Door | undefined,
     once: (door: Door) => Promise<string | undefined>,
   ): Promise<boolean> {
-    const well = isWell(door);
+    const stayedWell = watchDoor(door);
     const problem = await once(door);
-    this.availability.count(purpose, well, problem);
+    this.availability.count(purpose, stayedWell(), problem);
     if (problem === undefined) return true;
     await sleep(100 + this.draws.next() * 400);
     const second = another();
     if (!second) return false;
-    const troubles = troublesBegun(second);
+    const secondWell = watchDoor(second);
     const secondProblem = await once(second);
     if (secondProblem === undefined) return true;
-    if (troublesBegun(second) === troubles && isWell(second)) {
+    if (secondWell()) {
       this.failedTwice += 1;
       this.record.complain(
         `a ${purpose} failed through ${door.name}, ${problem}, and again through ${second.name}, ${secondProblem}`,

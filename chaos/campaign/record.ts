@@ -31,7 +31,7 @@ const maxComplaints = 100;
 /** Everything that clients did and saw. */
 export class Record {
   readonly complaints: Complaint[] = [];
-  operations = 0;
+  observations = 0;
   /** Told of each ETag that was answered of a key. */
   onEtag: (key: string, etag: string) => void = () => {};
   private readonly startedMs = performance.now();
@@ -54,8 +54,8 @@ export class Record {
   }
 
   add(key: string, operation: Omit<KeyOperation, 'id'>): void {
-    this.operations += 1;
-    this.byKey.get(key)?.push({ ...operation, id: this.operations });
+    this.observations += 1;
+    this.byKey.get(key)?.push({ ...operation, id: this.observations });
   }
 
   complain(what: string): void {

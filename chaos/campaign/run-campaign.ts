@@ -27,6 +27,8 @@ export interface CampaignSettings extends WorldOptions {
 
 export interface CampaignResult {
   readonly operations: number;
+  /** What histories are made of: a page of a list tells of several keys. */
+  readonly observations: number;
   readonly faults: ReadonlyMap<string, number>;
   readonly overlaps: number;
   readonly availability: Availability;
@@ -114,7 +116,8 @@ class Campaign {
       return violation ? [{ ...violation, history: describeHistory(shrinkHistory(history)) }] : [];
     });
     return {
-      operations: this.record.operations,
+      operations: this.availability.asked,
+      observations: this.record.observations,
       faults: this.schedule.counts,
       overlaps: this.schedule.overlaps,
       availability: this.availability,

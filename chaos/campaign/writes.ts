@@ -1,7 +1,7 @@
 import type { Availability } from './availability.ts';
 import { type ClientRequest, etagOf, type Outcome } from './client.ts';
 import { compositeEtag, md5 } from './content.ts';
-import { type Door, isWell } from './door.ts';
+import { type Door, watchDoor } from './door.ts';
 import type { Record, Version } from './record.ts';
 import { type Demand, demandHeaders, type WriteFinding, writeAnswer } from './write-answer.ts';
 
@@ -32,15 +32,17 @@ export class Writes {
     this.record.know(content, md5(body));
     const path = door.base + key;
     const headers = { 'X-Amz-Meta-Id': version.id };
+    const doorWell = watchDoor(door);
     const created = await door.client.send({ method: 'POST', path, query: [['uploads', '']], headers });
     const uploadId = textOf(created, 'UploadId');
-    this.countStep(door, created, uploadId !== undefined);
+    this.countStep(doorWell(), created, uploadId !== undefined);
     if (uploadId === undefined) return;
     const query = [['uploadId', uploadId]] as const;
     const part = [['partNumber', '1'], ...query] as const;
+    const othersWell = watchDoor(others);
     const sent = await others.client.send({ method: 'PUT', path: others.base + key, query: part, body });
     const isSent = sent.kind === 'answer' && sent.answer.status === 200;
-    this.countStep(others, sent, isSent);
+    this.countStep(othersWell(), sent, isSent);
     if (!isSent) return;
     const list = `<Part><PartNumber>1</PartNumber><ETag>"${md5(body)}"</ETag></Part>`;
     const plain: ClientRequest = {
@@ -65,7 +67,7 @@ export class Writes {
       },
     };
     const startMs = this.record.nowMs();
-    const well = isWell(door);
+    const stayedWell = watchDoor(door);
     const outcome = await door.client.send(plain);
     const endMs = this.record.nowMs();
     const label = `COPY ${version.id} from ${source}`;
@@ -74,7 +76,7 @@ export class Writes {
       outcome.answer.status === 404 &&
       outcome.answer.body.includes('NoSuchKey')
     ) {
-      this.availability.count('write', well);
+      this.availability.count('write', stayedWell());
       this.record.add(source, {
         startMs,
         endMs,
@@ -86,7 +88,7 @@ export class Writes {
     const finding = writeAnswer(this.record, `${label} to ${key}`, undefined, outcome);
     const etag = finding.effect === 'done' ? etagOf(textOf(outcome, 'ETag')) : undefined;
     if (etag !== undefined) this.learnCopy(label, source, version, etag, startMs, endMs);
-    this.availability.count('write', well, finding.problem);
+    this.availability.count('write', stayedWell(), finding.problem);
     this.note(door, key, label, version, finding, startMs, endMs);
   }
 
@@ -127,11 +129,11 @@ export class Writes {
     version?: Version,
   ): Promise<void> {
     const startMs = this.record.nowMs();
-    const well = isWell(door);
+    const stayedWell = watchDoor(door);
     const outcome = await door.client.send(plain);
     const endMs = this.record.nowMs();
     const finding = writeAnswer(this.record, `${label} of ${key}`, demand, outcome);
-    if (door.node) this.availability.count('write', well, finding.problem);
+    if (door.node) this.availability.count('write', stayedWell(), finding.problem);
     this.note(door, key, label, version, finding, startMs, endMs, demand);
   }
 
@@ -161,9 +163,9 @@ export class Writes {
   }
 
   /** A step before the one that changes the object. */
-  private countStep(door: Door, outcome: Outcome, isDone: boolean): void {
+  private countStep(wasWell: boolean, outcome: Outcome, isDone: boolean): void {
     const problem = outcome.kind === 'answer' ? String(outcome.answer.status) : outcome.kind;
-    this.availability.count('write', isWell(door), isDone ? undefined : `upload ${problem}`);
+    this.availability.count('write', wasWell, isDone ? undefined : `upload ${problem}`);
   }
 }
 

@@ -27,6 +27,8 @@ export interface NodePlace {
 /** One `forebay serve` of a cluster, which can be ended in every way and started again in its place. */
 export class NodeProcess {
   readonly place: NodePlace;
+  /** Of all its processes so far. */
+  readonly pids: number[] = [];
   readonly #plan: ClusterPlan;
   #server: ChildServer | undefined;
   #starting: Promise<ChildServer> | undefined;
@@ -70,6 +72,7 @@ export class NodeProcess {
       isReady: () => answers(`${this.adminUrl}/readyz`, 200),
     });
     this.#server = await this.#starting;
+    this.pids.push(this.#server.pid);
   }
 
   /** As it is kept in its data folder. */

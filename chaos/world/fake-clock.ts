@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { runCommand } from '../../scripts/run-command.ts';
 
@@ -50,5 +50,13 @@ export class FakeClock {
     const seconds = offsetMs / 1000;
     await writeFile(`${this.path}.new`, `${seconds < 0 ? '' : '+'}${seconds}\n`);
     await rename(`${this.path}.new`, this.path);
+  }
+
+  /** Removes what the library leaves of processes that were killed. */
+  async clean(pids: readonly number[]): Promise<void> {
+    for (const pid of pids) {
+      for (const name of [`faketime_shm_${pid}`, `sem.faketime_sem_${pid}`])
+        await rm(join('/dev/shm', name), { force: true });
+    }
   }
 }

@@ -116,6 +116,7 @@ export class World {
       node.process.resume();
       await node.process.kill();
       await node.etcd.close();
+      await node.clock.clean(node.process.pids);
     }
     await this.links.close();
     await this.storage.close();
