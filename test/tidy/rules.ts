@@ -12,7 +12,7 @@ const layers: readonly (readonly string[])[] = [
   ['cli'],
   ['gateway', 'admin', 'jobs'],
   ['worker', 'auth', 'mounts', 'ring', 'client'],
-  ['s3api', 'ufs', 'coord'],
+  ['s3api', 'ufs', 'coord', 'peers'],
   ['common'],
 ];
 
