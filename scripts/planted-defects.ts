@@ -7,6 +7,7 @@ import { plantedEtcdDefects } from './planted-etcd-defects.ts';
 import { plantedEvasionDefects } from './planted-evasion-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
+import { plantedPeerDefects } from './planted-peer-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
 import { plantedSoakDefects } from './planted-soak-defects.ts';
@@ -207,6 +208,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedSurfaceDefects,
   ...plantedFreshnessDefects,
   ...plantedAdmissionDefects,
+  ...plantedPeerDefects,
   ...plantedReadAheadDefects,
   ...plantedStoreDefects,
   ...plantedThreadDefects,
