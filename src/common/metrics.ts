@@ -24,6 +24,16 @@ export class Metrics {
     'Object bytes handed to clients, by where they came from',
     ['source'],
   );
+  readonly peerBytes = this.plainCounter(
+    'forebay_peer_bytes_total',
+    'Object bytes handed to other nodes, by where they came from; the node whose client gets them counts them as served',
+    ['source'],
+  );
+  readonly passedBy = this.plainCounter(
+    'forebay_reads_passed_by_total',
+    'Reads that went to the storage because the node that owns the object could not be reached',
+    [],
+  );
   readonly bytesReceived = this.plainCounter(
     'forebay_bytes_received_total',
     'Object bytes taken from clients',

@@ -16,6 +16,9 @@ export interface BucketLookup {
 /** Where an object lies and under which rules. */
 export interface Place {
   readonly bucket: BucketRecord;
+  readonly key: string;
+  /** As in `MetadataTarget`. */
+  objectHash?: number;
   readonly backend: Backend;
   /** The mount's name in metrics and messages: `root`, or its bucket and prefix. */
   readonly mount: string;
@@ -72,8 +75,9 @@ export class Namespace {
     const bucket = this.bucket(bucketName);
     const location = this.#table().resolve(bucketName, key);
     const backend = this.#backends.get(location.mount);
-    if (backend instanceof Promise) return backend.then((opened) => this.#place(bucket, location, opened));
-    return this.#place(bucket, location, backend);
+    if (backend instanceof Promise)
+      return backend.then((opened) => this.#place(bucket, key, location, opened));
+    return this.#place(bucket, key, location, backend);
   }
 
   /** As `locate`, for a change. Rejects with kind `read-only` where the mount allows none. */
@@ -105,12 +109,14 @@ export class Namespace {
     );
   }
 
-  #place(bucket: BucketRecord, location: Location, backend: Backend): Place {
+  #place(bucket: BucketRecord, key: string, location: Location, backend: Backend): Place {
     const { mount, path } = location;
     if (mount === 'root') {
       const freshness = this.#freshnessOf({ uri: this.#settings.rootUri });
       return {
         bucket,
+        key,
+        objectHash: undefined,
         backend,
         mount: 'root',
         incarnation: bucket.incarnation,
@@ -123,6 +129,8 @@ export class Namespace {
     }
     return {
       bucket,
+      key,
+      objectHash: undefined,
       backend,
       mount: mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`,
       incarnation: mount.incarnation,

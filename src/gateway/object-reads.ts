@@ -65,7 +65,7 @@ export class ObjectReads {
             ...found,
             part,
             versionId: versionNamed(place, found.meta),
-            owner: this.#settings.workerId,
+            owner: found.owner ?? this.#settings.workerId,
           };
         } catch (error) {
           this.#startAgain(place, error, attempt);
@@ -141,13 +141,13 @@ export class ObjectReads {
 
   #readObject<Selection>(
     place: Place,
-    found: FoundVersion,
+    found: FoundMeta,
     selection: Selection,
     { body, giveBack, cache }: Pick<ReadObject<Selection>, 'body' | 'giveBack' | 'cache'>,
   ): ReadObject<Selection> {
     const { meta, validatedMs } = found;
     const versionId = versionNamed(place, found.meta);
-    const owner = this.#settings.workerId;
+    const owner = found.owner ?? this.#settings.workerId;
     return { meta, validatedMs, versionId, selection, body, giveBack, cache, owner };
   }
 
@@ -197,7 +197,7 @@ export class ObjectReads {
   /** The bytes to be read come with the metadata, in whole pages, unless some of them may be here or none is to be kept. */
   #reading(place: Place, options: ReadOptions): ReadOptions {
     const { read, noStore } = options;
-    if (!read) return options;
+    if (!read || this.#reader.isElsewhere?.(place)) return options;
     if (noStore || this.#reader.holdsSome(place)) return { ...options, read: undefined };
     const { pageSizeBytes } = this.#settings;
     const start = Math.floor(read.start / pageSizeBytes) * pageSizeBytes;
@@ -240,8 +240,10 @@ export class ObjectReads {
     return this.#reader.openNow(this.#target(place, meta), range, missingPages(options));
   }
 
-  #target({ backend, mount, incarnation, path }: MetadataTarget, meta: ObjectMeta): ReadTarget {
-    return { backend, mount, incarnation, path, meta, pageSizeBytes: this.#settings.pageSizeBytes };
+  #target(at: MetadataTarget, meta: ObjectMeta): ReadTarget {
+    const { backend, mount, incarnation, path, bucket, key, versionId, objectHash } = at;
+    const { pageSizeBytes } = this.#settings;
+    return { backend, mount, incarnation, path, meta, pageSizeBytes, bucket, key, versionId, objectHash };
   }
 }
 

@@ -106,6 +106,10 @@ export class CachePolicy<T> {
     return node.value;
   }
 
+  names(): IterableIterator<string> {
+    return this.nodes.keys();
+  }
+
   values(): IterableIterator<T> {
     return this.nodes.values().map((node) => node.value);
   }

@@ -152,6 +152,15 @@ export class MetadataCache implements MetadataSource {
     else this.entries.remove(name);
   }
 
+  /**
+   * Forgets what is known of every object that `isKept` is false for, and makes all questions and changes of it that are under way unfit to
+   * be installed: another node may change it from now on.
+   */
+  retain(isKept: (at: Pick<MetadataTarget, 'incarnation' | 'path'>) => boolean): void {
+    for (const name of this.entries.names()) if (!isKept(objectNamed(name))) this.entries.remove(name);
+    for (const [name, state] of this.states) if (!isKept(objectNamed(name))) this.advance(name, state);
+  }
+
   /** Makes every question under way unfit to be installed, and forgets what is known. */
   private advance(name: string, state: KeyState): number {
     this.entries.remove(name);
@@ -311,6 +320,15 @@ export class MetadataCache implements MetadataSource {
 function nameOf({ incarnation, path, versionId }: MetadataTarget): string {
   const name = `${incarnation}\0${path}`;
   return versionId === undefined ? name : `\0${name}`;
+}
+
+/** The reverse of `nameOf`: the object, also of one of its versions. */
+function objectNamed(name: string): Pick<MetadataTarget, 'incarnation' | 'path'> {
+  const isVersion = name.startsWith('\0');
+  const start = isVersion ? 1 : 0;
+  const middle = name.indexOf('\0', start);
+  const end = isVersion ? name.lastIndexOf('\0') : name.length;
+  return { incarnation: name.slice(start, middle), path: name.slice(middle + 1, end) };
 }
 
 function cancelled(target: MetadataTarget, cause: unknown): UfsError {

@@ -105,6 +105,11 @@ export class MetadataEntries {
     return ageMs(moment, this.clock) < limitOf(target);
   }
 
+  /** May be removed from meanwhile. */
+  names(): IterableIterator<string> {
+    return this.policy.names();
+  }
+
   remove(name: string): void {
     this.policy.remove(name);
     this.shared?.withdraw(name);

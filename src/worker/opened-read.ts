@@ -27,6 +27,11 @@ export class OpenedRead {
     this.object.close();
   }
 
+  /** Whether its bytes come from such a source. */
+  isOf(source: abstract new (...parts: never[]) => OpenedObject): boolean {
+    return this.object instanceof source;
+  }
+
   /** Where its bytes of a version end, if they begin at `start` and nobody has taken them. */
   endFrom(generation: string, start: number): number | undefined {
     const { meta, range } = this.object;

@@ -132,7 +132,7 @@ export class PageReader implements RangeReader {
     if (!now) return undefined;
     const sequence = this.sequenceOf(target, range, missing);
     if (sequence) this.readAhead.goOn(sequence, target, range.end);
-    this.served.count('hit', now.body.length);
+    (target.served ?? this.served).count('hit', now.body.length);
     return { cache: 'hit', ...now };
   }
 
@@ -191,7 +191,7 @@ export class PageReader implements RangeReader {
   private async fillWhole(target: ReadTarget, pieces: Piece[], signal?: AbortSignal): Promise<PageRead> {
     const held = await abortable(Promise.all(pieces.map((piece) => this.heldPiece(piece))), signal);
     const missing = pieces.filter((_, index) => !held[index]);
-    if (missing.length === 0) return this.answer('hit', join(held as Buffer[]), 0);
+    if (missing.length === 0) return this.answer(target, 'hit', join(held as Buffer[]), 0);
     const endPage = (pieces.at(-1)?.pageIndex ?? 0) + 1;
     const joined: PageFlight[] = [];
     try {
@@ -200,15 +200,22 @@ export class PageReader implements RangeReader {
       const bytes = missing.map((piece, index) => takePiece(filled[index] ?? [], piece));
       const filledBytes = bytes.reduce((sum, part) => sum + part.length, 0);
       const all = held.map((part) => part ?? bytes.shift() ?? Buffer.alloc(0));
-      return this.answer(missing.length === pieces.length ? 'miss' : 'partial', join(all), filledBytes);
+      const cache = missing.length === pieces.length ? 'miss' : 'partial';
+      return this.answer(target, cache, join(all), filledBytes);
     } finally {
       for (const flight of joined) flight.leave();
     }
   }
 
-  private answer(cache: 'hit' | 'miss' | 'partial', body: Buffer, filledBytes: number): PageRead {
-    this.served.count('fill', filledBytes);
-    this.served.count('hit', body.length - filledBytes);
+  private answer(
+    target: ReadTarget,
+    cache: 'hit' | 'miss' | 'partial',
+    body: Buffer,
+    filledBytes: number,
+  ): PageRead {
+    const served = target.served ?? this.served;
+    served.count('fill', filledBytes);
+    served.count('hit', body.length - filledBytes);
     return { cache, body };
   }
 
@@ -291,13 +298,14 @@ export class PageReader implements RangeReader {
   }
 
   private async openBypass(target: ReadTarget, range: ByteRange, signal?: AbortSignal): Promise<PageRead> {
+    const served = target.served ?? this.served;
     if (rangeLength(range) <= this.settings.wholeBytes) {
       const body = await this.bypassWhole(target, range, signal);
-      this.served.count('bypass', body.length);
+      served.count('bypass', body.length);
       return { cache: 'bypass', body };
     }
     const chunks = readBackend(target, range, signal);
-    const body = await afterFirstChunk(chunks, (chunk) => this.served.count('bypass', chunk.length), signal);
+    const body = await afterFirstChunk(chunks, (chunk) => served.count('bypass', chunk.length), signal);
     return { cache: 'bypass', body };
   }
 

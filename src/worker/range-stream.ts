@@ -345,7 +345,7 @@ export class RangeStream {
   }
 
   private handOut(source: 'hit' | 'fill', bytes: Buffer): Buffer {
-    this.parts.served.count(source, bytes.length);
+    (this.target.served ?? this.parts.served).count(source, bytes.length);
     return bytes;
   }
 

@@ -5,9 +5,18 @@ import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Backend, OpenRange } from '../ufs/backend.ts';
 import { type DeleteMarker, UfsError } from '../ufs/errors.ts';
 import type { OpenedRead } from './opened-read.ts';
+import type { ServedBytes } from './served-bytes.ts';
+
+/** How an object is called where another node is asked about it. */
+export interface RoutedObject {
+  readonly bucket?: { readonly name: string };
+  readonly key?: string;
+  /** Its place on the ring, once somebody has asked for it. */
+  objectHash?: number;
+}
 
 /** An object version to read through the cache. */
-export interface ReadTarget {
+export interface ReadTarget extends RoutedObject {
   readonly backend: Pick<Backend, 'uri' | 'capabilities' | 'read' | 'pin'>;
   /** The mount's name in metrics. */
   readonly mount: string;
@@ -15,6 +24,10 @@ export interface ReadTarget {
   readonly path: string;
   readonly meta: ObjectMeta;
   readonly pageSizeBytes: number;
+  /** As in `MetadataTarget`. */
+  readonly versionId?: string;
+  /** Counts the bytes, where they are not for clients of this node. */
+  readonly served?: ServedBytes;
   /** What is on its way already, for the first who needs it. */
   readonly opened?: OpenedRead;
 }
@@ -45,6 +58,8 @@ export interface RangeReader {
   openNow(target: ReadTarget, range: ByteRange, missing?: Missing): PageRead | undefined;
   /** Whether pages of some version of it may be here. */
   holdsSome(at: Pick<ReadTarget, 'incarnation' | 'path'>): boolean;
+  /** Whether it is asked of another node: exactly what is read then, not whole pages. Absent where it never is. */
+  isElsewhere?(at: MetadataTarget): boolean;
 }
 
 export type Missing = 'fill' | 'bypass' | 'refuse';
@@ -94,7 +109,7 @@ export interface MetadataSource {
   invalidate(target: MetadataTarget): void;
 }
 
-export interface MetadataTarget {
+export interface MetadataTarget extends RoutedObject {
   readonly backend: Pick<Backend, 'uri' | 'capabilities' | 'head' | 'open' | 'read' | 'pin'>;
   readonly mount: string;
   readonly incarnation: string;
@@ -114,6 +129,8 @@ export interface KnownMeta {
 export interface FoundMeta extends KnownMeta {
   /** Bytes that came with it, of one who asked for some. Held for the caller, who releases it when it has opened what it reads. */
   readonly opened?: OpenedRead;
+  /** The worker that owns the object's metadata, where that is another one. */
+  readonly owner?: string;
 }
 
 /** There is no object, as of a time. */
@@ -121,7 +138,12 @@ export class AbsentError extends UfsError {
   /** As in `KnownMeta`. */
   readonly validatedMs: number;
   /** `marker`: the delete marker that is there instead, if there is one. */
-  constructor(target: MetadataTarget, validatedMs: number, marker?: DeleteMarker, cause?: unknown) {
+  constructor(
+    target: { readonly backend: { readonly uri: string }; readonly path: string },
+    validatedMs: number,
+    marker?: DeleteMarker,
+    cause?: unknown,
+  ) {
     const { backend, path } = target;
     super('not-found', 'there is no such object', { backend: backend.uri, key: path, marker, cause });
     this.validatedMs = validatedMs;

@@ -5,8 +5,10 @@ import type { Cell } from '../common/plain-metrics.ts';
 export class ServedBytes {
   private readonly counters: Record<'hit' | 'fill' | 'bypass', Cell>;
 
-  constructor(metrics: Metrics) {
-    const child = (source: string) => metrics.bytesServed.cell({ source });
+  /** `to`: whether clients of this node get them, or another node, which counts them as a `peer`'s when it hands them on. */
+  constructor(metrics: Metrics, to: 'clients' | 'peers' = 'clients') {
+    const counter = to === 'clients' ? metrics.bytesServed : metrics.peerBytes;
+    const child = (source: string) => counter.cell({ source });
     this.counters = { hit: child('hit'), fill: child('fill'), bypass: child('bypass') };
   }
 

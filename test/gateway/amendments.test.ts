@@ -23,6 +23,7 @@ async function scene() {
   const bucket = { name: 'b', owner: 'ada', createdMs: 0, incarnation: 'i', kind: 'mount' } as const;
   const place: Place = {
     bucket,
+    key: 'k',
     backend,
     mount: 'b',
     incarnation: 'i',

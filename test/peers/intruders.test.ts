@@ -101,6 +101,15 @@ test(
     await raw(port, hello(), () => request);
     await raw(port, Buffer.concat([hello(), request]));
     expect([asked, server.count]).toEqual([[], 0]);
+    const noSecret = 'it does not have the secret of this cluster';
+    expect(peers.refusals).toEqual([
+      'there is no frame of kind 5 here',
+      'there is no frame of kind 47 here',
+      noSecret,
+      noSecret,
+      'there is no frame of kind 5 here',
+      'there is no frame of kind 5 here',
+    ]);
   },
   patienceMs,
 );

@@ -1,4 +1,6 @@
+import { pino } from 'pino';
 import { type Clock, systemClock } from '../../src/common/clock.ts';
+import type { Log } from '../../src/common/log.ts';
 import { silentLog } from '../../src/common/log.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import type { TlsDoor } from '../../src/common/tls.ts';
@@ -33,6 +35,8 @@ export function clockAt(differenceMs: number): Clock {
 
 /** Servers and pools of a test, closed together. */
 export class PeersUnderTest {
+  /** Why peers were refused, in order. */
+  readonly refusals: string[] = [];
   private readonly opened: { close(): Promise<void> }[] = [];
 
   async serve(
@@ -49,7 +53,7 @@ export class PeersUnderTest {
       greetingTimeoutMs: 30_000,
       ...changes,
     };
-    const server = new PeerServer(silentLog(), tls, greetingParts(workerId, changes), settings, handler);
+    const server = new PeerServer(this.log(), tls, greetingParts(workerId, changes), settings, handler);
     this.opened.push(server);
     return { server, port: await server.listen() };
   }
@@ -69,7 +73,13 @@ export class PeersUnderTest {
     return pool;
   }
 
+  private log(): Log {
+    const write = (line: string) => void this.refusals.push((JSON.parse(line) as { reason: string }).reason);
+    return pino({ level: 'warn' }, { write });
+  }
+
   async close(): Promise<void> {
+    this.refusals.length = 0;
     for (const part of this.opened.splice(0).reverse()) await part.close();
   }
 }

@@ -1,0 +1,173 @@
+import type { Clock } from '../../common/clock.ts';
+import type { ObjectMeta } from '../../common/object-meta.ts';
+import { CoordError } from '../../coord/store.ts';
+import { PeerError } from '../../peers/errors.ts';
+import type { OwnedWrite, Ownership, ViewMember } from '../../ring/ownership.ts';
+import { S3Error } from '../../s3api/errors.ts';
+import type { MetadataCache } from '../../worker/metadata-cache.ts';
+import { mayKeep } from '../../worker/metadata-entries.ts';
+import type {
+  FoundMeta,
+  KnownMeta,
+  LookUpOptions,
+  MetadataSource,
+  MetadataTarget,
+} from '../../worker/reader.ts';
+import { hashOf } from './routes.ts';
+
+/** Answered of a change that surely had no effect, so that whoever sent it may send it again. */
+export const noEffect = { 'x-forebay-effect': 'none' } as const;
+
+/** This node is not the owner of what it was asked to change; it did nothing. */
+export class MovedError extends S3Error {
+  override name = 'MovedError';
+
+  constructor() {
+    super('ServiceUnavailable', {
+      message: 'The object is moving to another node. Please try again.',
+      headers: noEffect,
+    });
+  }
+}
+
+/** Asks a member that it forget an object; true if it is its owner, and has. */
+export type InvalidateQuestion = (
+  owner: ViewMember,
+  target: MetadataTarget,
+  signal: AbortSignal,
+) => Promise<boolean>;
+
+/**
+ * Metadata on a member of a ring. What is known is used by the object's owner alone, under a view lease that is valid at that moment;
+ * everything else is asked of the storage, and not kept. A change is the owner's, and ends well only if it still may be
+ * acknowledged after the storage has answered, or whoever owns the object by then has forgotten it. Objects that are never kept are asked
+ * for at each look, so that nothing has to be waited for when they change.
+ */
+export class OwnedMetadata implements MetadataSource {
+  readonly #clock: Clock;
+  readonly #cache: MetadataCache;
+  readonly #ownership: Ownership;
+  readonly #invalidate: InvalidateQuestion;
+  /** How long a change waits for its object to be settled, before and after, ms. */
+  readonly #settleTimeoutMs: number;
+
+  constructor(
+    clock: Clock,
+    cache: MetadataCache,
+    ownership: Ownership,
+    invalidate: InvalidateQuestion,
+    settleTimeoutMs: number,
+  ) {
+    this.#clock = clock;
+    this.#cache = cache;
+    this.#ownership = ownership;
+    this.#invalidate = invalidate;
+    this.#settleTimeoutMs = settleTimeoutMs;
+    ownership.onView(({ keeps }) =>
+      cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path }))),
+    );
+  }
+
+  peek(
+    target: MetadataTarget,
+    options?: Pick<LookUpOptions, 'maxAgeMs' | 'checksums'>,
+  ): KnownMeta | undefined {
+    return this.#mayUse(target) ? this.#cache.peek(target, options) : undefined;
+  }
+
+  get(target: MetadataTarget, options: LookUpOptions = {}): Promise<FoundMeta> {
+    return this.#mayUse(target) ? this.#cache.get(target, options) : this.validated(target, options);
+  }
+
+  /** As the storage has it now, whoever owns it. */
+  validated(target: MetadataTarget, options: LookUpOptions = {}): Promise<FoundMeta> {
+    return this.#cache.get(target, { ...options, revalidate: true, noStore: true });
+  }
+
+  /** Rejects with `MovedError` where this node is not the owner. */
+  async write<T extends ObjectMeta | undefined | 'unknown'>(
+    target: MetadataTarget,
+    change: () => Promise<T>,
+  ): Promise<T> {
+    const hash = hashOf(target);
+    const isKept = mayKeep(target);
+    if (isKept) await this.#settled(hash);
+    const owned = this.#ownership.beginWrite(hash);
+    if (!owned) throw new MovedError();
+    try {
+      const result = await this.#cache.write(target, change);
+      if (isKept && !owned.mayAcknowledge()) await this.#makeKnown(target, hash, owned);
+      return result;
+    } finally {
+      owned.end();
+    }
+  }
+
+  invalidate(target: MetadataTarget): void {
+    this.#cache.invalidate(target);
+  }
+
+  /** For another node that has changed the object while it passed over to this one. False if this node cannot say that it owns it now. */
+  invalidateAsOwner(target: MetadataTarget): boolean {
+    if (!this.#ownership.owns(hashOf(target)) || !this.#hasLease()) return false;
+    this.#cache.invalidate(target);
+    return true;
+  }
+
+  #mayUse(target: MetadataTarget): boolean {
+    return this.#ownership.mayUseMetadata(hashOf(target));
+  }
+
+  #hasLease(): boolean {
+    const { monotonicMs, wallMs } = this.#ownership.leaseEnd();
+    return this.#clock.monotonicMs() < monotonicMs && this.#clock.nowMs() < wallMs;
+  }
+
+  /** Nothing is changed before whoever owned the object has released it. */
+  async #settled(hash: number): Promise<void> {
+    if (this.#ownership.mayUseMetadata(hash)) return;
+    try {
+      await this.#ownership.whenSettled(hash, AbortSignal.timeout(this.#settleTimeoutMs));
+    } catch (cause) {
+      const message = 'The object is passing over to this node. Please try again.';
+      throw new S3Error('ServiceUnavailable', { message, headers: noEffect, cause });
+    }
+  }
+
+  /**
+   * After a change that took longer than the ownership lasted: whoever owns the object now forgets what it may have learned before the
+   * change had its effect. Where that does not come about, the change is not acknowledged.
+   */
+  async #makeKnown(target: MetadataTarget, hash: number, owned: OwnedWrite): Promise<void> {
+    const signal = AbortSignal.timeout(this.#settleTimeoutMs);
+    let cause: unknown;
+    while (!signal.aborted) {
+      if (owned.mayAcknowledge()) return;
+      try {
+        if (await this.#ownerForgets(target, hash, signal)) return;
+        await this.#clock.sleep(20, signal);
+      } catch (error) {
+        // Whoever cannot be asked now is asked again until the time is up.
+        if (!(error instanceof PeerError || error instanceof CoordError || signal.aborted)) throw error;
+        cause = error;
+        await this.#clock.sleep(20, signal).catch(() => {});
+      }
+    }
+    throw new S3Error('ServiceUnavailable', {
+      message: 'The object passed to another node while it was changed. Please try again.',
+      cause,
+    });
+  }
+
+  async #ownerForgets(target: MetadataTarget, hash: number, signal: AbortSignal): Promise<boolean> {
+    const view = this.#ownership.view();
+    const owner = view.metadataOwnerOf(hash);
+    if (owner === this.#ownership.workerId) {
+      // It may only have been without a lease for a while; if not, it was another's meanwhile, and is this node's again.
+      await this.#ownership.whenSettled(hash, signal);
+      return this.invalidateAsOwner(target);
+    }
+    const member = owner === undefined ? undefined : view.member(owner);
+    return member !== undefined && this.#invalidate(member, target, signal);
+  }
+}

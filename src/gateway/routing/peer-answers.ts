@@ -1,0 +1,246 @@
+import type { AtOnce } from '../../common/at-once.ts';
+import { isPending } from '../../common/at-once.ts';
+import type { ByteRange } from '../../common/byte-range.ts';
+import type { ByteText } from '../../common/byte-text.ts';
+import type { Clock } from '../../common/clock.ts';
+import type { Log } from '../../common/log.ts';
+import type { Metrics } from '../../common/metrics.ts';
+import type { Exchange } from '../../peers/exchange.ts';
+import { resetReasons } from '../../peers/frames.ts';
+import {
+  type FoundMeta,
+  type Missing,
+  type PageRead,
+  type RangeReader,
+  WorkerError,
+} from '../../worker/reader.ts';
+import { ServedBytes } from '../../worker/served-bytes.ts';
+import type { Namespace, Place } from '../namespace.ts';
+import { versionTarget } from '../version-reads.ts';
+import type { OwnedMetadata } from './owned-metadata.ts';
+import { chunksOf } from './page-read-chunks.ts';
+import type { Routes } from './routes.ts';
+import {
+  type Answer,
+  encode,
+  type Invalidate,
+  type LookUp,
+  type LookUpAnswer,
+  type Question,
+  type Read,
+} from './wire.ts';
+import { toWire } from './wire-errors.ts';
+
+export interface PeerAnswersSettings {
+  readonly pageSizeBytes: number;
+  /** A question that was sent so long ago, or ahead, is not begun with: nobody waits for its answer, ms. */
+  readonly maxAgeMs: number;
+}
+
+/** What a place is called that a question is about. */
+export type QuestionOfObject = Pick<LookUp, 'bucket' | 'key' | 'incarnation'>;
+
+/**
+ * Answers other nodes' reads out of this node's cache. Whether the client may read was asked by the node that asks here. What this node
+ * does not own is asked of the storage; nothing is handed on, so no question goes in circles.
+ */
+export class PeerAnswers {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #routes: Routes;
+  readonly #namespace: Namespace;
+  readonly #owned: OwnedMetadata;
+  readonly #reader: RangeReader;
+  readonly #served: ServedBytes;
+  readonly #settings: PeerAnswersSettings;
+
+  /** `reader` reads what lies on this node alone. */
+  constructor(
+    clock: Clock,
+    metrics: Metrics,
+    log: Log,
+    routes: Routes,
+    namespace: Namespace,
+    owned: OwnedMetadata,
+    reader: RangeReader,
+    settings: PeerAnswersSettings,
+  ) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#routes = routes;
+    this.#namespace = namespace;
+    this.#owned = owned;
+    this.#reader = reader;
+    this.#served = new ServedBytes(metrics, 'peers');
+    this.#settings = settings;
+  }
+
+  /** Takes a question to its end; what is at hand is answered before it returns. False if it is of another kind. */
+  answer(question: Question, exchange: Exchange): boolean {
+    if (Math.abs(this.#clock.nowMs() - question.sentMs) > this.#settings.maxAgeMs || question.hops !== 1) {
+      exchange.cancel(resetReasons.overloaded);
+      return true;
+    }
+    let answered: AtOnce<void>;
+    try {
+      switch (question.op) {
+        case 'lookup':
+          answered = this.#lookUp(question, exchange);
+          break;
+        case 'read':
+          answered = this.#read(question, exchange);
+          break;
+        case 'invalidate':
+          answered = this.#invalidate(question, exchange);
+          break;
+        case 'released':
+          answered = this.#released(question, exchange);
+          break;
+        default:
+          return false;
+      }
+    } catch (error) {
+      this.#fail(exchange, error);
+      return true;
+    }
+    if (isPending(answered)) answered.catch((error: unknown) => this.#fail(exchange, error));
+    return true;
+  }
+
+  #lookUp(question: LookUp, exchange: Exchange): AtOnce<void> {
+    const place = this.#placeOf(question);
+    if (isPending(place) || question.versionId !== undefined || question.revalidate)
+      return this.#lookUpLater(question, exchange);
+    const found = this.#owned.peek(place, question);
+    if (!found) return this.#lookUpLater(question, exchange);
+    const range = this.#sentAlong(place, question, found.meta.sizeBytes);
+    if (!range) return this.#send(exchange, { ok: found });
+    const target = {
+      ...place,
+      meta: found.meta,
+      pageSizeBytes: this.#settings.pageSizeBytes,
+      served: this.#served,
+    };
+    const read = this.#reader.openNow(target, range, missingOf(question));
+    if (!read) return this.#lookUpLater(question, exchange, found);
+    const { cache } = read;
+    const answer: LookUpAnswer = { meta: found.meta, validatedMs: found.validatedMs, range, cache };
+    exchange.send(encode({ ok: answer }));
+    const body = bytesAtHand(read.body);
+    const giveBack = read.giveBack ?? nothing;
+    if (body && exchange.writeLastNow(body, giveBack)) return;
+    return this.#stream(exchange, read);
+  }
+
+  async #lookUpLater(question: LookUp, exchange: Exchange, known?: FoundMeta): Promise<void> {
+    const place = await this.#placeOf(question);
+    const target = question.versionId === undefined ? place : versionTarget(place, question.versionId);
+    const { signal } = exchange;
+    const { pageSizeBytes } = this.#settings;
+    const options = { ...question, signal, read: this.#inPages(place, question) };
+    const found = known ?? (await this.#owned.get(target, options));
+    try {
+      const { meta, validatedMs, opened } = found;
+      const range = this.#sentAlong(place, question, meta.sizeBytes);
+      if (!range) return this.#send(exchange, { ok: { meta, validatedMs } });
+      const at = { ...target, meta, pageSizeBytes, opened, served: this.#served };
+      const read = await this.#reader.open(at, range, signal, missingOf(question));
+      exchange.send(encode({ ok: { meta, validatedMs, range, cache: read.cache } }));
+      await this.#stream(exchange, read);
+    } finally {
+      found.opened?.release();
+    }
+  }
+
+  async #read(question: Read, exchange: Exchange): Promise<void> {
+    const place = await this.#placeOf(question);
+    const { meta, start, end, versionId, missing } = question;
+    const at = versionId === undefined ? place : versionTarget(place, versionId);
+    const target = { ...at, meta, pageSizeBytes: this.#settings.pageSizeBytes, served: this.#served };
+    const range = { start, end };
+    const read =
+      this.#reader.openNow(target, range, missing) ??
+      (await this.#reader.open(target, range, exchange.signal, missing));
+    exchange.send(encode({ ok: { cache: read.cache } }));
+    await this.#stream(exchange, read);
+  }
+
+  async #invalidate(question: Invalidate, exchange: Exchange): Promise<void> {
+    const place = await this.#placeOf(question);
+    const { versionId } = question;
+    const target = versionId === undefined ? place : versionTarget(place, versionId);
+    this.#send(exchange, { ok: this.#owned.invalidateAsOwner(target) });
+  }
+
+  /** Answered with the incarnation that has released it, when it has. */
+  async #released({ view }: Question, exchange: Exchange): Promise<void> {
+    const { ownership } = this.#routes;
+    await ownership.whenReleased(view, exchange.signal);
+    this.#send(exchange, { ok: ownership.incarnation });
+  }
+
+  /** NoSuchBucket; ServiceUnavailable where this node knows another bucket or mount there. */
+  #placeOf({ bucket, key, incarnation }: QuestionOfObject): AtOnce<Place> {
+    const place = this.#namespace.locate(bucket, key);
+    return isPending(place)
+      ? place.then((located) => checked(located, incarnation))
+      : checked(place, incarnation);
+  }
+
+  /** What of the object goes along with its metadata: at most one segment of those that lie here. */
+  #sentAlong(place: Place, { read }: LookUp, sizeBytes: number): ByteRange | undefined {
+    if (!read || read.start >= sizeBytes) return undefined;
+    const segmentEnd = this.#routes.segmentEnd(read.start);
+    if (this.#routes.placementOwner(place, segmentEnd / this.#routes.segmentBytes - 1)) return undefined;
+    return { start: read.start, end: Math.min(read.end ?? sizeBytes, sizeBytes, segmentEnd) };
+  }
+
+  /** As a read of this node's own asks for bytes together with metadata. */
+  #inPages(place: Place, { read, noStore }: LookUp): LookUp['read'] {
+    if (!read || noStore || this.#reader.holdsSome(place)) return undefined;
+    const { pageSizeBytes } = this.#settings;
+    const segmentEnd = this.#routes.segmentEnd(read.start);
+    const end = Math.min(read.end ?? segmentEnd, segmentEnd);
+    const start = Math.floor(read.start / pageSizeBytes) * pageSizeBytes;
+    return { start, end: Math.ceil(end / pageSizeBytes) * pageSizeBytes };
+  }
+
+  async #stream(exchange: Exchange, read: PageRead): Promise<void> {
+    try {
+      for await (const chunk of chunksOf(read)) if (!(await exchange.write(chunk))) return;
+      exchange.endBody();
+    } catch (error) {
+      // Its head is out; who reads it goes on from elsewhere.
+      this.#log.debug({ err: error }, 'an answer to another node broke off');
+      exchange.cancel(resetReasons.cancelled);
+    }
+  }
+
+  #send(exchange: Exchange, answer: Answer<unknown>): void {
+    exchange.send(encode(answer), true);
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    const wire = toWire(error);
+    if (wire.type === 's3' && wire.code === 'InternalError')
+      this.#log.error({ err: error }, 'a question of another node failed');
+    this.#send(exchange, { error: wire });
+  }
+}
+
+function checked(place: Place, incarnation: string): Place {
+  if (place.incarnation === incarnation) return place;
+  throw new WorkerError('overloaded', 'the nodes do not know the same buckets and mounts at the moment');
+}
+
+function bytesAtHand(body: PageRead['body']): Buffer | undefined {
+  if (Buffer.isBuffer(body)) return body;
+  return 'toBuffer' in body ? (body as ByteText).toBuffer() : undefined;
+}
+
+function missingOf({ onlyIfCached, noStore }: LookUp): Missing {
+  if (onlyIfCached) return 'refuse';
+  return noStore ? 'bypass' : 'fill';
+}
+
+function nothing(): void {}

@@ -1,0 +1,159 @@
+import { type AtOnce, isPending } from '../../common/at-once.ts';
+import type { ByteRange } from '../../common/byte-range.ts';
+import type { Clock } from '../../common/clock.ts';
+import type { ObjectMeta } from '../../common/object-meta.ts';
+import { PeerError } from '../../peers/errors.ts';
+import type { Exchange } from '../../peers/exchange.ts';
+import { resetReasons } from '../../peers/frames.ts';
+import type { Lane, PeerPool } from '../../peers/peer-pool.ts';
+import type { Epoch, Ownership, ViewMember } from '../../ring/ownership.ts';
+import { OpenedRead } from '../../worker/opened-read.ts';
+import type { FoundMeta, LookUpOptions, MetadataTarget, Missing, ReadTarget } from '../../worker/reader.ts';
+import { PeerBytes } from './peer-bytes.ts';
+import {
+  type Answer,
+  decode,
+  encode,
+  type LookUp,
+  type LookUpAnswer,
+  type Read,
+  type ReadAnswer,
+} from './wire.ts';
+import { fromWire, type Named } from './wire-errors.ts';
+
+export interface PeerQuestionsSettings {
+  /** For the first word of an answer to a question that is no change, ms. */
+  readonly answerTimeoutMs: number;
+  /** Bytes that come along with metadata, at most; more is asked for by whoever reads it. */
+  readonly bulkBytes: number;
+}
+
+/** What this node asks others. All reject with `PeerError` where the other says nothing. */
+export class PeerQuestions {
+  readonly #clock: Clock;
+  readonly #ownership: Ownership;
+  readonly #pool: PeerPool;
+  readonly #settings: PeerQuestionsSettings;
+
+  constructor(clock: Clock, ownership: Ownership, pool: PeerPool, settings: PeerQuestionsSettings) {
+    this.#clock = clock;
+    this.#ownership = ownership;
+    this.#pool = pool;
+    this.#settings = settings;
+  }
+
+  /** Metadata, and the bytes that are going to be read. Rejects with what the other found, as if it had been found here. */
+  async lookUp(owner: ViewMember, target: MetadataTarget, options: LookUpOptions): Promise<FoundMeta> {
+    const { signal, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read } = options;
+    const asked = { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read };
+    const question: LookUp = { op: 'lookup', ...this.#about(target), ...asked };
+    const bodyBytes = read?.end === undefined ? undefined : read.end - read.start;
+    const lane: Lane =
+      read && (bodyBytes ?? this.#settings.bulkBytes) >= this.#settings.bulkBytes ? 'bulk' : 'small';
+    const { exchange, answer } = await this.#ask<LookUpAnswer>(
+      owner,
+      lane,
+      question,
+      target,
+      signal,
+      bodyBytes ?? (read ? undefined : 0),
+    );
+    const { meta, validatedMs, range, cache } = answer;
+    if (!range) return { meta, validatedMs, owner: owner.workerId };
+    const bytes = new PeerBytes(meta, range, cache ?? 'hit', exchange);
+    return { meta, validatedMs, owner: owner.workerId, opened: new OpenedRead(bytes) };
+  }
+
+  /** A range within one segment, of this version alone. */
+  async read(
+    owner: ViewMember,
+    target: ReadTarget,
+    range: ByteRange,
+    missing: Missing,
+    signal?: AbortSignal,
+  ): Promise<PeerBytes> {
+    const meta = neededOf(target.meta);
+    const question: Read = { op: 'read', ...this.#about(target), meta, ...range, missing };
+    const bytes = range.end - range.start;
+    const lane: Lane = bytes >= this.#settings.bulkBytes ? 'bulk' : 'small';
+    const { exchange, answer } = await this.#ask<ReadAnswer>(owner, lane, question, target, signal, bytes);
+    return new PeerBytes(target.meta, range, answer.cache, exchange);
+  }
+
+  /** True if the other is the object's owner, under a valid view lease, and knows nothing of it any more. */
+  async invalidate(owner: ViewMember, target: MetadataTarget, signal: AbortSignal): Promise<boolean> {
+    const question = { op: 'invalidate', ...this.#about(target) };
+    const { answer } = await this.#ask<boolean>(owner, 'small', question, target, signal, 0);
+    return answer;
+  }
+
+  /** As `ReleaseQuestion`. */
+  async released(member: ViewMember, epoch: Epoch, signal: AbortSignal): Promise<boolean> {
+    const exchange = await this.#open(member, 'small', { op: 'released', ...this.#asked(), view: epoch }, 0);
+    const answer = decode<Answer<string>>(await answerOf(exchange, undefined, signal));
+    return 'ok' in answer && answer.ok === member.incarnation;
+  }
+
+  /** What every question tells. */
+  #asked() {
+    const { generation, epoch } = this.#ownership.view();
+    return { view: { generation, epoch }, hops: 1, sentMs: this.#clock.nowMs() };
+  }
+
+  #about({
+    bucket,
+    key,
+    incarnation,
+    versionId,
+  }: Pick<MetadataTarget, 'bucket' | 'key' | 'incarnation' | 'versionId'>) {
+    return { ...this.#asked(), bucket: bucket?.name ?? '', key: key ?? '', incarnation, versionId };
+  }
+
+  #open(member: ViewMember, lane: Lane, question: unknown, bodyBytes?: number): AtOnce<Exchange> {
+    return this.#pool.open(member, lane, encode(question), bodyBytes);
+  }
+
+  async #ask<T>(
+    member: ViewMember,
+    lane: Lane,
+    question: unknown,
+    target: Named,
+    signal: AbortSignal | undefined,
+    bodyBytes: number | undefined,
+  ): Promise<{ readonly exchange: Exchange; readonly answer: T }> {
+    const opened = this.#open(member, lane, question, bodyBytes);
+    const exchange = isPending(opened) ? await opened : opened;
+    const message = await answerOf(exchange, this.#settings.answerTimeoutMs, signal);
+    const answer = decode<Answer<T>>(message);
+    if ('ok' in answer) return { exchange, answer: answer.ok };
+    if ('error' in answer) throw fromWire(answer.error, target);
+    throw new PeerError('reset', 'it does not answer for this object');
+  }
+}
+
+/** The first message of an answer; gives the exchange up where the time is up, or the signal is aborted. */
+export async function answerOf(
+  exchange: Exchange,
+  timeoutMs: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
+  const give = (error: PeerError) => exchange.cancel(resetReasons.cancelled, error);
+  const tooLate = () => give(new PeerError('lost', 'it does not answer in time'));
+  const timer = timeoutMs === undefined ? undefined : setTimeout(tooLate, timeoutMs);
+  const cut = () => give(new PeerError('cancelled', 'nobody waits for the answer any more', signal?.reason));
+  if (signal?.aborted) cut();
+  signal?.addEventListener('abort', cut, { once: true });
+  try {
+    return await exchange.receive();
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', cut);
+  }
+}
+
+/** What reading takes of an object's metadata. */
+function neededOf(meta: ObjectMeta): ObjectMeta {
+  const { sizeBytes, etag, lastModifiedMs, generation, generationSettled, versionId } = meta;
+  const needed = { sizeBytes, etag, lastModifiedMs, generation, generationSettled, versionId };
+  return { ...needed, headers: {}, userMetadata: {} };
+}

@@ -1,0 +1,80 @@
+import type { ObjectMeta } from '../../common/object-meta.ts';
+import type { Epoch } from '../../ring/ownership.ts';
+import type { CacheStatus } from '../../s3api/service.ts';
+import type { OpenRange } from '../../ufs/backend.ts';
+import type { Missing } from '../../worker/reader.ts';
+import type { WireError } from './wire-errors.ts';
+
+/** What nodes ask each other, as JSON. Whoever asks has authenticated and authorised its client before. */
+interface Asked {
+  /** The view that the question goes by. */
+  readonly view: Epoch;
+  /** How many nodes it has passed, the one that asks counted in. */
+  readonly hops: number;
+  /** When it was sent, ms since the Unix epoch: who finds it old does not begin with it, since nobody waits any more. */
+  readonly sentMs: number;
+}
+
+interface OfObject extends Asked {
+  readonly bucket: string;
+  readonly key: string;
+  /** Of the mount, or of the bucket where the root mount holds it: another one is another object. */
+  readonly incarnation: string;
+  readonly versionId?: string;
+}
+
+/** For metadata and, where they are small or the beginning, the bytes. */
+export interface LookUp extends OfObject {
+  readonly op: 'lookup';
+  readonly revalidate?: boolean;
+  readonly maxAgeMs?: number;
+  readonly noStore?: boolean;
+  readonly onlyIfCached?: boolean;
+  readonly checksums?: boolean;
+  readonly read?: OpenRange;
+}
+
+/** For bytes of exactly the version that `meta` describes, within one segment. */
+export interface Read extends OfObject {
+  readonly op: 'read';
+  readonly meta: ObjectMeta;
+  readonly start: number;
+  readonly end: number;
+  readonly missing: Missing;
+}
+
+/** That what is known of the object be forgotten, by the node that owns it now. */
+export interface Invalidate extends OfObject {
+  readonly op: 'invalidate';
+}
+
+/** To be answered when everything that a view took from this node is released. */
+export interface Released extends Asked {
+  readonly op: 'released';
+}
+
+export type Question = LookUp | Read | Invalidate | Released;
+
+/** `moved`: the node that was asked is not the owner, by this view. */
+export type Answer<T> = { readonly ok: T } | { readonly error: WireError } | { readonly moved: Epoch };
+
+export interface LookUpAnswer {
+  readonly meta: ObjectMeta;
+  readonly validatedMs: number;
+  /** What the body has of the object, where it has something. */
+  readonly range?: { readonly start: number; readonly end: number };
+  readonly cache?: CacheStatus;
+}
+
+export interface ReadAnswer {
+  readonly cache: CacheStatus;
+}
+
+export function encode(message: unknown): Buffer {
+  return Buffer.from(JSON.stringify(message));
+}
+
+/** What a peer wrote, which has proved that it is one of this cluster's nodes. Throws SyntaxError where it is no JSON. */
+export function decode<T>(message: Buffer): T {
+  return JSON.parse(message.toString('utf8')) as T;
+}
