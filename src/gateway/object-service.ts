@@ -195,7 +195,7 @@ export class GatewayObjectService implements ObjectService {
   async copyObject(ref: ObjectRef, input: CopyInput): Promise<ObjectMeta & CopiedFrom> {
     return this.#change(ref, (place, beforeCommit) =>
       this.#reads.fromSource(input.source, async (source, meta, sourceVersionId) => {
-        input.checkSource(meta);
+        await input.checkSource(meta);
         refuseTags(place, input.tags);
         const access = keptAccess(place, input.access);
         const { condition, signal } = input;
@@ -305,7 +305,7 @@ export class GatewayObjectService implements ObjectService {
   async copyPart(ref: ObjectRef, input: CopyPartInput) {
     return this.#change(ref, (place) =>
       this.#reads.fromSource(input.source, async (source, meta, sourceVersionId) => {
-        const range = input.selectSource(meta) ?? { start: 0, end: meta.sizeBytes };
+        const range = (await input.selectSource(meta)) ?? { start: 0, end: meta.sizeBytes };
         const body = this.#bodyOf(source, meta, range, input.signal);
         const { uploadId, partNumber, signal } = input;
         const part = await place.backend.putPart(place.path, uploadId, partNumber, body, { signal });

@@ -126,7 +126,7 @@ export interface DeletedObject {
 export interface CopyInput {
   readonly source: VersionRef;
   /** Called with the source's present metadata; throws the S3 error if a copy-source condition fails. */
-  readonly checkSource: (meta: ObjectMeta) => void;
+  readonly checkSource: (meta: ObjectMeta) => AtOnce<void>;
   /** Replaces metadata and content headers; absent: the source's own are kept. */
   readonly replace?: NewObject;
   /** Replaces the tags; absent: the source's own are kept. */
@@ -141,7 +141,7 @@ export interface CopyInput {
 export interface CopyPartInput {
   readonly source: VersionRef;
   /** As `checkSource`, and names the range to copy (the whole object if undefined). */
-  readonly selectSource: (meta: ObjectMeta) => ByteRange | undefined;
+  readonly selectSource: (meta: ObjectMeta) => AtOnce<ByteRange | undefined>;
   readonly uploadId: string;
   readonly partNumber: number;
   readonly signal?: AbortSignal;

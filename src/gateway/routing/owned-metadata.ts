@@ -84,7 +84,7 @@ export class OwnedMetadata implements MetadataSource {
     return this.#cache.get(target, { ...options, revalidate: true, noStore: true });
   }
 
-  /** Rejects with `MovedError` where this node is not the owner. */
+  /** Rejects with `MovedError` where this node is not the owner of what may be kept. */
   async write<T extends ObjectMeta | undefined | 'unknown'>(
     target: MetadataTarget,
     change: () => Promise<T>,
@@ -93,13 +93,13 @@ export class OwnedMetadata implements MetadataSource {
     const isKept = mayKeep(target);
     if (isKept) await this.#settled(hash);
     const owned = this.#ownership.beginWrite(hash);
-    if (!owned) throw new MovedError();
+    if (!owned && isKept) throw new MovedError();
     try {
       const result = await this.#cache.write(target, change);
-      if (isKept && !owned.mayAcknowledge()) await this.#makeKnown(target, hash, owned);
+      if (owned && isKept && !owned.mayAcknowledge()) await this.#makeKnown(target, hash, owned);
       return result;
     } finally {
-      owned.end();
+      owned?.end();
     }
   }
 

@@ -7,6 +7,7 @@ import type { Log } from '../../common/log.ts';
 import type { Metrics } from '../../common/metrics.ts';
 import type { Exchange } from '../../peers/exchange.ts';
 import { resetReasons } from '../../peers/frames.ts';
+import type { PeerIdentity } from '../../peers/handshake.ts';
 import {
   type FoundMeta,
   type Missing,
@@ -76,7 +77,7 @@ export class PeerAnswers {
   }
 
   /** Takes a question to its end; what is at hand is answered before it returns. False if it is of another kind. */
-  answer(question: Question, exchange: Exchange): boolean {
+  answer(question: Question, exchange: Exchange, from: PeerIdentity): boolean {
     if (Math.abs(this.#clock.nowMs() - question.sentMs) > this.#settings.maxAgeMs || question.hops !== 1) {
       exchange.cancel(resetReasons.overloaded);
       return true;
@@ -94,7 +95,7 @@ export class PeerAnswers {
           answered = this.#invalidate(question, exchange);
           break;
         case 'released':
-          answered = this.#released(question, exchange);
+          answered = this.#released(question, exchange, from.workerId);
           break;
         default:
           return false;
@@ -173,9 +174,9 @@ export class PeerAnswers {
   }
 
   /** Answered with the incarnation that has released it, when it has. */
-  async #released({ view }: Question, exchange: Exchange): Promise<void> {
+  async #released({ view }: Question, exchange: Exchange, asker: string): Promise<void> {
     const { ownership } = this.#routes;
-    await ownership.whenReleased(view, exchange.signal);
+    await ownership.whenReleased(asker, view, exchange.signal);
     this.#send(exchange, { ok: ownership.incarnation });
   }
 

@@ -216,7 +216,7 @@ export class MapObjectService implements ObjectService {
 
   async copyPart(ref: ObjectRef, input: CopyPartInput) {
     const { meta, bytes } = this.#object(input.source);
-    const range = input.selectSource(meta) ?? { start: 0, end: meta.sizeBytes };
+    const range = (await input.selectSource(meta)) ?? { start: 0, end: meta.sizeBytes };
     return this.#storePart(ref, input, bytes.subarray(range.start, range.end));
   }
 
