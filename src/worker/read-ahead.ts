@@ -60,7 +60,8 @@ export class ReadAhead {
     if (sequence.aheadPages === 0 || this.closed || !this.readers.renew(sequence, this.clock.monotonicMs()))
       return;
     const lastPage = Math.floor((end - 1) / target.pageSizeBytes);
-    const objectEnd = Math.ceil(target.meta.sizeBytes / target.pageSizeBytes);
+    const endBytes = Math.min(target.meta.sizeBytes, target.ownEnd ?? Number.POSITIVE_INFINITY);
+    const objectEnd = Math.ceil(endBytes / target.pageSizeBytes);
     const windowEnd = Math.min(objectEnd, lastPage + 1 + sequence.aheadPages);
     const held = sequence.held ?? this.start(sequence, target);
     if (held.page === lastPage) return;

@@ -24,6 +24,8 @@ export interface ReadTarget extends RoutedObject {
   readonly path: string;
   readonly meta: ObjectMeta;
   readonly pageSizeBytes: number;
+  /** Where another node's part begins: nothing is filled ahead there. Absent: nowhere. */
+  readonly ownEnd?: number;
   /** As in `MetadataTarget`. */
   readonly versionId?: string;
   /** Counts the bytes, where they are not for clients of this node. */

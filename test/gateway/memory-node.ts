@@ -11,6 +11,7 @@ import { RequestPipeline } from '../../src/gateway/handle-request.ts';
 import type { IoThreads } from '../../src/gateway/io-threads.ts';
 import { Namespace } from '../../src/gateway/namespace.ts';
 import { GatewayObjectService } from '../../src/gateway/object-service.ts';
+import type { Routing } from '../../src/gateway/routing/routing.ts';
 import { S3Server } from '../../src/gateway/server.ts';
 import type { BucketRecord, Mount } from '../../src/mounts/mount.ts';
 import { MountTable } from '../../src/mounts/mount-table.ts';
@@ -75,16 +76,25 @@ export interface GatewayOptions {
   readonly ioThreads?: number;
   /** As a node does, removes the pages of versions that were replaced; otherwise they stay until they have to make room. */
   readonly removesDeadPages?: boolean;
+  /** Of a node in a cluster: what joins it to the others. */
+  readonly route?: (
+    metrics: Metrics,
+    namespace: Namespace,
+    cache: MetadataCache,
+    reader: PageReader,
+  ) => Pick<Routing, 'metadata' | 'reader' | 'serve'>;
+  readonly workerId?: string;
 }
 
 /** The whole gateway over the given backends: real HTTP, real signatures, pages in memory. */
 export async function startGateway(
   root: Backend,
   mounts: readonly { mount: Mount; backend: Backend }[] = [],
-  { pageSizeBytes = 4 * 1024 * 1024, ioThreads = 1, removesDeadPages = false }: GatewayOptions = {},
+  options: GatewayOptions = {},
 ): Promise<GatewayUnderTest> {
+  const { pageSizeBytes = 4 * 1024 * 1024, ioThreads = 1, removesDeadPages = false } = options;
   const metrics = new Metrics();
-  const workerId = randomUUID();
+  const workerId = options.workerId ?? randomUUID();
   const threads = ioThreads > 1 ? await IoThreadsUnderTest.make(mounts, ioThreads, pageSizeBytes) : undefined;
   const buckets: BucketRecords = threads?.buckets ?? new MemoryBucketRecords();
   const pages = new MemoryPageStore(metrics, {
@@ -102,21 +112,24 @@ export async function startGateway(
   const namespace = new Namespace(buckets, () => table, backends, { rootUri: root.uri, leaseMs: 30_000 });
   const gate = new BucketGate();
   const reader = new PageReader(systemClock, metrics, pages, defaultPageReaderSettings);
-  const service = new GatewayObjectService(
+  const cache = new MetadataCache(
+    systemClock,
+    metrics,
+    { ...defaultMetadataCacheSettings, shared: threads?.metadata },
+    (target, generation) => {
+      if (removesDeadPages) reader.heardOfVersion(target, generation);
+    },
+  );
+  const routing = options.route?.(metrics, namespace, cache, reader);
+  const local = new GatewayObjectService(
     namespace,
     new Buckets(buckets, namespace, gate, pages),
     gate,
-    new MetadataCache(
-      systemClock,
-      metrics,
-      { ...defaultMetadataCacheSettings, shared: threads?.metadata },
-      (target, generation) => {
-        if (removesDeadPages) reader.heardOfVersion(target, generation);
-      },
-    ),
-    reader,
+    routing?.metadata ?? cache,
+    routing?.reader ?? reader,
     { workerId, pageSizeBytes },
   );
+  const service = routing?.serve(local) ?? local;
   const identity = { userName: 'root', policy: 'admin', accessKeyId: credentials.accessKeyId } as const;
   const source = {
     hasUser: (name: string) => name === 'root',

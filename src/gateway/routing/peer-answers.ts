@@ -144,7 +144,8 @@ export class PeerAnswers {
       const { meta, validatedMs, opened } = found;
       const range = this.#sentAlong(place, question, meta.sizeBytes);
       if (!range) return this.#send(exchange, { ok: { meta, validatedMs } });
-      const at = { ...target, meta, pageSizeBytes, opened, served: this.#served };
+      const ownEnd = this.#routes.segmentEnd(range.start);
+      const at = { ...target, meta, pageSizeBytes, ownEnd, opened, served: this.#served };
       const read = await this.#reader.open(at, range, signal, missingOf(question));
       exchange.send(encode({ ok: { meta, validatedMs, range, cache: read.cache } }));
       await this.#stream(exchange, read);
@@ -157,7 +158,9 @@ export class PeerAnswers {
     const place = await this.#placeOf(question);
     const { meta, start, end, versionId, missing } = question;
     const at = versionId === undefined ? place : versionTarget(place, versionId);
-    const target = { ...at, meta, pageSizeBytes: this.#settings.pageSizeBytes, served: this.#served };
+    const { pageSizeBytes } = this.#settings;
+    const ownEnd = this.#routes.segmentEnd(start);
+    const target = { ...at, meta, pageSizeBytes, ownEnd, served: this.#served };
     const range = { start, end };
     const read =
       this.#reader.openNow(target, range, missing) ??

@@ -68,6 +68,12 @@ export class RoutedReader implements RangeReader {
     return this.#routes.metadataOwner(at) !== undefined;
   }
 
+  #own(target: ReadTarget, { start }: ByteRange): ReadTarget {
+    const ownEnd = this.#routes.segmentEnd(start);
+    const own = withoutPeers(target);
+    return ownEnd < target.meta.sizeBytes ? { ...own, ownEnd } : own;
+  }
+
   #ownerOf(target: ReadTarget, { start }: ByteRange): ViewMember | undefined {
     return this.#routes.placementOwner(target, Math.floor(start / this.#routes.segmentBytes));
   }
@@ -80,7 +86,7 @@ export class RoutedReader implements RangeReader {
   ): Promise<PageRead> {
     const sent = sentAlong(target, range);
     const owner = sent ? undefined : this.#ownerOf(target, range);
-    if (!sent && !owner) return this.#local.open(withoutPeers(target), range, signal, missing);
+    if (!sent && !owner) return this.#local.open(this.#own(target, range), range, signal, missing);
     try {
       const bytes = sent ?? (await this.#questions.read(owner as ViewMember, target, range, missing, signal));
       if (rangeLength(range) > wholeBytes) return this.#stream(bytes, target, range, signal, missing);

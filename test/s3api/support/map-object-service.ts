@@ -167,7 +167,7 @@ export class MapObjectService implements ObjectService {
   async copyObject(ref: ObjectRef, input: CopyInput) {
     refuseOtherVersions(input.source);
     const source = this.#object(input.source);
-    input.checkSource(source.meta);
+    await input.checkSource(source.meta);
     this.#check(ref, input.condition);
     const about = { ...(input.replace ?? source.meta), tags: input.tags ?? source.tags };
     return this.#store(ref, source.bytes, about, { etag: source.meta.etag });

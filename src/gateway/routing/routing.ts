@@ -1,0 +1,133 @@
+import type { Clock } from '../../common/clock.ts';
+import type { Log } from '../../common/log.ts';
+import type { Metrics } from '../../common/metrics.ts';
+import type { ExchangeHandler } from '../../peers/connection.ts';
+import { resetReasons } from '../../peers/frames.ts';
+import type { PeerPool } from '../../peers/peer-pool.ts';
+import type { Ownership } from '../../ring/ownership.ts';
+import type { ObjectService } from '../../s3api/service.ts';
+import type { MetadataCache } from '../../worker/metadata-cache.ts';
+import type { MetadataSource, RangeReader } from '../../worker/reader.ts';
+import type { Namespace } from '../namespace.ts';
+import { Fallbacks } from './fallbacks.ts';
+import { OwnedMetadata } from './owned-metadata.ts';
+import { PeerAnswers } from './peer-answers.ts';
+import { PeerQuestions } from './peer-questions.ts';
+import { Relay } from './relay.ts';
+import { RoutedMetadata } from './routed-metadata.ts';
+import { RoutedObjectService } from './routed-object-service.ts';
+import { RoutedReader } from './routed-reader.ts';
+import { RoutedWrites } from './routed-writes.ts';
+import { Routes } from './routes.ts';
+import { decode, type Question } from './wire.ts';
+import { WriteAnswers } from './write-answers.ts';
+import type { Write } from './write-calls.ts';
+import { WriteQuestions } from './write-questions.ts';
+
+export interface RoutingSettings {
+  readonly pageSizeBytes: number;
+  readonly segmentBytes: number;
+  /** For the first word of an answer to a read, ms. */
+  readonly answerTimeoutMs: number;
+  /** How long an owner is looked for that takes a change, and how long a change waits for its object to pass over, ms. */
+  readonly writePatienceMs: number;
+  /** Reads that pass an owner by at once. */
+  readonly maxPassedBy: number;
+  /** Memory for bytes of bodies that come from other nodes, and that nobody has taken yet. */
+  readonly windowBytes: number;
+}
+
+export const defaultSegmentBytes = 256 * 1024 * 1024;
+/** Questions that are older, or from so far ahead, are not begun with: more than clocks may differ by, ms. */
+const maxQuestionAgeMs = 30_000;
+const catchUpMs = 2_000;
+/** From here on bytes go over connections of their own, so that small answers need not wait behind them. */
+const bulkBytes = 1024 * 1024;
+
+/** A node's part in a cluster's reads and changes: what it asks of others, and what it answers them. */
+export class Routing {
+  /** Of whichever node owns the object. */
+  readonly metadata: MetadataSource;
+  readonly reader: RangeReader;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #routes: Routes;
+  readonly #namespace: Namespace;
+  readonly #pool: PeerPool;
+  readonly #answers: PeerAnswers;
+  readonly #settings: RoutingSettings;
+  #writeAnswers: WriteAnswers | undefined;
+
+  /** `cache` and `reader` are this node's own. */
+  constructor(
+    clock: Clock,
+    metrics: Metrics,
+    log: Log,
+    ownership: Ownership,
+    namespace: Namespace,
+    cache: MetadataCache,
+    reader: RangeReader,
+    pool: PeerPool,
+    settings: RoutingSettings,
+  ) {
+    const { answerTimeoutMs, writePatienceMs, maxPassedBy, pageSizeBytes, segmentBytes } = settings;
+    const routes = new Routes(ownership, segmentBytes);
+    const questions = new PeerQuestions(clock, ownership, pool, { answerTimeoutMs, bulkBytes });
+    const invalidate: PeerQuestions['invalidate'] = (...asked) => questions.invalidate(...asked);
+    const owned = new OwnedMetadata(clock, cache, ownership, invalidate, writePatienceMs);
+    const fallbacks = new Fallbacks(metrics, maxPassedBy);
+    this.metadata = new RoutedMetadata(routes, owned, questions, fallbacks);
+    this.reader = new RoutedReader(metrics, routes, reader, questions, fallbacks);
+    this.#answers = new PeerAnswers(clock, metrics, log, routes, namespace, owned, reader, {
+      pageSizeBytes,
+      maxAgeMs: maxQuestionAgeMs,
+    });
+    this.#clock = clock;
+    this.#log = log;
+    this.#routes = routes;
+    this.#namespace = namespace;
+    this.#pool = pool;
+    this.#settings = settings;
+    ownership.askWith((member, epoch, signal) => questions.released(member, epoch, signal));
+    ownership.onView(({ view }) => pool.retain(new Set(view.members.map(({ workerId }) => workerId))));
+  }
+
+  /** The service for this node's clients. `local` works with `metadata` and `reader`; from now on it serves other nodes' changes too. */
+  serve(local: ObjectService): ObjectService {
+    const { writePatienceMs, windowBytes } = this.#settings;
+    const relay = new Relay(this.#clock, this.#routes.ownership, this.#pool);
+    this.#writeAnswers = new WriteAnswers(
+      this.#clock,
+      this.#log,
+      this.#routes,
+      this.#namespace,
+      local,
+      relay,
+      { maxAgeMs: maxQuestionAgeMs, catchUpMs, windowBytes },
+    );
+    const writes = new RoutedWrites(
+      this.#clock,
+      this.#routes,
+      this.#namespace,
+      local,
+      new WriteQuestions(this.#clock, this.#pool),
+      { patienceMs: writePatienceMs, catchUpMs },
+    );
+    return new RoutedObjectService(local, writes);
+  }
+
+  /** For the peer port. */
+  readonly handler: ExchangeHandler = (request, exchange, from) => {
+    let question: Question | Write;
+    try {
+      question = decode<Question | Write>(request);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      exchange.cancel(resetReasons.overloaded);
+      return;
+    }
+    if (question.op === 'write' && this.#writeAnswers) this.#writeAnswers.answer(question, exchange);
+    else if (question.op === 'write' || !this.#answers.answer(question, exchange, from))
+      exchange.cancel(resetReasons.overloaded);
+  };
+}
