@@ -1,26 +1,29 @@
 /**
- * `npm run chaos [-- --seed N] [--seconds N] [--mode through|back] [--nodes N] [--clients N] [--rate N] [--outside N] [--only FAULT,…] [--json FILE]`:
- * nodes, etcd and a storage, with clients that read and write the same few keys through any node while everything goes wrong between them; then what the
- * clients saw is checked (`docs/chaos.md`). `--outside N`: of a hundred changes so many are made at the storage, with every read validated.
+ * `npm run chaos [-- --seed N] [--seconds N] [--runs N] [--mode through|back] [--nodes N] [--clients N] [--rate N] [--outside N [--lease N]]
+ * [--only FAULT,…] [--json FILE]`: nodes, etcd and a storage, with clients that read and write the same few keys through any node while everything goes wrong between
+ * them; then what the clients saw is checked (`docs/chaos.md`). `--runs N`: so many campaigns, of this seed and those after it. `--outside N`: of a hundred changes so many
+ * are made at the storage, where nodes ask for each read, or only after so many seconds (`--lease`). `--json`: a line a campaign is added there.
  * Exit code 1 if anything was found, 2 for wrong arguments, 3 if the campaign could not be carried out.
  */
-import { writeFile } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { runCampaign } from './campaign/run-campaign.ts';
+import { type CampaignSettings, runCampaign } from './campaign/run-campaign.ts';
 import { findEtcd } from './cluster/etcd-process.ts';
 import { allFaults } from './faults/schedule.ts';
-import { reportJson, reportLines, wasFound } from './report.ts';
+import { reportJson, reportLines, Totals, wasFound } from './report.ts';
 import { findFakeTime } from './world/fake-clock.ts';
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     seconds: { type: 'string' },
+    runs: { type: 'string' },
     mode: { type: 'string', default: 'through' },
     nodes: { type: 'string' },
     clients: { type: 'string' },
     rate: { type: 'string' },
     outside: { type: 'string' },
+    lease: { type: 'string' },
     only: { type: 'string' },
     json: { type: 'string' },
   },
@@ -31,11 +34,9 @@ function usage(what: string): never {
   return process.exit(2);
 }
 
-function whole(
-  name: 'seed' | 'seconds' | 'nodes' | 'clients' | 'rate' | 'outside',
-  otherwise: number,
-  most: number,
-): number {
+type Numbers = 'seed' | 'seconds' | 'runs' | 'nodes' | 'clients' | 'rate' | 'outside' | 'lease';
+
+function whole(name: Numbers, otherwise: number, most: number): number {
   const text = values[name];
   if (text === undefined) return otherwise;
   if (/^\d{1,9}$/.test(text) && Number(text) <= most) return Number(text);
@@ -48,38 +49,61 @@ const only = values.only?.split(',');
 const unknown = only?.filter((name) => !names.includes(name)) ?? [];
 if (unknown.length > 0) usage(`no such fault: ${unknown.join(', ')}; there are ${names.join(', ')}`);
 
-const seed = whole('seed', Math.floor(Math.random() * 1e9), 999_999_999);
+const firstSeed = whole('seed', Math.floor(Math.random() * 1e9), 999_999_999);
 const seconds = whole('seconds', 300, 86_400);
-const nodes = whole('nodes', 3 + (seed % 2), 5);
+const runs = whole('runs', 1, 10_000);
 const outside = whole('outside', 0, 100);
-const workload = { clients: whole('clients', 12, 200), perSecond: whole('rate', 60, 10_000), outside };
+const lease = whole('lease', 0, 3_600);
+
+/** With three nodes or four, and one thread or two each, as the seed says. */
+function settingsOf(seed: number, etcdProgram: string, fakeTime: string | undefined): CampaignSettings {
+  const nodes = whole('nodes', 3 + (seed % 2), 5);
+  const threads = seed % 3 === 0 ? '2' : '1';
+  return {
+    seed,
+    seconds,
+    nodes,
+    workload: { clients: whole('clients', 12, 200), perSecond: whole('rate', 60, 10_000), outside },
+    freshMs: outside > 0 && lease > 0 ? 1000 * lease : undefined,
+    only,
+    etcdProgram,
+    fakeTime,
+    settings: {
+      FOREBAY_IO_THREADS: threads,
+      ...(outside > 0 ? { FOREBAY_FRESHNESS_LEASE: `${lease}s` } : {}),
+    },
+  };
+}
+
+async function runSeed(settings: CampaignSettings, totals: Totals): Promise<void> {
+  const { seed, nodes } = settings;
+  const result = await runCampaign(settings);
+  for (const line of reportLines(result)) console.log(line);
+  if (values.json !== undefined)
+    await appendFile(values.json, `${JSON.stringify(reportJson(seed, seconds, result))}\n`);
+  if (wasFound(result)) {
+    const others = process.argv
+      .slice(2)
+      .join(' ')
+      .replace(/--(seed|runs|seconds|nodes|json)[ =]\S+ ?/g, '');
+    console.log(`again: npm run chaos -- --seed ${seed} --seconds ${seconds} --nodes ${nodes} ${others}`);
+  }
+  const found = totals.add(result);
+  console.log(`seed ${seed}: ${result.operations} operations in ${seconds} s, ${found} violations`);
+}
 
 try {
   const etcd = await findEtcd();
   if ('missing' in etcd) throw new Error(`etcd is not to be had: ${etcd.missing}`);
   const fakeTime = await findFakeTime();
   if ('missing' in fakeTime) console.log(`clocks are not set: ${fakeTime.missing}`);
-  const result = await runCampaign({
-    seed,
-    seconds,
-    nodes,
-    workload,
-    only,
-    etcdProgram: etcd.program,
-    fakeTime: 'library' in fakeTime ? fakeTime.library : undefined,
-    settings: {
-      FOREBAY_IO_THREADS: seed % 3 === 0 ? '2' : '1',
-      ...(outside > 0 ? { FOREBAY_FRESHNESS_LEASE: '0s' } : {}),
-    },
-  });
-  for (const line of reportLines(result)) console.log(line);
-  if (values.json !== undefined)
-    await writeFile(values.json, `${JSON.stringify(reportJson(seed, seconds, result))}\n`);
-  const again = `npm run chaos -- --seed ${seed} --seconds ${seconds} --nodes ${nodes}${outside > 0 ? ` --outside ${outside}` : ''}`;
-  if (wasFound(result)) console.log(`again: ${again}`);
-  const found = result.violations.length + result.complaints.length;
-  console.log(`seed ${seed}: ${result.operations} operations in ${seconds} s, ${found} violations`);
-  process.exitCode = found > 0 ? 1 : 0;
+  const library = 'library' in fakeTime ? fakeTime.library : undefined;
+  const totals = new Totals();
+  for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
+    await runSeed(settingsOf(seed, etcd.program, library), totals);
+  }
+  if (runs > 1) for (const line of totals.lines()) console.log(line);
+  process.exitCode = totals.violations > 0 ? 1 : 0;
 } catch (error) {
   console.error(error);
   process.exitCode = 3;

@@ -48,3 +48,31 @@ export function reportJson(seed: number, seconds: number, result: CampaignResult
     violations,
   };
 }
+
+/** Several campaigns together. */
+export class Totals {
+  violations = 0;
+  private campaigns = 0;
+  private operations = 0;
+  private overlaps = 0;
+  private readonly faults = new Map<string, number>();
+
+  /** Returns how many violations this one has. */
+  add({ operations, overlaps, faults, violations, complaints }: CampaignResult): number {
+    const found = violations.length + complaints.length;
+    this.campaigns += 1;
+    this.violations += found;
+    this.operations += operations;
+    this.overlaps += overlaps;
+    for (const [name, count] of faults) this.faults.set(name, count + (this.faults.get(name) ?? 0));
+    return found;
+  }
+
+  lines(): string[] {
+    const counts = [...this.faults].map(([name, count]) => `${name} ${count}`);
+    return [
+      `faults together: ${counts.join(', ')}; ${this.overlaps} began while another was under way`,
+      `${this.campaigns} campaigns: ${this.operations} operations, ${this.violations} violations`,
+    ];
+  }
+}

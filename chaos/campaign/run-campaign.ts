@@ -21,6 +21,8 @@ export interface CampaignSettings extends WorldOptions {
   readonly seed: number;
   readonly seconds: number;
   readonly workload: WorkloadSettings;
+  /** How old what nodes answer may be, milliseconds; undefined: not at all. */
+  readonly freshMs?: number;
   /** Faults that are done, by name; all of them if undefined. */
   readonly only?: readonly string[];
 }
@@ -73,7 +75,7 @@ class Campaign {
     this.storage = { name: 'the storage', client, base: `/${storageBucket}/${bucket}/` };
     // Faults and clients draw apart, so that an answer that comes later changes no fault.
     const draws = new Draws(settings.seed);
-    this.reads = new Reads(this.record, this.availability, draws, undefined);
+    this.reads = new Reads(this.record, this.availability, draws, settings.freshMs);
     const writes = new Writes(this.record, this.availability);
     const doors = () => world.members.map((node) => this.doorOf(node));
     this.workload = new Workload(

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { between, type Fault } from './fault.ts';
+import { raiseGeneration } from './raise-generation.ts';
 
 const away: Fault = {
   name: 'etcd away',
@@ -40,7 +41,7 @@ const restored: Fault = {
       await wait(between(draws, 1_000, 4_000));
       tell('etcd is restored from a snapshot');
       await world.etcd.restore(snapshot);
-      await wait(between(draws, 500, 2_000));
+      await raiseGeneration(world);
     } finally {
       await rm(snapshot.folder, { recursive: true, force: true });
     }

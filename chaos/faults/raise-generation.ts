@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runCommand } from '../../scripts/run-command.ts';
+import type { World } from '../world/world.ts';
+
+const program = join(import.meta.dirname, '../../src/cli/main.ts');
+/** Nodes notice within this time that their store went back. */
+const noticeWithinMs = 8_000;
+const words = 'ring raise-generation';
+
+/**
+ * What an operator does who has restored etcd on purpose: says so, by the command that nodes name in their readiness, until none of them asks
+ * for it any more.
+ */
+export async function raiseGeneration(world: World): Promise<void> {
+  for (const untilMs = Date.now() + noticeWithinMs; Date.now() < untilMs; await sleep(250)) {
+    const asking = await nodeThatAsks(world);
+    if (asking === undefined) continue;
+    const { code, output } = await runCommand(
+      process.execPath,
+      ['--no-warnings', program, ...words.split(' ')],
+      {
+        env: {
+          PATH: process.env.PATH,
+          FOREBAY_ADMIN_URL: asking,
+          AWS_ACCESS_KEY_ID: world.plan.root.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: world.plan.root.secretAccessKey,
+        },
+        timeoutMs: 20_000,
+      },
+    );
+    if (code === 0) return;
+    // The node may be paused or killed at this moment: another try is due.
+    if (code === 2) throw new Error(`there is no command ${words}: ${output}`);
+  }
+}
+
+/** The admin URL of a node that waits for the command. */
+async function nodeThatAsks({ members }: World): Promise<string | undefined> {
+  for (const { process: node } of members) {
+    const text = await readinessOf(node.adminUrl).catch(() => '');
+    if (text.includes(words)) return node.adminUrl;
+  }
+  return undefined;
+}
+
+async function readinessOf(adminUrl: string): Promise<string> {
+  const response = await fetch(`${adminUrl}/readyz`, { signal: AbortSignal.timeout(1_000) });
+  return response.text();
+}
