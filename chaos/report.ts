@@ -33,13 +33,15 @@ export function reportLines(result: CampaignResult): string[] {
 
 /** The same for a program. */
 export function reportJson(seed: number, seconds: number, result: CampaignResult): object {
-  const { operations, observations, overlaps, complaints, violations, storageRequests } = result;
+  const { operations, observations, overlaps, complaints, violations, storageRequests, failedStarts } =
+    result;
   return {
     seed,
     seconds,
     operations,
     observations,
     storageRequests,
+    failedStarts,
     faults: Object.fromEntries(result.faults),
     overlaps,
     availability: result.availability.asJson(),

@@ -11,13 +11,15 @@ const healWithinMs = 90_000;
 const quietMs = 3_000;
 
 /** Undoes what was done to the world; resolves when all nodes are ready and nothing is on its way. */
-export async function heal(world: World): Promise<void> {
+export async function heal(world: World, record: Record): Promise<void> {
   world.storage.delayMs = 0;
   await world.storage.settled();
   for (const node of world.nodes) {
     node.etcd.mend();
     await node.clock.set(0);
-    if (!node.isGuest && !node.process.isAlive) await node.process.start();
+    if (node.isGuest || node.process.isAlive) continue;
+    record.complain(`${node.name} ended by itself: ${await node.process.logTail()}`);
+    await node.start();
   }
   const deadlineMs = Date.now() + healWithinMs;
   for (const node of world.members) {

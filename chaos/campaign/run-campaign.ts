@@ -38,6 +38,8 @@ export interface CampaignResult {
   readonly violations: readonly (KeyViolation & { readonly history: string })[];
   /** What was done, in order. */
   readonly events: readonly string[];
+  /** Nodes that ended before they were ready, and were started again. */
+  readonly failedStarts: number;
   /** Requests that reached the storage. */
   readonly storageRequests: number;
 }
@@ -102,7 +104,7 @@ class Campaign {
       clearTimeout(timer);
       this.ended.abort();
     }
-    await heal(this.world);
+    await heal(this.world, this.record);
     await agree(this.record, this.reads, [
       ...this.world.members.map((node) => this.doorOf(node)),
       this.storage,
@@ -126,6 +128,7 @@ class Campaign {
       complaints: this.record.complaints,
       violations,
       events: this.events,
+      failedStarts: this.world.nodes.reduce((sum, { failedStarts }) => sum + failedStarts, 0),
       storageRequests: this.world.storage.requestCount,
     };
   }

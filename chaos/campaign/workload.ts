@@ -111,9 +111,19 @@ export class Workload {
     ]);
   }
 
+  /** Mostly one operation; now and then several at once on one key, or a change and a look at it through another node. */
   private async once(): Promise<void> {
-    const door = this.door();
     const key = this.key();
+    const { draws } = this;
+    if (draws.chance(0.06)) {
+      await Promise.all(draws.list(2 + draws.below(3), () => this.operation(this.door(), key)));
+      return;
+    }
+    await this.operation(this.door(), key);
+    if (draws.chance(0.15)) await this.read(this.door(), { method: 'GET', key });
+  }
+
+  private operation(door: Door, key: string): Promise<void> {
     const operation = this.draws.weighted<() => Promise<void>>([
       [26, () => this.read(door, { method: 'GET', key })],
       [10, () => this.read(door, { method: 'HEAD', key })],
@@ -125,19 +135,9 @@ export class Workload {
       [6, () => this.writes.remove(this.changeDoor(door), key)],
       [2, () => this.writes.remove(door, key, this.ifMatch(key))],
       [5, () => this.copy(door, key)],
-      [
-        4,
-        () =>
-          this.writes.upload(
-            door,
-            this.door(),
-            key,
-            this.sizeBytes() + 1,
-            this.draws.chance(0.3) ? this.demand(key) : undefined,
-          ),
-      ],
+      [4, () => this.upload(door, key)],
     ]);
-    await operation();
+    return operation();
   }
 
   private read(door: Door, question: ReadQuestion): Promise<void> {
@@ -146,6 +146,11 @@ export class Workload {
 
   private put(door: Door, key: string, demand?: Demand): Promise<void> {
     return this.writes.put(this.changeDoor(door), key, this.sizeBytes(), demand);
+  }
+
+  private upload(door: Door, key: string): Promise<void> {
+    const demand = this.draws.chance(0.3) ? this.demand(key) : undefined;
+    return this.writes.upload(door, this.door(), key, this.sizeBytes() + 1, demand);
   }
 
   private async copy(door: Door, key: string): Promise<void> {
