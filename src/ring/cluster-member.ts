@@ -9,7 +9,6 @@ import type { Ownership } from './ownership.ts';
 import { Releases } from './releases.ts';
 import { Suspects } from './suspects.ts';
 import { ViewFollower } from './view-follower.ts';
-import { waitMsFor } from './view-lease.ts';
 import {
   defaultRingSettings,
   type MemberRecord,
@@ -23,11 +22,16 @@ import { ViewWriter } from './view-writer.ts';
 /** How often a node sees for itself whether the view is right, should nothing else have made it look. */
 const lookEveryMs = 2_000;
 
+/** Who a node is in its cluster. */
+export type MemberIdentity = Pick<MemberRecord, 'workerId' | 'incarnation' | 'weight'>;
+/** Where others reach it. */
+export type MemberAddress = Pick<MemberRecord, 'host' | 'peerPort' | 's3Url' | 'adminUrl'>;
+
 /** A node's part in a cluster: it is a member, follows the views, writes them where it falls to it, and knows what it owns. */
 export class ClusterMember {
   private readonly clock: Clock;
   private readonly store: CoordStore;
-  private readonly self: MemberRecord;
+  private readonly self: MemberIdentity;
   private readonly owning: ClusterOwnership;
   private readonly follower: ViewFollower;
   private readonly membership: Membership;
@@ -38,7 +42,7 @@ export class ClusterMember {
   private writer: ViewWriter | undefined;
   private looking: Promise<void> | undefined;
 
-  private constructor(clock: Clock, log: Log, store: CoordStore, own: CoordStore, self: MemberRecord) {
+  private constructor(clock: Clock, log: Log, store: CoordStore, own: CoordStore, self: MemberIdentity) {
     this.clock = clock;
     this.store = store;
     this.self = self;
@@ -49,7 +53,7 @@ export class ClusterMember {
       asked: () => this.releases.begin(),
     });
     this.follower = new ViewFollower(clock, log, store, own, this.owning);
-    this.membership = new Membership(clock, log, store, self);
+    this.membership = new Membership(clock, log, store, self.workerId);
     this.releases = new Releases(clock, this.owning);
   }
 
@@ -63,7 +67,7 @@ export class ClusterMember {
     log: Log,
     store: CoordStore,
     own: CoordStore,
-    self: MemberRecord,
+    self: MemberIdentity,
     initial: RingSettings = defaultRingSettings,
   ): Promise<ClusterMember> {
     const member = new ClusterMember(clock, log, store, own, self);
@@ -101,37 +105,38 @@ export class ClusterMember {
     if (stoppedBecause !== undefined) {
       return `${stoppedBecause}. If it was restored on purpose, run forebay ring raise-generation`;
     }
-    return this.owning.isMember ? undefined : 'waiting to be a member of the cluster';
+    if (!this.owning.isMember) return 'waiting to be a member of the cluster';
+    return this.membership.isDraining ? 'the node has been drained' : undefined;
   }
 
   /**
    * Resolves when this node is a member by the view that it has applied, and all that it gained was released. Rejects with
    * `WorkerIdInUseError`, or the signal's reason.
    */
-  async join(signal: AbortSignal): Promise<void> {
+  async join(address: MemberAddress, signal: AbortSignal): Promise<void> {
     // So that whoever owns what this node will gain is known by then, and can release it at once: nobody has to wait for this node.
     const waitMs = this.owning.unknownOwnersUntilMs - this.clock.monotonicMs();
     if (waitMs > 0) await this.clock.sleep(waitMs, signal);
-    await this.membership.join(signal);
+    await this.membership.join({ ...this.self, ...address, state: 'joined' }, signal);
     this.look();
     await this.owning.whenJoined(signal);
   }
 
-  /** Hands everything over to the others, and resolves when they have it, or would have it anyway; rejects with `CoordError`. */
-  async drain(): Promise<void> {
+  /**
+   * Hands everything over to the others. Resolves when they have it; after `withinMs`, or where the store is away, also when not: then they
+   * wait for the end of this node's lease, or of its entry.
+   */
+  async drain(withinMs: number): Promise<void> {
     if (!this.owning.isMember) return;
-    await this.membership.drain();
     const over = new AbortController();
-    const waitMs = waitMsFor(this.table?.settings.leaseMs ?? 0);
     const either = AbortSignal.any([over.signal, this.ended.signal]);
-    const timer = this.clock.sleep(waitMs, either).then(
-      () => over.abort(),
-      () => {},
-    );
-    // Where time is over, the others wait for the end of this node's lease.
-    await this.owning.whenHandedOver(either).catch(() => {});
+    const handOver = async () => {
+      await this.membership.drain();
+      await this.owning.whenHandedOver(either);
+    };
+    const timer = this.clock.sleep(withinMs, either);
+    await Promise.race([handOver(), timer]).catch(() => {});
     over.abort();
-    await timer;
   }
 
   /** Takes this node out of the cluster at once. */

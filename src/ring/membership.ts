@@ -8,6 +8,8 @@ export const memberTtlMs = 5_000;
 /** What a lease may outlive its time by, for the store's own clock and the way there. */
 const leaseSlackMs = 3_000;
 const pauseMs = 250;
+/** How long is waited for the store to end a lease. */
+const revokeMs = 500;
 /** Signs of life that wait for their answer. */
 const maxUnderWay = 3;
 
@@ -23,19 +25,18 @@ export class Membership {
   private readonly store: CoordStore;
   private readonly key: string;
   private readonly ended = new AbortController();
-  private record: MemberRecord;
+  private record: MemberRecord | undefined;
   private lease: Lease | undefined;
   private keeping: Promise<void> | undefined;
   private readonly underWay = new Set<Promise<void>>();
   /** Told to stay away: the entry is taken back as soon as it stands. */
   private isHeldBack = false;
 
-  constructor(clock: Clock, log: Log, store: CoordStore, record: MemberRecord) {
+  constructor(clock: Clock, log: Log, store: CoordStore, workerId: string) {
     this.clock = clock;
     this.log = log;
     this.store = store;
-    this.record = record;
-    this.key = membersPrefix + record.workerId;
+    this.key = membersPrefix + workerId;
   }
 
   get isRegistered(): boolean {
@@ -46,7 +47,8 @@ export class Membership {
    * Resolves when the entry stands. Rejects with `WorkerIdInUseError` if another process holds it and does not go, and with the signal's
    * reason. An entry that an earlier start of this node left behind is waited for until its lease has run out.
    */
-  async join(signal: AbortSignal): Promise<void> {
+  async join(record: MemberRecord, signal: AbortSignal): Promise<void> {
+    this.record = record;
     const either = AbortSignal.any([signal, this.ended.signal]);
     let first: { readonly revision: number; readonly atMs: number } | undefined;
     while (!(await this.tryToRegister())) {
@@ -62,12 +64,13 @@ export class Membership {
 
   /** Says that this node is about to go: it is to own nothing any more. Rejects with `CoordError`. */
   async drain(): Promise<void> {
+    if (!this.record) return;
     this.record = { ...this.record, state: 'draining' };
     if (this.lease) await this.store.putIf(this.key, JSON.stringify(this.record), 'any', this.lease);
   }
 
   get isDraining(): boolean {
-    return this.record.state === 'draining';
+    return this.record?.state === 'draining';
   }
 
   /** While `held` the node is no member. */
@@ -102,7 +105,7 @@ export class Membership {
     if (this.isRegistered) return this.lease?.keepAlive();
     if (this.isHeldBack || (await this.tryToRegister())) return;
     const there = await this.present();
-    if (!there || there.record.incarnation === this.record.incarnation) return;
+    if (!there || there.record.incarnation === this.record?.incarnation) return;
     this.log.error({ key: this.key }, 'another process is alive under the worker id of this node');
   }
 
@@ -143,7 +146,9 @@ export class Membership {
   private async revoke(): Promise<void> {
     const { lease } = this;
     this.lease = undefined;
-    await lease?.revoke().catch((error: unknown) => this.passOver(error));
+    const revoked = lease?.revoke().catch((error: unknown) => this.passOver(error));
+    // Where the store is away, the lease runs out by itself.
+    await Promise.race([revoked, this.clock.sleep(revokeMs)]);
   }
 
   private inUse({ workerId, host, peerPort }: MemberRecord): WorkerIdInUseError {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { hashObject } from '../../src/ring/ring.ts';
 import type { SeededRandom } from '../worker/seeded.ts';
 import { VirtualCluster } from './virtual-cluster.ts';
-import type { Machine } from './virtual-node.ts';
+import { address, type Machine } from './virtual-node.ts';
 import { VirtualObjects } from './virtual-objects.ts';
 
 const machineCount = 5;
@@ -85,7 +85,7 @@ class Campaign {
     try {
       const node = await attempt;
       this.objects.attach(machine);
-      await node.join(new AbortController().signal);
+      await node.join(address, new AbortController().signal);
     } catch (error) {
       // What the store could not be asked for in time ends the start, as it ends the process.
       if (this.starting.get(machine) === attempt) this.kill(machine);
@@ -121,7 +121,7 @@ class Campaign {
   private async leave(machine: Machine): Promise<void> {
     const { node } = machine;
     if (!node || this.starting.has(machine)) return;
-    await node.drain().catch(() => {});
+    await node.drain(2_250).catch(() => {});
     await node.close().catch(() => {});
     if (machine.node === node) this.kill(machine);
   }

@@ -11,7 +11,7 @@ import {
   workersPrefix,
 } from '../../src/ring/view-record.ts';
 import { VirtualCluster } from './virtual-cluster.ts';
-import { Machine, testSettings } from './virtual-node.ts';
+import { address, Machine, testSettings } from './virtual-node.ts';
 
 const opened: VirtualCluster[] = [];
 
@@ -70,7 +70,7 @@ describe('a cluster', () => {
   test('takes nodes that come at once into one view or two', async () => {
     const cluster = await clusterOf(1, 5);
     await Promise.all([1, 2, 3, 4, 5].map((i) => cluster.open(i)));
-    const joins = cluster.machines.map(({ node }, i) => (i === 0 ? undefined : node?.join(never)));
+    const joins = cluster.machines.map(({ node }, i) => (i === 0 ? undefined : node?.join(address, never)));
     await cluster.passing(Promise.all(joins));
     await settle(cluster);
     expect((await pointerOf(cluster)).epoch).toBeLessThanOrEqual(3);
@@ -79,7 +79,7 @@ describe('a cluster', () => {
   test('hands over in a few exchanges when a node joins or drains, without waiting for a lease to end', async () => {
     const cluster = await clusterOf(3, 1);
     const node = await cluster.open(3);
-    const joined = node.join(never);
+    const joined = node.join(address, never);
     let longestMs = 0;
     const watch = async (isDone: () => boolean) => {
       for (let withoutMs = 0; !isDone(); await cluster.time.pass(5)) {
@@ -94,7 +94,7 @@ describe('a cluster', () => {
     void joined.then(done);
     await watch(() => isDone);
     isDone = false;
-    const drained = cluster.machine(1).node?.drain().then(done);
+    const drained = cluster.machine(1).node?.drain(2_250).then(done);
     await watch(() => isDone);
     await drained;
     expect(ownedBy(cluster.machine(1))).toEqual([]);
@@ -168,7 +168,7 @@ describe('a cluster', () => {
     // Its own entry runs out, others come and go until the views that it missed are gone too.
     for (let i = 0; i < 18; i++) {
       const node = await cluster.join(2);
-      await cluster.passing(node.drain().then(() => node.close()));
+      await cluster.passing(node.drain(2_250).then(() => node.close()));
       cluster.machine(2).kill();
     }
     machine.isCutOff = false;
@@ -186,7 +186,7 @@ describe('a cluster', () => {
     });
     machine.isCutOff = true;
     const joins = [2, 3].map(async (i) =>
-      (await cluster.machine(i).start(() => cluster.machines)).join(never),
+      (await cluster.machine(i).start(() => cluster.machines)).join(address, never),
     );
     await cluster.time.pass(3_500);
     machine.isCutOff = false;
@@ -202,7 +202,7 @@ describe('a cluster', () => {
     const writes = hashes.map((hash) => ({ hash, write: machine.ownership.beginWrite(hash) }));
     const node = await cluster.join(1);
     const moved = new Set(ownedBy(cluster.machine(1)));
-    await cluster.passing(node.drain());
+    await cluster.passing(node.drain(2_250));
     await settleAll(cluster, machine);
     for (const { hash, write } of writes) expect(write?.mayAcknowledge()).toBe(!moved.has(hash));
     expect(moved.size).toBeGreaterThan(20);
@@ -214,7 +214,7 @@ describe('a cluster', () => {
     const writes = hashes.map((hash) => machine.ownership.beginWrite(hash));
     await cluster.open(1);
     const other = cluster.machine(1);
-    const joined = other.node?.join(never);
+    const joined = other.node?.join(address, never);
     await cluster.time.until(() => ownedBy(other).length > 0, 'owning something');
     await cluster.time.pass(200);
     const [gained] = ownedBy(other) as [number];
@@ -230,7 +230,7 @@ describe('a cluster', () => {
     const original = cluster.machine(0);
     const copy = new Machine(cluster.time, cluster.random, cluster.store, original.workerId, () => 1);
     const node = await cluster.passing(copy.start(() => []));
-    await expect(cluster.passing(node.join(never))).rejects.toThrow(WorkerIdInUseError);
+    await expect(cluster.passing(node.join(address, never))).rejects.toThrow(WorkerIdInUseError);
     await cluster.passing(node.close());
     await settle(cluster);
     original.kill();
@@ -260,7 +260,7 @@ describe('a cluster', () => {
     const cluster = await clusterOf(1, 1);
     for (let i = 0; i < 20; i++) {
       const node = await cluster.join(1);
-      await cluster.passing(node.drain().then(() => node.close()));
+      await cluster.passing(node.drain(2_250).then(() => node.close()));
       cluster.machine(1).kill();
     }
     const { entries } = await cluster.store.list(viewsPrefix);

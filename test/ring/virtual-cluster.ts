@@ -3,7 +3,7 @@ import type { CoordStore } from '../../src/coord/store.ts';
 import type { ClusterMember } from '../../src/ring/cluster-member.ts';
 import type { RingSettings } from '../../src/ring/view-record.ts';
 import { SeededRandom } from '../worker/seeded.ts';
-import { Machine, testSettings } from './virtual-node.ts';
+import { address, Machine, testSettings } from './virtual-node.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 /** Machines in virtual time over one coordination store. */
@@ -34,7 +34,7 @@ export class VirtualCluster {
   /** Starts a node and lets time pass until it has joined. */
   async join(i: number): Promise<ClusterMember> {
     const node = await this.open(i);
-    await this.passing(node.join(new AbortController().signal));
+    await this.passing(node.join(address, new AbortController().signal));
     return node;
   }
 

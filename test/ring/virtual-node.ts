@@ -3,11 +3,18 @@ import { silentLog } from '../../src/common/log.ts';
 import type { Random } from '../../src/common/random.ts';
 import { createMemoryStore } from '../../src/coord/memory.ts';
 import { CoordError, type CoordStore, type Lease, type Watch } from '../../src/coord/store.ts';
-import { ClusterMember } from '../../src/ring/cluster-member.ts';
+import { ClusterMember, type MemberAddress } from '../../src/ring/cluster-member.ts';
 import type { Ownership } from '../../src/ring/ownership.ts';
-import type { MemberRecord, RingSettings } from '../../src/ring/view-record.ts';
+import type { RingSettings } from '../../src/ring/view-record.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
+/** Where a node says that it is; nobody connects to it. */
+export const address: MemberAddress = {
+  host: '127.0.0.1',
+  peerPort: 9002,
+  s3Url: 'http://127.0.0.1:9000',
+  adminUrl: 'http://127.0.0.1:9001',
+};
 export const testSettings: RingSettings = { mode: 'dynamic', virtualNodes: 16, leaseMs: 2_000 };
 /** What a call to the store takes when nothing answers it. */
 const timeoutMs = 1_500;
@@ -81,29 +88,14 @@ export class Machine {
     return this.node.ownership;
   }
 
-  record(changes: Partial<MemberRecord> = {}): MemberRecord {
-    const incarnation = `${this.workerId}-${++this.starts}`;
-    const urls = { s3Url: 'http://127.0.0.1:9000', adminUrl: 'http://127.0.0.1:9001' };
-    const { workerId } = this;
-    return {
-      workerId,
-      incarnation,
-      host: '127.0.0.1',
-      peerPort: 9002,
-      ...urls,
-      weight: 1,
-      state: 'joined',
-      ...changes,
-    };
-  }
-
   /** Starts the node without waiting for it to be a member. `reachable`: the machines that it asks for releases. */
   async start(reachable: () => readonly Machine[], settings = testSettings): Promise<ClusterMember> {
     const life = { isOver: false };
     this.presentLife = life;
     const clock = new MachineClock(this.time, this, life);
     const store = new StoreOverNetwork(this.time, this, clock, life, this.store);
-    const self = this.record();
+    const { workerId } = this;
+    const self = { workerId, incarnation: `${workerId}-${++this.starts}`, weight: 1 };
     const node = await ClusterMember.open(clock, this.random, silentLog(), store, this.own, self, settings);
     this.node = node;
     node.ownership.askWith(async (member, epoch, signal) => {
