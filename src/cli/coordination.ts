@@ -10,6 +10,7 @@ import { openSqliteStore } from '../coord/sqlite.ts';
 import { CoordError, type CoordStore } from '../coord/store.ts';
 import { foldersOverlap, resolveFolder } from '../ufs/folder-overlap.ts';
 import { pathOf } from '../ufs/open-backend.ts';
+import { advertisedHost } from './cluster.ts';
 import { CommandError } from './errors.ts';
 import { isInCluster } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
@@ -22,6 +23,7 @@ const defaultPort = 2379;
 /** Rejects with `CommandError` what would not work in a cluster, or not mean there what it means on one node. */
 export async function refuseUnfitForCluster(settings: Settings): Promise<void> {
   if (!isInCluster(settings)) return;
+  advertisedHost(settings);
   if (settings['encryption.keyFile'] === undefined) {
     throw new CommandError(
       'etcd.endpoints is set, and the nodes of a cluster need one encryption key: give each the same file with FOREBAY_ENCRYPTION_KEY_FILE',
@@ -39,6 +41,10 @@ export async function refuseUnfitForCluster(settings: Settings): Promise<void> {
 /** The coordination store and how it stands. */
 export interface Coordination {
   readonly store: CoordStore;
+  /** In the data folder, of this node alone. The same as `store` outside a cluster. */
+  readonly local: CoordStore;
+  /** Whether other nodes share the store. */
+  readonly isShared: boolean;
   /** Resolves when the store answers for the first time; rejects with the signal's reason. */
   reached(signal: AbortSignal): Promise<void>;
   /** Whether nothing was heard of it for longer than `credentialGraceMs`, so that stored keys are not relied on any more. */
@@ -63,6 +69,8 @@ export async function openCoordination(
     const readiness = () => ({ details: {} });
     return {
       store: local,
+      local,
+      isShared: false,
       reached: async () => {},
       isLost: () => false,
       readiness,
@@ -106,6 +114,8 @@ async function openCluster(
   };
   return {
     store,
+    local,
+    isShared: true,
     reached: async (signal) => {
       await untilReached(store, clock, log, signal);
       isReached = true;

@@ -29,6 +29,7 @@ import { MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
+import { advertisedHost, openCluster } from './cluster.ts';
 import { holdThreadsBack, openCoordination } from './coordination.ts';
 import { CommandError } from './errors.ts';
 import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
@@ -106,6 +107,12 @@ async function build(
   const adminPort = (await admin.listen()).port;
 
   await coordination.reached(stop);
+  const workerId = await loadWorkerId(dataFolder, random);
+  const cluster = opened.add(
+    await openCluster(settings, clock, random, log, coordination, workerId),
+    (part) => part.close(),
+  );
+  readiness.watch(() => cluster.readiness());
   const box = new SecretBox(random, secrets.encryptionKey);
   const credentials = opened.add(
     await Credentials.open(clock, store, box, secrets.root, coordination.isLost),
@@ -154,7 +161,6 @@ async function build(
   );
   metrics.showFills(() => reader.usage);
   metrics.showHolds(() => shared.pages.holds);
-  const workerId = await loadWorkerId(dataFolder, random);
   const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
     rootUri,
     leaseMs: settings['freshness.lease'],
@@ -222,11 +228,24 @@ async function build(
   });
   readiness.ready('the S3 port');
   searchForUnknownBuckets(mounts, backends, log, opened);
+  if (cluster.member) {
+    const host = advertisedHost(settings);
+    await cluster.join(
+      {
+        host,
+        peerPort: settings['peer.port'],
+        s3Url: urlOf(scheme, host, door.port),
+        adminUrl: urlOf(scheme, host, adminPort),
+      },
+      stop,
+    );
+  }
   return {
     s3Url: urlOf(scheme, settings.host, door.port),
     adminUrl: urlOf(scheme, settings.host, adminPort),
     close: async () => {
       readiness.notReady('the node is going down');
+      await cluster.drain();
       await opened.close();
     },
   };

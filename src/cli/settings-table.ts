@@ -213,6 +213,11 @@ export const settingsTable = {
   'etcd.timeout': setting(durationKind(100, 60_000), 5_000, 'For an answer of etcd, all tries together'),
   'cluster.name': setting(clusterNameKind, 'forebay', "The cluster's name, the prefix of its keys in etcd"),
   'cluster.secretFile': optional(pathKind, 'File with the secret that nodes of a cluster share'),
+  'ring.weight': setting(
+    integerKind('PERCENT', 1, 10_000),
+    100,
+    'How much this node owns and caches beside the others of its cluster, such as by the size of its cache',
+  ),
   'advertise.host': optional(hostKind, 'Address that other nodes reach this one at (default: host)'),
 } as const satisfies Record<string, Setting<never> | Setting<unknown>>;
 
