@@ -5,6 +5,7 @@ import type { Random } from '../common/random.ts';
 import type { MountSpec } from '../mounts/mount-spec.ts';
 import type { MountStore } from '../mounts/mount-store.ts';
 import type { MountedBackends } from '../mounts/mounted-backends.ts';
+import type { ClusterMember } from '../ring/cluster-member.ts';
 import type { Backend } from '../ufs/backend.ts';
 import type { OwnFolders } from './own-folders-guard.ts';
 
@@ -21,6 +22,10 @@ export interface AdminServices {
   readonly leaseMs: number;
   /** Opens the backend of a mount that is not there yet; the caller closes it. Rejects with `UfsError`. */
   readonly tryBackend: (spec: MountSpec) => Promise<Backend>;
+  /** This node's part in its cluster, if it belongs to one. */
+  readonly cluster: ClusterMember | undefined;
+  /** What this node caches: bytes of pages, and objects whose metadata it knows. */
+  readonly cached: () => { readonly bytes: number; readonly keys: number };
   /** No mount may show what lies in them. */
   readonly ownFolders: OwnFolders;
 }

@@ -1,6 +1,8 @@
 import type { Command } from './command.ts';
 import { configCommands } from './commands/config.ts';
 import { mountCommands } from './commands/mount.ts';
+import { nodeCommands } from './commands/node.ts';
+import { ringCommands } from './commands/ring.ts';
 import { serveCommand } from './commands/serve.ts';
 import { userCommands } from './commands/user.ts';
 import { versionCommand } from './commands/version.ts';
@@ -10,6 +12,8 @@ export const commandTable: readonly Command[] = [
   serveCommand,
   ...userCommands,
   ...mountCommands,
+  ...ringCommands,
+  ...nodeCommands,
   ...configCommands,
   versionCommand,
 ];

@@ -167,16 +167,17 @@ async function build(
     isShared: isInCluster(settings),
   });
   const gate = new BucketGate();
+  const objects = new MetadataCache(
+    clock,
+    metrics,
+    { capacityBytes: settings['cache.metadata'], shared: shared.metadata },
+    (target, generation) => reader.heardOfVersion(target, generation),
+  );
   const service = new GatewayObjectService(
     namespace,
     new Buckets(mounts.buckets, namespace, gate, pages),
     gate,
-    new MetadataCache(
-      clock,
-      metrics,
-      { capacityBytes: settings['cache.metadata'], shared: shared.metadata },
-      (target, generation) => reader.heardOfVersion(target, generation),
-    ),
+    objects,
     reader,
     { workerId, pageSizeBytes: settings['page.size'] },
   );
@@ -225,6 +226,8 @@ async function build(
     leaseMs: settings['freshness.lease'],
     tryBackend: (spec) => openBackend(parts, spec),
     ownFolders,
+    cluster: cluster.member,
+    cached: () => ({ bytes: pages.usage.bytes, keys: objects.usage.entries }),
   });
   readiness.ready('the S3 port');
   searchForUnknownBuckets(mounts, backends, log, opened);

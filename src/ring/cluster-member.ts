@@ -7,6 +7,7 @@ import { ClusterTable } from './cluster-table.ts';
 import { Membership } from './membership.ts';
 import type { Ownership } from './ownership.ts';
 import { Releases } from './releases.ts';
+import { RingControl } from './ring-control.ts';
 import { Suspects } from './suspects.ts';
 import { ViewFollower } from './view-follower.ts';
 import {
@@ -30,6 +31,8 @@ export type MemberAddress = Pick<MemberRecord, 'host' | 'peerPort' | 's3Url' | '
 /** A node's part in a cluster: it is a member, follows the views, writes them where it falls to it, and knows what it owns. */
 export class ClusterMember {
   private readonly clock: Clock;
+  /** What an operator decides. */
+  readonly control: RingControl;
   private readonly store: CoordStore;
   private readonly self: MemberIdentity;
   private readonly owning: ClusterOwnership;
@@ -45,6 +48,7 @@ export class ClusterMember {
   private constructor(clock: Clock, log: Log, store: CoordStore, own: CoordStore, self: MemberIdentity) {
     this.clock = clock;
     this.store = store;
+    this.control = new RingControl(store);
     this.self = self;
     this.suspects = new Suspects(store, self.workerId);
     this.owning = new ClusterOwnership(clock, self, {

@@ -84,6 +84,8 @@ export class AdminNode {
       backends: new MountedBackends(this.backend, () => this.openBackend()),
       tryBackend: () => this.openBackend(),
       ownFolders: { data: this.dataFolder, root: this.rootFolder, pages: [] },
+      cluster: undefined,
+      cached: () => ({ bytes: 0, keys: 0 }),
     });
     return this;
   }
