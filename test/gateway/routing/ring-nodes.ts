@@ -138,7 +138,7 @@ export class RingNodes {
       return routing;
     });
     self.s3Url = `http://127.0.0.1:${gateway.port}`;
-    await member.join(new AbortController().signal);
+    await member.join(self, new AbortController().signal);
     const closeTransport = async () => {
       await pool.close();
       await server.close();
