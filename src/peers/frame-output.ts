@@ -53,12 +53,14 @@ export class FrameOutput {
     const bytes = frameHeadBytes + length;
     if (bytes > copiedBytes) {
       const own = Buffer.allocUnsafe(bytes);
-      fill?.(own, writeFrameHead(own, 0, kind, exchange, length), bytes);
+      const start = writeFrameHead(own, 0, kind, exchange, length);
+      fill?.(own, start, bytes);
       this.hand(own);
       return;
     }
     const at = this.place(bytes);
-    fill?.(this.block, writeFrameHead(this.block, at, kind, exchange, length), at + bytes);
+    const start = writeFrameHead(this.block, at, kind, exchange, length);
+    fill?.(this.block, start, at + bytes);
   }
 
   /** Sends bytes of a body. Calls `written` when nobody reads `bytes` any more: at once if they were copied, and also if they are lost. */

@@ -187,6 +187,30 @@ test(
 );
 
 test(
+  'an exchange whose answer takes long is waited for as long as the peer is there',
+  async () => {
+    const finish = Promise.withResolvers<void>();
+    const { port } = await peers.serve('b', async (request, exchange) => {
+      await finish.promise;
+      exchange.send(request, true);
+    });
+    const proxy = await TcpProxy.start(port);
+    const pool = peers.pool('a', { tickMs: 20, maxSilentTicks: 50 });
+    const exchange = await pool.open(addressOf('b', proxy.port), 'small', Buffer.from('x'));
+    const answer = exchange.receive();
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 20);
+    // Far longer than the peer may be silent.
+    await until(() => ticks > 150);
+    clearInterval(timer);
+    finish.resolve();
+    expect((await answer).toString()).toBe('x');
+    await proxy.close();
+  },
+  patienceMs,
+);
+
+test(
   'who cannot be reached is asked again after a while, not each time, and idle connections are closed',
   async () => {
     const proxy = await TcpProxy.start(1);
