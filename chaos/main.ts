@@ -77,7 +77,7 @@ function settingsOf(seed: number, etcdProgram: string, fakeTime: string | undefi
 
 async function runSeed(settings: CampaignSettings, totals: Totals): Promise<void> {
   const { seed, nodes } = settings;
-  const result = await runCampaign(settings);
+  const result = await runCampaign(settings, stop.signal);
   for (const line of reportLines(result)) console.log(line);
   if (values.json !== undefined)
     await appendFile(values.json, `${JSON.stringify(reportJson(seed, seconds, result))}\n`);
@@ -92,6 +92,10 @@ async function runSeed(settings: CampaignSettings, totals: Totals): Promise<void
   console.log(`seed ${seed}: ${result.operations} operations in ${seconds} s, ${found} violations`);
 }
 
+const stop = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
+}
 try {
   const etcd = await findEtcd();
   if ('missing' in etcd) throw new Error(`etcd is not to be had: ${etcd.missing}`);
@@ -106,5 +110,6 @@ try {
   process.exitCode = totals.violations > 0 ? 1 : 0;
 } catch (error) {
   console.error(error);
-  process.exitCode = 3;
+  // What a campaign that was stopped still waits for is not waited for.
+  process.exit(3);
 }

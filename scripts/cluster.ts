@@ -11,8 +11,8 @@ import { parseArgs } from 'node:util';
 import { type ClusterPlan, planCluster } from '../chaos/cluster/cluster-folder.ts';
 import { EtcdServer, findEtcd } from '../chaos/cluster/etcd-process.ts';
 import { NodeProcess } from '../chaos/cluster/node-process.ts';
+import { steadyPorts } from '../chaos/cluster/steady-ports.ts';
 import { startStorage } from '../chaos/cluster/storage-process.ts';
-import { freePorts } from '../conformance/free-ports.ts';
 
 const { values } = parseArgs({
   options: { nodes: { type: 'string', default: '3' }, data: { type: 'string', default: './data/cluster' } },
@@ -55,7 +55,7 @@ async function start(): Promise<void> {
   running.push(() => etcd.close());
   const storage = await startStorage(plan);
   running.push(() => storage.stop());
-  const ports = await freePorts(3 * count);
+  const ports = await steadyPorts(3 * count);
   const storageUrl = `http://127.0.0.1:${plan.storagePort}`;
   const nodes = Array.from({ length: count }, (_, index) => {
     const [s3Port = 0, adminPort = 0, peerPort = 0] = ports.slice(3 * index);
@@ -63,7 +63,10 @@ async function start(): Promise<void> {
     return new NodeProcess(plan, place);
   });
   for (const node of nodes) running.push(() => node.stop());
-  await Promise.all(nodes.map((node) => node.start()));
+  // The first one tries what the storage can do, and leaves what it found to the others.
+  const [first, ...others] = nodes;
+  await first?.start();
+  await Promise.all(others.map((node) => node.start()));
   for (const node of nodes) {
     const line = { nodeId: await node.nodeId(), s3: node.s3Url, admin: node.adminUrl, pid: node.pid };
     console.log(JSON.stringify(line));

@@ -19,7 +19,7 @@ export async function heal(world: World, record: Record): Promise<void> {
     await node.clock.set(0);
     if (node.isGuest || node.process.isAlive) continue;
     record.complain(`${node.name} ended by itself: ${await node.process.logTail()}`);
-    await node.start();
+    await node.process.start();
   }
   const deadlineMs = Date.now() + healWithinMs;
   for (const node of world.members) {

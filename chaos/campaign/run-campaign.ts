@@ -46,11 +46,18 @@ export interface CampaignResult {
 
 const bucket = 'chaos';
 
-/** One cluster, its clients and its faults for a while; then everything is undone, and what clients saw is judged. */
-export async function runCampaign(settings: CampaignSettings): Promise<CampaignResult> {
+/**
+ * One cluster, its clients and its faults for a while; then everything is undone, and what clients saw is judged. With the signal it rejects
+ * with its reason, when all that it started is ended.
+ */
+export async function runCampaign(settings: CampaignSettings, stop: AbortSignal): Promise<CampaignResult> {
   const world = await World.start(settings);
+  const stopped = new Promise<never>((_, reject) => {
+    stop.addEventListener('abort', () => reject(stop.reason));
+  });
   try {
-    return await new Campaign(world, settings).run();
+    stop.throwIfAborted();
+    return await Promise.race([new Campaign(world, settings).run(), stopped]);
   } finally {
     await world.close();
   }
@@ -128,7 +135,7 @@ class Campaign {
       complaints: this.record.complaints,
       violations,
       events: this.events,
-      failedStarts: this.world.nodes.reduce((sum, { failedStarts }) => sum + failedStarts, 0),
+      failedStarts: this.world.nodes.reduce((sum, node) => sum + node.process.failedStarts, 0),
       storageRequests: this.world.storage.requestCount,
     };
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePorts } from '../../conformance/free-ports.ts';
+import { steadyPorts } from './steady-ports.ts';
 
 export interface Keys {
   readonly accessKeyId: string;
@@ -41,7 +41,7 @@ export async function planCluster(folder: string, root?: Keys): Promise<ClusterP
   const before = await readKept(path);
   const kept: Kept = {
     storage: before?.storage ?? newKeys(),
-    storagePort: before?.storagePort ?? (await freePorts(1))[0] ?? 0,
+    storagePort: before?.storagePort ?? (await steadyPorts(1))[0] ?? 0,
     root: root ?? before?.root ?? newKeys(),
   };
   if (!before) {

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { steadyPorts } from './steady-ports.ts';
 
 const script = resolve(import.meta.dirname, '../../scripts/debian-package.sh');
 const startWithinMs = 60_000;
@@ -45,7 +46,8 @@ export class EtcdServer {
   static async start(program: string, more: readonly string[] = [], kept?: string): Promise<EtcdServer> {
     const folder = kept ?? (await mkdtemp(join(tmpdir(), 'forebay-etcd-')));
     for (let attempt = 1; ; attempt++) {
-      const place = { program, folder, port: await freePort(), more, isKept: kept !== undefined };
+      const [port = 0] = await steadyPorts(1);
+      const place = { program, folder, port, more, isKept: kept !== undefined };
       try {
         return new EtcdServer(place, await launch(place));
       } catch (error) {
@@ -169,15 +171,6 @@ async function ready(port: number): Promise<void> {
     if (Date.now() > deadlineMs) throw new Error('etcd does not open its port');
     await new Promise((done) => setTimeout(done, 20));
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function run(program: string, words: readonly string[]) {

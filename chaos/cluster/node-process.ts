@@ -8,6 +8,7 @@ import { storageBucket } from './storage-process.ts';
 
 const program = join(import.meta.dirname, '../../src/cli/main.ts');
 const readyTimeoutMs = 120_000;
+const maxStarts = 10;
 
 /** Where a node of a cluster listens, and what it reaches. */
 export interface NodePlace {
@@ -27,11 +28,14 @@ export interface NodePlace {
 /** One `forebay serve` of a cluster, which can be ended in every way and started again in its place. */
 export class NodeProcess {
   readonly place: NodePlace;
+  /** Starts that ended before it was ready. */
+  failedStarts = 0;
   /** Of all its processes so far. */
   readonly pids: number[] = [];
   readonly #plan: ClusterPlan;
   #server: ChildServer | undefined;
   #starting: Promise<ChildServer> | undefined;
+  #isStopped = false;
 
   constructor(plan: ClusterPlan, place: NodePlace) {
     this.#plan = plan;
@@ -58,21 +62,24 @@ export class NodeProcess {
     return join(this.#plan.folder, this.place.name);
   }
 
-  /** Resolves when it is ready; rejects, with the end of its log, if it never is. */
+  /**
+   * Resolves when it is ready. It is started again where it ended before it was, as whoever looks after a node does: etcd may have gone away in
+   * between, or a storage be slow. Rejects, with the end of its log, if it never is.
+   */
   async start(): Promise<void> {
-    this.#starting = ChildServer.start({
-      name: this.place.name,
-      command: process.execPath,
-      args: [program, 'serve'],
-      cwd: this.#plan.folder,
-      env: this.#environment(),
-      logFile: join(this.#plan.folder, `${this.place.name}.log`),
-      readyTimeoutMs,
-      stopTimeoutMs: 10_000,
-      isReady: () => answers(`${this.adminUrl}/readyz`, 200),
-    });
-    this.#server = await this.#starting;
-    this.pids.push(this.#server.pid);
+    this.#isStopped = false;
+    for (let attempt = 1; ; attempt++) {
+      this.#starting = this.#launch();
+      try {
+        this.#server = await this.#starting;
+        this.pids.push(this.#server.pid);
+        return;
+      } catch (error) {
+        if (attempt === maxStarts || this.#isStopped) throw error;
+        this.failedStarts += 1;
+      }
+      await sleep(500);
+    }
   }
 
   /** As it is kept in its data folder. */
@@ -82,6 +89,7 @@ export class NodeProcess {
 
   /** Ends it in good order; nothing happens where it has ended already. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#starting?.catch(() => {});
     if (this.isAlive) await this.#server?.stop();
   }
@@ -103,6 +111,20 @@ export class NodeProcess {
 
   logTail(): Promise<string> {
     return this.#server?.logTail() ?? Promise.resolve('');
+  }
+
+  #launch(): Promise<ChildServer> {
+    return ChildServer.start({
+      name: this.place.name,
+      command: process.execPath,
+      args: [program, 'serve'],
+      cwd: this.#plan.folder,
+      env: this.#environment(),
+      logFile: join(this.#plan.folder, `${this.place.name}.log`),
+      readyTimeoutMs,
+      stopTimeoutMs: 10_000,
+      isReady: () => answers(`${this.adminUrl}/readyz`, 200),
+    });
   }
 
   #signal(signal: NodeJS.Signals): void {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { answers, ChildServer } from '../../conformance/child-server.ts';
-import { freePorts } from '../../conformance/free-ports.ts';
 import { S3Side } from '../../fuzz/lib/s3-side.ts';
 import type { ClusterPlan } from './cluster-folder.ts';
 import { plainEnvironment } from './environment.ts';
+import { steadyPorts } from './steady-ports.ts';
 
 const program = join(import.meta.dirname, '../../src/cli/main.ts');
 /** On a machine that does something else at the same time. */
@@ -17,7 +17,7 @@ export const storageBucket = 'under';
  * it is ready and has the bucket. Rejects if its port is taken.
  */
 export async function startStorage(plan: ClusterPlan): Promise<ChildServer> {
-  const [adminPort = 0] = await freePorts(1);
+  const [adminPort = 0] = await steadyPorts(1);
   const server = await ChildServer.start({
     name: 'the storage',
     command: process.execPath,

@@ -18,7 +18,7 @@ export function joinFault(): Fault {
       const node = guest;
       await scene.wait(between(scene.draws, 0, 4_000));
       scene.tell(`${node.name} joins while ${through.name} takes a PUT`);
-      await node.trouble(() => node.start());
+      await node.trouble(() => node.process.start());
       await writing;
       await takePart(scene, node);
       return true;

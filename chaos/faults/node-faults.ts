@@ -13,7 +13,7 @@ const kill: Fault = {
       await node.trouble(async () => {
         await node.process.kill();
         await scene.wait(between(scene.draws, 0, 4_000));
-        await node.start();
+        await node.process.start();
       });
       scene.tell(`${node.name} is ready again`);
     }),

@@ -3,11 +3,11 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChildServer } from '../../conformance/child-server.ts';
-import { freePorts } from '../../conformance/free-ports.ts';
 import { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { type ClusterPlan, planCluster } from '../cluster/cluster-folder.ts';
 import { EtcdServer } from '../cluster/etcd-process.ts';
 import { NodeProcess } from '../cluster/node-process.ts';
+import { steadyPorts } from '../cluster/steady-ports.ts';
 import { startStorage } from '../cluster/storage-process.ts';
 import { FakeClock } from './fake-clock.ts';
 import { PeerLinks } from './peer-links.ts';
@@ -63,7 +63,10 @@ export class World {
     const world = new World(plan, etcd, proxy, storageServer, options);
     try {
       for (let count = 0; count < options.nodes; count++) await world.addNode();
-      await Promise.all(world.nodes.map((node) => node.process.start()));
+      // The first one tries what the storage can do, and leaves what it found to the others.
+      const [first, ...others] = world.nodes;
+      await first?.process.start();
+      await Promise.all(others.map((node) => node.process.start()));
     } catch (error) {
       await world.close();
       throw error;
@@ -83,7 +86,7 @@ export class World {
   /** One more, which is not started yet. */
   async addNode(): Promise<WorldNode> {
     const index = this.nodes.length;
-    const [s3Port = 0, adminPort = 0, peerPort = 0] = await freePorts(3);
+    const [s3Port = 0, adminPort = 0, peerPort = 0] = await steadyPorts(3);
     const name = `node-${index + 1}`;
     const etcd = await TcpProxy.start(this.etcd.port);
     const clock = new FakeClock(join(this.folder, `${name}.clock`), this.options.fakeTime);
