@@ -27,10 +27,7 @@ export interface BackendCapabilities {
   readonly multipart: boolean;
   /** `copy` moves no byte through this process, or does so more cheaply than read and put would. */
   readonly serverSideCopy: boolean;
-  /**
-   * Nothing but this process can change what is stored, so cached metadata stays valid until this process writes.
-   * True only of Forebay's own layout, locked by this node.
-   */
+  /** Only this process can change what is stored, so that metadata stays valid until it does: Forebay's own layout, locked. */
   readonly exclusive: boolean;
   /** Tags are kept with each object: given when it is made, taken along by copies, and changed by `amend`. */
   readonly tagging: boolean;
