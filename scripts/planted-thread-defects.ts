@@ -40,6 +40,13 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
     foundBy: ['test/gateway/response-writer'],
   },
   {
+    name: 'the connection of an answer that nobody takes any more is kept',
+    file: 'src/gateway/hand-over.ts',
+    right: '      answer?.destroy();\n',
+    wrong: '',
+    foundBy: ['test/gateway/hand-over'],
+  },
+  {
     name: 'metadata is withdrawn from other threads after the change has begun',
     file: 'src/worker/metadata-entries.ts',
     right: 'this.shared?.withdraw(name);',

@@ -1,10 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Node } from '../lib/servers.ts';
 
 /** What a node holds at one moment. */
 export interface Held {
   readonly rssBytes: number;
   readonly descriptors: number;
+  /** Of these, how many of each kind: connections in the network, between threads, files of the page store, the rest. */
+  readonly descriptorKinds: Readonly<Record<string, number>>;
   /** S3 requests being worked on. */
   readonly requests: number;
   /** Pages on their way from the storage. */
@@ -29,12 +31,46 @@ export async function heldBy(node: Node): Promise<Held> {
   const rss = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return {
     rssBytes: Number(rss?.[1]) * 1024,
-    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    ...descriptorsOf(pid),
     requests: valueIn(metrics, 'forebay_requests_in_flight'),
     flights: valueIn(metrics, 'forebay_page_flights'),
     pins: valueIn(metrics, 'forebay_memory_pins'),
     loans: valueIn(metrics, 'forebay_memory_lent_segments'),
   };
+}
+
+/** A descriptor that is closed meanwhile is passed over. */
+function descriptorsOf(pid: number): Pick<Held, 'descriptors' | 'descriptorKinds'> {
+  const between = inodesOf(`/proc/${pid}/net/unix`, 6);
+  const network = new Set([...inodesOf(`/proc/${pid}/net/tcp`, 9), ...inodesOf(`/proc/${pid}/net/tcp6`, 9)]);
+  const kinds: Record<string, number> = {};
+  let descriptors = 0;
+  for (const name of readdirSync(`/proc/${pid}/fd`)) {
+    const kind = kindOf(`/proc/${pid}/fd/${name}`, between, network);
+    if (kind === undefined) continue;
+    kinds[kind] = (kinds[kind] ?? 0) + 1;
+    descriptors++;
+  }
+  return { descriptors, descriptorKinds: kinds };
+}
+
+function kindOf(path: string, between: ReadonlySet<string>, network: ReadonlySet<string>): string | undefined {
+  let target: string;
+  try {
+    target = readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+  const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+  if (inode === undefined) return target.startsWith('/') ? 'file' : 'other';
+  if (network.has(inode)) return 'network';
+  return between.has(inode) ? 'thread' : 'other';
+}
+
+/** The inodes in a table of the kernel's, whose lines have them in this column, counted from 0. */
+function inodesOf(path: string, column: number): ReadonlySet<string> {
+  const lines = readFileSync(path, 'utf8').split('\n').slice(1);
+  return new Set(lines.map((line) => line.trim().split(/\s+/)[column] ?? ''));
 }
 
 /** Throws if the metric is not there: a number that is never seen would never be too large. */

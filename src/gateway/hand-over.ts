@@ -60,8 +60,12 @@ export class HandOver {
       this.onFailure(req, res, cause as Error);
       return;
     }
+    let answer: IncomingMessage | undefined;
     const gone = () => {
-      if (!res.writableFinished) onward.destroy();
+      if (res.writableFinished) return;
+      // By itself, where the answer has come whole, ending the request leaves its connection to an answer that nobody reads any more.
+      answer?.destroy();
+      onward.destroy();
     };
     res.once('close', gone);
     onward.on('error', (cause) => {
@@ -71,7 +75,10 @@ export class HandOver {
       if (res.headersSent) res.destroy();
       else this.onFailure(req, res, cause);
     });
-    onward.once('response', (answer) => relay(answer, req, res));
+    onward.once('response', (came) => {
+      answer = came;
+      relay(came, req, res);
+    });
     if (!hasBody(req)) onward.end();
     else if (!expectsContinue) sendBody(req, onward);
     else {

@@ -264,6 +264,34 @@ test('a client that goes away while its request waits for a connection is told o
   narrow.close();
 });
 
+test('a client that goes away when its answer has come whole, and was not taken, keeps no connection to the store thread', async () => {
+  const path = { socketPath: join(folder, 'threads.sock'), header: 'x-secret-name' };
+  const narrow = new HandOver(path, 1, (_req, _res, cause) => void failures.push(cause));
+  outer.removeAllListeners('request');
+  outer.on('request', (req, res) => {
+    // What is written stays here, so that the rest of the answer waits in front of it.
+    if (req.url === '/large') res.socket?.cork();
+    narrow.take(req, res, false);
+  });
+  const inward: Socket[] = [];
+  for (let kib = 70; kib <= 130; kib += 10) {
+    const sent = Promise.withResolvers<void>();
+    handler = (req, res) => {
+      inward.push(req.socket);
+      res.end(req.url === '/large' ? Buffer.alloc(kib * 1024) : 'small', () => sent.resolve());
+    };
+    const client = connect(port, '127.0.0.1').on('error', () => {});
+    client.write('GET /large HTTP/1.1\r\nHost: h\r\n\r\n');
+    await sent.promise;
+    await sleep(20);
+    client.destroy();
+    // There is one connection: whoever kept it would let nobody else have an answer.
+    expect(await exchange('GET /small HTTP/1.1\r\nHost: h\r\n\r\n', 'small')).toContain('small');
+  }
+  expect([inward.length, failures]).toEqual([14, []]);
+  narrow.close();
+});
+
 test('an answer that is cut off is cut off for its client', async () => {
   handler = (_req, res) => {
     res.writeHead(200, { 'content-length': 10 });
