@@ -54,7 +54,11 @@ function descriptorsOf(pid: number): Pick<Held, 'descriptors' | 'descriptorKinds
   return { descriptors, descriptorKinds: kinds };
 }
 
-function kindOf(path: string, between: ReadonlySet<string>, network: ReadonlySet<string>): string | undefined {
+function kindOf(
+  path: string,
+  between: ReadonlySet<string>,
+  network: ReadonlySet<string>,
+): string | undefined {
   let target: string;
   try {
     target = readlinkSync(path);

@@ -3,7 +3,15 @@ import { descriptorMargin, type Held, leaks, rssMarginBytes, valueIn } from '../
 import { BodyCheck, versionedBody } from '../../bench/soak/versioned-body.ts';
 
 const MiB = 1024 * 1024;
-const early: Held = { rssBytes: 300 * MiB, descriptors: 80, descriptorKinds: {}, requests: 0, flights: 0, pins: 0, loans: 0 };
+const early: Held = {
+  rssBytes: 300 * MiB,
+  descriptors: 80,
+  descriptorKinds: {},
+  requests: 0,
+  flights: 0,
+  pins: 0,
+  loans: 0,
+};
 
 describe('what a node holds at rest', () => {
   test('is flat within the margins', () => {
