@@ -9,6 +9,7 @@ import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
 import { plantedPeerDefects } from './planted-peer-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
+import { plantedRingDefects } from './planted-ring-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
 import { plantedSoakDefects } from './planted-soak-defects.ts';
 import { plantedStoreDefects } from './planted-store-defects.ts';
@@ -202,6 +203,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
     wrong: '\\0',
     foundBy: ['test/worker'],
   },
+  ...plantedRingDefects,
   ...plantedS3Defects,
   ...plantedAccessDefects,
   ...plantedEvasionDefects,
