@@ -2,6 +2,7 @@ import type { PlantedDefect } from './planted-defects.ts';
 
 const ring = ['test/ring/ring.test'];
 const cluster = ['test/ring/cluster.test'];
+const tenures = ['test/ring/tenures'];
 const views = ['test/ring/next-view'];
 /** Found by the campaign too, within its seeds. */
 const campaign = ['test/ring/campaign'];
@@ -50,7 +51,7 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     file: 'src/ring/tenures.ts',
     right: 'claim: waiting.size === 0 ? undefined : shared(claims, waiting),',
     wrong: 'claim: waiting.size === 0 ? shared(claims, waiting) : undefined,',
-    foundBy: campaign,
+    foundBy: [...cluster, ...campaign],
   },
   {
     name: 'what was gained is used while a crashed owner may still act',
@@ -71,7 +72,7 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     file: 'src/ring/tenures.ts',
     right: 'const unknown = step.unknownUntilMs > step.nowMs',
     wrong: 'const unknown = step.unknownUntilMs === step.nowMs',
-    foundBy: cluster,
+    foundBy: tenures,
   },
   {
     name: 'metadata outlives views that were skipped',
@@ -92,7 +93,7 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     file: 'src/ring/cluster-ownership.ts',
     right: 'keeps: (objectHash) => this.isOwnedSince(segmentPosition(objectHash, 0), step - 1),',
     wrong: 'keeps: (objectHash) => this.isOwnedSince(segmentPosition(objectHash, 0), step),',
-    foundBy: campaign,
+    foundBy: cluster,
   },
   {
     name: 'a write is acknowledged though its object was another node’s meanwhile',
@@ -114,7 +115,7 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     right: `    await this.whenApplied(epoch, signal);
     await this.writes`,
     wrong: '    await this.writes',
-    foundBy: campaign,
+    foundBy: [...cluster, ...campaign],
   },
   {
     name: 'nobody is asked for releases',
@@ -149,7 +150,7 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     file: 'src/ring/view-writer.ts',
     right: "const expected = pointer ? { revision: pointer.revision } : 'absent';",
     wrong: "const expected = pointer ? 'any' : 'absent';",
-    foundBy: cluster,
+    foundBy: campaign,
   },
   {
     name: 'a copy of a data folder takes the place of its original',

@@ -112,6 +112,7 @@ class Campaign {
     else if (kind === 0) this.kill(machine);
     else if (kind === 1) void this.leave(machine);
     else if (kind === 2) void this.suspect(machine);
+    else if (kind === 3) void this.partWithout(machine);
     else {
       const fault = faults[this.random.below(faults.length)] as Fault;
       this.ends.set(machine, fault(machine, this.random));
@@ -126,15 +127,28 @@ class Campaign {
     if (machine.node === node) this.kill(machine);
   }
 
-  private async suspect(machine: Machine): Promise<void> {
-    const other = this.cluster.machine(this.random.below(machineCount));
+  /** The store, and the others, lose one that goes on: another one says so at once, as it would to write an object of it. */
+  private async partWithout(machine: Machine): Promise<void> {
+    machine.isCutOff = true;
+    machine.isAlone = true;
+    this.ends.set(machine, () => {
+      machine.isCutOff = false;
+      machine.isAlone = false;
+    });
+    for (const other of this.cluster.machines) if (other !== machine) await this.suspect(other, machine);
+  }
+
+  private async suspect(
+    machine: Machine,
+    other = this.cluster.machine(this.random.below(machineCount)),
+  ): Promise<void> {
     if (other === machine || !machine.node) return;
     await machine.ownership.suspect(other.workerId, new AbortController().signal).catch(() => {});
   }
 
   private async readAndWrite(): Promise<void> {
     while (!this.isOver) {
-      await this.cluster.time.sleep(this.random.next() * 20);
+      await this.cluster.time.sleep(this.random.next() * 6);
       const machine = this.cluster.machine(this.random.below(machineCount));
       if (!machine.node || machine.isPaused || !this.objects.isAttached(machine)) continue;
       const hash = hashes[this.random.below(hashes.length)] as number;

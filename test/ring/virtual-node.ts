@@ -61,6 +61,8 @@ export class Machine {
   readonly random: Random;
   /** Whether the store is reached. */
   isCutOff = false;
+  /** Whether the store's watches bring nothing, while it answers. */
+  isDeaf = false;
   /** Whether others reach it, and it them. */
   isAlone = false;
   /** What an answer of the store takes beside the usual. */
@@ -185,7 +187,7 @@ class StoreOverNetwork implements CoordStore {
       (events) => {
         turn = turn.then(async () => {
           await this.time.sleep(this.machine.delayMs());
-          while (this.machine.isCutOff) await this.time.sleep(50);
+          while (this.machine.isCutOff || this.machine.isDeaf) await this.time.sleep(50);
           await this.machine.awake(this.life);
           if (!isClosed && !this.life.isOver) onEvents(events);
         });

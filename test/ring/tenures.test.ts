@@ -1,0 +1,117 @@
+import { describe, expect, test } from '@jest/globals';
+import { RingView } from '../../src/ring/ring-view.ts';
+import { nameOf, type PastView, type Step, Tenures } from '../../src/ring/tenures.ts';
+import { defaultRingSettings, type ViewRecord } from '../../src/ring/view-record.ts';
+
+const starts = (...names: string[]) => names.map((workerId) => ({ workerId, incarnation: `${workerId}-1` }));
+let made = 0;
+
+/** A view with these workers, each in its first start. */
+function viewOf(...names: string[]): RingView {
+  const record: ViewRecord = {
+    generation: 1,
+    epoch: ++made,
+    id: `view-${made}`,
+    previousId: '',
+    settings: { ...defaultRingSettings, virtualNodes: 16 },
+    members: starts(...names).map((one) => ({
+      ...one,
+      host: '',
+      peerPort: 0,
+      s3Url: '',
+      adminUrl: '',
+      weight: 1,
+      state: 'joined',
+    })),
+    frozen: false,
+  };
+  return new RingView(record);
+}
+
+const self = nameOf({ workerId: 'self', incarnation: 'self-1' });
+const positions = Array.from({ length: 400 }, (_, i) => (i + 0.5) * 2 ** 48 * (1 / 400)).map(Math.floor);
+
+function step(
+  number: number,
+  view: RingView,
+  pastViews: readonly PastView[],
+  changes: Partial<Step> = {},
+): Step {
+  return {
+    step: number,
+    arcs: view.writeRing.arcsOf('self'),
+    isUnbroken: true,
+    pastViews,
+    unknownUntilMs: Number.NEGATIVE_INFINITY,
+    nowMs: 0,
+    ...changes,
+  };
+}
+
+describe('tenures', () => {
+  test('are what a node owns, since when it does, and only what is gained is claimed', () => {
+    const [one, two] = [viewOf('self', 'b', 'c'), viewOf('self', 'b')];
+    const first = new Tenures(self).after(step(1, one, []));
+    const second = first.after(step(2, two, [{ view: one, deadAtMs: 100 }]));
+    for (const position of positions) {
+      expect(first.at(position)?.since).toBe(one.writeRing.ownerAt(position) === 'self' ? 1 : undefined);
+      expect(first.at(position)?.claim).toBeUndefined();
+      const [before, now] = [one, two].map((view) => view.writeRing.ownerAt(position));
+      const tenure = second.at(position);
+      expect(tenure?.since).toBe(now === 'self' ? (before === 'self' ? 1 : 2) : undefined);
+      const isClaimed = now === 'self' && before !== 'self';
+      expect(tenure?.claim !== undefined).toBe(isClaimed);
+      if (isClaimed) expect([...(tenure?.claim?.names() ?? [])]).toEqual(['c/c-1']);
+    }
+  });
+
+  test('wait for every owner that may still act, each until it has released or its time is over', () => {
+    const [a, b, mine] = [viewOf('a'), viewOf('b'), viewOf('self')];
+    const past = [
+      { view: a, deadAtMs: 100 },
+      { view: b, deadAtMs: 200 },
+    ];
+    const claimOf = () => new Tenures(self).after(step(3, mine, past)).at(7)?.claim;
+    const released = claimOf();
+    released?.release('b/b-1');
+    expect([released?.isSettled(99), released?.isSettled(100)]).toEqual([false, true]);
+    const waited = claimOf();
+    expect([waited?.isSettled(100), waited?.isSettled(199), waited?.isSettled(200)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(waited?.untilMs()).toBe(Number.NEGATIVE_INFINITY);
+    const dead = new Tenures(self).after(step(3, mine, past, { nowMs: 150 })).at(7)?.claim;
+    expect([...(dead?.names() ?? [])]).toEqual(['b/b-1']);
+  });
+
+  test('wait for owners that are not known, whoever has released', () => {
+    const [b, mine] = [viewOf('b'), viewOf('self')];
+    const past = [{ view: b, deadAtMs: 300 }];
+    const claim = new Tenures(self).after(step(1, mine, past, { unknownUntilMs: 250 })).at(7)?.claim;
+    claim?.release('b/b-1');
+    expect([claim?.isSettled(249), claim?.isSettled(250)]).toEqual([false, true]);
+  });
+
+  test('begin anew where views are missing between, and still wait where they had to', () => {
+    const [a, mine] = [viewOf('a'), viewOf('self')];
+    const first = new Tenures(self).after(step(1, mine, [{ view: a, deadAtMs: 100 }]));
+    const kept = first.after(step(2, mine, [{ view: a, deadAtMs: 100 }]));
+    expect(kept.at(7)).toMatchObject({ since: 1 });
+    expect(kept.at(7)?.claim?.isSettled(50)).toBe(false);
+    const broken = first.after(step(2, mine, [], { isUnbroken: false, unknownUntilMs: 80 }));
+    expect(broken.at(7)).toMatchObject({ since: 2 });
+    expect(broken.openClaims(79)).toHaveLength(1);
+    expect(broken.openClaims(80)).toHaveLength(0);
+  });
+
+  test('do not wait for the node itself, but for an earlier start of it', () => {
+    const mine = viewOf('self');
+    const held = new Tenures(self).after(step(1, mine, [{ view: mine, deadAtMs: 100 }]));
+    expect(held.openClaims(0)).toHaveLength(0);
+    const later = nameOf({ workerId: 'self', incarnation: 'self-2' });
+    const restarted = new Tenures(later).after(step(1, mine, [{ view: mine, deadAtMs: 100 }]));
+    expect([...(restarted.at(7)?.claim?.names() ?? [])]).toEqual(['self/self-1']);
+  });
+});
