@@ -29,6 +29,16 @@ export async function refuseUnfitForCluster(settings: Settings): Promise<void> {
       'etcd.endpoints is set, and the nodes of a cluster need one encryption key: give each the same file with FOREBAY_ENCRYPTION_KEY_FILE',
     );
   }
+  await refuseOwnRootMount(settings);
+  if (settings['cluster.secretFile'] === undefined) {
+    throw new CommandError(
+      'etcd.endpoints is set, and the nodes of a cluster prove to each other that they share a secret: give each the same file with FOREBAY_CLUSTER_SECRET_FILE, made with  (umask 077; openssl rand -base64 32 > FILE)',
+    );
+  }
+}
+
+/** A root mount that no other node reaches. */
+async function refuseOwnRootMount(settings: Settings): Promise<void> {
   const { rootMount } = settings;
   if (rootMount !== undefined && !rootMount.startsWith('file:')) return;
   const data = await resolveFolder(resolve(settings.data));

@@ -18,5 +18,7 @@ export interface IoThreadJob {
   readonly pages: SharedCacheMemory;
   readonly metadata: SharedCacheMemory;
   readonly disk?: SharedDisk;
+  /** A `SharedLease`'s, in a cluster. */
+  readonly lease?: SharedArrayBuffer;
   readonly handOver: HandOverPath;
 }

@@ -26,11 +26,12 @@ import { MountedBackends } from '../mounts/mounted-backends.ts';
 import { BackendElsewhere } from '../ufs/backend-elsewhere.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
 import { SharedDiskReader } from '../worker/shared-disk-reader.ts';
+import { SharedLease } from '../worker/shared-lease.ts';
 import { SharedMetadataReader } from '../worker/shared-metadata-reader.ts';
 import { SharedPageReader } from '../worker/shared-page-reader.ts';
 import { SharedRangeReader } from '../worker/shared-range-reader.ts';
 import type { IoThreadJob } from './io-thread-job.ts';
-import { isInCluster, pipelineSettings, serverSettings } from './server-settings.ts';
+import { pipelineSettings, serverSettings } from './server-settings.ts';
 
 const { thread, port, snapshot, s3Port, job } = workerData as IoThreadStart & { readonly job: IoThreadJob };
 const post = (message: FromIoThread) => port.postMessage(message);
@@ -92,7 +93,6 @@ function serviceOver(mounts: MountStore, ownClock: Clock): GatewayObjectService 
   const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
     rootUri: job.rootUri,
     leaseMs: settings['freshness.lease'],
-    isShared: isInCluster(settings),
   });
   mounts.onChange((table) => backends.retain(table.mounts, 0));
   const gate = new BucketGate();
@@ -101,7 +101,13 @@ function serviceOver(mounts: MountStore, ownClock: Clock): GatewayObjectService 
     namespace,
     new Buckets(mounts.buckets, namespace, gate, { removeIncarnation: async () => {} }),
     gate,
-    new SharedMetadataReader(ownClock, metrics, job.metadata, thread),
+    new SharedMetadataReader(
+      ownClock,
+      metrics,
+      job.metadata,
+      thread,
+      job.lease && new SharedLease(job.lease),
+    ),
     new SharedRangeReader(metrics, SharedPageReader.of(job.pages, thread), disk),
     { workerId: job.workerId, pageSizeBytes: settings['page.size'] },
   );

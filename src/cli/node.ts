@@ -33,12 +33,13 @@ import { advertisedHost, openCluster } from './cluster.ts';
 import { holdThreadsBack, openCoordination } from './coordination.ts';
 import { CommandError } from './errors.ts';
 import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
+import { openPeering } from './peering.ts';
 import { openRootMount, rootUriOf } from './root-mount.ts';
 import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
 import { openOwnDoor, openThreadedDoor } from './s3-door.ts';
-import { isInCluster, pipelineSettings } from './server-settings.ts';
+import { pipelineSettings } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
-import { sharedDisk, shareWithThreads, threadsReadiness } from './shared-with-threads.ts';
+import { leaseForThreads, sharedDisk, shareWithThreads, threadsReadiness } from './shared-with-threads.ts';
 
 const rootUser = 'root';
 /** How long a removed mount's backend stays open for the requests that still use it. */
@@ -164,7 +165,6 @@ async function build(
   const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
     rootUri,
     leaseMs: settings['freshness.lease'],
-    isShared: isInCluster(settings),
   });
   const gate = new BucketGate();
   const objects = new MetadataCache(
@@ -173,14 +173,23 @@ async function build(
     { capacityBytes: settings['cache.metadata'], shared: shared.metadata },
     (target, generation) => reader.heardOfVersion(target, generation),
   );
-  const service = new GatewayObjectService(
+  const { ownership, member } = cluster;
+  const peering =
+    member &&
+    opened.add(
+      await openPeering(settings, clock, random, metrics, log, tls, ownership, namespace, objects, reader),
+      (part) => part.close(),
+    );
+  const routing = peering?.routing;
+  const local = new GatewayObjectService(
     namespace,
     new Buckets(mounts.buckets, namespace, gate, pages),
     gate,
-    objects,
-    reader,
+    routing?.metadata ?? objects,
+    routing?.reader ?? reader,
     { workerId, pageSizeBytes: settings['page.size'] },
   );
+  const service = routing?.serve(local) ?? local;
   const { region } = settings;
   const signatures = new Authenticator(clock, credentials, { region, service: 's3' });
   const pipeline = new RequestPipeline(
@@ -199,6 +208,7 @@ async function build(
   );
   const facts = { store, secrets, rootUser, rootUri, workerId, dataFolder };
   const { board, metadata } = shared;
+  const lease = member && leaseForThreads(ownership);
   const opening =
     board && metadata
       ? openThreadedDoor(
@@ -208,7 +218,7 @@ async function build(
           metrics,
           nodeLog,
           pipeline,
-          { ...shared, board, metadata, disk: disk && sharedDisk(disk, pageFolders) },
+          { ...shared, board, metadata, disk: disk && sharedDisk(disk, pageFolders), lease },
           facts,
         )
       : openOwnDoor(settings, pipeline, tls);
@@ -226,17 +236,17 @@ async function build(
     leaseMs: settings['freshness.lease'],
     tryBackend: (spec) => openBackend(parts, spec),
     ownFolders,
-    cluster: cluster.member,
+    cluster: member,
     cached: () => ({ bytes: pages.usage.bytes, keys: objects.usage.entries }),
   });
   readiness.ready('the S3 port');
   searchForUnknownBuckets(mounts, backends, log, opened);
-  if (cluster.member) {
+  if (peering) {
     const host = advertisedHost(settings);
     await cluster.join(
       {
         host,
-        peerPort: settings['peer.port'],
+        peerPort: peering.port,
         s3Url: urlOf(scheme, host, door.port),
         adminUrl: urlOf(scheme, host, adminPort),
       },

@@ -14,6 +14,7 @@ import { type RequestTaker, S3Server } from '../gateway/server.ts';
 import type { ThreadBoard } from '../gateway/thread-board.ts';
 import type { MemoryPageStore } from '../worker/memory-page-store.ts';
 import type { SharedDisk } from '../worker/shared-disk-reader.ts';
+import type { SharedLease } from '../worker/shared-lease.ts';
 import type { SharedMetadata } from '../worker/shared-metadata.ts';
 import { openHandOverPlace } from './hand-over-path.ts';
 import type { IoThreadJob } from './io-thread-job.ts';
@@ -38,6 +39,8 @@ export interface SharedWithThreads {
   readonly pages: MemoryPageStore;
   readonly metadata: SharedMetadata;
   readonly disk?: SharedDisk;
+  /** In a cluster. */
+  readonly lease?: SharedLease;
 }
 
 /** What the I/O threads are told beside it. */
@@ -133,7 +136,7 @@ function startThreads(
 
 function jobOf(
   settings: Settings,
-  { board, pages, metadata, disk }: SharedWithThreads,
+  { board, pages, metadata, disk, lease }: SharedWithThreads,
   { secrets, rootUser, rootUri, workerId }: ThreadFacts,
   handOver: HandOverPath,
 ): IoThreadJob {
@@ -148,6 +151,7 @@ function jobOf(
     pages: pages.shared,
     metadata: metadata.shared,
     disk,
+    lease: lease?.memory,
     handOver,
   };
 }

@@ -111,6 +111,26 @@ export const settingsTable = {
   's3.port': setting(portKind, 9000, 'Port of the S3 API'),
   'admin.port': setting(portKind, 9001, 'Port of the admin API, health and metrics'),
   'peer.port': setting(portKind, 9002, 'Port for other nodes; opened only in a cluster'),
+  'peer.connectTimeout': setting(
+    durationKind(10, 60_000),
+    200,
+    'How long a read waits for a connection to the node that owns the object before it goes to the storage',
+  ),
+  'peer.answerTimeout': setting(
+    durationKind(10, 600_000),
+    5_000,
+    'How long it waits for that node to begin its answer',
+  ),
+  'peer.writeTimeout': setting(
+    durationKind(1_000, 600_000),
+    15_000,
+    'How long a node is looked for that takes a change, when the one that owns the object cannot be reached',
+  ),
+  'route.mode': setting(
+    choiceKind(['proxy', 'redirect']),
+    'proxy',
+    "What becomes of a client's request for an object that another node owns: handed on, or sent there (307)",
+  ),
   region: setting(regionKind, 'us-east-1', 'Region that clients sign for'),
   domains: setting(domainsKind, noTexts, 'Domains whose first label may name a bucket'),
   'io.threads': optional(
@@ -176,6 +196,16 @@ export const settingsTable = {
   'limits.fills': setting(integerKind('N', 1, 100_000), 256, 'Pages being filled at once'),
   'limits.queuedFills': setting(integerKind('N', 1, 1_000_000), 1024, 'Fills that may wait for their turn'),
   'limits.fillMemory': setting(sizeKind(MiB, TiB), 48 * MiB, 'Memory for pages being filled'),
+  'limits.passedBy': setting(
+    integerKind('N', 0, 1_000_000),
+    256,
+    'Reads that go to the storage at once because the node that owns the object cannot be reached',
+  ),
+  'limits.peerMemory': setting(
+    sizeKind(MiB, TiB),
+    64 * MiB,
+    'Memory for bytes from other nodes that nobody has taken yet; as much again for uploads that come through them',
+  ),
   'limits.uploads': setting(
     integerKind('N', 1, 1_000_000),
     10_000,

@@ -3,9 +3,11 @@ import type { Metrics } from '../common/metrics.ts';
 import type { Random } from '../common/random.ts';
 import type { IoThreads } from '../gateway/io-threads.ts';
 import { ThreadBoard } from '../gateway/thread-board.ts';
+import type { Ownership } from '../ring/ownership.ts';
 import type { DiskDirectory, DiskPageStore } from '../worker/disk-page-store.ts';
 import { MemoryPageStore } from '../worker/memory-page-store.ts';
 import type { SharedDisk } from '../worker/shared-disk-reader.ts';
+import { SharedLease } from '../worker/shared-lease.ts';
 import { SharedMetadata } from '../worker/shared-metadata.ts';
 import { ioThreadsOf, type SharedWithThreads } from './s3-door.ts';
 import type { Settings } from './settings-table.ts';
@@ -46,6 +48,14 @@ export function shareWithThreads(
 /** What I/O threads read pages from disk with. */
 export function sharedDisk(disk: DiskPageStore, pageFolders: readonly DiskDirectory[]): SharedDisk {
   return { table: disk.tableMemory, directories: pageFolders.map(({ path }) => path) };
+}
+
+/** The view lease, as I/O threads see it. */
+export function leaseForThreads(ownership: Ownership): SharedLease {
+  const lease = new SharedLease();
+  lease.set(ownership.leaseEnd());
+  ownership.onLease((end) => lease.set(end));
+  return lease;
 }
 
 /** A node goes on with the threads it has; without any its S3 port is closed. */

@@ -35,8 +35,6 @@ export interface NamespaceSettings {
   readonly rootUri: string;
   /** How old metadata may be where a mount does not say otherwise. */
   readonly leaseMs: number;
-  /** Other nodes write to the same storage, unheard: no lease holds then, and each open asks. */
-  readonly isShared?: boolean;
 }
 
 /** Turns buckets and keys into backends and their keys. */
@@ -143,7 +141,6 @@ export class Namespace {
   }
 
   #freshnessOf(mount: Parameters<typeof effectiveFreshness>[0]): Freshness {
-    const freshness = effectiveFreshness(mount, this.#settings.leaseMs);
-    return this.#settings.isShared && freshness.kind === 'lease' ? { kind: 'always' } : freshness;
+    return effectiveFreshness(mount, this.#settings.leaseMs);
   }
 }

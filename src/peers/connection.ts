@@ -11,10 +11,35 @@ import type { PeerIdentity, SessionKeys } from './handshake.ts';
 export type ExchangeHandler = (request: Buffer, exchange: Exchange, from: PeerIdentity) => void;
 
 export interface ConnectionSettings {
-  /** Exchanges under way at once that the other side may open. */
-  readonly maxExchanges: number;
   /** After so many looks (`tick`) in a row at which nothing had come, the other side is gone. */
   readonly maxSilentTicks: number;
+}
+
+/** How questions are taken, of all connections together. */
+export interface Answering {
+  readonly handler: ExchangeHandler;
+  readonly limit: ExchangeLimit;
+}
+
+/** How many exchanges may be under way at once. */
+export class ExchangeLimit {
+  private readonly most: number;
+  private present = 0;
+
+  constructor(most: number) {
+    this.most = most;
+  }
+
+  /** False if there are as many already. */
+  enter(): boolean {
+    if (this.present >= this.most) return false;
+    this.present++;
+    return true;
+  }
+
+  leave(): void {
+    this.present--;
+  }
 }
 
 /** What both sides know when they have proved to each other who they are. */
@@ -36,7 +61,7 @@ export class PeerConnection implements FrameSink, ExchangeLink {
   private readonly incoming: FrameMac;
   private readonly isCaller: boolean;
   private readonly settings: ConnectionSettings;
-  private readonly handler: ExchangeHandler | undefined;
+  private readonly answering: Answering | undefined;
   private readonly exchanges = new Map<number, Exchange>();
   private readonly closed = Promise.withResolvers<void>();
   /** The exchange that was opened last. */
@@ -45,13 +70,13 @@ export class PeerConnection implements FrameSink, ExchangeLink {
   private hasHeard = true;
   private failure: PeerError | undefined;
 
-  /** `handler` answers, on the side that was called. */
-  constructor(session: Session, settings: ConnectionSettings, handler?: ExchangeHandler) {
+  /** `answering`: on the side that was called. */
+  constructor(session: Session, settings: ConnectionSettings, answering?: Answering) {
     const { socket, decoder, peer, keys, side } = session;
     this.peer = peer;
     this.socket = socket;
     this.settings = settings;
-    this.handler = handler;
+    this.answering = answering;
     this.isCaller = side === 'caller';
     this.output = new FrameOutput(socket);
     this.outgoing = new FrameMac(this.isCaller ? keys.caller : keys.answerer);
@@ -186,19 +211,20 @@ export class PeerConnection implements FrameSink, ExchangeLink {
 
   /** A request's content: proof, the answer's window (4 bytes), what is asked. */
   private takeRequest(number: number, content: Buffer): void {
-    if (!this.handler) throw new ProtocolError('only the side that made the connection asks');
+    const { answering } = this;
+    if (!answering) throw new ProtocolError('only the side that made the connection asks');
     if (number !== this.last + 1) throw new ProtocolError('exchanges are numbered without gaps');
     this.check(frameKinds.request, number, content);
     if (content.length < macBytes + 4) throw new ProtocolError('a request without a window');
     this.last = number;
-    if (this.exchanges.size >= this.settings.maxExchanges) {
+    if (!answering.limit.enter()) {
       this.reset(number, resetReasons.overloaded);
       return;
     }
-    const exchange = new Exchange(number, this);
+    const exchange = new Exchange(number, this, () => answering.limit.leave());
     this.exchanges.set(number, exchange);
     exchange.takeCredit(content.readUInt32BE(macBytes));
-    this.handler(content.subarray(macBytes + 4), exchange, this.peer);
+    answering.handler(content.subarray(macBytes + 4), exchange, this.peer);
   }
 
   private takeMessage(number: number, isFinal: boolean, content: Buffer): void {

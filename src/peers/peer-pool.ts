@@ -17,7 +17,7 @@ export interface PeerAddress {
 }
 
 export interface PeerPoolSettings extends ConnectionSettings {
-  /** For a connection to be made and the greetings, ms. */
+  /** For a connection to be made and the greetings, ms. Whoever waits for less time does not end it. */
   readonly connectTimeoutMs: number;
   /** After it failed nobody waits for a connection to that peer for so long, ms. */
   readonly retryAfterMs: number;
@@ -79,15 +79,21 @@ export class PeerPool {
   }
 
   /**
-   * Asks a peer: at once if there is a connection. `bodyBytes`: how long the answer's body may become, if that is known.
-   * Rejects, or throws, with `PeerError` of a kind that had no effect.
+   * Asks a peer: at once if there is a connection, otherwise when there is one, for which `waitMs` are waited at most. `bodyBytes`: how
+   * long the answer's body may become, if that is known. Rejects, or throws, with `PeerError` of a kind that had no effect.
    */
-  open(address: PeerAddress, lane: Lane, request: Buffer, bodyBytes?: number): AtOnce<Exchange> {
+  open(
+    address: PeerAddress,
+    lane: Lane,
+    request: Buffer,
+    bodyBytes?: number,
+    waitMs?: number,
+  ): AtOnce<Exchange> {
     if (this.underWay >= this.settings.maxExchanges)
       throw new PeerError('overloaded', 'this node asks other nodes too much at once');
     const connection = this.connectionTo(address, lane);
     if (!isPending(connection)) return this.start(connection, request, bodyBytes);
-    return connection.then((made) => this.start(made, request, bodyBytes));
+    return inTime(connection, waitMs).then((made) => this.start(made, request, bodyBytes));
   }
 
   /** Ends connections to all others. */
@@ -246,4 +252,17 @@ export class PeerPool {
     if (line.idleTicks > this.settings.maxIdleTicks) connection.destroy('unreachable', 'it was idle');
     else connection.tick();
   }
+}
+
+/** Rejects when the time is up, which ends the waiting alone. */
+async function inTime<T>(promise: Promise<T>, waitMs: number | undefined): Promise<T> {
+  if (waitMs === undefined) return promise;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new PeerError('unreachable', 'there is no connection to the peer in time');
+    timer = setTimeout(() => reject(error), waitMs);
+  });
+  // Nobody may be left to hear that it failed in the end.
+  promise.catch(() => {});
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -4,7 +4,13 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { TlsDoor } from '../common/tls.ts';
-import { type ConnectionSettings, type ExchangeHandler, PeerConnection } from './connection.ts';
+import {
+  type Answering,
+  type ConnectionSettings,
+  type ExchangeHandler,
+  ExchangeLimit,
+  PeerConnection,
+} from './connection.ts';
 import { PeerError, ProtocolError } from './errors.ts';
 import { type GreetingParts, greetAsAnswerer } from './greeting.ts';
 
@@ -13,6 +19,8 @@ export interface PeerServerSettings extends ConnectionSettings {
   /** 0: any. */
   readonly port: number;
   readonly maxConnections: number;
+  /** Exchanges under way at once, of all connections together. */
+  readonly maxExchanges: number;
   readonly greetingTimeoutMs: number;
   readonly tickMs: number;
 }
@@ -23,7 +31,7 @@ export class PeerServer {
   private readonly log: Log;
   private readonly parts: GreetingParts;
   private readonly settings: PeerServerSettings;
-  private readonly handler: ExchangeHandler;
+  private readonly answering: Answering;
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
   private readonly connections = new Set<PeerConnection>();
@@ -40,7 +48,7 @@ export class PeerServer {
     this.log = log;
     this.parts = parts;
     this.settings = settings;
-    this.handler = handler;
+    this.answering = { handler, limit: new ExchangeLimit(settings.maxExchanges) };
     const take = (socket: Socket) => void this.take(socket);
     this.server = tls
       ? tls.attach(createTlsServer({ ...tls.context(), minVersion: 'TLSv1.3' }, take))
@@ -83,7 +91,7 @@ export class PeerServer {
       const session = await greetAsAnswerer(this.parts, socket);
       if (socket.destroyed || this.ended.signal.aborted)
         throw new PeerError('unreachable', 'it is gone already');
-      const connection = new PeerConnection(session, this.settings, this.handler);
+      const connection = new PeerConnection(session, this.settings, this.answering);
       this.connections.add(connection);
       void connection.ended.then(() => this.connections.delete(connection));
     } catch (error) {

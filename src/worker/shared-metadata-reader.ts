@@ -12,6 +12,7 @@ import {
 } from './reader.ts';
 import type { SharedCacheMemory } from './shared-cache-memory.ts';
 import { SharedCacheView } from './shared-cache-view.ts';
+import type { SharedLease } from './shared-lease.ts';
 import type { SharedKnowledge } from './shared-metadata.ts';
 
 interface Decoded {
@@ -29,10 +30,21 @@ export class SharedMetadataReader implements MetadataSource {
   private readonly clock: Clock;
   private readonly hits: Cell;
   private readonly view: SharedCacheView;
+  private readonly lease: SharedLease | undefined;
   private readonly decoded = new Map<string, Decoded>();
 
-  /** `clock`: its monotonic time is that of the store thread. `thread`: this thread's row of pins. */
-  constructor(clock: Clock, metrics: Metrics, memory: SharedCacheMemory, thread: number) {
+  /**
+   * `clock`: its monotonic time is that of the store thread. `thread`: this thread's row of pins. `lease`: in a cluster, under which
+   * alone anything may be used.
+   */
+  constructor(
+    clock: Clock,
+    metrics: Metrics,
+    memory: SharedCacheMemory,
+    thread: number,
+    lease?: SharedLease,
+  ) {
+    this.lease = lease;
     this.clock = clock;
     this.hits = metrics.metadataLookups.cell({ result: 'hit' });
     this.view = new SharedCacheView(memory, thread);
@@ -43,6 +55,7 @@ export class SharedMetadataReader implements MetadataSource {
     target: MetadataTarget,
     { maxAgeMs = Number.POSITIVE_INFINITY }: Pick<LookUpOptions, 'maxAgeMs'> = {},
   ): KnownMeta | undefined {
+    if (this.lease && !this.lease.isValid(this.clock)) return undefined;
     const found = this.find(`${target.incarnation}\0${target.path}`);
     if (!found) return undefined;
     const { exclusive, validatedMs, monotonicMs } = found.knowledge;

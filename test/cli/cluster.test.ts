@@ -76,9 +76,11 @@ await describeOverEtcd('nodes of one cluster over etcd', (program) => {
     environment = {
       FOREBAY_S3_PORT: '0',
       FOREBAY_ADMIN_PORT: '0',
+      FOREBAY_PEER_PORT: '0',
       FOREBAY_CACHE_MEMORY: '4MiB',
       FOREBAY_CACHE_DISK: '0',
       FOREBAY_ETCD_ENDPOINTS: `http://127.0.0.1:${proxy.port}`,
+      FOREBAY_CLUSTER_SECRET_FILE: key,
       FOREBAY_ENCRYPTION_KEY_FILE: key,
       FOREBAY_ROOT_ACCESS_KEY_ID: root.accessKeyId,
       FOREBAY_ROOT_SECRET_ACCESS_KEY: root.secretAccessKey,

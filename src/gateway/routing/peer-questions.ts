@@ -22,6 +22,8 @@ import {
 import { fromWire, type Named } from './wire-errors.ts';
 
 export interface PeerQuestionsSettings {
+  /** For a connection, where there is none, ms. */
+  readonly connectTimeoutMs: number;
   /** For the first word of an answer to a question that is no change, ms. */
   readonly answerTimeoutMs: number;
   /** Bytes that come along with metadata, at most; more is asked for by whoever reads it. */
@@ -110,7 +112,7 @@ export class PeerQuestions {
   }
 
   #open(member: ViewMember, lane: Lane, question: unknown, bodyBytes?: number): AtOnce<Exchange> {
-    return this.#pool.open(member, lane, encode(question), bodyBytes);
+    return this.#pool.open(member, lane, encode(question), bodyBytes, this.#settings.connectTimeoutMs);
   }
 
   async #ask<T>(

@@ -27,6 +27,8 @@ import { WriteQuestions } from './write-questions.ts';
 export interface RoutingSettings {
   readonly pageSizeBytes: number;
   readonly segmentBytes: number;
+  /** How long a read waits for a connection, where there is none, ms. */
+  readonly connectTimeoutMs: number;
   /** For the first word of an answer to a read, ms. */
   readonly answerTimeoutMs: number;
   /** How long an owner is looked for that takes a change, and how long a change waits for its object to pass over, ms. */
@@ -70,9 +72,14 @@ export class Routing {
     pool: PeerPool,
     settings: RoutingSettings,
   ) {
-    const { answerTimeoutMs, writePatienceMs, maxPassedBy, pageSizeBytes, segmentBytes } = settings;
+    const { connectTimeoutMs, answerTimeoutMs, writePatienceMs, maxPassedBy, pageSizeBytes, segmentBytes } =
+      settings;
     const routes = new Routes(ownership, segmentBytes);
-    const questions = new PeerQuestions(clock, ownership, pool, { answerTimeoutMs, bulkBytes });
+    const questions = new PeerQuestions(clock, ownership, pool, {
+      connectTimeoutMs,
+      answerTimeoutMs,
+      bulkBytes,
+    });
     const invalidate: PeerQuestions['invalidate'] = (...asked) => questions.invalidate(...asked);
     const owned = new OwnedMetadata(clock, cache, ownership, invalidate, writePatienceMs);
     const fallbacks = new Fallbacks(metrics, maxPassedBy);

@@ -26,9 +26,9 @@ const limits = { maxExchanges: 10_000, maxSilentTicks: 20, tickMs: 500 };
 class CuttablePool extends PeerPool {
   readonly cut = new Set<string>();
 
-  override open(address: PeerAddress, lane: Lane, request: Buffer, bodyBytes?: number) {
+  override open(address: PeerAddress, lane: Lane, request: Buffer, bodyBytes?: number, waitMs?: number) {
     if (this.cut.has(address.workerId)) throw new PeerError('unreachable', 'the way is cut');
-    return super.open(address, lane, request, bodyBytes);
+    return super.open(address, lane, request, bodyBytes, waitMs);
   }
 }
 
@@ -60,6 +60,7 @@ export class RingNodes {
     this.settings = {
       pageSizeBytes: 64 * 1024,
       segmentBytes: 256 * 1024 * 1024,
+      connectTimeoutMs: 30_000,
       answerTimeoutMs: 30_000,
       writePatienceMs: 30_000,
       maxPassedBy: 100,

@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises';
+import type { Clock } from '../common/clock.ts';
+import type { Log } from '../common/log.ts';
+import type { Metrics } from '../common/metrics.ts';
+import type { Random } from '../common/random.ts';
+import type { TlsDoor } from '../common/tls.ts';
+import type { Namespace } from '../gateway/namespace.ts';
+import { defaultSegmentBytes, Routing } from '../gateway/routing/routing.ts';
+import { ClusterSecret, minSecretBytes } from '../peers/handshake.ts';
+import { PeerPool } from '../peers/peer-pool.ts';
+import { PeerServer } from '../peers/peer-server.ts';
+import type { Ownership } from '../ring/ownership.ts';
+import type { MetadataCache } from '../worker/metadata-cache.ts';
+import type { RangeReader } from '../worker/reader.ts';
+import { CommandError } from './errors.ts';
+import type { Settings } from './settings-table.ts';
+
+/** What joins a node to the others of its cluster. */
+export interface Peering {
+  readonly routing: Routing;
+  /** The peer port, open. */
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const maxClockDifferenceMs = 10_000;
+const tickMs = 1_000;
+const maxSilentTicks = 3;
+const maxIdleTicks = 60;
+const retryAfterMs = 500;
+const connectTimeoutMs = 3_000;
+const greetingTimeoutMs = 5_000;
+/** From so many nodes, four connections each. */
+const maxConnections = 16_384;
+
+/** Opens the peer port and the ways to other nodes. Rejects with `CommandError`, or with the system's error if the port cannot be had. */
+export async function openPeering(
+  settings: Settings,
+  clock: Clock,
+  random: Random,
+  metrics: Metrics,
+  log: Log,
+  tls: TlsDoor | undefined,
+  ownership: Ownership,
+  namespace: Namespace,
+  objects: MetadataCache,
+  reader: RangeReader,
+): Promise<Peering> {
+  const { workerId, incarnation } = ownership;
+  const greeting = {
+    clock,
+    random,
+    secret: await readClusterSecret(settings),
+    cluster: settings['cluster.name'],
+    self: { workerId, incarnation },
+    maxClockDifferenceMs,
+  };
+  const limits = { maxExchanges: settings['limits.requests'], maxSilentTicks, tickMs };
+  const windowBytes = settings['limits.peerMemory'];
+  const pool = new PeerPool(log, greeting, {
+    ...limits,
+    connectTimeoutMs,
+    retryAfterMs,
+    maxIdleTicks,
+    windowBytes,
+    tls: tls !== undefined,
+  });
+  const routing = new Routing(clock, metrics, log, ownership, namespace, objects, reader, pool, {
+    pageSizeBytes: settings['page.size'],
+    segmentBytes: defaultSegmentBytes,
+    connectTimeoutMs: settings['peer.connectTimeout'],
+    answerTimeoutMs: settings['peer.answerTimeout'],
+    writePatienceMs: settings['peer.writeTimeout'],
+    maxPassedBy: settings['limits.passedBy'],
+    windowBytes,
+  });
+  const place = { host: settings.host, port: settings['peer.port'], maxConnections, greetingTimeoutMs };
+  const server = new PeerServer(log, tls, greeting, { ...limits, ...place }, routing.handler);
+  const close = async () => {
+    await pool.close();
+    await server.close();
+  };
+  try {
+    return { routing, port: await server.listen(), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function readClusterSecret(settings: Settings): Promise<ClusterSecret> {
+  const path = settings['cluster.secretFile'] ?? '';
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new CommandError(
+      `cannot read the cluster secret ${path} (${(error as NodeJS.ErrnoException).code})`,
+    );
+  }
+  const bytes = Buffer.from(text.trim());
+  if (bytes.length >= minSecretBytes) return new ClusterSecret(bytes);
+  throw new CommandError(
+    `the cluster secret ${path} has fewer than ${minSecretBytes} characters: make one with  (umask 077; openssl rand -base64 32 > ${path})`,
+  );
+}
