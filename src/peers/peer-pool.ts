@@ -204,7 +204,7 @@ export class PeerPool {
       reason = error.message;
       socket.destroy();
     });
-    const timer = setTimeout(() => socket.destroy(), this.settings.connectTimeoutMs);
+    const timer = setTimeout(() => socket.destroy(), this.settings.connectTimeoutMs).unref();
     const cut = () => socket.destroy();
     this.ended.signal.addEventListener('abort', cut, { once: true });
     try {
@@ -260,7 +260,7 @@ async function inTime<T>(promise: Promise<T>, waitMs: number | undefined): Promi
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     const error = new PeerError('unreachable', 'there is no connection to the peer in time');
-    timer = setTimeout(() => reject(error), waitMs);
+    timer = setTimeout(() => reject(error), waitMs).unref();
   });
   // Nobody may be left to hear that it failed in the end.
   promise.catch(() => {});

@@ -86,7 +86,7 @@ export class PeerServer {
     socket.once('close', () => this.sockets.delete(socket));
     socket.on('error', () => socket.destroy());
     socket.setNoDelay(true);
-    const timer = setTimeout(() => socket.destroy(), this.settings.greetingTimeoutMs);
+    const timer = setTimeout(() => socket.destroy(), this.settings.greetingTimeoutMs).unref();
     try {
       const session = await greetAsAnswerer(this.parts, socket);
       if (socket.destroyed || this.ended.signal.aborted)

@@ -141,7 +141,7 @@ export async function answerOf(
 ): Promise<Buffer> {
   const give = (error: PeerError) => exchange.cancel(resetReasons.cancelled, error);
   const tooLate = () => give(new PeerError('lost', 'it does not answer in time'));
-  const timer = timeoutMs === undefined ? undefined : setTimeout(tooLate, timeoutMs);
+  const timer = timeoutMs === undefined ? undefined : setTimeout(tooLate, timeoutMs).unref();
   const cut = () => give(new PeerError('cancelled', 'nobody waits for the answer any more', signal?.reason));
   if (signal?.aborted) cut();
   signal?.addEventListener('abort', cut, { once: true });
