@@ -1,4 +1,5 @@
 import { type DeleteMarker, UfsError, type UfsErrorKind } from './errors.ts';
+import { isDistrust, unreached } from './network-faults.ts';
 import { uploadFault } from './s3-upload-faults.ts';
 
 /** What is known of a failed request beside its error. */
@@ -115,24 +116,6 @@ function kindOfStatus(status: number, { mayHaveChanged }: Failure): UfsErrorKind
     default:
       return status >= 400 && status < 500 ? 'refused' : 'unavailable';
   }
-}
-
-/** Faults of the network before a byte of the request went out. */
-const unreached: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'EAI_AGAIN',
-  'ECONNECTTIMEOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-]);
-
-/** The certificate of whoever answers is not trusted (Node.js documentation, "X509 certificate error codes"): nothing was asked of it. */
-const distrusted =
-  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET|VERIFY|DECODE|DECRYPT)_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED)/;
-
-function isDistrust(code: string | undefined): boolean {
-  return code !== undefined && distrusted.test(code);
 }
 
 /** The SDK's error as one of the backend's. Nothing of the SDK's own objects is kept, since they hold requests and headers. */

@@ -1,0 +1,87 @@
+import { Storage } from '@google-cloud/storage';
+import { UfsError } from './errors.ts';
+import type { GcsCredentials } from './gcs-settings.ts';
+import { orAborted } from './s3-connection.ts';
+
+/** Kinds of credential files that are taken ("Application Default Credentials", and workload identity federation). */
+const fileTypes: ReadonlySet<string> = new Set([
+  'service_account',
+  'external_account',
+  'authorized_user',
+  'impersonated_service_account',
+]);
+
+/** The `authorization` of requests, by Google's library: it finds the credentials, asks for tokens and keeps them until they expire. */
+export class GcsAuthorizer {
+  readonly #uri: string;
+  readonly #client: Storage['authClient'] | undefined;
+  readonly #origin: string;
+
+  /** Throws a `UfsError` of kind denied for a file that holds no credentials. */
+  constructor(uri: string, credentials: GcsCredentials) {
+    this.#uri = uri;
+    if (credentials.kind === 'anonymous') {
+      this.#origin = 'none: the bucket must be open to all';
+      return;
+    }
+    const file = credentials.kind === 'file' ? parseCredentials(credentials.text, uri) : undefined;
+    this.#origin = file ? `${describeFile(file)}, given with the mount` : 'found by the search of Google’s library';
+    const { authClient } = new Storage(file ? { credentials: file } : {});
+    this.#client = authClient;
+  }
+
+  /** In words for operators. */
+  get origin(): string {
+    return this.#origin;
+  }
+
+  /** Headers for one request. Rejects with `UfsError`: denied where there are no credentials, unavailable where no token could be had. */
+  async headers(signal: AbortSignal | undefined): Promise<Readonly<Record<string, string>>> {
+    if (!this.#client) return {};
+    try {
+      const headers = await orAborted(this.#client.getRequestHeaders(), signal);
+      return Object.fromEntries(headers as Iterable<[string, string]>);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw this.#fault(error);
+    }
+  }
+
+  #fault(error: unknown): UfsError {
+    const message = (error as Error).message?.slice(0, 300) ?? '';
+    const { status, code } = error as { status?: unknown; code?: unknown };
+    const refused = status === 400 || status === 401 || status === 403 || /could not load the default/i.test(message);
+    const kind = refused ? 'denied' : 'unavailable';
+    // The library's own error holds the request, and so the key's assertion.
+    const details = { backend: this.#uri, code: typeof code === 'string' ? code : 'NoToken' };
+    return new UfsError(kind, `no token could be had: ${message}`, details);
+  }
+}
+
+type CredentialFile = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+/**
+ * The contents of a credentials file. Kinds: denied, for text that is none, or of a kind that runs a program to get its token: what an
+ * operator gives over the network must not decide what runs here.
+ */
+export function parseCredentials(text: string, uri: string): CredentialFile {
+  const wrong = (reason: string) => new UfsError('denied', `the credentials file ${reason}`, { backend: uri });
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw wrong('is not JSON');
+  }
+  const { type, credential_source: source } = (parsed ?? {}) as { type?: unknown; credential_source?: unknown };
+  if (typeof type !== 'string' || !fileTypes.has(type)) {
+    throw wrong(`must be of type ${[...fileTypes].join(', ')}`);
+  }
+  if (typeof source === 'object' && source !== null && 'executable' in source) {
+    throw wrong('gets its token from a program, which is not run here');
+  }
+  return parsed as CredentialFile;
+}
+
+function describeFile({ type, client_email: email }: CredentialFile): string {
+  return typeof email === 'string' ? `the service account ${email}` : `credentials of type ${type}`;
+}
