@@ -93,7 +93,13 @@ export class GcsConnection {
     this.reads = new AdaptiveLimit(clock, limit);
     this.writes = new AdaptiveLimit(clock, limit);
     const most = tuning.maxLargeUploads;
-    this.large = new AdaptiveLimit(clock, { ...limit, initial: most, minimum: most, maximum: most, maxLent: 0 });
+    this.large = new AdaptiveLimit(clock, {
+      ...limit,
+      initial: most,
+      minimum: most,
+      maximum: most,
+      maxLent: 0,
+    });
   }
 
   get authorizer(): GcsAuthorizer {

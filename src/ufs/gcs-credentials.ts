@@ -25,7 +25,9 @@ export class GcsAuthorizer {
       return;
     }
     const file = credentials.kind === 'file' ? parseCredentials(credentials.text, uri) : undefined;
-    this.#origin = file ? `${describeFile(file)}, given with the mount` : 'found by the search of Google’s library';
+    this.#origin = file
+      ? `${describeFile(file)}, given with the mount`
+      : 'found by the search of Google’s library';
     const { authClient } = new Storage(file ? { credentials: file } : {});
     this.#client = authClient;
   }
@@ -50,7 +52,8 @@ export class GcsAuthorizer {
   #fault(error: unknown): UfsError {
     const message = (error as Error).message?.slice(0, 300) ?? '';
     const { status, code } = error as { status?: unknown; code?: unknown };
-    const refused = status === 400 || status === 401 || status === 403 || /could not load the default/i.test(message);
+    const refused =
+      status === 400 || status === 401 || status === 403 || /could not load the default/i.test(message);
     const kind = refused ? 'denied' : 'unavailable';
     // The library's own error holds the request, and so the key's assertion.
     const details = { backend: this.#uri, code: typeof code === 'string' ? code : 'NoToken' };
@@ -65,14 +68,18 @@ type CredentialFile = { readonly type: string } & Readonly<Record<string, unknow
  * operator gives over the network must not decide what runs here.
  */
 export function parseCredentials(text: string, uri: string): CredentialFile {
-  const wrong = (reason: string) => new UfsError('denied', `the credentials file ${reason}`, { backend: uri });
+  const wrong = (reason: string) =>
+    new UfsError('denied', `the credentials file ${reason}`, { backend: uri });
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
     throw wrong('is not JSON');
   }
-  const { type, credential_source: source } = (parsed ?? {}) as { type?: unknown; credential_source?: unknown };
+  const { type, credential_source: source } = (parsed ?? {}) as {
+    type?: unknown;
+    credential_source?: unknown;
+  };
   if (typeof type !== 'string' || !fileTypes.has(type)) {
     throw wrong(`must be of type ${[...fileTypes].join(', ')}`);
   }

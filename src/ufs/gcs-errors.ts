@@ -75,7 +75,9 @@ export function toGcsError(error: unknown, failure: GcsFailure): UfsError {
   const system = systemCodeOf(error);
   const message = error instanceof Error ? error.message.slice(0, 500) : String(error);
   const kind = kindOf(reason, message, failure);
-  const text = [status, reason || system, message].filter((part) => part !== undefined && part !== '').join(' ');
+  const text = [status, reason || system, message]
+    .filter((part) => part !== undefined && part !== '')
+    .join(' ');
   return new UfsError(kind, `${operation}: ${text}`, {
     backend,
     key,
@@ -104,12 +106,19 @@ export function noGcsAnswer(
   unresolved = false,
 ): UfsError {
   const message = `${operation}: the answer lacks ${lacks}, so that it is not one of Cloud Storage`;
-  return new UfsError('unavailable', message, { backend, key, code: 'NoGcsAnswer', retryable: false, unresolved });
+  return new UfsError('unavailable', message, {
+    backend,
+    key,
+    code: 'NoGcsAnswer',
+    retryable: false,
+    unresolved,
+  });
 }
 
 /** True only where nothing can have changed. */
 function isRetryable(kind: UfsErrorKind, code: string | undefined, failure: GcsFailure): boolean {
-  if ((kind !== 'throttled' && kind !== 'unavailable') || isDistrust(code) || failure.status === 404) return false;
+  if ((kind !== 'throttled' && kind !== 'unavailable') || isDistrust(code) || failure.status === 404)
+    return false;
   if (!failure.mayHaveChanged) return true;
   if (failure.status === undefined) return code !== undefined && unreached.has(code);
   return kind === 'throttled';

@@ -40,7 +40,10 @@ const nativeHeaders = [
 const madeUpType = 'application/octet-stream';
 
 /** What is sent of an object that is to be made. */
-export type GcsObjectToMake = Omit<GcsObject, 'name' | 'generation' | 'metageneration' | 'size' | 'timeCreated'>;
+export type GcsObjectToMake = Omit<
+  GcsObject,
+  'name' | 'generation' | 'metageneration' | 'size' | 'timeCreated'
+>;
 
 /** What is recorded of an object beside what the client said of it. */
 export type Recorded = Pick<GcsRecord, 'stamp' | 'crc32c' | 'etag' | 'checksums' | 'checksumType' | 'parts'>;
@@ -143,9 +146,13 @@ function headersOf(object: GcsObject, record: Partial<GcsRecord>): ContentHeader
     const madeUp = name === 'contentType' && value === madeUpType && record.headers?.contentType === null;
     if (value && !madeUp) headers[name] = value;
   }
-  for (const [name, value] of Object.entries(record.headers ?? {}) as [keyof ContentHeaders, string | null][]) {
+  for (const [name, value] of Object.entries(record.headers ?? {}) as [
+    keyof ContentHeaders,
+    string | null,
+  ][]) {
     // What Cloud Storage has is later than what was recorded.
-    if (value !== null && (headers[name] === undefined || isMadeUp(name, headers[name]))) headers[name] = value;
+    if (value !== null && (headers[name] === undefined || isMadeUp(name, headers[name])))
+      headers[name] = value;
   }
   return headers;
 }

@@ -44,7 +44,8 @@ export class GcsPlace {
   #reasonAgainst(key: string): string | undefined {
     const name = this.nameOf(key);
     const sizeBytes = Buffer.byteLength(name);
-    if (sizeBytes > maxNameBytes) return `the name has ${sizeBytes} bytes, and Cloud Storage holds ${maxNameBytes}`;
+    if (sizeBytes > maxNameBytes)
+      return `the name has ${sizeBytes} bytes, and Cloud Storage holds ${maxNameBytes}`;
     if (/[\r\n]/.test(name)) return 'Cloud Storage holds no name with a line break';
     if (name === '.' || name === '..') return `Cloud Storage holds no object named ${name}`;
     if (name.startsWith('.well-known/acme-challenge/')) return 'Cloud Storage holds no name that begins so';

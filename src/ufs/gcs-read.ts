@@ -7,8 +7,8 @@ import { GcsGet } from './gcs-get.ts';
 import { objectPath } from './gcs-names.ts';
 import { type GcsObject, metaOf, objectFields } from './gcs-object.ts';
 import type { GcsPlace } from './gcs-place.ts';
-import type { Backoff } from './retry.ts';
 import type { Permit } from './limit.ts';
+import type { Backoff } from './retry.ts';
 import type { UnresolvedChanges } from './unresolved.ts';
 
 /** An answer that brought so much before it broke off is no failure to be counted with those before it. */
@@ -120,7 +120,14 @@ export class GcsReader {
 
   #request(key: string, signal: AbortSignal | undefined): GcsRequest {
     const path = objectPath(this.#place, key);
-    return { operation: 'objects.get', key, signal, method: 'GET', path, parameters: { fields: objectFields } };
+    return {
+      operation: 'objects.get',
+      key,
+      signal,
+      method: 'GET',
+      path,
+      parameters: { fields: objectFields },
+    };
   }
 
   /** The generation was there once: what cannot be had of it any more has moved. */
@@ -138,6 +145,12 @@ export class GcsReader {
     if (!(error instanceof UfsError) || error.kind !== 'not-found') return error;
     if (!this.#unresolved.mayStillChange(key, 'absent')) return error;
     const { message, code, cause } = error;
-    return new UfsError('not-found', message, { backend: this.#place.uri, key, code, unresolved: true, cause });
+    return new UfsError('not-found', message, {
+      backend: this.#place.uri,
+      key,
+      code,
+      unresolved: true,
+      cause,
+    });
   }
 }

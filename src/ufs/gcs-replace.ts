@@ -91,16 +91,13 @@ export class GcsReplacer {
   }
 
   /** What a change made whose answer was lost; rejects with its error where that is not known. */
-  async #resolved(
-    change: GcsChange,
-    expected: Expected,
-    error: UfsError,
-  ): Promise<GcsObject | undefined> {
+  async #resolved(change: GcsChange, expected: Expected, error: UfsError): Promise<GcsObject | undefined> {
     const { key, stamp, condition } = change;
     const outcome = await this.#outcome(key, stamp, expected);
     if (typeof outcome === 'object' && error.kind !== 'cancelled') return outcome.made;
     // Whoever deleted it: it is gone, as was wanted. With a condition it matters who.
-    if (outcome === 'gone' && stamp === undefined && !condition && error.kind !== 'cancelled') return undefined;
+    if (outcome === 'gone' && stamp === undefined && !condition && error.kind !== 'cancelled')
+      return undefined;
     if (outcome === 'open') this.#unresolved.add(key, replacedBy(expected));
     throw error;
   }

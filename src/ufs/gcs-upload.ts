@@ -120,7 +120,12 @@ export class GcsUploader {
     for (;;) {
       let answer: GcsResult;
       try {
-        answer = await this.#put(call, session, piece.subarray(at - start), `bytes ${at}-${end - 1}/${sizeBytes}`);
+        answer = await this.#put(
+          call,
+          session,
+          piece.subarray(at - start),
+          `bytes ${at}-${end - 1}/${sizeBytes}`,
+        );
       } catch (error) {
         await backoff.pause(passing(error), call.signal);
         answer = await this.#state(call, session, sizeBytes);

@@ -1,8 +1,8 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
+import { trust } from './http-exchange.ts';
 import type { S3BackendSettings, S3Tuning } from './s3-settings.ts';
 import type { Agents } from './s3-transport.ts';
 
@@ -55,15 +55,6 @@ export function createS3Client(
     },
   });
   return { client, agents };
-}
-
-/**
- * Options of TLS connections: a custom CA stands beside the usual ones. To be made once for all connections, since it reads
- * every certificate, which takes milliseconds.
- */
-export function trust({ caPem }: Pick<S3BackendSettings, 'caPem'>): { secureContext?: SecureContext } {
-  if (caPem === undefined) return {};
-  return { secureContext: createSecureContext({ ca: [...getCACertificates('default'), caPem] }) };
 }
 
 /** What the SDK would log is in the errors already; by itself it writes to the console. */
