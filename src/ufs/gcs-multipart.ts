@@ -138,12 +138,13 @@ export class GcsMultipart {
     checkSignal(options.signal, place.uri, key);
     try {
       const made = await this.#complete(key, uploadId, named, options);
-      this.#its.hidden.removeLater(uploadFolder(uploadId));
+      await this.#end(uploadId);
       return reader.shown(key, made);
     } catch (error) {
       // The upload's own object may be there already: of a Complete that is repeated, or of another one at the same time.
       const repeated =
-        error instanceof UfsError && ['no-such-upload', 'precondition-failed', 'moved'].includes(error.kind);
+        error instanceof UfsError &&
+        ['no-such-upload', 'invalid-part', 'precondition-failed', 'moved'].includes(error.kind);
       if (!repeated) throw error;
       const made = await this.#made(key, uploadId, options.signal);
       if (made) return reader.shown(key, made);
@@ -181,6 +182,13 @@ export class GcsMultipart {
       },
     );
     return made as GcsObject;
+  }
+
+  /** The object is there: what becomes of its upload changes nothing of that. */
+  async #end(uploadId: string): Promise<void> {
+    const { hidden } = this.#its;
+    await hidden.remove(recordName(uploadId)).catch(() => undefined);
+    hidden.removeLater(uploadFolder(uploadId));
   }
 
   #resourceOf(upload: UploadInfo, plan: CompletionPlan<GcsPart>) {

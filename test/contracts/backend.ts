@@ -22,6 +22,10 @@ export interface BackendUnderTest {
   readonly backend: Backend;
   /** Anything that lies about apart from visible objects and open uploads, such as temporary files. */
   leftovers(): Promise<readonly string[]>;
+  /** Keys of which it says that it cannot hold them; absent: those that no tree of files could hold. */
+  readonly refusedKeys?: readonly string[];
+  /** Whether it can hold a key, where that is a matter of the key alone; absent: any, or, without `anyKey`, nobody can tell. */
+  holds?(key: string): boolean;
   /** The greatest user metadata that it holds, where that is less than 40 names with 600 bytes each. */
   readonly greatestMetadata?: Readonly<Record<string, string>>;
   /** Sets the storage behind a backend that has versions and does not set them itself. */

@@ -207,7 +207,7 @@ test('the usual certificates, and those that the environment adds, are trusted b
   const folder = await mkdtemp(join(tmpdir(), 'forebay-ca-'));
   await writeFile(join(folder, 'extra.pem'), pairs.first.cert);
   const port = await tlsFront();
-  const module = JSON.stringify(new URL('../../src/ufs/s3-client.ts', import.meta.url).href);
+  const module = JSON.stringify(new URL('../../src/ufs/http-exchange.ts', import.meta.url).href);
   const script = `
     import { connect } from 'node:tls';
     import { trust } from ${module};
