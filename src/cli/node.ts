@@ -279,7 +279,11 @@ function openBackends(
 ): MountedBackends {
   const metered = (backend: Backend, mount: string) => new MeteredBackend(metrics, backend, mount);
   return new MountedBackends(metered(root, 'root'), async (mount) => {
-    const backend = await openBackend(parts, { ...mount, secretAccessKey: mounts.secretOf(mount) });
+    const backend = await openBackend(parts, {
+      ...mount,
+      secretAccessKey: mounts.secretOf(mount),
+      credentials: mounts.credentialsOf(mount),
+    });
     return metered(backend, mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`);
   });
 }

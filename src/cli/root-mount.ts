@@ -25,7 +25,7 @@ export function rootUriOf(settings: Settings, dataFolder: string): string {
 }
 
 /**
- * Opens the storage that holds what no mount does. Another S3 is probed once, and what it was found able to do is kept in the
+ * Opens the storage that holds what no mount does. Storage elsewhere is probed once, and what it was found able to do is kept in the
  * coordination store. In a cluster all nodes must have the same: a node with another rejects with `CommandError`.
  */
 export async function openRootMount(
@@ -36,10 +36,10 @@ export async function openRootMount(
   random: Random,
 ): Promise<Backend> {
   const description = describe(settings, rootUri);
-  const isOtherS3 = rootUri.startsWith('s3:');
-  if (!isOtherS3 && !isInCluster(settings)) return openBackend(parts, description);
+  const isElsewhere = /^(s3|gs):/.test(rootUri);
+  if (!isElsewhere && !isInCluster(settings)) return openBackend(parts, description);
   const abilities = await agree(settings, description, store, async () => {
-    if (!isOtherS3) return undefined;
+    if (!isElsewhere) return undefined;
     const trial = await openBackend(parts, description);
     try {
       return await tryStorage(random, trial, false, probeTimeoutMs);

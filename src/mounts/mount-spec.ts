@@ -3,7 +3,7 @@ import { formatDurationMs, parseDurationMs } from '../common/units.ts';
 import { isBucketName } from '../s3api/names.ts';
 import type { WriteMode } from './mount.ts';
 import { MountError } from './mount-error.ts';
-import { parseMountUri, schemeRules } from './mount-uri.ts';
+import { type MountScheme, parseMountUri, type ReachOption, schemeRules } from './mount-uri.ts';
 
 /** A mount as an operator asks for it, all in text. */
 export interface MountRequest {
@@ -14,6 +14,10 @@ export interface MountRequest {
   readonly region?: string;
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
+  /** The text of a credentials file, of `gs:` only. */
+  readonly credentials?: string;
+  /** Without anybody's rights, of `gs:` only. */
+  readonly anonymous?: boolean;
   readonly pathStyle?: boolean;
   readonly readOnly?: boolean;
   readonly writeMode?: string;
@@ -34,6 +38,8 @@ export interface MountSpec {
   readonly region?: string;
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
+  readonly credentials?: string;
+  readonly anonymous?: boolean;
   readonly pathStyle: boolean;
   readonly readOnly: boolean;
   readonly writeMode: WriteMode;
@@ -48,9 +54,12 @@ const maximumLeaseMs = 86_400_000;
 export function parseMountRequest(request: MountRequest): MountSpec {
   const { bucket, prefix } = parseMountTarget(request.target);
   const uri = parseMountUri(request.uri);
-  if (!schemeRules[uri.scheme].remote) refuseRemoteOptions(request, uri.scheme);
+  refuseOtherSchemesOptions(request, uri.scheme);
   if ((request.accessKeyId === undefined) !== (request.secretAccessKey === undefined)) {
     throw invalid('an access key id and its secret are given together, or neither');
+  }
+  if (request.anonymous && request.credentials !== undefined) {
+    throw invalid('--anonymous and a credentials file exclude each other');
   }
   if (request.owner !== undefined && prefix !== '') {
     throw invalid(
@@ -66,8 +75,10 @@ export function parseMountRequest(request: MountRequest): MountSpec {
     region: request.region,
     accessKeyId: request.accessKeyId,
     secretAccessKey: request.secretAccessKey,
+    credentials: request.credentials,
+    ...(request.anonymous ? { anonymous: true } : {}),
     // Storage other than AWS's own seldom has a name for each bucket.
-    pathStyle: request.pathStyle ?? request.endpoint !== undefined,
+    pathStyle: request.pathStyle ?? (uri.scheme === 's3' && request.endpoint !== undefined),
     readOnly: request.readOnly ?? false,
     writeMode: parseWriteMode(request.writeMode ?? 'through'),
     freshness: request.freshness === undefined ? undefined : parseFreshness(request.freshness),
@@ -148,15 +159,21 @@ function parseWriteMode(text: string): WriteMode {
   throw invalid(`the write mode must be through, back or around, not ${JSON.stringify(text)}`);
 }
 
-function refuseRemoteOptions(request: MountRequest, scheme: string): void {
-  const given = (
-    [
-      ['--endpoint', request.endpoint],
-      ['--region', request.region],
-      ['--access-key-id', request.accessKeyId],
-      ['a secret access key', request.secretAccessKey],
-      ['--path-style', request.pathStyle || undefined],
-    ] as const
-  ).find(([, value]) => value !== undefined);
-  if (given) throw invalid(`${given[0]} means nothing for a ${scheme}:// mount: leave it out`);
+const optionWords: Readonly<Record<ReachOption, string>> = {
+  endpoint: '--endpoint',
+  region: '--region',
+  accessKeyId: '--access-key-id',
+  secretAccessKey: 'a secret access key',
+  pathStyle: '--path-style',
+  credentials: 'a credentials file',
+  anonymous: '--anonymous',
+};
+
+function refuseOtherSchemesOptions(request: MountRequest, scheme: MountScheme): void {
+  const { takes } = schemeRules[scheme];
+  const given = Object.entries(optionWords).find(([option]) => {
+    const value = request[option as ReachOption];
+    return value !== undefined && value !== false && !takes.includes(option as ReachOption);
+  });
+  if (given) throw invalid(`${given[1]} means nothing for a ${scheme}:// mount: leave it out`);
 }

@@ -95,8 +95,17 @@ export class MountStore {
 
   /** The secret of a mount's access key, in the clear. Kinds: invalid, if it was sealed with another encryption key. */
   secretOf(mount: Mount): string | undefined {
-    if (mount.sealedSecretAccessKey === undefined) return undefined;
-    const secret = this.sealer.open(mount.sealedSecretAccessKey, mount.incarnation);
+    return this.opened(mount, mount.sealedSecretAccessKey, mount.incarnation);
+  }
+
+  /** The text of a mount's credentials file, in the clear. Kinds: as `secretOf`. */
+  credentialsOf(mount: Mount): string | undefined {
+    return this.opened(mount, mount.sealedCredentials, credentialsName(mount.incarnation));
+  }
+
+  private opened(mount: Mount, sealed: string | undefined, name: string): string | undefined {
+    if (sealed === undefined) return undefined;
+    const secret = this.sealer.open(sealed, name);
     if (secret !== undefined) return secret;
     throw new MountError(
       'invalid',
@@ -186,7 +195,7 @@ export class MountStore {
     abilities: ProbedAbilities | undefined,
     bucketIncarnation: string,
   ): Promise<StoredMount> {
-    const { path: _, secretAccessKey, owner: __, ...kept } = spec;
+    const { path: _, secretAccessKey, credentials, owner: __, ...kept } = spec;
     const incarnation = this.random.uuid();
     const stored: StoredMount = {
       ...kept,
@@ -195,6 +204,9 @@ export class MountStore {
       ...(secretAccessKey === undefined
         ? {}
         : { sealedSecretAccessKey: this.sealer.seal(secretAccessKey, incarnation) }),
+      ...(credentials === undefined
+        ? {}
+        : { sealedCredentials: this.sealer.seal(credentials, credentialsName(incarnation)) }),
       createdMs: this.clock.nowMs(),
       bucketIncarnation,
     };
@@ -234,6 +246,11 @@ export class MountStore {
       this.buckets.get(mount.bucket)?.incarnation === mount.bucketIncarnation;
     return new MountTable(this.rows.values().filter(counts));
   }
+}
+
+/** Apart from the name that a secret access key is sealed for, so that neither opens as the other. */
+function credentialsName(incarnation: string): string {
+  return `${incarnation}/credentials`;
 }
 
 function nameOf(bucket: string, prefix: string): string {

@@ -1,6 +1,6 @@
 import { MountError } from './mount-error.ts';
 
-export type MountScheme = 'file' | 's3';
+export type MountScheme = 'file' | 's3' | 'gs';
 
 export interface MountUri {
   readonly scheme: MountScheme;
@@ -12,13 +12,27 @@ export interface MountUri {
 
 interface SchemeRule {
   readonly example: string;
-  /** Whether `--endpoint`, `--region`, `--path-style` and keys mean something there. */
-  readonly remote: boolean;
+  /** What of how it is reached and with whose rights means something there. */
+  readonly takes: readonly ReachOption[];
 }
 
+/** Options of a mount that are some schemes' alone. */
+export type ReachOption =
+  | 'endpoint'
+  | 'region'
+  | 'accessKeyId'
+  | 'secretAccessKey'
+  | 'pathStyle'
+  | 'credentials'
+  | 'anonymous';
+
 export const schemeRules: Readonly<Record<MountScheme, SchemeRule>> = {
-  file: { example: 'file:///srv/data', remote: false },
-  s3: { example: 's3://bucket/prefix', remote: true },
+  file: { example: 'file:///srv/data', takes: [] },
+  s3: {
+    example: 's3://bucket/prefix',
+    takes: ['endpoint', 'region', 'accessKeyId', 'secretAccessKey', 'pathStyle'],
+  },
+  gs: { example: 'gs://bucket/prefix', takes: ['endpoint', 'credentials', 'anonymous'] },
 };
 
 /** Takes a backend URI apart. Throws a `MountError` of kind `invalid`. */
@@ -34,7 +48,7 @@ export function parseMountUri(text: string): MountUri {
   if (!URL.canParse(text)) throw invalid(`cannot be read: write it like ${schemeRules[scheme].example}`);
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') {
-    throw invalid('holds credentials: give them with --access-key-id and --secret-access-key-file');
+    throw invalid('holds credentials: give them with the options that are for them');
   }
   if (text.includes('?') || text.includes('#')) {
     throw invalid('holds ? or #: write %3F or %23 where a name has them');

@@ -21,6 +21,9 @@ export interface Mount {
   readonly accessKeyId?: string;
   /** AES-256-GCM, base64; opened only when the backend is built. */
   readonly sealedSecretAccessKey?: string;
+  /** The same of a credentials file. */
+  readonly sealedCredentials?: string;
+  readonly anonymous?: boolean;
   readonly readOnly: boolean;
   readonly writeMode: WriteMode;
   /** Undefined: the default for the URI's scheme. */

@@ -5,6 +5,7 @@ import type { Random } from '../common/random.ts';
 import type { Backend, ProbedAbilities } from './backend.ts';
 import { UfsError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
+import type { GcsBackendSettings, GcsCredentials } from './gcs-settings.ts';
 import { MemoryBackend } from './memory.ts';
 import { openRootBackend } from './root.ts';
 import type { S3BackendSettings } from './s3-settings.ts';
@@ -12,13 +13,17 @@ import { openTreeBackend } from './tree.ts';
 import type { UploadLimits } from './upload-expiry.ts';
 
 export interface BackendDescription {
-  /** `file:///absolute/path`, `s3://bucket/prefix/`, or `memory:` where allowed. */
+  /** `file:///absolute/path`, `s3://bucket/prefix/`, `gs://bucket/prefix/`, or `memory:` where allowed. */
   readonly uri: string;
-  /** Of `s3:` only; see `S3BackendSettings`. */
+  /** Of `s3:` and `gs:`; see `S3BackendSettings` and `GcsBackendSettings`. */
   readonly endpoint?: string;
+  /** Of `s3:` only. */
   readonly region?: string;
   readonly pathStyle?: boolean;
   readonly accessKeyId?: string;
+  /** Of `gs:` only: the text of a credentials file, or nobody's rights; neither: what Google's library finds. */
+  readonly credentials?: string;
+  readonly anonymous?: boolean;
   /** What a probe has shown of the storage. */
   readonly abilities?: ProbedAbilities;
   /** Of `file:` only. True for the root mount: Forebay's own layout, made where there is nothing yet. Otherwise an existing tree as it is. */
@@ -73,6 +78,16 @@ export async function openBackend(
     const { openS3Backend } = await import('./s3.ts');
     return openS3Backend(clock, random, { ...network, ...s3Settings(description) });
   }
+  if (scheme === 'gs') {
+    // As above: Google's library takes some 20 MiB.
+    const { openGcsBackend } = await import('./gcs.ts');
+    return openGcsBackend(clock, random, {
+      ...network,
+      ...gcsSettings(description),
+      uploadLimits: readOnly ? undefined : uploadLimits,
+      onFault: (error) => log.warn({ err: error, uri }, 'idle uploads could not be removed'),
+    });
+  }
   if (scheme === 'memory' && allowMemory) return new MemoryBackend(clock, random, { uri, minPartSizeBytes });
   throw new UfsError(
     'not-implemented',
@@ -81,13 +96,20 @@ export async function openBackend(
   );
 }
 
-const examples = 'file:///absolute/path or s3://bucket/prefix';
+const examples = 'file:///absolute/path, s3://bucket/prefix or gs://bucket/prefix';
 
 function s3Settings(description: BackendDescription): S3BackendSettings {
   const { uri, endpoint, region, pathStyle, accessKeyId, secretAccessKey, abilities } = description;
   const credentials =
     accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey };
   return { uri, endpoint, region, pathStyle, credentials, abilities };
+}
+
+function gcsSettings(description: BackendDescription): GcsBackendSettings {
+  const { uri, endpoint, credentials: text, anonymous, abilities, minPartSizeBytes } = description;
+  const credentials: GcsCredentials | undefined =
+    text !== undefined ? { kind: 'file', text } : anonymous ? { kind: 'anonymous' } : undefined;
+  return { uri, endpoint, credentials, abilities, minPartSizeBytes };
 }
 
 /** The absolute path that a `file:` URI names. Kinds: not-implemented. */

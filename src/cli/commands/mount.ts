@@ -1,6 +1,11 @@
 import type { Command, Invocation } from '../command.ts';
 import { CommandError } from '../errors.ts';
-import { readSecretOption, secretOptions } from '../secret-option.ts';
+import {
+  credentialsOptions,
+  readCredentialsOption,
+  readSecretOption,
+  secretOptions,
+} from '../secret-option.ts';
 import { columns } from '../text.ts';
 import { callAdmin, show } from './shared.ts';
 
@@ -32,6 +37,7 @@ export const mountCommands: readonly Command[] = [
       { flag: '--region', placeholder: 'NAME', meaning: 'Region of the storage' },
       { flag: '--access-key-id', placeholder: 'ID', meaning: 'Access key for the storage' },
       ...secretOptions,
+      ...credentialsOptions,
       {
         flag: '--path-style',
         meaning: 'The bucket goes into the path, not into the host name (default with --endpoint)',
@@ -60,6 +66,8 @@ export const mountCommands: readonly Command[] = [
         region: options.get('--region'),
         accessKeyId: options.get('--access-key-id'),
         secretAccessKey: await readSecretOption(invocation),
+        credentials: await readCredentialsOption(invocation),
+        anonymous: options.has('--anonymous') || undefined,
         pathStyle: pathStyleOf(invocation),
         readOnly: options.has('--read-only') || undefined,
         writeMode: options.get('--write-mode'),
