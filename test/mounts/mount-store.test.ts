@@ -120,6 +120,15 @@ describe('adding a mount', () => {
     const other = await open(Buffer.alloc(32, 8));
     expect(() => other.secretOf(mount)).toThrow('sealed with another encryption key');
   });
+
+  test('keeps a credentials file sealed in the same way, and neither secret opens as the other', async () => {
+    const mount = await add('one', { uri: 'gs://there/prefix', credentials: '{"type":"in-the-clear"}' });
+    expect(mounts.credentialsOf(mount)).toBe('{"type":"in-the-clear"}');
+    expect(mounts.secretOf(mount)).toBeUndefined();
+    expect(JSON.stringify((await store.list('')).entries)).not.toContain('in-the-clear');
+    const swapped = { ...mount, sealedSecretAccessKey: mount.sealedCredentials };
+    expect(() => mounts.secretOf(swapped)).toThrow('sealed with another encryption key');
+  });
 });
 
 describe('removing a mount', () => {
