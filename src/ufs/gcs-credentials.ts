@@ -1,15 +1,28 @@
 import { Storage } from '@google-cloud/storage';
+import { type AuthClient, AwsClient, IdentityPoolClient, JWT, UserRefreshClient } from 'google-auth-library';
 import { UfsError } from './errors.ts';
 import type { GcsCredentials } from './gcs-settings.ts';
 import { orAborted } from './s3-connection.ts';
 
+/** What a token may be used for at most: objects, and no policies. */
+const scopes = ['https://www.googleapis.com/auth/devstorage.read_write'];
+
 /** Kinds of credential files that are taken ("Application Default Credentials", and workload identity federation). */
-const fileTypes: ReadonlySet<string> = new Set([
-  'service_account',
-  'external_account',
-  'authorized_user',
-  'impersonated_service_account',
-]);
+const clients = {
+  service_account: ({ client_email, private_key, private_key_id }: CredentialFile) =>
+    new JWT({ email: text(client_email), key: text(private_key), keyId: text(private_key_id), scopes }),
+  external_account: (file: CredentialFile) => {
+    const source = file.credential_source as Readonly<Record<string, unknown>> | undefined;
+    const options = { ...file, scopes } as never;
+    return source?.environment_id === undefined ? new IdentityPoolClient(options) : new AwsClient(options);
+  },
+  authorized_user: ({ client_id, client_secret, refresh_token }: CredentialFile) =>
+    new UserRefreshClient({
+      clientId: text(client_id),
+      clientSecret: text(client_secret),
+      refreshToken: text(refresh_token),
+    }),
+} satisfies Readonly<Record<string, (file: CredentialFile) => AuthClient>>;
 
 /** The `authorization` of requests, by Google's library: it finds the credentials, asks for tokens and keeps them until they expire. */
 export class GcsAuthorizer {
@@ -28,8 +41,7 @@ export class GcsAuthorizer {
     this.#origin = file
       ? `${describeFile(file)}, given with the mount`
       : 'found by the search of Google’s library';
-    const { authClient } = new Storage(file ? { credentials: file } : {});
-    this.#client = authClient;
+    this.#client = new Storage(file ? { authClient: clientOf(file, uri) } : {}).authClient;
   }
 
   /** In words for operators. */
@@ -80,8 +92,8 @@ export function parseCredentials(text: string, uri: string): CredentialFile {
     type?: unknown;
     credential_source?: unknown;
   };
-  if (typeof type !== 'string' || !fileTypes.has(type)) {
-    throw wrong(`must be of type ${[...fileTypes].join(', ')}`);
+  if (typeof type !== 'string' || !Object.hasOwn(clients, type)) {
+    throw wrong(`must be of type ${Object.keys(clients).join(', ')}`);
   }
   if (typeof source === 'object' && source !== null && 'executable' in source) {
     throw wrong('gets its token from a program, which is not run here');
@@ -91,4 +103,17 @@ export function parseCredentials(text: string, uri: string): CredentialFile {
 
 function describeFile({ type, client_email: email }: CredentialFile): string {
   return typeof email === 'string' ? `the service account ${email}` : `credentials of type ${type}`;
+}
+
+function clientOf(file: CredentialFile, uri: string): AuthClient {
+  try {
+    return clients[file.type as keyof typeof clients](file);
+  } catch (error) {
+    const message = `the credentials file lacks something: ${(error as Error).message}`;
+    throw new UfsError('denied', message, { backend: uri });
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
