@@ -21,7 +21,6 @@ const togetherMs = 100;
 /** The member with the lowest id writes; each of the others waits so much longer than the one before it. */
 const rankMs = 1_000;
 const maxRank = 60;
-const retryMs = 500;
 /** Views that are kept for those who have not applied them yet. */
 const keptViews = 16;
 /** How often, in views, what was left over is looked for. */
@@ -85,9 +84,9 @@ export class ViewWriter {
     this.look();
   }
 
-  /** To be called when anything has changed that views are made of. */
+  /** To be called when anything has changed that views are made of, or may have. Takes no time. */
   look(): void {
-    if (this.working || this.ended.signal.aborted || !this.next()) return;
+    if (this.working || this.ended.signal.aborted) return;
     this.working = this.work().finally(() => {
       this.working = undefined;
     });
@@ -123,25 +122,28 @@ export class ViewWriter {
     return [...this.lost.values()].map(({ worker }) => worker);
   }
 
-  /** Until the view is right, by this node or another. */
+  /** Until the view is right, by this node or another. While others write views, this node leaves it to them. */
   private async work(): Promise<void> {
     const { signal } = this.ended;
-    let waitMs = togetherMs + this.rank() * rankMs;
-    while (!signal.aborted) {
+    for (let waitMs = this.delayMs(); ; waitMs = this.delayMs()) {
+      const before = this.part.present()?.id;
       // Closed meanwhile: the loop ends.
       await this.clock.sleep(waitMs, signal).catch(() => {});
-      if (signal.aborted) return;
-      waitMs = retryMs;
+      if (signal.aborted || !this.next()) return;
+      if (this.part.present()?.id !== before) continue;
       try {
-        // Another node may have been faster: its view is applied first, and looked at again.
         await this.part.readAgain();
-        if (!this.next()) return;
-        if (!(await this.write())) waitMs = retryMs * (1 + this.rank());
+        if (this.part.present()?.id === before && (await this.write())) return;
       } catch (error) {
         if (!(error instanceof CoordError)) throw error;
         this.log.warn({ err: error }, 'the next view of the cluster could not be written');
       }
     }
+  }
+
+  /** The member with the lowest id is the first to write; the others follow in order, where it does not. */
+  private delayMs(): number {
+    return togetherMs + this.rank() * rankMs;
   }
 
   /** The place of this node among those alive. */
