@@ -42,6 +42,7 @@ export function reportJson(seed: number, seconds: number, result: CampaignResult
     observations,
     storageRequests,
     failedStarts,
+    events: result.events,
     faults: Object.fromEntries(result.faults),
     overlaps,
     availability: result.availability.asJson(),

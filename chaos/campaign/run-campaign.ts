@@ -111,7 +111,9 @@ class Campaign {
       clearTimeout(timer);
       this.ended.abort();
     }
+    this.tell('everything is undone');
     await heal(this.world, this.record);
+    this.tell('all nodes are ready');
     await agree(this.record, this.reads, [
       ...this.world.members.map((node) => this.doorOf(node)),
       this.storage,
@@ -161,8 +163,12 @@ class Campaign {
       },
       doorOf: (node) => this.doorOf(node),
       slowPut: (door, overMs) => this.workload.slowPut(door, overMs),
-      tell: (what) => this.events.push(`${(this.record.nowMs() / 1000).toFixed(2)} s: ${what}`),
+      tell: (what) => this.tell(what),
     };
+  }
+
+  private tell(what: string): void {
+    this.events.push(`${(this.record.nowMs() / 1000).toFixed(2)} s: ${what}`);
   }
 
   private doorOf(node: WorldNode): Door {

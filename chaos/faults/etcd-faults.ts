@@ -41,7 +41,7 @@ const restored: Fault = {
       await wait(between(draws, 1_000, 4_000));
       tell('etcd is restored from a snapshot');
       await world.etcd.restore(snapshot);
-      await raiseGeneration(world);
+      tell(`the generation was raised: ${await raiseGeneration(world)}`);
     } finally {
       await rm(snapshot.folder, { recursive: true, force: true });
     }

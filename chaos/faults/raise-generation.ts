@@ -10,9 +10,9 @@ const words = 'ring raise-generation';
 
 /**
  * What an operator does who has restored etcd on purpose: says so, by the command that nodes name in their readiness, until none of them asks
- * for it any more.
+ * for it any more. False if none did.
  */
-export async function raiseGeneration(world: World): Promise<void> {
+export async function raiseGeneration(world: World): Promise<boolean> {
   for (const untilMs = Date.now() + noticeWithinMs; Date.now() < untilMs; await sleep(250)) {
     const asking = await nodeThatAsks(world);
     if (asking === undefined) continue;
@@ -29,10 +29,11 @@ export async function raiseGeneration(world: World): Promise<void> {
         timeoutMs: 20_000,
       },
     );
-    if (code === 0) return;
+    if (code === 0) return true;
     // The node may be paused or killed at this moment: another try is due.
     if (code === 2) throw new Error(`there is no command ${words}: ${output}`);
   }
+  return false;
 }
 
 /** The admin URL of a node that waits for the command. */
