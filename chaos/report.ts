@@ -15,6 +15,9 @@ export function reportLines(result: CampaignResult): string[] {
   lines.push(
     `${result.observations} observations of keys, ${result.storageRequests} requests to the storage`,
   );
+  lines.push(
+    `${result.peerConnections} connections between nodes; ${result.cutBytes} bytes between them met a cut`,
+  );
   lines.push(...result.availability.lines());
   const refusals = [...result.availability.refusals].sort(([, a], [, b]) => b - a).slice(0, 20);
   for (const [name, count] of refusals) lines.push(`  ${count} × ${name}`);
@@ -35,6 +38,7 @@ export function reportLines(result: CampaignResult): string[] {
 export function reportJson(seed: number, seconds: number, result: CampaignResult): object {
   const { operations, observations, overlaps, complaints, violations, storageRequests, failedStarts } =
     result;
+  const { peerConnections, cutBytes } = result;
   return {
     seed,
     seconds,
@@ -42,6 +46,8 @@ export function reportJson(seed: number, seconds: number, result: CampaignResult
     observations,
     storageRequests,
     failedStarts,
+    peerConnections,
+    cutBytes,
     events: result.events,
     faults: Object.fromEntries(result.faults),
     overlaps,

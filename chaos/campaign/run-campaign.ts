@@ -42,6 +42,10 @@ export interface CampaignResult {
   readonly failedStarts: number;
   /** Requests that reached the storage. */
   readonly storageRequests: number;
+  /** Connections between nodes. */
+  readonly peerConnections: number;
+  /** Bytes between nodes that met a cut. */
+  readonly cutBytes: number;
 }
 
 const bucket = 'chaos';
@@ -139,6 +143,8 @@ class Campaign {
       events: this.events,
       failedStarts: this.world.nodes.reduce((sum, node) => sum + node.process.failedStarts, 0),
       storageRequests: this.world.storage.requestCount,
+      peerConnections: this.world.links.opened,
+      cutBytes: this.world.links.cutBytes,
     };
   }
 

@@ -30,6 +30,8 @@ const maxHeldBytes = 4 * 1024 * 1024;
 export class PeerLinks {
   /** Connections that nodes opened to each other so far. */
   opened = 0;
+  /** Bytes that met a cut so far. */
+  cutBytes = 0;
   private readonly nodes: LinkedNode[] = [];
   private readonly servers: Server[] = [];
   private readonly sockets = new Set<Socket>();
@@ -57,15 +59,13 @@ export class PeerLinks {
     this.wire(from, to).delayMs = ms;
   }
 
-  /** What was held comes now, as a network would bring it again. Returns how many bytes had met the cut. */
-  mend(from: string, to: string): number {
+  /** What was held comes now, as a network would bring it again. */
+  mend(from: string, to: string): void {
     const wire = this.wire(from, to);
-    const { heldBytes } = wire;
     wire.isCut = false;
     wire.delayMs = 0;
     wire.heldBytes = 0;
     for (const pass of wire.held.splice(0)) pass();
-    return heldBytes;
   }
 
   async close(): Promise<void> {
@@ -99,6 +99,7 @@ export class PeerLinks {
       if (wire.isCut) {
         wire.held.push(work);
         wire.heldBytes += bytes;
+        this.cutBytes += bytes;
         if (wire.heldBytes > maxHeldBytes) source.pause();
       } else if (wire.delayMs > 0) setTimeout(work, wire.delayMs);
       else work();
