@@ -93,7 +93,7 @@ export class DifferentialRun implements FuzzRun {
 
   async #prepare(side: DifferentialSide): Promise<void> {
     side.begin();
-    await side.clear(this.#settings.buckets, this.#settings.extraBuckets);
+    await side.clear(this.#settings.buckets, this.#settings.extraBuckets, this.#settings.settings);
   }
 
   #isKnown(step: Step, difference: Difference): boolean {

@@ -9,6 +9,7 @@ import {
   drawPut,
   drawTagging,
 } from './draw-objects.ts';
+import { drawSetting } from './draw-settings.ts';
 import {
   drawAbort,
   drawComplete,
@@ -18,6 +19,7 @@ import {
   drawPart,
   drawPartCopy,
 } from './draw-uploads.ts';
+import { drawListVersions, drawVersioning, ofSomeVersion } from './draw-versions.ts';
 import type { Drawn, Step } from './step.ts';
 import { World, type WorldSettings } from './world.ts';
 
@@ -51,6 +53,21 @@ const ofUploads: ReadonlySet<Draw> = new Set([
 const tagging: readonly (readonly [weight: number, draw: Draw])[] = [[4, drawTagging]];
 const ownBuckets: readonly (readonly [weight: number, draw: Draw])[] = [[3, drawOwnBucket]];
 
+const ofSettings: readonly (readonly [weight: number, draw: Draw])[] = [
+  [6, drawVersioning],
+  [7, drawListVersions],
+  [8, drawSetting],
+];
+/** What may be asked of one version. */
+const ofVersions: ReadonlySet<string> = new Set([
+  'GetObject',
+  'HeadObject',
+  'DeleteObject',
+  'GetObjectTagging',
+  'PutObjectTagging',
+  'DeleteObjectTagging',
+]);
+
 /** Random requests, the later ones about what the earlier ones made. */
 export function drawSequence(draws: Draws, length: number, settings: WorldSettings): readonly Step[] {
   const world = new World(draws, settings);
@@ -58,6 +75,7 @@ export function drawSequence(draws: Draws, length: number, settings: WorldSettin
     ...kinds,
     ...(settings.ownBuckets ? ownBuckets : []),
     ...(world.offers('PutObjectTagging') ? tagging : []),
+    ...(settings.settings ? ofSettings : []),
   ];
   return draws.list(length, () => {
     let draw = draws.weighted(all);
@@ -65,6 +83,7 @@ export function drawSequence(draws: Draws, length: number, settings: WorldSettin
     if (world.uploads.length === 0 && ofUploads.has(draw) && !world.allows('unknown uploads'))
       draw = drawCreateUpload;
     const drawn = draw(world);
-    return { id: world.nextId++, ...drawn };
+    const isOfVersion = settings.settings && ofVersions.has(drawn.operation) && draws.chance(0.3);
+    return { id: world.nextId++, ...(isOfVersion ? ofSomeVersion(world, drawn) : drawn) };
   });
 }

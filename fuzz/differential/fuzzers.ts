@@ -4,6 +4,7 @@ import type { Fuzzer } from '../lib/fuzzer.ts';
 import { DifferentialRun, type DifferentialSettings } from './differential-run.ts';
 import { type KnownDifference, knownDifferences } from './known-differences.ts';
 import { knownOfMounts } from './known-of-mounts.ts';
+import { knownOfVersions } from './known-of-versions.ts';
 import { DifferentialSide } from './side.ts';
 
 const buckets = ['fuzz-one', 'fuzz-two'];
@@ -53,10 +54,12 @@ function settingsFor(
   server: ServerName,
   ownBuckets: boolean,
   more: readonly KnownDifference[] = [],
+  settings = false,
 ): DifferentialSettings {
   return {
     keys: keys[server],
     ownBuckets,
+    settings,
     without: new Set(without[server]),
     buckets,
     extraBuckets: ownBuckets ? ['fuzz-new'] : [],
@@ -75,6 +78,22 @@ function overRoot(server: ServerName): Fuzzer {
       const ours = new DifferentialSide('Forebay', { ...node, port: node.s3Port });
       const theirs = new DifferentialSide(server, endpointOf(scene, server));
       return new DifferentialRun(ours, theirs, settingsFor(server, true), () => scene.close());
+    },
+  };
+}
+
+/** The root mount beside a server that keeps versions, and lets access to a bucket and its tags be set. */
+function overVersions(server: ServerName): Fuzzer {
+  return {
+    name: `versions-${server}`,
+    title: `versions and settings of buckets on the root mount beside ${server}`,
+    open: async () => {
+      const scene = await Scene.open([server]);
+      const { node } = scene;
+      const ours = new DifferentialSide('Forebay', { ...node, port: node.s3Port });
+      const theirs = new DifferentialSide(server, endpointOf(scene, server));
+      const settings = settingsFor(server, true, knownOfVersions, true);
+      return new DifferentialRun(ours, theirs, settings, () => scene.close());
     },
   };
 }
@@ -103,4 +122,5 @@ export const differentialFuzzers: readonly Fuzzer[] = [
   overMount('moto'),
   overRoot('s3proxy'),
   overMount('s3proxy'),
+  overVersions('moto'),
 ];

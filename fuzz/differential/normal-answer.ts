@@ -12,7 +12,7 @@ const headerNames = [
   ...['x-amz-checksum-sha256', 'x-amz-checksum-type', 'x-amz-missing-meta'],
 ];
 /** Of these only whether they are there: what they say differs from server to server. */
-const presentNames = ['last-modified', 'x-amz-version-id'];
+const presentNames = ['last-modified'];
 const dates = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 /** The elements that answers of operations consist of (S3 API Reference, "Response Syntax" of each). */
 const rootNames: Readonly<Record<string, string>> = {
@@ -26,6 +26,12 @@ const rootNames: Readonly<Record<string, string>> = {
   CreateMultipartUpload: 'InitiateMultipartUploadResult',
   CompleteMultipartUpload: 'CompleteMultipartUploadResult',
   GetObjectTagging: 'Tagging',
+  GetBucketTagging: 'Tagging',
+  GetBucketCors: 'CORSConfiguration',
+  GetBucketOwnershipControls: 'OwnershipControls',
+  GetBucketAcl: 'AccessControlPolicy',
+  GetObjectAcl: 'AccessControlPolicy',
+  ListObjectVersions: 'ListVersionsResult',
   ListParts: 'ListPartsResult',
   ListMultipartUploads: 'ListMultipartUploadsResult',
 };
@@ -47,12 +53,15 @@ export function normalAnswer(step: Step, answer: Answer, names: ReadonlyMap<stri
     return fields;
   }
   const isObject = step.operation === 'GetObject' || step.operation === 'HeadObject';
-  addHeaders(fields, answer, isObject ? headerNames : ['etag', 'x-amz-version-id', 'x-amz-delete-marker']);
+  addHeaders(fields, answer, isObject ? headerNames : ['etag', 'x-amz-delete-marker']);
+  const versionId = answer.headers['x-amz-version-id'];
+  if (versionId !== undefined) fields.set('header x-amz-version-id', [names.get(versionId) ?? versionId]);
   if (isObject) {
     addPresence(fields, answer);
     fields.set('content-length', [answer.headers['content-length'] ?? 'none']);
   }
   if (step.operation === 'GetObject') fields.set('body', [bodyText(answer.body)]);
+  else if (step.operation === 'GetBucketPolicy') fields.set('policy', [JSON.stringify(JSON.parse(text))]);
   else if (text !== '') addRoot(fields, step, text, names);
   return fields;
 }
@@ -122,9 +131,14 @@ function addXml(
   for (const [name, value] of tree) {
     const below = path === '' ? name : `${path}/${name}`;
     // Who somebody is, every server says in its own way.
-    if (/(^|\/)(Owner|Initiator)$/.test(below)) addXml(fields, 'somebody', names, below);
+    if (/(^|\/)(Owner|Initiator)$/.test(below) || (name === 'Grantee' && isUser(value)))
+      addXml(fields, 'somebody', names, below);
     else addXml(fields, value, names, below);
   }
+}
+
+function isUser(grantee: XmlTree): boolean {
+  return typeof grantee !== 'string' && grantee.some(([name]) => name === 'ID');
 }
 
 /** One field that is not the same on both sides. */

@@ -3,7 +3,7 @@ import { allAt, readXml, textAt } from '../lib/xml-tree.ts';
 import { type NormalAnswer, normalAnswer } from './normal-answer.ts';
 import { bodyBytes, type Step, type Told } from './step.ts';
 
-const placeholder = /«(upload|etag):(\d+)»/g;
+const placeholder = /«(upload|etag|version):(\d+)»/g;
 
 /** One of the two servers that go through a sequence, and what it has told so far. */
 export class DifferentialSide {
@@ -38,10 +38,17 @@ export class DifferentialSide {
     return normalAnswer(step, answer, this.#names);
   }
 
-  /** Takes everything out of the buckets of sequences, and makes those that are to be there. */
-  async clear(kept: readonly string[], extra: readonly string[]): Promise<void> {
-    for (const bucket of [...kept, ...extra]) await this.#clearBucket(bucket);
-    for (const bucket of extra) await this.#plain('DELETE', bucket);
+  /**
+   * Takes everything out of the buckets of sequences, and makes those that are to be there; with `anew` these are made again, without what
+   * was set of them.
+   */
+  async clear(kept: readonly string[], extra: readonly string[], anew: boolean): Promise<void> {
+    for (const bucket of [...kept, ...extra]) {
+      if (anew) await this.#plain('DELETE', bucket, undefined, [['policy', '']]);
+      await this.#clearBucket(bucket);
+      if (anew) await this.#clearVersions(bucket);
+    }
+    for (const bucket of anew ? [...kept, ...extra] : extra) await this.#plain('DELETE', bucket);
     for (const bucket of kept) {
       const { status } = await this.#plain('HEAD', bucket);
       if (status === 200) continue;
@@ -65,6 +72,21 @@ export class DifferentialSide {
     }
   }
 
+  async #clearVersions(bucket: string): Promise<void> {
+    const answer = await this.#plain('GET', bucket, undefined, [
+      ['encoding-type', 'url'],
+      ['versions', ''],
+    ]);
+    const list = rootOf(answer, 'ListVersionsResult');
+    for (const entry of [...allAt(list, 'Version'), ...allAt(list, 'DeleteMarker')]) {
+      const key = decodeURIComponent((textAt(entry, 'Key') ?? '').replaceAll('+', ' '));
+      const versionId = textAt(entry, 'VersionId') ?? 'null';
+      const { status } = await this.#plain('DELETE', bucket, key, [['versionId', versionId]]);
+      if (status !== 204)
+        throw new Error(`${this.name} does not delete a version of ${bucket}/${key}: ${status}`);
+    }
+  }
+
   #plain(method: string, bucket: string, key?: string, query: Step['query'] = []): Promise<Answer> {
     return this.#send({ id: 0, operation: '', method, bucket, key, query });
   }
@@ -75,7 +97,7 @@ export class DifferentialSide {
     const body = typeof step.body === 'string' ? Buffer.from(this.#filled(step.body)) : bodyBytes(step.body);
     const headers = Object.entries(step.headers ?? {}).map(([name, value]) => [
       name,
-      name === 'x-amz-copy-source' ? this.#realSource(value) : this.#filled(value),
+      this.#filled(name === 'x-amz-copy-source' ? this.#realSource(value) : value),
     ]);
     const query = (step.query ?? []).map(([name, value]) => [name, this.#filled(value)] as const);
     return this.#side.send({ method: step.method, path, query, headers: Object.fromEntries(headers), body });
@@ -100,6 +122,7 @@ export class DifferentialSide {
       if (value !== undefined) this.#told.set(`${what}:${step.id}`, value);
     };
     note('etag', answer.headers.etag);
+    this.#noteVersion(step, answer);
     if (step.method === 'GET' || step.method === 'HEAD' || answer.body.length === 0) return;
     const xml = readXml(answer.body.toString('utf8'));
     for (const root of ['CopyObjectResult', 'CopyPartResult', 'CompleteMultipartUploadResult']) {
@@ -108,6 +131,14 @@ export class DifferentialSide {
     const upload = textAt(xml, 'InitiateMultipartUploadResult', 'UploadId');
     note('upload', upload);
     if (upload !== undefined) this.#names.set(upload, `upload ${step.id}`);
+  }
+
+  /** A write tells the id of what it made, which stands for the same on every side. */
+  #noteVersion({ id, method }: Step, { headers }: Answer): void {
+    const versionId = headers['x-amz-version-id'];
+    if (versionId === undefined || method === 'GET' || method === 'HEAD') return;
+    if (!this.#told.has(`version:${id}`)) this.#told.set(`version:${id}`, versionId);
+    if (versionId !== 'null' && !this.#names.has(versionId)) this.#names.set(versionId, `version ${id}`);
   }
 }
 

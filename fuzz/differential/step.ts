@@ -3,7 +3,7 @@ export type StepBody = string | { readonly of: string; readonly bytes: number };
 
 /**
  * One request of a sequence, in a form that can be printed and read back. Texts may hold `«what:id»`: what the answer to step `id` told,
- * on the side that is asked (`upload`: its id, `etag`); `none-such` where that step has told no such thing.
+ * on the side that is asked (`upload`: its id, `etag`, `version`: its id); `none-such` where that step has told no such thing.
  */
 export interface Step {
   readonly id: number;
@@ -17,7 +17,7 @@ export interface Step {
   readonly body?: StepBody;
 }
 
-export type Told = 'upload' | 'etag';
+export type Told = 'upload' | 'etag' | 'version';
 
 export function told(what: Told, id: number): string {
   return `«${what}:${id}»`;

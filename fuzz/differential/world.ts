@@ -14,6 +14,8 @@ export interface WorldSettings {
   readonly keys: readonly string[];
   /** Whether buckets may come and go. */
   readonly ownBuckets: boolean;
+  /** Whether buckets keep versions, and what else may be set of them. */
+  readonly settings: boolean;
   /** Operations and options that are not drawn. */
   readonly without: ReadonlySet<string>;
 }
