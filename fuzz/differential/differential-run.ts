@@ -83,7 +83,8 @@ export class DifferentialRun implements FuzzRun {
       const all = [...differences(ours, theirs), ...(root === undefined ? [] : [root])];
       const unknown = all.filter((difference) => !this.#isKnown(step, difference));
       if (unknown.length > 0) return { step, differences: unknown };
-      if (didOnlyOne(step, ours, theirs)) {
+      const hasParted = all.some((difference) => this.#known(step, difference)?.parts);
+      if (hasParted || didOnlyOne(step, ours, theirs)) {
         this.#cutShort++;
         return undefined;
       }
@@ -96,8 +97,12 @@ export class DifferentialRun implements FuzzRun {
     await side.clear(this.#settings.buckets, this.#settings.extraBuckets, this.#settings.settings);
   }
 
+  #known(step: Step, difference: Difference): KnownDifference | undefined {
+    return this.#settings.known.find((entry) => matches(entry, step, difference));
+  }
+
   #isKnown(step: Step, difference: Difference): boolean {
-    const known = this.#settings.known.find((entry) => matches(entry, step, difference));
+    const known = this.#known(step, difference);
     if (known !== undefined) this.#met.set(known, (this.#met.get(known) ?? 0) + 1);
     return known !== undefined;
   }

@@ -77,7 +77,8 @@ export function drawSetting(world: World): Drawn {
 function drawAcl(world: World, bucket: string): Drawn {
   const { draws } = world;
   const isOfObject = draws.chance(0.4);
-  const place = isOfObject ? world.place() : { bucket };
+  const of = world.place();
+  const place = isOfObject ? { bucket: of.bucket, key: of.key } : { bucket };
   const kind = isOfObject ? 'ObjectAcl' : 'BucketAcl';
   const query = [['acl', '']] as const;
   if (draws.chance(0.5)) return { operation: `Get${kind}`, method: 'GET', ...place, query };

@@ -13,6 +13,8 @@ export interface KnownDifference {
   readonly theirs?: RegExp;
   /** Whether it may come from this request; from any if left out. */
   readonly when?: (step: Step) => boolean;
+  /** From there on the two hold different things: the sequence ends. */
+  readonly parts?: true;
   /** What S3 answers, and where that is written. */
   readonly because: string;
 }

@@ -8,8 +8,10 @@ export const knownOfVersions: readonly KnownDifference[] = [
   {
     operations: ['DeleteObjects'],
     field: /^xml Deleted\/DeleteMarker/,
-    theirs: /^none$/,
-    because: 'API, DeleteObjects, DeletedObject: the delete marker that was made, and its version id.',
+    ours: /^(\[|true|marker)/,
+    parts: true,
+    because:
+      'API, DeleteObjects, DeletedObject: the delete marker that was made, and its version id, also where there was no such key.',
   },
   {
     operations: ['ListObjectVersions'],
@@ -39,5 +41,48 @@ export const knownOfVersions: readonly KnownDifference[] = [
     ours: /^(400|400 InvalidArgument|InvalidArgument)$/,
     when: asks('versionId'),
     because: 'API, Error responses, InvalidArgument: what is no version id is no argument.',
+  },
+  {
+    operations: [
+      ...['GetObject', 'HeadObject', 'CopyObject', 'GetObjectAcl', 'PutObjectAcl'],
+      ...['GetObjectTagging', 'PutObjectTagging', 'DeleteObjectTagging'],
+    ],
+    field: /^header x-amz-version-id$/,
+    ours: /^(null|version)/,
+    theirs: /^none$/,
+    because:
+      'API, GetObject, x-amz-version-id; User Guide, Object versions: the id of the null version is null.',
+  },
+  {
+    operations: ['DeleteObject'],
+    field: /^header x-amz-(delete-marker|version-id)$/,
+    ours: /^(true|version|null)/,
+    theirs: /^none$/,
+    parts: true,
+    because:
+      'User Guide, Working with delete markers: a simple DELETE inserts a marker, also where there is no such key.',
+  },
+  {
+    operations: ['DeleteObjects', 'DeleteObject'],
+    field: /^status$/,
+    ours: /^20[04]$/,
+    theirs: /^500/,
+    because:
+      'API, DeleteObjects and DeleteObject: a server that fails there says nothing of what S3 answers.',
+  },
+  {
+    operations: ['GetBucketTagging'],
+    field: /^status$/,
+    ours: /^404 NoSuchTagSet$/,
+    theirs: /^200$/,
+    because: 'API, GetBucketTagging, NoSuchTagSet: there is no tag set associated with the bucket.',
+  },
+  {
+    operations: ['DeleteObject'],
+    field: /^(status|code)$/,
+    ours: /NoSuchVersion$/,
+    theirs: /NoSuchKey$/,
+    when: asks('versionId'),
+    because: 'API, Error responses, NoSuchVersion: the version id does not match an existing version.',
   },
 ];
