@@ -276,7 +276,8 @@ await describeOverEtcd('nodes of one cluster over etcd', (program) => {
   test(
     'go on with what they know while etcd is away, and say so',
     async () => {
-      const [node] = await openCluster({ FOREBAY_ETCD_TIMEOUT: '1s' });
+      // Two, since one that is left alone by the others could not tell.
+      const [node] = await openCluster({ FOREBAY_ETCD_TIMEOUT: '1s' }, { FOREBAY_ETCD_TIMEOUT: '1s' });
       const client = clientOf(node);
       const Bucket = 'shared';
       await client.send(new CreateBucketCommand({ Bucket }));

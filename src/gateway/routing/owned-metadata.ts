@@ -2,7 +2,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { ObjectMeta } from '../../common/object-meta.ts';
 import { CoordError } from '../../coord/store.ts';
 import { PeerError } from '../../peers/errors.ts';
-import type { OwnedWrite, Ownership, ViewMember } from '../../ring/ownership.ts';
+import type { Epoch, OwnedWrite, Ownership, ViewMember } from '../../ring/ownership.ts';
 import { S3Error } from '../../s3api/errors.ts';
 import type { MetadataCache } from '../../worker/metadata-cache.ts';
 import { mayKeep } from '../../worker/metadata-entries.ts';
@@ -14,6 +14,9 @@ import type {
   MetadataTarget,
 } from '../../worker/reader.ts';
 import { hashOf } from './routes.ts';
+
+/** How often a change that has to wait looks whether it still has to, ms. */
+const lookEveryMs = 100;
 
 /** Answered of a change that surely had no effect, so that whoever sent it may send it again. */
 export const noEffect = { 'x-forebay-effect': 'none' } as const;
@@ -30,12 +33,15 @@ export class MovedError extends S3Error {
   }
 }
 
-/** Asks a member that it forget an object; true if it is its owner, and has. */
-export type InvalidateQuestion = (
-  owner: ViewMember,
-  target: MetadataTarget,
-  signal: AbortSignal,
-) => Promise<boolean>;
+type MemberQuestion = (member: ViewMember, target: MetadataTarget, signal: AbortSignal) => Promise<boolean>;
+
+/** What other members are asked about an object that is changed here. */
+export interface MemberQuestions {
+  /** That it forget the object; true if it is its owner, and has. */
+  readonly invalidate: MemberQuestion;
+  /** That it forget the object; true if it has no view lease any more, of the view that this node goes by, and has. */
+  readonly lapsed: MemberQuestion;
+}
 
 /**
  * Metadata on a member of a ring. What is known is used by the object's owner alone, under a view lease that is valid at that moment;
@@ -47,7 +53,7 @@ export class OwnedMetadata implements MetadataSource {
   readonly #clock: Clock;
   readonly #cache: MetadataCache;
   readonly #ownership: Ownership;
-  readonly #invalidate: InvalidateQuestion;
+  readonly #questions: MemberQuestions;
   /** How long a change waits for its object to be settled, before and after, ms. */
   readonly #settleTimeoutMs: number;
 
@@ -55,13 +61,13 @@ export class OwnedMetadata implements MetadataSource {
     clock: Clock,
     cache: MetadataCache,
     ownership: Ownership,
-    invalidate: InvalidateQuestion,
+    questions: MemberQuestions,
     settleTimeoutMs: number,
   ) {
     this.#clock = clock;
     this.#cache = cache;
     this.#ownership = ownership;
-    this.#invalidate = invalidate;
+    this.#questions = questions;
     this.#settleTimeoutMs = settleTimeoutMs;
     ownership.onView(({ keeps }) =>
       cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path }))),
@@ -91,7 +97,7 @@ export class OwnedMetadata implements MetadataSource {
   ): Promise<T> {
     const hash = hashOf(target);
     const isKept = mayKeep(target);
-    if (isKept) await this.#settled(hash);
+    if (isKept) await this.#settled(target, hash);
     const owned = this.#ownership.beginWrite(hash);
     if (!owned && isKept) throw new MovedError();
     try {
@@ -114,6 +120,14 @@ export class OwnedMetadata implements MetadataSource {
     return true;
   }
 
+  /** For another node while the coordination store is away. False where this node goes by another view, or still has its lease. */
+  invalidateAsLapsed(target: MetadataTarget, asked: Epoch): boolean {
+    const { generation, epoch } = this.#ownership.view();
+    if (asked.generation !== generation || asked.epoch !== epoch || this.#hasLease()) return false;
+    this.#cache.invalidate(target);
+    return true;
+  }
+
   #mayUse(target: MetadataTarget): boolean {
     return this.#ownership.mayUseMetadata(hashOf(target));
   }
@@ -123,15 +137,35 @@ export class OwnedMetadata implements MetadataSource {
     return this.#clock.monotonicMs() < monotonicMs && this.#clock.nowMs() < wallMs;
   }
 
-  /** Nothing is changed before whoever owned the object has released it. */
-  async #settled(hash: number): Promise<void> {
-    if (this.#ownership.mayUseMetadata(hash)) return;
-    try {
-      await this.#ownership.whenSettled(hash, AbortSignal.timeout(this.#settleTimeoutMs));
-    } catch (cause) {
-      const message = 'The object is passing over to this node. Please try again.';
-      throw new S3Error('ServiceUnavailable', { message, headers: noEffect, cause });
+  /** Nothing is changed before whoever owned the object has released it, or nobody can use what is known any more. */
+  async #settled(target: MetadataTarget, hash: number): Promise<void> {
+    const signal = AbortSignal.timeout(this.#settleTimeoutMs);
+    while (!signal.aborted) {
+      if (this.#ownership.mayUseMetadata(hash) || !this.#ownership.owns(hash)) return;
+      if (await this.#allLapsed(target, signal)) return;
+      const look = AbortSignal.any([signal, AbortSignal.timeout(lookEveryMs)]);
+      // Looked at again, or the time is up.
+      await this.#ownership.whenSettled(hash, look).catch(() => {});
     }
+    const message = 'The object is passing over to this node. Please try again.';
+    throw new S3Error('ServiceUnavailable', { message, headers: noEffect });
+  }
+
+  /**
+   * Whether the coordination store is away from every member of the last view: then nobody uses anything without asking the storage, and
+   * what each knew of the object is forgotten. Of nodes that joined since this one does not know.
+   */
+  async #allLapsed(target: MetadataTarget, signal: AbortSignal): Promise<boolean> {
+    if (this.#hasLease()) return false;
+    const others = this.#ownership
+      .view()
+      .members.filter(({ workerId }) => workerId !== this.#ownership.workerId);
+    // A cluster that has shrunk to one node cannot be told from a node that the others have left behind.
+    if (others.length === 0) return false;
+    // Whoever does not answer may still have a lease.
+    const asked = others.map((member) => this.#questions.lapsed(member, target, signal).catch(() => false));
+    const have = await Promise.all(asked);
+    return have.every((one) => one) && !this.#hasLease();
   }
 
   /**
@@ -144,6 +178,7 @@ export class OwnedMetadata implements MetadataSource {
     while (!signal.aborted) {
       if (owned.mayAcknowledge()) return;
       try {
+        if (await this.#allLapsed(target, signal)) return this.#cache.invalidate(target);
         if (await this.#ownerForgets(target, hash, signal)) return;
         await this.#clock.sleep(20, signal);
       } catch (error) {
@@ -164,10 +199,9 @@ export class OwnedMetadata implements MetadataSource {
     const owner = view.metadataOwnerOf(hash);
     if (owner === this.#ownership.workerId) {
       // It may only have been without a lease for a while; if not, it was another's meanwhile, and is this node's again.
-      await this.#ownership.whenSettled(hash, signal);
-      return this.invalidateAsOwner(target);
+      return this.#mayUse(target) && this.invalidateAsOwner(target);
     }
     const member = owner === undefined ? undefined : view.member(owner);
-    return member !== undefined && this.#invalidate(member, target, signal);
+    return member !== undefined && this.#questions.invalidate(member, target, signal);
   }
 }

@@ -25,6 +25,7 @@ import {
   type Answer,
   encode,
   type Invalidate,
+  type Lapsed,
   type LookUp,
   type LookUpAnswer,
   type Question,
@@ -93,6 +94,9 @@ export class PeerAnswers {
           break;
         case 'invalidate':
           answered = this.#invalidate(question, exchange);
+          break;
+        case 'lapsed':
+          answered = this.#lapsed(question, exchange);
           break;
         case 'released':
           answered = this.#released(question, exchange, from.workerId);
@@ -174,6 +178,13 @@ export class PeerAnswers {
     const { versionId } = question;
     const target = versionId === undefined ? place : versionTarget(place, versionId);
     this.#send(exchange, { ok: this.#owned.invalidateAsOwner(target) });
+  }
+
+  async #lapsed(question: Lapsed, exchange: Exchange): Promise<void> {
+    const place = await this.#placeOf(question);
+    const { versionId } = question;
+    const target = versionId === undefined ? place : versionTarget(place, versionId);
+    this.#send(exchange, { ok: this.#owned.invalidateAsLapsed(target, question.view) });
   }
 
   /** Answered with the incarnation that has released it, when it has. */

@@ -89,6 +89,13 @@ export class PeerQuestions {
     return answer;
   }
 
+  /** True if the other goes by the same view, has no lease of it any more, and knows nothing of the object. */
+  async lapsed(member: ViewMember, target: MetadataTarget, signal: AbortSignal): Promise<boolean> {
+    const question = { op: 'lapsed', ...this.#about(target) };
+    const { answer } = await this.#ask<boolean>(member, 'small', question, target, signal, 0);
+    return answer;
+  }
+
   /** As `ReleaseQuestion`. */
   async released(member: ViewMember, epoch: Epoch, signal: AbortSignal): Promise<boolean> {
     const exchange = await this.#open(member, 'small', { op: 'released', ...this.#asked(), view: epoch }, 0);

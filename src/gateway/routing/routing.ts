@@ -80,8 +80,7 @@ export class Routing {
       answerTimeoutMs,
       bulkBytes,
     });
-    const invalidate: PeerQuestions['invalidate'] = (...asked) => questions.invalidate(...asked);
-    const owned = new OwnedMetadata(clock, cache, ownership, invalidate, writePatienceMs);
+    const owned = new OwnedMetadata(clock, cache, ownership, questions, writePatienceMs);
     const fallbacks = new Fallbacks(metrics, maxPassedBy);
     this.metadata = new RoutedMetadata(routes, owned, questions, fallbacks);
     this.reader = new RoutedReader(metrics, routes, reader, questions, fallbacks);

@@ -53,7 +53,12 @@ export interface Released extends Asked {
   readonly op: 'released';
 }
 
-export type Question = LookUp | Read | Invalidate | Released;
+/** That what is known of the object be forgotten, by a member that goes by this very view and has no lease of it any more. */
+export interface Lapsed extends OfObject {
+  readonly op: 'lapsed';
+}
+
+export type Question = LookUp | Read | Invalidate | Released | Lapsed;
 
 /** `moved`: the node that was asked is not the owner, by this view. */
 export type Answer<T> = { readonly ok: T } | { readonly error: WireError } | { readonly moved: Epoch };

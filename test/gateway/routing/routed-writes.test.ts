@@ -18,7 +18,7 @@ import { WriteQuestions } from '../../../src/gateway/routing/write-questions.ts'
 import { until } from '../../support/until.ts';
 import { someBytes, TestBody } from '../../support/upload-body.ts';
 import { sendSigned } from '../signed-request.ts';
-import { type RingNode, RingNodes } from './ring-nodes.ts';
+import { callsOf, type RingNode, RingNodes } from './ring-nodes.ts';
 
 const patienceMs = 120_000;
 const Bucket = 'pages';
@@ -292,6 +292,22 @@ test(
 );
 
 test(
+  'with the coordination store away from all, changes go on as soon as each says that its lease is over and forgets the object',
+  async () => {
+    ring = await RingNodes.start(3);
+    const { owner, others } = ring.rolesOf('k');
+    const [one, two] = others as [RingNode, RingNode];
+    await put(one, 'k', 'v1');
+    expect(await textOf(two, 'k')).toBe('v1');
+    await Promise.all(ring.nodes.map(({ member }) => member.close()));
+    expect(await nameOf(put(one, 'k', 'v2'))).toBe('done');
+    for (const node of [owner, one, two]) expect(await textOf(node, 'k')).toBe('v2');
+    expect(await callsOf(owner.gateway.metrics, 'head')).toBeGreaterThan(0);
+  },
+  patienceMs,
+);
+
+test(
   'where nobody can take a change it is refused, and the answer says that nothing was done',
   async () => {
     ring = await RingNodes.start(2, { writePatienceMs: 1_500 });
@@ -300,7 +316,7 @@ test(
     await put(other, 'k', 'v1');
     await owner.member.close();
     await other.member.close();
-    other.pool.cut.add(owner.workerId);
+    owner.isolate();
     for (const node of [other, owner]) {
       const answer = await sendSigned(node.gateway.port, {
         method: 'PUT',
