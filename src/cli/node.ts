@@ -33,7 +33,7 @@ import { advertisedHost, openCluster } from './cluster.ts';
 import { holdThreadsBack, openCoordination } from './coordination.ts';
 import { CommandError } from './errors.ts';
 import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
-import { openPeering } from './peering.ts';
+import { openPeering, redirectsOf } from './peering.ts';
 import { openRootMount, rootUriOf } from './root-mount.ts';
 import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
 import { openOwnDoor, openThreadedDoor } from './s3-door.ts';
@@ -204,6 +204,7 @@ async function build(
     {
       ...pipelineSettings(settings, tls !== undefined),
       requests: shared.board,
+      redirects: routing && redirectsOf(settings, clock, credentials, routing),
     },
   );
   const facts = { store, secrets, rootUser, rootUri, workerId, dataFolder };

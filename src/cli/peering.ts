@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import type { CredentialSource } from '../auth/authenticate.ts';
+import { Presigner } from '../auth/presigner.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Random } from '../common/random.ts';
 import type { TlsDoor } from '../common/tls.ts';
 import type { Namespace } from '../gateway/namespace.ts';
+import { Redirects } from '../gateway/redirects.ts';
 import { defaultSegmentBytes, Routing } from '../gateway/routing/routing.ts';
 import { ClusterSecret, minSecretBytes } from '../peers/handshake.ts';
 import { PeerPool } from '../peers/peer-pool.ts';
@@ -32,6 +35,8 @@ const connectTimeoutMs = 3_000;
 const greetingTimeoutMs = 5_000;
 /** From so many nodes, four connections each. */
 const maxConnections = 16_384;
+/** For a client to follow a redirect. */
+const redirectExpiresSeconds = 60;
 
 /** Opens the peer port and the ways to other nodes. Rejects with `CommandError`, or with the system's error if the port cannot be had. */
 export async function openPeering(
@@ -86,6 +91,18 @@ export async function openPeering(
     await close();
     throw error;
   }
+}
+
+/** How clients are sent to the owners of objects. */
+export function redirectsOf(
+  settings: Settings,
+  clock: Clock,
+  credentials: CredentialSource,
+  routing: Routing,
+): Redirects {
+  const { region } = settings;
+  const presigner = new Presigner(clock, credentials, { region, expiresSeconds: redirectExpiresSeconds });
+  return new Redirects((bucket, key) => routing.ownerOf(bucket, key), presigner, settings['route.mode']);
 }
 
 async function readClusterSecret(settings: Settings): Promise<ClusterSecret> {

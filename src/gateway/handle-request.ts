@@ -21,6 +21,7 @@ import { Doorkeeper } from './doorkeeper.ts';
 import { toS3Error } from './error-map.ts';
 import { IncomingBody } from './incoming-body.ts';
 import type { BucketLookup } from './namespace.ts';
+import type { Redirects } from './redirects.ts';
 import { Progress, pathOf, RequestAccounts } from './request-accounts.ts';
 import { RequestCall } from './request-call.ts';
 import { type WriteOutcome, writeResponse } from './response-writer.ts';
@@ -36,6 +37,8 @@ export interface PipelineSettings {
   readonly maxInFlight: number;
   /** Counts the requests of all threads; where it is absent there is one thread. */
   readonly requests?: RequestCount;
+  /** In a cluster: what is answered by another node's address. */
+  readonly redirects?: Redirects;
   /** Only what is at hand is answered here; everything else goes on to there as it came. */
   readonly elsewhere?: Pick<RequestTaker, 'handle'>;
 }
@@ -190,8 +193,24 @@ export class RequestPipeline implements RequestTaker {
     const call = this.#call(request, authenticated, progress);
     if (this.#settings.elsewhere && !operationsHere.has(route.operation)) throw new S3Error('NotImplemented');
     const waiting = call.check(route);
-    if (waiting) return waiting.then(() => this.#perform(route, call, progress));
-    return this.#perform(route, call, progress);
+    if (waiting) return waiting.then(() => this.#performOrRedirect(req, route, call, progress));
+    return this.#performOrRedirect(req, route, call, progress);
+  }
+
+  #performOrRedirect(
+    req: IncomingMessage,
+    route: Route,
+    call: RequestCall,
+    progress: Progress,
+  ): AtOnce<S3Response> {
+    const { redirects } = this.#settings;
+    const found = redirects?.find(req, call.request, route.operation, call.authenticated);
+    if (found === undefined) return this.#perform(route, call, progress);
+    if (!isPending(found)) throw found;
+    return found.then((redirect) => {
+      if (redirect) throw redirect;
+      return this.#perform(route, call, progress);
+    });
   }
 
   #perform(route: Route, call: RequestCall, progress: Progress): AtOnce<S3Response> {

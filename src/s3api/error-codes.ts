@@ -170,6 +170,7 @@ export const errorCodes = {
   // The service itself.
   /** Not one of S3's: the answer to `Cache-Control: only-if-cached` where the cache has none (RFC 9111, 5.2.1.7). */
   GatewayTimeout: [504, 'What you asked for is not in the cache, and you asked for nothing else.'],
+  TemporaryRedirect: [307, 'Please re-send this request to the specified temporary endpoint.'],
   InternalError: [500, 'We encountered an internal error. Please try again.'],
   ServiceUnavailable: [503, 'Service is unable to handle request.'],
   SlowDown: [503, 'Please reduce your request rate.'],

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { S3Client } from '@aws-sdk/client-s3';
 import { Authenticator } from '../../src/auth/authenticate.ts';
+import { Presigner } from '../../src/auth/presigner.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLog } from '../../src/common/log.ts';
 import { Metrics } from '../../src/common/metrics.ts';
@@ -11,6 +12,7 @@ import { RequestPipeline } from '../../src/gateway/handle-request.ts';
 import type { IoThreads } from '../../src/gateway/io-threads.ts';
 import { Namespace } from '../../src/gateway/namespace.ts';
 import { GatewayObjectService } from '../../src/gateway/object-service.ts';
+import { Redirects } from '../../src/gateway/redirects.ts';
 import type { Routing } from '../../src/gateway/routing/routing.ts';
 import { S3Server } from '../../src/gateway/server.ts';
 import type { BucketRecord, Mount } from '../../src/mounts/mount.ts';
@@ -82,7 +84,7 @@ export interface GatewayOptions {
     namespace: Namespace,
     cache: MetadataCache,
     reader: PageReader,
-  ) => Pick<Routing, 'metadata' | 'reader' | 'serve'>;
+  ) => Pick<Routing, 'metadata' | 'reader' | 'serve' | 'ownerOf'>;
   readonly workerId?: string;
 }
 
@@ -153,6 +155,13 @@ export async function startGateway(
       domains: [],
       scheme: 'http',
       maxInFlight: 1000,
+      redirects:
+        routing &&
+        new Redirects(
+          (bucket, key) => routing.ownerOf(bucket, key),
+          new Presigner(systemClock, source, { region: 'us-east-1', expiresSeconds: 60 }),
+          'proxy',
+        ),
     },
   );
   const server = new S3Server(pipeline, undefined, {

@@ -1,10 +1,11 @@
+import { type AtOnce, isPending } from '../../common/at-once.ts';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { Metrics } from '../../common/metrics.ts';
 import type { ExchangeHandler } from '../../peers/connection.ts';
 import { resetReasons } from '../../peers/frames.ts';
 import type { PeerPool } from '../../peers/peer-pool.ts';
-import type { Ownership } from '../../ring/ownership.ts';
+import type { Ownership, ViewMember } from '../../ring/ownership.ts';
 import type { ObjectService } from '../../s3api/service.ts';
 import type { MetadataCache } from '../../worker/metadata-cache.ts';
 import type { MetadataSource, RangeReader } from '../../worker/reader.ts';
@@ -96,6 +97,21 @@ export class Routing {
     this.#settings = settings;
     ownership.askWith((member, epoch, signal) => questions.released(member, epoch, signal));
     ownership.onView(({ view }) => pool.retain(new Set(view.members.map(({ workerId }) => workerId))));
+  }
+
+  /** The other node that owns an object; undefined if it is this one, or there is no such bucket. */
+  ownerOf(bucket: string, key: string): AtOnce<ViewMember | undefined> {
+    try {
+      const place = this.#namespace.locate(bucket, key);
+      if (!isPending(place)) return this.#routes.metadataOwner(place);
+      return place.then(
+        (located) => this.#routes.metadataOwner(located),
+        () => undefined,
+      );
+    } catch {
+      // The operation itself says what is wrong.
+      return undefined;
+    }
   }
 
   /** The service for this node's clients. `local` works with `metadata` and `reader`; from now on it serves other nodes' changes too. */
