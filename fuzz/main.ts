@@ -78,17 +78,21 @@ let cases = 0;
 let failed = false;
 let leftOut = false;
 for (const fuzzer of wanted) {
+  let isTold = false;
   try {
-    const result = await runCampaign(fuzzer, limits);
-    report(fuzzer, seed, result);
-    violations += result.violations.length;
-    cases += result.cases;
+    await runCampaign(fuzzer, limits, (result) => {
+      isTold = true;
+      report(fuzzer, seed, result);
+      violations += result.violations.length;
+      cases += result.cases;
+    });
   } catch (error) {
     const mayBeAway = error instanceof NotInstallable && process.env.CI !== 'true';
     if (!mayBeAway) console.log(error);
     if (mayBeAway) leftOut = true;
     else failed = true;
-    console.log(`${fuzzer.name}: left out, ${error instanceof Error ? error.message : error}`);
+    const said = error instanceof Error ? error.message : error;
+    console.log(`${fuzzer.name}: ${isTold ? 'afterwards' : 'left out'}, ${said}`);
   }
 }
 process.exitCode = violations > 0 ? 1 : failed || (cases === 0 && !leftOut) ? 3 : 0;

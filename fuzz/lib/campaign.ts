@@ -24,11 +24,15 @@ export interface CampaignResult {
   readonly summary: readonly string[];
 }
 
-/** Tries one case after another until a limit is reached. */
-export async function runCampaign(fuzzer: Fuzzer, limits: Limits): Promise<CampaignResult> {
+/** Tries one case after another until a limit is reached, and hands what became of them to `report` before anything is closed. */
+export async function runCampaign(
+  fuzzer: Fuzzer,
+  limits: Limits,
+  report: (result: CampaignResult) => void,
+): Promise<void> {
   const run = await fuzzer.open();
   try {
-    return await tryCases(run, limits);
+    report(await tryCases(run, limits));
   } finally {
     await run.close();
   }
