@@ -81,29 +81,28 @@ function merge(
   newPlaces: Int32Array,
 ): VirtualNodes {
   let count = added.owners.length;
-  for (const owner of kept.owners) if ((places[owner] as number) >= 0) count++;
+  for (let i = 0; i < kept.owners.length; i++) if ((places[kept.owners[i] as number] as number) >= 0) count++;
   const positions = new Float64Array(count);
   const owners = new Uint16Array(count);
   let next = 0;
   let other = 0;
-  const take = (position: number, owner: number) => {
+  // What comes next of those that are added; beyond every position when there is no more.
+  let otherPosition = added.positions[0] ?? Number.POSITIVE_INFINITY;
+  for (let i = 0; i <= kept.owners.length; i++) {
+    const isEnd = i === kept.owners.length;
+    const owner = isEnd ? maxPlaces : (places[kept.owners[i] as number] as number);
+    if (owner < 0) continue;
+    const position = isEnd ? Number.MAX_VALUE : (kept.positions[i] as number);
+    while (otherPosition <= position) {
+      const otherOwner = newPlaces[added.owners[other] as number] as number;
+      if (otherPosition === position && otherOwner > owner) break;
+      positions[next] = otherPosition;
+      owners[next++] = otherOwner;
+      otherPosition = added.positions[++other] ?? Number.POSITIVE_INFINITY;
+    }
+    if (isEnd) break;
     positions[next] = position;
     owners[next++] = owner;
-  };
-  for (let i = 0; i < kept.owners.length; i++) {
-    const owner = places[kept.owners[i] as number] as number;
-    if (owner < 0) continue;
-    const position = kept.positions[i] as number;
-    for (; other < added.owners.length; other++) {
-      const otherOwner = newPlaces[added.owners[other] as number] as number;
-      const otherPosition = added.positions[other] as number;
-      if (otherPosition > position || (otherPosition === position && otherOwner > owner)) break;
-      take(otherPosition, otherOwner);
-    }
-    take(position, owner);
-  }
-  for (; other < added.owners.length; other++) {
-    take(added.positions[other] as number, newPlaces[added.owners[other] as number] as number);
   }
   return { positions, owners };
 }

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { hashObject, Ring, type RingWorker } from '../../src/ring/ring.ts';
+import { movedShare } from '../../src/ring/ring-plan.ts';
+import { Tenures } from '../../src/ring/tenures.ts';
+
+export interface RingFigures {
+  readonly workers: number;
+  /** Milliseconds of CPU for a ring out of nothing, and of one out of another with one worker less. */
+  readonly buildMs: number;
+  readonly joinMs: number;
+  /** Milliseconds until a member that loses to a joining one knows what it still owns. */
+  readonly tenuresMs: number;
+  readonly megabytes: number;
+  readonly lookUpNs: number;
+  readonly heaviestToMean: number;
+  readonly movedToIdeal: number;
+}
+
+const lookUps = 2_000_000;
+
+export function workersOf(count: number, seed = 'bench'): RingWorker[] {
+  return Array.from({ length: count }, (_, i) => {
+    const hex = createHash('sha256').update(`${seed}-${i}`).digest('hex');
+    const workerId = [
+      hex.slice(0, 8),
+      hex.slice(8, 12),
+      hex.slice(12, 16),
+      hex.slice(16, 20),
+      hex.slice(20, 32),
+    ];
+    return { workerId: workerId.join('-'), weight: 1 };
+  });
+}
+
+/** What the ring of so many workers costs, and how even it is. */
+export function measureRing(count: number): RingFigures {
+  const workers = workersOf(count);
+  const [joining, ...before] = workers as [RingWorker, ...RingWorker[]];
+  const build = timed(() => new Ring(workers));
+  const smaller = new Ring(before);
+  const join = timed(() => new Ring(workers, undefined, smaller));
+  const self = before[0]?.workerId ?? '';
+  const step = (ring: Ring, number: number) => ({
+    step: number,
+    arcs: ring.arcsOf(self),
+    isUnbroken: true,
+    pastViews: [],
+    unknownUntilMs: 0,
+    nowMs: 0,
+  });
+  const held = new Tenures(self).after(step(smaller, 1));
+  const tenures = timed(() => held.after(step(build.value, 2)));
+  const shares = [...build.value.shares().values()];
+  return {
+    workers: count,
+    buildMs: build.ms,
+    joinMs: join.ms,
+    tenuresMs: tenures.ms,
+    megabytes: (build.value.positions.byteLength + build.value.owners.byteLength * 2) / 1e6,
+    lookUpNs: lookUpNs(build.value),
+    heaviestToMean: Math.max(...shares) * count,
+    movedToIdeal: movedShare(smaller, build.value) * (smaller.workers.length + (joining.weight ?? 1)),
+  };
+}
+
+function lookUpNs(ring: Ring): number {
+  const hashes = Array.from({ length: 4096 }, (_, i) => hashObject('mount', `key-${i}`));
+  const round = () => {
+    let found = 0;
+    for (let i = 0; i < lookUps; i++)
+      if (ring.ownerOf(hashes[i & 4095] as number, i >> 12) !== undefined) found++;
+    return found;
+  };
+  round();
+  return (timed(round).ms * 1e6) / lookUps;
+}
+
+/** By the CPU that it took, which others on the machine hardly change. */
+function timed<T>(work: () => T): { readonly value: T; readonly ms: number } {
+  const before = process.cpuUsage();
+  const value = work();
+  const { user, system } = process.cpuUsage(before);
+  return { value, ms: (user + system) / 1000 };
+}
