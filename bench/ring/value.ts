@@ -12,6 +12,10 @@ export interface RingFigures {
   readonly tenuresMs: number;
   readonly megabytes: number;
   readonly lookUpNs: number;
+}
+
+/** The heaviest worker against the mean, and what one that joins moves against what it has to. */
+export interface Evenness {
   readonly heaviestToMean: number;
   readonly movedToIdeal: number;
 }
@@ -33,9 +37,9 @@ export function workersOf(count: number, seed = 'bench'): RingWorker[] {
 }
 
 /** What the ring of so many workers costs, and how even it is. */
-export function measureRing(count: number): RingFigures {
+export function measureRing(count: number): RingFigures & Evenness {
   const workers = workersOf(count);
-  const [joining, ...before] = workers as [RingWorker, ...RingWorker[]];
+  const before = workers.slice(1);
   const build = timed(() => new Ring(workers));
   const smaller = new Ring(before);
   const join = timed(() => new Ring(workers, undefined, smaller));
@@ -50,7 +54,6 @@ export function measureRing(count: number): RingFigures {
   });
   const held = new Tenures(self).after(step(smaller, 1));
   const tenures = timed(() => held.after(step(build.value, 2)));
-  const shares = [...build.value.shares().values()];
   return {
     workers: count,
     buildMs: build.ms,
@@ -58,8 +61,15 @@ export function measureRing(count: number): RingFigures {
     tenuresMs: tenures.ms,
     megabytes: (build.value.positions.byteLength + build.value.owners.byteLength * 2) / 1e6,
     lookUpNs: lookUpNs(build.value),
-    heaviestToMean: Math.max(...shares) * count,
-    movedToIdeal: movedShare(smaller, build.value) * (smaller.workers.length + (joining.weight ?? 1)),
+    ...evennessOf(smaller, build.value),
+  };
+}
+
+export function evennessOf(before: Ring, after: Ring): Evenness {
+  const shares = [...after.shares().values()];
+  return {
+    heaviestToMean: Math.max(...shares) * shares.length,
+    movedToIdeal: movedShare(before, after) * shares.length,
   };
 }
 
