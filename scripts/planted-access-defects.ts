@@ -69,7 +69,8 @@ export const plantedAccessDefects: readonly PlantedDefect[] = [
     name: 'a thread decides without the tags that a policy asks for',
     file: 'src/gateway/request-call.ts',
     right: "      if (!this.#reachesStorage) throw new S3Error('NotImplemented');\n",
-    wrong: '',
+    wrong:
+      '      if (!this.#reachesStorage) {\n        this.gate = this.#doorkeeper.admit(this, errand);\n        return undefined;\n      }\n',
     foundBy: ['test/gateway/bucket-policy'],
   },
   {
