@@ -24,6 +24,7 @@ export class GcsHidden {
   readonly #place: GcsPlace;
   readonly #uploader: GcsUploader;
   readonly #removing = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
 
   constructor(random: Random, connection: GcsConnection, place: GcsPlace, uploader: GcsUploader) {
     this.#random = random;
@@ -98,18 +99,24 @@ export class GcsHidden {
    * What is left by a failure is found by the search for what has lain still too long.
    */
   removeLater(prefix: string): void {
-    const work = this.removeAll(prefix)
+    const work = this.removeAll(prefix, this.#closing.signal)
       .catch(() => undefined)
       .then(() => void this.#removing.delete(work));
     this.#removing.add(work);
   }
 
-  async removeAll(prefix: string): Promise<void> {
-    const objects = await this.objects(prefix);
+  async removeAll(prefix: string, signal?: AbortSignal): Promise<void> {
+    const objects = await this.objects(prefix, { signal });
     await mapBounded(objects, atOnce, async ({ name, generation }) => {
       const key = this.#place.keyOf(name);
-      if (key?.startsWith(hiddenPrefix)) await this.remove(key, generation);
+      if (key?.startsWith(hiddenPrefix)) await this.remove(key, generation, signal);
     });
+  }
+
+  /** Removes nothing more. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.idle();
   }
 
   /** Resolves when nothing is being removed any more. */

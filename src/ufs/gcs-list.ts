@@ -40,7 +40,9 @@ export class GcsLister {
     const { after, limit } = options;
     const entries: ListEntry[] = [];
     for (const span of spansOf(options)) {
-      for await (const entry of this.#entries(options, span)) {
+      // One more than is wanted tells whether another follows, and one may be the marker itself.
+      const wanted = () => limit - entries.length + (entries.length === 0 ? 2 : 1);
+      for await (const entry of this.#entries(options, span, wanted)) {
         if (after !== undefined && compareUtf8(entry.key, after) <= 0) continue;
         // A common prefix may begin before what is hidden and go on behind it.
         if (entry.key === entries.at(-1)?.key) continue;
@@ -51,13 +53,17 @@ export class GcsLister {
     return { entries, truncated: false };
   }
 
-  /** All of a span, page by page. */
-  async *#entries(options: ListOptions, span: Span): AsyncGenerator<ListEntry, void, undefined> {
+  /** All of a span, in pages of as many as are `wanted` then. */
+  async *#entries(
+    options: ListOptions,
+    span: Span,
+    wanted: () => number,
+  ): AsyncGenerator<ListEntry, void, undefined> {
     const progress = new ListProgress(this.#place.uri, 'objects.list', options.prefix);
     let pageToken: string | undefined;
     let { start } = span;
     for (;;) {
-      const page = await this.#page(options, { ...span, start }, pageToken);
+      const page = await this.#page(options, { ...span, start }, pageToken, wanted());
       const found = this.#entriesOf(page);
       const hidden = found.find(({ key }) => key.startsWith(hiddenPrefix));
       yield* found.filter(({ key }) => !key.startsWith(hiddenPrefix));
@@ -74,9 +80,10 @@ export class GcsLister {
   }
 
   async #page(
-    { prefix, delimiter, limit, signal }: ListOptions,
+    { prefix, delimiter, signal }: ListOptions,
     { start, end }: Span,
     pageToken: string | undefined,
+    wanted: number,
   ): Promise<ObjectsPage> {
     const nameOf = (key: string | undefined) => (key === undefined ? undefined : this.#place.nameOf(key));
     const request: GcsRequest = {
@@ -89,8 +96,7 @@ export class GcsLister {
         delimiter,
         startOffset: nameOf(start),
         endOffset: nameOf(end),
-        // One more than is wanted tells whether another follows, and one stands for the marker itself.
-        maxResults: String(Math.min(limit + 2, maxEntries)),
+        maxResults: String(Math.min(wanted, maxEntries)),
         pageToken,
         fields: `nextPageToken,prefixes,items(${objectFields})`,
       },

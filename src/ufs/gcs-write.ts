@@ -222,7 +222,17 @@ export class GcsWriter {
       headers: { 'content-type': 'application/json; charset=UTF-8' },
       body: Buffer.from(JSON.stringify({ metadata })),
     } as const;
-    return jsonOf(await this.#connection.change(request), request, this.#place.uri, true);
+    try {
+      return jsonOf(await this.#connection.change(request), request, this.#place.uri, true);
+    } catch (error) {
+      if (!(error instanceof UfsError) || !error.unresolved || error.kind === 'cancelled') throw error;
+      // Its metageneration keeps a late one from undoing what comes later; whether it was made the record tells.
+      const now = await this.#reader.objectOnce(key).catch(() => undefined);
+      const isMade =
+        now?.generation === present.generation && now.metadata?.[recordEntry] === metadata[recordEntry];
+      if (now && isMade) return now;
+      throw error;
+    }
   }
 
   /** Refuses a write whose condition does not hold now before its body is taken; the write itself decides it again. */

@@ -265,7 +265,7 @@ export class GcsBackend implements Backend {
 
   async close(): Promise<void> {
     await this.parts.expiry.stop();
-    await this.parts.hidden.idle();
+    await this.parts.hidden.close();
     this.parts.connection.close();
   }
 

@@ -43,6 +43,8 @@ const always = ['fields', 'alt', 'projection', 'prettyPrint'];
  */
 export class GcsStub {
   readonly store = new StubStore();
+  /** Whether the preconditions of a request are passed by, as storage does that is not Cloud Storage. */
+  passesBy: (method: string, url: string) => boolean = () => false;
   readonly #server: Server;
   readonly #sessions = new Map<string, Session>();
   #sessionCount = 0;
@@ -77,7 +79,9 @@ export class GcsStub {
       const body = await gathered(req);
       const url = new URL(req.url ?? '', 'http://stub');
       const path = url.pathname.split('/').slice(1).map(decodeURIComponent);
-      const query = Object.fromEntries(url.searchParams);
+      const isPassedBy = this.passesBy(req.method ?? '', req.url ?? '');
+      const asked = [...url.searchParams].filter(([name]) => !isPassedBy || !/^if[A-Z]/.test(name));
+      const query = Object.fromEntries(asked);
       answer = this.#answer({ method: req.method ?? '', path, query, headers: req.headers, body });
     } catch (error) {
       if (!(error instanceof StubRefusal)) return void res.destroy(error as Error);

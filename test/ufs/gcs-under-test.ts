@@ -1,5 +1,6 @@
 import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
+import { UfsError } from '../../src/ufs/errors.ts';
 import { type GcsBackend, type GcsOpenSettings, openGcsBackend } from '../../src/ufs/gcs.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { GcsStub } from '../support/gcs-stub.ts';
@@ -82,3 +83,16 @@ export async function startGcs(settings: Partial<GcsOpenSettings> = {}): Promise
     },
   };
 }
+
+/** The `UfsError` that a call rejects with; fails if it succeeds, and passes other errors on. */
+export async function failureOf(call: Promise<unknown>): Promise<UfsError> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof UfsError) return error;
+  throw error ?? new Error('the call was expected to fail');
+}
+
+/** Retries without waiting, and lost changes that stay open for the length of a test. */
+export const hasty = { retry: { attempts: 4, baseMs: 1, capMs: 5 }, settlingMs: 60_000, maxHoldMs: 0 };
