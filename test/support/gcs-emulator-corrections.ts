@@ -13,6 +13,7 @@ export const wrongAnswers = [
   'metageneration never grows ("Request preconditions")',
   'a question for the state of an upload in pieces ends the upload ("Perform resumable uploads")',
   'a delimiter of several characters is taken for one of one character where it ends a prefix ("Objects: list")',
+  'an object that is composed over another keeps its generation and its metadata ("Objects: compose")',
 ] as const;
 
 interface Asked {
@@ -97,15 +98,17 @@ export class CorrectedGcsEmulator {
     if (url.pathname.startsWith('/upload/')) return this.#upload(asked);
     if (method === 'GET' && url.pathname.endsWith('/o')) return this.#listed(asked);
     const name = changedName(url);
-    if (method === 'GET') {
-      const refusal = await this.#refusal(name, url);
-      return refusal ?? this.#withMetageneration(await this.#pass(asked), url);
-    }
-    // Nobody may come between the look and the change.
+    // Nobody may come between a look and a change, nor into the middle of a change that takes two.
     return this.#lock.run('change', async () => {
+      if (method === 'GET') {
+        const refusal = await this.#refusal(name, url);
+        return refusal ?? this.#withMetageneration(await this.#pass(asked), url);
+      }
       const refusal = (await this.#refusal(name, url)) ?? (await this.#sourceRefusal(asked));
       if (refusal) return refusal;
-      return method === 'PATCH' ? this.#patch(asked, name) : this.#pass(asked);
+      if (method === 'PATCH') return this.#patch(asked, name);
+      if (url.pathname.endsWith('/compose')) await this.#makeRoom(asked, name);
+      return this.#pass(asked);
     });
   }
 
@@ -132,6 +135,13 @@ export class CorrectedGcsEmulator {
       if (generation !== undefined && present?.generation !== generation) return refused(404, 'notFound');
     }
     return undefined;
+  }
+
+  /** Before a composition; unless the object is one of its own sources. */
+  async #makeRoom({ body }: Asked, name: string): Promise<void> {
+    const { sourceObjects } = JSON.parse(body.toString()) as { sourceObjects: { name: string }[] };
+    if (sourceObjects.some((source) => source.name === name)) return;
+    await fetch(`${this.#origin}/storage/v1/b/bucket/o/${encodeURIComponent(name)}`, { method: 'DELETE' });
   }
 
   async #patch(asked: Asked, name: string): Promise<Answer> {
