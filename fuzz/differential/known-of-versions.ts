@@ -71,6 +71,19 @@ export const knownOfVersions: readonly KnownDifference[] = [
       'API, DeleteObjects and DeleteObject: a server that fails there says nothing of what S3 answers.',
   },
   {
+    operations: ['ListObjectVersions'],
+    field: /^xml (DeleteMarker\/|IsTruncated)/,
+    parts: true,
+    because:
+      'User Guide, Working with delete markers: one for each key that was deleted, also quietly, and where there was none. Lists of versions have a model of their own.',
+  },
+  {
+    operations: ['GetObjectTagging', 'PutObjectTagging', 'DeleteObjectTagging', 'PutObjectAcl'],
+    field: /^(status|code)$/,
+    ours: /MethodNotAllowed$/,
+    because: 'User Guide, Working with delete markers: 405 for what cannot be done to one.',
+  },
+  {
     operations: ['GetBucketTagging'],
     field: /^status$/,
     ours: /^404 NoSuchTagSet$/,

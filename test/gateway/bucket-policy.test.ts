@@ -28,6 +28,12 @@ describe('a policy', () => {
     );
   });
 
+  test('of a bucket that is not there is told so, whatever it says', async () => {
+    const body = JSON.stringify({ Statement: at.allowing({}) });
+    const answer = await at.scene.client.send({ method: 'PUT', target: '/no-such-bucket?policy=', body });
+    expect(told(answer)).toBe('NoSuchBucket');
+  });
+
   test('lets those read whom it names, and no others', async () => {
     await at.put('k');
     await at.setPolicy(at.allowing({ Principal: { AWS: 'arn:aws:iam::123456789012:user/other' } }));

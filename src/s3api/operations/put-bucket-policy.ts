@@ -9,6 +9,8 @@ const maxBodyBytes = 1024 * 1024;
 export async function putBucketPolicy(call: Call): Promise<S3Response> {
   const bucket = bucketOf(call.request);
   const policy = await call.text(maxBodyBytes);
+  // Before the policy, which is about this bucket alone.
+  await call.service.getBucket(bucket);
   parsePolicy(policy, { bucket, isUser: call.isUser });
   await call.service.changeBucketAccess(bucket, (present) => ({ ...present, policy }));
   return { status: 204, headers: {} };
