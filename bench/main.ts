@@ -9,15 +9,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Case, cases, chooseCases, quickNames, restartName } from './lib/cases.ts';
+import { type Case, cases, chooseCases, proxiedName, quickNames, restartName } from './lib/cases.ts';
 import { hold, type Length, type Row } from './lib/contest.ts';
 import { Field } from './lib/field.ts';
 import { type Peer, parsePeer } from './lib/peer.ts';
 import { asLine, circumstances, printRows } from './lib/report.ts';
+import { measureProxied } from './proxied/measure.ts';
 import { measureRestart, restartObjects } from './restart/measure.ts';
 
 const usage = `usage: bench [--quick] [--only NAME,…] [--seconds N] [--rounds N] [--json FILE] [--peer NAME=http://host:port,ACCESS_KEY,SECRET[,PID]]…
-NAME, or how names begin: ${[...cases.map(({ name }) => name), restartName].join(' ')}`;
+NAME, or how names begin: ${[...cases.map(({ name }) => name), restartName, proxiedName].join(' ')}`;
 
 function refuse(message: string): never {
   console.error(`${message}\n${usage}`);
@@ -51,6 +52,7 @@ if (!Number.isInteger(length.rounds) || length.rounds < 1) refuse('--rounds take
 const only = values.only ?? (values.quick ? quickNames : undefined);
 const chosen = chooseCases(only) ?? refuse(`--only ${only} names no case`);
 const withRestart = only?.split(',').includes(restartName) === true;
+const withProxied = only?.split(',').includes(proxiedName) === true;
 const peers = values.peer.map((text): Peer => {
   const peer = parsePeer(text);
   return typeof peer === 'string' ? refuse(peer) : peer;
@@ -80,6 +82,7 @@ const folder = await mkdtemp(join(tmpdir(), 'forebay-bench-'));
 try {
   const { rows, notes } = await contests(folder);
   const restart = withRestart ? await measureRestart(join(folder, 'restart'), restartObjects) : undefined;
+  const proxied = withProxied ? await measureProxied(join(folder, 'proxied'), length) : undefined;
   console.log(asLine(facts));
   if (rows.length > 0) {
     console.log(`median of ${length.rounds} × ${length.seconds} s (cold: of ${length.rounds} parts)`);
@@ -91,7 +94,8 @@ try {
     for (const what of restart.missed) console.log(`${restartName}: missed: ${what}`);
     if (restart.missed.length > 0) process.exitCode = 1;
   }
-  const report = { ...facts, ...length, notes, rows, restart };
+  if (proxied) console.log(JSON.stringify({ [proxiedName]: proxied }, null, 2));
+  const report = { ...facts, ...length, notes, rows, restart, proxied };
   if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -135,6 +135,9 @@ export const quickNames = 'hot-4k,hot-1m,hot-4k-presigned,cold-4k,disk-4k,put-4k
 /** Not one of `cases`: `restart.ts` does it. Only by name, since it takes minutes. */
 export const restartName = 'restart-1m';
 
+/** Nor this one, which takes a cluster: `bench/proxied` does it. */
+export const proxiedName = 'proxied-4k';
+
 /**
  * The cases that a comma list names, each by its name, by what it was called before, or by how its name begins. Without a list all of
  * them. Undefined if a part names none.
@@ -142,7 +145,7 @@ export const restartName = 'restart-1m';
 export function chooseCases(list: string | undefined): readonly Case[] | undefined {
   if (list === undefined) return cases;
   const chosen = new Set<Case>();
-  for (const part of list.split(',').filter((name) => name !== restartName)) {
+  for (const part of list.split(',').filter((name) => name !== restartName && name !== proxiedName)) {
     const exact = cases.filter(({ name, alias }) => name === part || alias === part);
     const found = exact.length > 0 ? exact : cases.filter(({ name }) => name.startsWith(part));
     if (found.length === 0 || part === '') return undefined;

@@ -21,6 +21,8 @@ export interface LoadJob {
   readonly seconds: number;
   readonly firstKey: number;
   readonly lastKey: number;
+  /** Of these keys instead, the ones at the places `[firstKey, lastKey)`. */
+  readonly keys?: readonly number[];
   /** … or each once; of a case with ranges, pages instead of keys. */
   readonly once: boolean;
 }
@@ -76,12 +78,13 @@ function nextRequest(): Request | undefined {
     return { method: 'GET', path: `/${bucket}?list-type=2`, headers: {}, status: 200 };
   }
   if (operation === 'range') return rangeRequest(turn);
-  const path = `/${bucket}/${keyOf(turn)}`;
+  const key = job.keys?.[turn] ?? turn;
+  const path = `/${bucket}/${keyOf(key)}`;
   if (body) {
     const headers = { 'content-length': String(sizeBytes) };
     return { method: 'PUT', path: `${path}-new`, headers, body, status: 200 };
   }
-  return { method: 'GET', path, headers: {}, status: 200, wanted: { key: turn, start: 0, end: sizeBytes } };
+  return { method: 'GET', path, headers: {}, status: 200, wanted: { key, start: 0, end: sizeBytes } };
 }
 
 /** Anywhere, or in a page of its own; pages in an order that nobody takes for reading on. */
