@@ -136,10 +136,10 @@ export class Exchange {
   }
 
   /** Gives it up; nothing is sent or taken any more. */
-  cancel(reason: number, error = new PeerError('cancelled', 'the exchange was given up')): void {
+  cancel(reason: number, error?: PeerError): void {
     if (this.ended) return;
     this.link.reset(this.number, reason);
-    this.fail(error);
+    this.fail(error ?? new PeerError('cancelled', 'the exchange was given up'));
     this.link.forget(this.number);
   }
 

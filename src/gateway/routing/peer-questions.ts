@@ -57,7 +57,8 @@ export class PeerQuestions {
       lane,
       question,
       target,
-      signal,
+      // A small answer that nobody waits for any more costs less than to be called off.
+      lane === 'bulk' ? signal : undefined,
       bodyBytes ?? (read ? undefined : 0),
     );
     const { meta, validatedMs, range, cache } = answer;
