@@ -3,6 +3,9 @@ import type { PlantedDefect } from './planted-defects.ts';
 
 const intruders = ['test/peers/intruders'];
 const exchanges = ['test/peers/exchanges'];
+const owned = ['test/gateway/routing/owned-metadata'];
+const reads = ['test/gateway/routing/routed-reads'];
+const writes = ['test/gateway/routing/routed-writes'];
 
 /** What could break unseen between nodes. */
 export const plantedPeerDefects: readonly PlantedDefect[] = [
@@ -62,5 +65,102 @@ export const plantedPeerDefects: readonly PlantedDefect[] = [
     right: 'if (this.silentTicks > this.settings.maxSilentTicks)',
     wrong: 'if (this.silentTicks > 1e9)',
     foundBy: exchanges,
+  },
+  {
+    name: 'a node carries out changes of what it does not own',
+    file: 'src/gateway/routing/write-answers.ts',
+    right: 'if (!place || !(await this.#owns(place, write.view))) {',
+    wrong: 'if (!place) {',
+    foundBy: writes,
+  },
+  {
+    name: 'a node that has lost an object changes it all the same',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: '    if (!owned && isKept) throw new MovedError();\n',
+    wrong: '',
+    foundBy: owned,
+  },
+  {
+    name: 'how often a change was handed on is not looked at',
+    file: 'src/gateway/routing/write-answers.ts',
+    right: 'if (isOld || write.hops > maxHops ||',
+    wrong: 'if (isOld ||',
+    foundBy: writes,
+  },
+  {
+    name: 'a change is acknowledged though the object has passed to another node',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: 'if (owned && isKept && !owned.mayAcknowledge())',
+    wrong: 'if (owned && isKept && !owned)',
+    foundBy: [...owned, ...writes],
+  },
+  {
+    name: 'metadata is used by a node that does not own it, or has no view lease',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: 'return this.#ownership.mayUseMetadata(hashOf(target));',
+    wrong: 'return hashOf(target) >= 0;',
+    foundBy: owned,
+  },
+  {
+    name: 'metadata of a node that does not own it is kept',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: 'return this.#cache.get(target, { ...options, revalidate: true, noStore: true });',
+    wrong: 'return this.#cache.get(target, { ...options, revalidate: true });',
+    foundBy: owned,
+  },
+  {
+    name: 'what is known of objects that have passed to another node is kept for when they come back',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: 'cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path }))),',
+    wrong: 'cache.retain(() => keeps !== undefined),',
+    foundBy: writes,
+  },
+  {
+    name: 'a segment is read of whatever version there is by now',
+    file: 'src/gateway/routing/peer-answers.ts',
+    right: 'const { meta, start, end, versionId, missing } = question;',
+    wrong: `const { start, end, versionId, missing } = question;
+    const { meta } = await this.#owned.validated(place);`,
+    foundBy: reads,
+  },
+  {
+    name: 'reads pass by owners without a limit',
+    file: 'src/gateway/routing/fallbacks.ts',
+    right: 'if (this.underWay >= this.limit)',
+    wrong: 'if (this.limit < 0)',
+    foundBy: reads,
+  },
+  {
+    name: 'a change whose owner cannot be reached is carried out where it arrives',
+    file: 'src/gateway/routing/routed-writes.ts',
+    right: `      if (relayed.kind !== 'unreachable') return relayed;
+    }
+    return outcome;`,
+    wrong: `      if (relayed.kind !== 'unreachable') return relayed;
+    }
+    return this.#here(change);`,
+    foundBy: writes,
+  },
+  {
+    name: 'changes are not passed on through another node',
+    file: 'src/gateway/routing/routed-writes.ts',
+    right: '.slice(0, maxRelays);',
+    wrong: '.slice(0, 0 * maxRelays);',
+    foundBy: writes,
+  },
+  {
+    name: 'I/O threads do not look at the view lease',
+    file: 'src/worker/shared-metadata-reader.ts',
+    right: 'if (this.lease && !this.lease.isValid(this.clock)) return undefined;',
+    wrong: '',
+    foundBy: ['test/worker/shared-metadata'],
+  },
+  {
+    name: 'clients are sent elsewhere with a URL that is good for any object',
+    file: 'src/auth/presigner.ts',
+    right: 'const text = canonicalRequest({ method, path, query, headers, signedHeaders, payloadHash });',
+    wrong:
+      "const text = canonicalRequest({ method, path: '/', query, headers, signedHeaders, payloadHash });",
+    foundBy: ['test/gateway/routing/redirects'],
   },
 ];

@@ -4,6 +4,7 @@ import { Metrics } from '../../src/common/metrics.ts';
 import { MemoryBackend } from '../../src/ufs/memory.ts';
 import { MetadataCache } from '../../src/worker/metadata-cache.ts';
 import type { MetadataTarget } from '../../src/worker/reader.ts';
+import { SharedLease } from '../../src/worker/shared-lease.ts';
 import { SharedMetadata } from '../../src/worker/shared-metadata.ts';
 import { SharedMetadataReader } from '../../src/worker/shared-metadata-reader.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -16,6 +17,9 @@ class SharedBench {
   readonly inner: MemoryBackend;
   readonly cache: MetadataCache;
   readonly readers: readonly SharedMetadataReader[];
+  /** A thread of a node in a cluster. */
+  readonly leased: SharedMetadataReader;
+  readonly lease = new SharedLease();
   private readonly freshness: Freshness;
 
   constructor(freshness: Freshness, { exclusive = false, capacityBytes = 1_000_000 } = {}) {
@@ -23,6 +27,8 @@ class SharedBench {
     this.inner = new MemoryBackend(this.clock, new SeededRandom(1), { exclusive });
     const shared = new SharedMetadata({ capacityBytes: 1_000_000, threadCount: 3, hashSeed: 7 });
     this.cache = new MetadataCache(this.clock, new Metrics(), { capacityBytes, shared });
+    const threadsLease = new SharedLease(this.lease.memory);
+    this.leased = new SharedMetadataReader(this.clock, new Metrics(), shared.shared, 1, threadsLease);
     this.readers = [1, 2].map(
       (thread) => new SharedMetadataReader(this.clock, new Metrics(), shared.shared, thread),
     );
@@ -52,6 +58,25 @@ describe('metadata in shared memory', () => {
     const known = await bench.cache.get(bench.target());
     for (const reader of bench.readers) expect(reader.peek(bench.target())).toEqual(known);
     expect(bench.seen('other')).toEqual([undefined, undefined]);
+  });
+
+  test('in a cluster no thread uses anything when the view lease is over, by either clock', async () => {
+    const bench = new SharedBench(lease);
+    await bench.put('12345');
+    await bench.cache.get(bench.target());
+    const seen = () => bench.leased.peek(bench.target())?.meta.sizeBytes;
+    expect(seen()).toBeUndefined();
+    const { steadyMs, wallMs } = bench.clock;
+    bench.lease.set({ monotonicMs: steadyMs + 2_000, wallMs: wallMs + 2_000 });
+    expect(seen()).toBe(5);
+    bench.clock.steadyMs += 2_000;
+    expect(seen()).toBeUndefined();
+    bench.lease.set({ monotonicMs: Number.POSITIVE_INFINITY, wallMs: wallMs + 2_000 });
+    expect(seen()).toBe(5);
+    bench.clock.wallMs += 2_000;
+    expect(seen()).toBeUndefined();
+    bench.lease.set({ monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY });
+    expect(seen()).toBeUndefined();
   });
 
   test('what leaves open which checksums there are is published to none', async () => {

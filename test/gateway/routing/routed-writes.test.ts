@@ -184,6 +184,20 @@ test(
 );
 
 test(
+  'nor where it is asked for each time, and nobody keeps what is known of it',
+  async () => {
+    ring = await RingNodes.start(2, {}, { freshness: { kind: 'always' } });
+    const { owner, others } = ring.rolesOf('k');
+    const [other] = others as [RingNode];
+    expect(await sendWrite(owner, other, 'k')).toMatchObject({ kind: 'moved' });
+    expect(await textOf(owner, 'k')).toBe('NoSuchKey');
+    expect(await sendWrite(other, owner, 'k')).toMatchObject({ kind: 'done' });
+    expect(await textOf(other, 'k')).toBe('from a peer');
+  },
+  patienceMs,
+);
+
+test(
   'a change whose owner this node alone cannot reach goes through another node to that very owner',
   async () => {
     ring = await RingNodes.start(3);
@@ -246,6 +260,14 @@ test(
     expect(moved.every((key) => ring.rolesOf(key).owner === joined)).toBe(true);
     for (const key of moved) await put(one, key, `${key} v3`);
     for (const key of moved) for (const node of ring.nodes) expect(await textOf(node, key)).toBe(`${key} v3`);
+    // It goes again: whoever gets its keys back knows nothing of the time before.
+    ring.nodes.splice(ring.nodes.indexOf(joined), 1);
+    await joined.close();
+    await ring.agreed();
+    for (const key of moved) {
+      await ring.settled(key);
+      for (const node of ring.nodes) expect(await textOf(node, key)).toBe(`${key} v3`);
+    }
   },
   patienceMs,
 );
@@ -283,6 +305,8 @@ test(
     await until(() => isHeld);
     // The others hear that it is out of reach; it itself goes on, and its change with it.
     await other.ownership.suspect(owner.workerId, AbortSignal.timeout(patienceMs));
+    // The successor knows by now that there is no such object, and may say so without asking.
+    await ring.settled('slow');
     expect(await textOf(other, 'slow')).toBe('NoSuchKey');
     release?.();
     expect(await nameOf(changing)).toBe('done');
