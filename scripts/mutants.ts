@@ -36,7 +36,9 @@ async function copySource(): Promise<void> {
   // What tests lay below `.cache` for themselves is not fetched again for each defect.
   await mkdir(join(root, '.cache', 'debian'), { recursive: true });
   await mkdir(join(copy, '.cache'), { recursive: true });
-  await symlink(join(root, '.cache', 'debian'), join(copy, '.cache', 'debian'));
+  for (const name of ['debian', 'venv-gcs']) {
+    await symlink(join(root, '.cache', name), join(copy, '.cache', name));
+  }
 }
 
 /** What fuzzers start in the copy runs on the packages that are installed here. */

@@ -7,6 +7,7 @@ import { plantedEtcdDefects } from './planted-etcd-defects.ts';
 import { plantedEvasionDefects } from './planted-evasion-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
+import { plantedGcsDefects } from './planted-gcs-defects.ts';
 import { plantedPeerDefects } from './planted-peer-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedRingDefects } from './planted-ring-defects.ts';
@@ -205,6 +206,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   },
   ...plantedRingDefects,
   ...plantedS3Defects,
+  ...plantedGcsDefects,
   ...plantedAccessDefects,
   ...plantedEvasionDefects,
   ...plantedSurfaceDefects,
