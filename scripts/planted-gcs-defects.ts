@@ -201,4 +201,19 @@ export const plantedGcsDefects: readonly PlantedDefect[] = [
     wrong: "origin.protocol !== '' || isLoopback",
     foundBy: credentials,
   },
+  {
+    name: 'limits: a reader that waits for its own client makes no room',
+    file: 'src/ufs/limited.ts',
+    right: `      permit?.pause();
+      yield piece;`,
+    wrong: '      yield piece;',
+    foundBy: ['test/ufs/limited'],
+  },
+  {
+    name: 'limits: what was passed before is not paid for',
+    file: 'src/ufs/byte-rate.ts',
+    right: 'Math.max(this.#paidMs, nowMs - burstSeconds * 1_000)',
+    wrong: '(this.#paidMs = nowMs - burstSeconds * 1_000)',
+    foundBy: ['test/ufs/limited'],
+  },
 ];

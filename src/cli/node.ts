@@ -21,6 +21,7 @@ import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
 import { loadWorkerId } from '../ring/worker-identity.ts';
 import type { Backend } from '../ufs/backend.ts';
+import { limitedBackend } from '../ufs/limited.ts';
 import { MeteredBackend } from '../ufs/metered.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
 import { type BackendDependencies, openBackend, pathOf } from '../ufs/open-backend.ts';
@@ -285,7 +286,8 @@ function openBackends(
       secretAccessKey: mounts.secretOf(mount),
       credentials: mounts.credentialsOf(mount),
     });
-    return metered(backend, mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`);
+    const limited = limitedBackend(clock, backend, mount);
+    return metered(limited, mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`);
   });
 }
 

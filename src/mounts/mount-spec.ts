@@ -1,5 +1,5 @@
 import type { Freshness } from '../common/freshness.ts';
-import { formatDurationMs, parseDurationMs } from '../common/units.ts';
+import { formatDurationMs, parseDurationMs, parseSizeBytes } from '../common/units.ts';
 import { isBucketName } from '../s3api/names.ts';
 import type { WriteMode } from './mount.ts';
 import { MountError } from './mount-error.ts';
@@ -23,6 +23,10 @@ export interface MountRequest {
   readonly writeMode?: string;
   /** `always`, `immutable`, or `lease:DURATION`. */
   readonly freshness?: string;
+  /** A number. */
+  readonly maxRequests?: string;
+  /** A size, such as `100MiB`. */
+  readonly maxBytesPerSecond?: string;
   readonly owner?: string;
 }
 
@@ -44,11 +48,16 @@ export interface MountSpec {
   readonly readOnly: boolean;
   readonly writeMode: WriteMode;
   readonly freshness?: Freshness;
+  readonly maxRequests?: number;
+  readonly maxBytesPerSecond?: number;
   readonly owner?: string;
 }
 
 const maximumPrefixBytes = 900;
 const maximumLeaseMs = 86_400_000;
+const maximumRequests = 10_000;
+/** Less would take longer for a page than clients wait. */
+const minimumBytesPerSecond = 65_536;
 
 /** Throws a `MountError` of kind `invalid` that says what to write instead. */
 export function parseMountRequest(request: MountRequest): MountSpec {
@@ -82,6 +91,7 @@ export function parseMountRequest(request: MountRequest): MountSpec {
     readOnly: request.readOnly ?? false,
     writeMode: parseWriteMode(request.writeMode ?? 'through'),
     freshness: request.freshness === undefined ? undefined : parseFreshness(request.freshness),
+    ...parseLimits(request),
     owner: request.owner,
   };
 }
@@ -151,6 +161,22 @@ function parseEndpoint(text: string): string {
     url.search === '';
   if (!plain) throw invalid('the endpoint must be http:// or https:// with a host and, if need be, a port');
   return url.origin;
+}
+
+function parseLimits(request: MountRequest): Pick<MountSpec, 'maxRequests' | 'maxBytesPerSecond'> {
+  const { maxRequests, maxBytesPerSecond } = request;
+  const count = maxRequests === undefined ? undefined : Number(maxRequests);
+  if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= maximumRequests)) {
+    throw invalid(`--max-requests must be a number from 1 to ${maximumRequests}`);
+  }
+  const rate = maxBytesPerSecond === undefined ? undefined : parseSizeBytes(maxBytesPerSecond);
+  if (maxBytesPerSecond !== undefined && (rate === undefined || rate < minimumBytesPerSecond)) {
+    throw invalid('--max-bytes-per-second must be a size of at least 64KiB, as in 100MiB');
+  }
+  return {
+    ...(count === undefined ? {} : { maxRequests: count }),
+    ...(rate === undefined ? {} : { maxBytesPerSecond: rate }),
+  };
 }
 
 function parseWriteMode(text: string): WriteMode {

@@ -28,6 +28,9 @@ export interface Mount {
   readonly writeMode: WriteMode;
   /** Undefined: the default for the URI's scheme. */
   readonly freshness?: Freshness;
+  /** Calls at once, and objects' bytes a second, from each node; undefined: no bound of the mount's own. */
+  readonly maxRequests?: number;
+  readonly maxBytesPerSecond?: number;
   /** What the storage was seen to do when the mount was added; absent where nothing was tried. */
   readonly abilities?: ProbedAbilities;
   readonly createdMs: number;

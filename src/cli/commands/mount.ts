@@ -54,6 +54,16 @@ export const mountCommands: readonly Command[] = [
         placeholder: 'always|lease:30s|immutable',
         meaning: 'How old metadata may be (default: always for file://)',
       },
+      {
+        flag: '--max-requests',
+        placeholder: 'N',
+        meaning: 'Requests to the storage at once, from each node (default: as many as it bears)',
+      },
+      {
+        flag: '--max-bytes-per-second',
+        placeholder: 'SIZE',
+        meaning: 'Bytes of objects a second, both ways together, from each node (default: no bound)',
+      },
       { flag: '--owner', placeholder: 'NAME', meaning: "The bucket's owner (default: the root user)" },
     ],
     summary: 'Mount storage as a bucket, or inside one; effective at once',
@@ -72,6 +82,8 @@ export const mountCommands: readonly Command[] = [
         readOnly: options.has('--read-only') || undefined,
         writeMode: options.get('--write-mode'),
         freshness: options.get('--freshness'),
+        maxRequests: options.get('--max-requests'),
+        maxBytesPerSecond: options.get('--max-bytes-per-second'),
         owner: options.get('--owner'),
       });
       show(invocation, mount, [`mounted ${mount.uri} at ${mount.name}`]);
