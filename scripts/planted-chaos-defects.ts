@@ -3,11 +3,32 @@ import type { PlantedDefect } from './planted-defects.ts';
 /** Rules of `docs/chaos.md` that are switched off: a campaign finds each. */
 export const plantedChaosDefects: readonly PlantedDefect[] = [
   {
-    name: 'chaos: a node goes by a lease on metadata that other nodes make old',
-    file: 'src/gateway/namespace.ts',
-    right: "return this.#settings.isShared && freshness.kind === 'lease' ? { kind: 'always' } : freshness;",
-    wrong: 'return freshness;',
-    foundBy: { seed: 1, seconds: 15 },
+    name: 'chaos: what is known is used after the view lease',
+    file: 'src/ring/cluster-ownership.ts',
+    right: 'if (!tenure || !this.lease.isValid()) return false;',
+    wrong: 'if (!tenure) return false;',
+    foundBy: { seed: 1, seconds: 60, more: ['--nodes', '3', '--only', 'long pause'] },
+  },
+  {
+    name: 'chaos: objects are changed by whoever is asked, without waiting for who owned them',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: '    const isKept = mayKeep(target);',
+    wrong: '    const isKept = mayKeep(target) && false;',
+    foundBy: { seed: 1, seconds: 60, more: ['--nodes', '3', '--only', 'long pause,kill'] },
+  },
+  {
+    name: 'chaos: what was known outlives the ownership',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: '      cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path }))),',
+    wrong: '      cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path })) || true),',
+    foundBy: { seed: 1, seconds: 60, more: ['--nodes', '3', '--only', 'long pause,join during a PUT'] },
+  },
+  {
+    name: 'chaos: a node that does not own an object answers from what it knows',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: '    return this.#ownership.mayUseMetadata(hashOf(target));',
+    wrong: '    return hashOf(target) >= 0;',
+    foundBy: { seed: 1, seconds: 60, more: ['--nodes', '3', '--only', 'long pause,one-way cut'] },
   },
   {
     name: 'chaos: a change without an answer is sent again, and does not say what it replaces',
