@@ -63,7 +63,7 @@ function settingsOf(seed: number, etcdProgram: string, fakeTime: string | undefi
     seed,
     seconds,
     nodes,
-    workload: { clients: whole('clients', 12, 200), perSecond: whole('rate', 60, 10_000), outside },
+    workload: { clients: whole('clients', 24, 200), perSecond: whole('rate', 80, 10_000), outside },
     freshMs: outside > 0 && lease > 0 ? 1000 * lease : undefined,
     only,
     etcdProgram,
