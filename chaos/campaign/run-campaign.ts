@@ -49,6 +49,8 @@ export interface CampaignResult {
 }
 
 const bucket = 'chaos';
+/** Nodes that nothing is done to, so that the others are found wanting. */
+const leftAlone = 2;
 
 /**
  * One cluster, its clients and its faults for a while; then everything is undone, and what clients saw is judged. With the signal it rejects
@@ -157,7 +159,7 @@ class Campaign {
       wait: (ms) => sleep(ms, undefined, { signal: this.ended.signal }).catch(() => {}),
       withNode: async (work) => {
         const free = world.members.filter((node) => !node.isHeld);
-        if (free.length === 0) return false;
+        if (free.length <= leftAlone) return false;
         const node = draws.pick(free);
         node.isHeld = true;
         try {

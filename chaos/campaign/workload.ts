@@ -81,10 +81,11 @@ export class Workload {
     await this.writes.put(door, this.draws.pick(workloadKeys), 200_000, undefined, overMs);
   }
 
-  /** A node that runs, whatever is done to it. */
+  /** A node that runs; more often than not one that nothing is done to, since clients that wait ask for nothing. */
   door(): Door {
     const doors = this.doors();
-    return doors.length > 0 ? this.draws.pick(doors) : this.storage;
+    const well = this.draws.chance(0.7) ? this.wellDoor() : undefined;
+    return well ?? (doors.length > 0 ? this.draws.pick(doors) : this.storage);
   }
 
   private readonly wellDoor = (): Door | undefined => {

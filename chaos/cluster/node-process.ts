@@ -122,7 +122,7 @@ export class NodeProcess {
       env: this.#environment(),
       logFile: join(this.#plan.folder, `${this.place.name}.log`),
       readyTimeoutMs,
-      stopTimeoutMs: 10_000,
+      stopTimeoutMs: 60_000,
       isReady: () => answers(`${this.adminUrl}/readyz`, 200),
     });
   }

@@ -2,7 +2,7 @@ import { between, type Fault, type FaultScene } from './fault.ts';
 
 /** How long a node may stand still and still be believed to be alive, and longer: its view lease is two seconds. */
 const shortPauseMs = [200, 1_500] as const;
-const longPauseMs = [2_500, 7_000] as const;
+const longPauseMs = [2_500, 12_000] as const;
 
 const kill: Fault = {
   name: 'kill',
