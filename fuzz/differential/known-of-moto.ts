@@ -78,6 +78,14 @@ export const knownOfMoto: readonly KnownDifference[] = [
     because: 'API, CompleteMultipartUpload, If-Match: 412 if it does not match, 404 if there is no such key.',
   },
   {
+    operations: ['CompleteMultipartUpload'],
+    field: /^code$/,
+    ours: /^InvalidPart$/,
+    theirs: /^EntityTooSmall$/,
+    because:
+      'API, CompleteMultipartUpload, Special errors: where one part was not uploaded and another is too small, either is right.',
+  },
+  {
     operations: ['ListParts'],
     field: /^xml Part\/Checksum/,
     theirs: /^none$/,
