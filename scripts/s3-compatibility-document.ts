@@ -9,6 +9,7 @@ import { refusedOperations } from '../src/s3api/refused-operations.ts';
 import { routes } from '../src/s3api/router.ts';
 import { unsetOperations } from '../src/s3api/unset-operations.ts';
 import type { BackendCapabilities } from '../src/ufs/backend.ts';
+import { openGcsBackend } from '../src/ufs/gcs.ts';
 import { NodeFileSystem } from '../src/ufs/node-file-system.ts';
 import { openRootBackend } from '../src/ufs/root.ts';
 import { openS3Backend } from '../src/ufs/s3.ts';
@@ -135,15 +136,23 @@ async function findStorages(): Promise<Storage[]> {
     openS3Backend(systemClock, systemRandom, { uri, credentials, abilities });
   const everything = { ...unprobed, tagging: true };
   for (const name of Object.keys(unprobed) as (keyof typeof unprobed)[]) everything[name] = true as never;
+  const gcs = (abilities: typeof unprobed) =>
+    openGcsBackend(systemClock, systemRandom, {
+      uri: 'gs://bucket/',
+      credentials: { kind: 'anonymous' },
+      abilities,
+    });
   const [able, unable] = [s3(everything), s3(unprobed)];
+  const [ableGcs, unableGcs] = [gcs(everything), gcs(unprobed)];
   try {
     return [
       { title: 'root mount', abilities: alike(root.capabilities), handedOn: false },
       { title: '`file://`', abilities: alike(tree.capabilities), handedOn: false },
       { title: '`s3://`', abilities: probed(able.capabilities, unable.capabilities), handedOn: true },
+      { title: '`gs://`', abilities: probed(ableGcs.capabilities, unableGcs.capabilities), handedOn: true },
     ];
   } finally {
-    for (const backend of [root, tree, able, unable]) await backend.close();
+    for (const backend of [root, tree, able, unable, ableGcs, unableGcs]) await backend.close();
     await rm(folder, { recursive: true });
   }
 }

@@ -31,7 +31,7 @@ export const capabilityMeanings: Readonly<
   objectAcls: { means: 'ACLs of objects', lacking: 'it keeps no ACLs' },
   tagging: { means: 'tags of objects', lacking: 'it keeps no tags' },
   anyKey: {
-    means: 'keys of any form; otherwise those that name no file are refused',
+    means: 'keys of any form; otherwise those that the storage has no name for are refused',
     lacking: 'not every key',
   },
   versions: {
@@ -98,7 +98,8 @@ export const differences: readonly string[] = [
   'The parts of an upload that was created without `x-amz-checksum-algorithm` may be named with the checksums that they came with. S3 answers `InvalidPart`.',
   'A conditional `CompleteMultipartUpload` is judged by the object that is there when it ends. S3 may answer `409 ConditionalRequestConflict` where another operation on the key came meanwhile; here that is always `412`, or `404`.',
   '`If-Match: *` asks of PutObject, CopyObject and CompleteMultipartUpload that there be an object, as it does of DeleteObject (RFC 9110, 13.1.1). S3 documents it of deletions alone.',
-  'What an `s3://` mount was not tried for when it was added, by an older release, is answered with `501 NotImplemented`. `forebay mount check` says so; the mount is to be removed and added again.',
+  'What an `s3://` or `gs://` mount was not tried for when it was added, by an older release, is answered with `501 NotImplemented`. `forebay mount check` says so; the mount is to be removed and added again.',
+  'Over `gs://` an object that others composed has the ETag `gcs-GENERATION`, since Cloud Storage knows no MD5 of it; an object that others wrote has the checksum that Cloud Storage computes of each, CRC32C. Metadata and tags together take at most 8 KiB (`400 MetadataTooLarge`). Storage classes are Cloud Storage’s nearest (`docs/mounts.md`).',
   '`GetBucketEncryption` answers `ServerSideEncryptionConfigurationNotFoundError`, and `x-amz-server-side-encryption` is refused: Forebay encrypts nothing itself. S3 encrypts every object with keys of its own.',
   'Metadata comes back byte for byte as it was given. S3 reads encoded words (RFC 2047) and gives back those in plain text that hold only US-ASCII.',
   'An owner has the user’s name for `ID` and for `DisplayName`.',

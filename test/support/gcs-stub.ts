@@ -43,6 +43,8 @@ const always = ['fields', 'alt', 'projection', 'prettyPrint'];
  */
 export class GcsStub {
   readonly store = new StubStore();
+  /** How much it takes of one piece at most: Cloud Storage may keep less than it is sent ("Resumable uploads"). */
+  mostOfPiece = Number.POSITIVE_INFINITY;
   /** Whether the preconditions of a request are passed by, as storage does that is not Cloud Storage. */
   passesBy: (method: string, url: string) => boolean = () => false;
   readonly #server: Server;
@@ -202,7 +204,9 @@ export class GcsStub {
     const range = /^bytes (?:\*|(\d+)-(\d+))\/(\*|\d+)$/.exec(headers['content-range'] ?? '');
     if (!range) throw new StubRefusal(400, 'invalid', 'Content-Range');
     const [, start, end, whole] = range;
-    if (start !== undefined) take(session, body, Number(start), Number(end), whole as string);
+    if (start !== undefined) {
+      take(session, body, Number(start), Number(end), whole as string, this.mostOfPiece);
+    }
     if (whole === '*' || session.heldBytes < Number(whole)) return stateOf(session);
     const bytes = Buffer.concat(session.pieces);
     session.made = this.store.put(session.name, session.about, bytes, session.preconditions);
@@ -210,12 +214,19 @@ export class GcsStub {
   }
 }
 
-function take(session: Session, body: Buffer, start: number, end: number, whole: string): void {
+function take(
+  session: Session,
+  body: Buffer,
+  start: number,
+  end: number,
+  whole: string,
+  mostBytes: number,
+): void {
   if (end - start + 1 !== body.length) throw new StubRefusal(400, 'invalid', 'Content-Range and body differ');
   if (start > session.heldBytes) throw new StubRefusal(400, 'invalid', 'bytes are left out');
   // "Resumable uploads": every piece but the last is a multiple of 256 KiB.
   const isLast = whole !== '*' && end + 1 === Number(whole);
-  const fresh = body.subarray(session.heldBytes - start);
+  const fresh = body.subarray(session.heldBytes - start).subarray(0, mostBytes);
   if (!isLast && (end + 1) % 262_144 !== 0) throw new StubRefusal(400, 'invalid', 'chunk size');
   session.pieces.push(fresh);
   session.heldBytes += fresh.length;

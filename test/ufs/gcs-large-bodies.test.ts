@@ -44,6 +44,19 @@ describe('large bodies', () => {
     expect(gcs.proxy.faults).toBe(2);
   });
 
+  test('a piece of which the storage keeps less than it was sent is gone on with behind that', async () => {
+    gcs.stub.mostOfPiece = 262_144;
+    const backend = gcs.open({ tuning: { pieceBytes: 786_432 } });
+    const meta = await put(backend, 'k', someBytes(1_000_000));
+    expect((await readAll(backend, 'k', meta)).equals(someBytes(1_000_000))).toBe(true);
+    expect(pieces().map(({ headers }) => headers['content-range'])).toEqual([
+      'bytes 0-786431/1000000',
+      'bytes 262144-786431/1000000',
+      'bytes 524288-786431/1000000',
+      'bytes 786432-999999/1000000',
+    ]);
+  });
+
   test('a body that fails gives its upload up, at the storage too', async () => {
     const reason = new Error('bad signature');
     await expect(put(gcs.backend, 'k', someBytes(large), { failure: reason })).rejects.toBe(reason);
