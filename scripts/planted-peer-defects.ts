@@ -104,8 +104,8 @@ export const plantedPeerDefects: readonly PlantedDefect[] = [
   {
     name: 'metadata of a node that does not own it is kept',
     file: 'src/gateway/routing/owned-metadata.ts',
-    right: 'return this.#cache.get(target, { ...options, revalidate: true, noStore: true });',
-    wrong: 'return this.#cache.get(target, { ...options, revalidate: true });',
+    right: 'return this.#cache.get(target, { ...options, signal, revalidate: true, noStore: true });',
+    wrong: 'return this.#cache.get(target, { ...options, signal, revalidate: true });',
     foundBy: owned,
   },
   {

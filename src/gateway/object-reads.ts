@@ -18,6 +18,7 @@ import {
   WorkerError,
 } from '../worker/reader.ts';
 import { toS3Error } from './error-map.ts';
+import { LaterOptions } from './later-options.ts';
 import type { Namespace, Place } from './namespace.ts';
 import { ofVersion } from './version-errors.ts';
 import { versionNamed, versionTarget } from './version-reads.ts';
@@ -52,7 +53,8 @@ export class ObjectReads {
     this.#settings = settings;
   }
 
-  async headObject(ref: ObjectRef, options: ReadOptions = {}) {
+  async headObject(ref: ObjectRef, asked: ReadOptions = {}) {
+    const options = LaterOptions.of(asked);
     try {
       const place = await this.#namespace.locate(ref.bucket, ref.key);
       refuseEarly(place, options);
@@ -107,7 +109,7 @@ export class ObjectReads {
     first?: { readonly found: FoundVersion; readonly selection: Selection },
   ): Promise<ReadObject<Selection>> {
     try {
-      const options = ownOptions(asked);
+      const options = LaterOptions.of(asked);
       const place = await located;
       refuseEarly(place, options);
       for (let attempt = 1; ; attempt++) {
@@ -159,7 +161,7 @@ export class ObjectReads {
     try {
       const source = await this.#namespace.locate(ref.bucket, ref.key);
       for (let attempt = 1; ; attempt++) {
-        const asked = { revalidate: attempt > 1, versionId: ref.versionId };
+        const asked = LaterOptions.of({ revalidate: attempt > 1, versionId: ref.versionId });
         const found = await this.#find(source, asked).catch((error: unknown) => {
           throw inBucket(error, ref, ref);
         });
@@ -178,7 +180,7 @@ export class ObjectReads {
    * The present version, or the one that is asked for by its id: that one's metadata is always asked of the backend, since whatever changes
    * the key may change it too.
    */
-  #find(place: Place, options: ReadOptions): Promise<FoundMeta> {
+  #find(place: Place, options: LaterOptions): Promise<FoundMeta> {
     const versionId = versionAsked(place, options);
     if (versionId === undefined) return this.#lookUp(place, options);
     const { signal, onlyIfCached } = options;
@@ -186,7 +188,7 @@ export class ObjectReads {
     return this.#metadata.get(versionTarget(place, versionId), asked);
   }
 
-  async #lookUp(place: Place, options: ReadOptions): Promise<FoundMeta> {
+  async #lookUp(place: Place, options: LaterOptions): Promise<FoundMeta> {
     return this.#peek(place, options) ?? this.#metadata.get(place, this.#reading(place, options));
   }
 
@@ -195,27 +197,29 @@ export class ObjectReads {
   }
 
   /** The bytes to be read come with the metadata, in whole pages, unless some of them may be here or none is to be kept. */
-  #reading(place: Place, options: ReadOptions): ReadOptions {
+  #reading(place: Place, options: LaterOptions): ReadOptions {
     const { read, noStore } = options;
     if (!read || this.#reader.isElsewhere?.(place)) return options;
-    if (noStore || this.#reader.holdsSome(place)) return { ...options, read: undefined };
+    if (noStore || this.#reader.holdsSome(place)) return options.with({ read: undefined });
     const { pageSizeBytes } = this.#settings;
     const start = Math.floor(read.start / pageSizeBytes) * pageSizeBytes;
-    if (read.end === undefined) return { ...options, read: { start } };
-    return { ...options, read: { start, end: Math.ceil(read.end / pageSizeBytes) * pageSizeBytes } };
+    if (read.end === undefined) return options.with({ read: { start } });
+    return options.with({ read: { start, end: Math.ceil(read.end / pageSizeBytes) * pageSizeBytes } });
   }
 
   /** Undefined, at once, where the metadata tells enough. */
   #findPart(
     { backend, path }: Place,
     meta: ObjectMeta,
-    { partNumber, signal, onlyIfCached }: ReadOptions,
+    options: ReadOptions,
   ): Promise<PartPlace> | undefined {
+    const { partNumber } = options;
     if (partNumber === undefined || meta.parts || !backend.findPart) return undefined;
     const count = partsClaimed(meta);
     if (count === 1 || partNumber > count) return undefined;
-    if (onlyIfCached) throw new WorkerError('not-cached', 'the storage alone knows where its parts lie');
-    return backend.findPart(path, meta, partNumber, { signal });
+    if (options.onlyIfCached)
+      throw new WorkerError('not-cached', 'the storage alone knows where its parts lie');
+    return backend.findPart(path, meta, partNumber, { signal: options.signal });
   }
 
   /** The version was replaced between its metadata and what was asked of it: the answer starts again with the newer one. */
@@ -232,7 +236,8 @@ export class ObjectReads {
   ) {
     if (!range || range.end === range.start) return withoutBytes(range);
     const target = { ...this.#target(place, meta), opened };
-    return this.#reader.open(target, range, options.signal, missingPages(options));
+    const sent = opened && this.#reader.takeSent?.(target, range);
+    return sent ?? this.#reader.open(target, range, options.signal, missingPages(options));
   }
 
   #openNow(place: Place, meta: ObjectMeta, range: ByteRange | undefined, options: ReadOptions) {
@@ -248,36 +253,8 @@ export class ObjectReads {
 }
 
 /** A version that was found to have moved is asked for anew, whatever is known of it. */
-function laterOptions(options: ReadOptions, attempt: number): ReadOptions {
-  return attempt === 1 ? options : { ...options, revalidate: true };
-}
-
-/** Every option as a property of its own, which a spread takes along; what was behind a getter is made here. */
-function ownOptions(options: ReadOptions): { [Name in keyof Required<ReadOptions>]: ReadOptions[Name] } {
-  const {
-    signal,
-    gate,
-    versionId,
-    partNumber,
-    revalidate,
-    maxAgeMs,
-    noStore,
-    onlyIfCached,
-    checksums,
-    read,
-  } = options;
-  return {
-    signal,
-    gate,
-    versionId,
-    partNumber,
-    revalidate,
-    maxAgeMs,
-    noStore,
-    onlyIfCached,
-    checksums,
-    read,
-  };
+function laterOptions(options: LaterOptions, attempt: number): LaterOptions {
+  return attempt === 1 ? options : options.with({ revalidate: true, read: options.read });
 }
 
 /** Undefined also for the null version in a bucket of the root mount that keeps no others: there it is the present one. */

@@ -50,9 +50,15 @@ export class InboundBody implements AsyncIterable<Buffer> {
     this.wake?.();
   }
 
+  /** How long it is, if all of it is here and nothing was taken. */
+  get wholeBytes(): number | undefined {
+    if (!this.ended || this.takenBytes > 0 || this.next > 0) return undefined;
+    return this.queue.reduce((sum, piece) => sum + piece.length, 0);
+  }
+
   /** All of it, if all of it is here: the usual case of a small answer. */
   takeWhole(): Buffer | undefined {
-    if (!this.ended || this.takenBytes > 0 || this.next > 0) return undefined;
+    if (this.wholeBytes === undefined) return undefined;
     const pieces = this.queue.splice(0);
     return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
   }

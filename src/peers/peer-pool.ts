@@ -36,8 +36,8 @@ export interface PeerPoolSettings extends ConnectionSettings {
 export type Lane = 'small' | 'bulk';
 const lanes: readonly Lane[] = ['small', 'bulk'];
 const connectionsPerLane = 2;
-/** A second connection is made when the first has so much to do. */
-const busyCount = 8;
+/** Another connection is made, and used, when the ones before have so much to do: of few, each gets more into one write. */
+const busyCount: Readonly<Record<Lane, number>> = { small: 128, bulk: 8 };
 
 interface Line {
   connection: PeerConnection;
@@ -130,11 +130,13 @@ export class PeerPool {
     const peer = this.peerAt(address);
     let best: Line | undefined;
     for (const line of peer.lines[lane]) {
-      if (line.connection.isOpen && (!best || line.connection.count < best.connection.count)) best = line;
+      if (!line.connection.isOpen) continue;
+      if (!best || line.connection.count < best.connection.count) best = line;
+      if (best.connection.count < busyCount[lane]) break;
     }
     if (best) {
       best.idleTicks = 0;
-      const isBusy = best.connection.count >= busyCount && peer.lines[lane].length < connectionsPerLane;
+      const isBusy = best.connection.count >= busyCount[lane] && peer.lines[lane].length < connectionsPerLane;
       // Whoever asks now need not wait for it.
       if (isBusy && !peer.dialling[lane] && !this.isTooSoon(peer)) this.dial(peer, lane).catch(() => {});
       return best.connection;

@@ -113,7 +113,7 @@ export class MetadataCache implements MetadataSource {
     if (!options.checksums || !found.meta.checksumsUnknown) return found;
     // It joined one who asked for a part only.
     found.opened?.release();
-    return this.ask(name, target, true, { ...options, read: undefined });
+    return this.ask(name, target, true, { ...options, signal: options.signal, read: undefined });
   }
 
   async write<T extends ObjectMeta | undefined | 'unknown'>(

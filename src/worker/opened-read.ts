@@ -39,12 +39,17 @@ export class OpenedRead {
     return here ? range.end : undefined;
   }
 
-  /** The bytes, if they are of this version and reach over the range; they are the caller's to close then. */
-  take(generation: string, { start, end }: ByteRange): OpenedObject | undefined {
+  /** The bytes, if they are of this version, reach over the range, and nobody has taken them; they stay where they are. */
+  look(generation: string, { start, end }: ByteRange): OpenedObject | undefined {
     const { meta, range } = this.object;
     const here = !this.taken && meta.generation === generation && range.start <= start && end <= range.end;
-    if (!here) return undefined;
-    this.taken = true;
-    return this.object;
+    return here ? this.object : undefined;
+  }
+
+  /** As `look`; they are the caller's to close then. */
+  take(generation: string, range: ByteRange): OpenedObject | undefined {
+    const object = this.look(generation, range);
+    if (object) this.taken = true;
+    return object;
   }
 }

@@ -60,6 +60,8 @@ export interface RangeReader {
   openNow(target: ReadTarget, range: ByteRange, missing?: Missing): PageRead | undefined;
   /** Whether pages of some version of it may be here. */
   holdsSome(at: Pick<ReadTarget, 'incarnation' | 'path'>): boolean;
+  /** Without waiting: what came together with the metadata, if it is all of the range and all here. Absent where nothing comes so. */
+  takeSent?(target: ReadTarget, range: ByteRange): PageRead | undefined;
   /** Whether it is asked of another node: exactly what is read then, not whole pages. Absent where it never is. */
   isElsewhere?(at: MetadataTarget): boolean;
 }

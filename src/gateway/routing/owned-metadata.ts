@@ -87,7 +87,8 @@ export class OwnedMetadata implements MetadataSource {
 
   /** As the storage has it now, whoever owns it. */
   validated(target: MetadataTarget, options: LookUpOptions = {}): Promise<FoundMeta> {
-    return this.#cache.get(target, { ...options, revalidate: true, noStore: true });
+    const { signal } = options;
+    return this.#cache.get(target, { ...options, signal, revalidate: true, noStore: true });
   }
 
   /** Rejects with `MovedError` where this node is not the owner of what may be kept. */

@@ -20,6 +20,11 @@ export class PeerBytes implements OpenedObject {
     this.exchange = exchange;
   }
 
+  /** Whether all of them are here, and as many as they should be. */
+  get areHere(): boolean {
+    return this.exchange.body.wholeBytes === this.range.end - this.range.start;
+  }
+
   /** All of them, if they are here. */
   whole(): Buffer | undefined {
     const bytes = this.exchange.body.takeWhole();

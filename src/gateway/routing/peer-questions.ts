@@ -46,7 +46,7 @@ export class PeerQuestions {
 
   /** Metadata, and the bytes that are going to be read. Rejects with what the other found, as if it had been found here. */
   async lookUp(owner: ViewMember, target: MetadataTarget, options: LookUpOptions): Promise<FoundMeta> {
-    const { signal, revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read } = options;
+    const { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read } = options;
     const asked = { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read };
     const question: LookUp = { op: 'lookup', ...this.#about(target), ...asked };
     const bodyBytes = read?.end === undefined ? undefined : read.end - read.start;
@@ -58,7 +58,7 @@ export class PeerQuestions {
       question,
       target,
       // A small answer that nobody waits for any more costs less than to be called off.
-      lane === 'bulk' ? signal : undefined,
+      lane === 'bulk' ? options.signal : undefined,
       bodyBytes ?? (read ? undefined : 0),
     );
     const { meta, validatedMs, range, cache } = answer;

@@ -64,7 +64,7 @@ export class RoutedMetadata implements MetadataSource {
     if (options.onlyIfCached)
       throw new WorkerError('not-cached', 'the node that may know its metadata cannot be reached');
     const found = await this.#fallbacks.run(() =>
-      this.#owned.validated(target, { ...options, read: undefined }),
+      this.#owned.validated(target, { ...options, signal: options.signal, read: undefined }),
     );
     return { ...found, owner: owner.workerId };
   }

@@ -54,6 +54,17 @@ export class RoutedReader implements RangeReader {
     return StitchedRead.open(parts, open);
   }
 
+  takeSent(target: ReadTarget, range: ByteRange): PageRead | undefined {
+    const looked = target.opened?.look(target.meta.generation, range);
+    if (!(looked instanceof PeerBytes) || !looked.areHere || rangeLength(range) > wholeBytes)
+      return undefined;
+    const sent = sentAlong(target, range);
+    const body = sent?.whole();
+    if (!sent || !body) return undefined;
+    this.#served.count += body.length;
+    return { cache: sent.cache, body };
+  }
+
   openNow(target: ReadTarget, range: ByteRange, missing?: Missing): PageRead | undefined {
     if (range.end > this.#routes.segmentEnd(range.start)) return undefined;
     if (this.#ownerOf(target, range)) return undefined;
