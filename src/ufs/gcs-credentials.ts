@@ -1,3 +1,4 @@
+import type { Agent } from 'node:http';
 import { Storage } from '@google-cloud/storage';
 import { type AuthClient, AwsClient, IdentityPoolClient, JWT, UserRefreshClient } from 'google-auth-library';
 import { UfsError } from './errors.ts';
@@ -7,22 +8,32 @@ import { orAborted } from './s3-connection.ts';
 /** What a token may be used for at most: objects, and no policies. */
 const scopes = ['https://www.googleapis.com/auth/devstorage.read_write'];
 
+/** How requests for tokens go: over the mount's own connections, proxy and certificates. */
+type Way = { readonly transporterOptions: { readonly agent: (url: URL) => Agent } };
+
 /** Kinds of credential files that are taken ("Application Default Credentials", and workload identity federation). */
 const clients = {
-  service_account: ({ client_email, private_key, private_key_id }: CredentialFile) =>
-    new JWT({ email: text(client_email), key: text(private_key), keyId: text(private_key_id), scopes }),
-  external_account: (file: CredentialFile) => {
+  service_account: ({ client_email, private_key, private_key_id }: CredentialFile, way: Way) =>
+    new JWT({
+      ...way,
+      email: text(client_email),
+      key: text(private_key),
+      keyId: text(private_key_id),
+      scopes,
+    }),
+  external_account: (file: CredentialFile, way: Way) => {
     const source = file.credential_source as Readonly<Record<string, unknown>> | undefined;
-    const options = { ...file, scopes } as never;
+    const options = { ...file, ...way, scopes } as never;
     return source?.environment_id === undefined ? new IdentityPoolClient(options) : new AwsClient(options);
   },
-  authorized_user: ({ client_id, client_secret, refresh_token }: CredentialFile) =>
+  authorized_user: ({ client_id, client_secret, refresh_token }: CredentialFile, way: Way) =>
     new UserRefreshClient({
+      ...way,
       clientId: text(client_id),
       clientSecret: text(client_secret),
       refreshToken: text(refresh_token),
     }),
-} satisfies Readonly<Record<string, (file: CredentialFile) => AuthClient>>;
+} satisfies Readonly<Record<string, (file: CredentialFile, way: Way) => AuthClient>>;
 
 /** The `authorization` of requests, by Google's library: it finds the credentials, asks for tokens and keeps them until they expire. */
 export class GcsAuthorizer {
@@ -31,7 +42,7 @@ export class GcsAuthorizer {
   readonly #origin: string;
 
   /** Throws a `UfsError` of kind denied for a file that holds no credentials. */
-  constructor(uri: string, credentials: GcsCredentials) {
+  constructor(uri: string, credentials: GcsCredentials, agentFor: (url: URL) => Agent) {
     this.#uri = uri;
     if (credentials.kind === 'anonymous') {
       this.#origin = 'none: the bucket must be open to all';
@@ -41,7 +52,10 @@ export class GcsAuthorizer {
     this.#origin = file
       ? `${describeFile(file)}, given with the mount`
       : 'found by the search of Google’s library';
-    this.#client = new Storage(file ? { authClient: clientOf(file, uri) } : {}).authClient;
+    const way = { transporterOptions: { agent: agentFor } };
+    // A search may end at the metadata server, which is asked by the library's own way.
+    const options = file ? { authClient: clientOf(file, uri, way) } : { clientOptions: way };
+    this.#client = new Storage(options).authClient;
   }
 
   /** In words for operators. */
@@ -105,9 +119,9 @@ function describeFile({ type, client_email: email }: CredentialFile): string {
   return typeof email === 'string' ? `the service account ${email}` : `credentials of type ${type}`;
 }
 
-function clientOf(file: CredentialFile, uri: string): AuthClient {
+function clientOf(file: CredentialFile, uri: string, way: Way): AuthClient {
   try {
-    return clients[file.type as keyof typeof clients](file);
+    return clients[file.type as keyof typeof clients](file, way);
   } catch (error) {
     const message = `the credentials file lacks something: ${(error as Error).message}`;
     throw new UfsError('denied', message, { backend: uri });

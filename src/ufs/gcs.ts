@@ -82,7 +82,9 @@ export function openGcsBackend(clock: Clock, random: Random, settings: GcsOpenSe
   const tuning = { ...defaultGcsTuning, minBytesPerSecond, ...settings.tuning };
   const origin = new URL(settings.endpoint ?? 'https://storage.googleapis.com');
   const exchange = new HttpExchange(clock, { ...settings, ...tuning });
-  const authorizer = new GcsAuthorizer(uri, credentialsFor(origin, settings));
+  const authorizer = new GcsAuthorizer(uri, credentialsFor(origin, settings), (url) =>
+    exchange.agentFor(url),
+  );
   const connection = new GcsConnection(clock, random, exchange, authorizer, { uri, origin, tuning });
   const { abilities = unprobed } = settings;
   const { settlingMs, maxHoldMs } = tuning;

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -68,6 +69,33 @@ test('a federated workload’s token is exchanged once, and goes with every requ
   }
 });
 
+test('a service account’s token is asked of Google by way of the node’s proxy', async () => {
+  const reached: string[] = [];
+  const proxy = createServer();
+  proxy.on('connect', ({ url = '' }, socket) => {
+    reached.push(url);
+    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const gcs = await startGcs();
+  try {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+    const text = JSON.stringify({
+      type: 'service_account',
+      client_email: 'node@project.example',
+      private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    });
+    const proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const backend = gcs.open({ credentials: { kind: 'file', text }, proxyUrl, noProxy: '127.0.0.1' });
+    expect(await kindOf(backend.head('k'))).toBe('unavailable');
+    expect(new Set(reached)).toEqual(new Set(['oauth2.googleapis.com:443']));
+    expect(gcs.proxy.seen).toEqual([]);
+  } finally {
+    await gcs.close();
+    await new Promise((resolve) => proxy.close(resolve));
+  }
+});
+
 test('a token that cannot be had is told without the secret that was sent for it', async () => {
   const gcs = await startGcs();
   try {
@@ -94,7 +122,7 @@ test('what the machine’s metadata server gives is found without anything being
     const module = JSON.stringify(new URL('../../src/ufs/gcs-credentials.ts', import.meta.url).href);
     const script = `
       const { GcsAuthorizer } = await import(${module});
-      const authorizer = new GcsAuthorizer('gs://b/', { kind: 'default' });
+      const authorizer = new GcsAuthorizer('gs://b/', { kind: 'default' }, () => undefined);
       console.log((await authorizer.headers(undefined)).authorization);`;
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
       env: {

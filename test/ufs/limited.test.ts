@@ -58,6 +58,17 @@ test('a reader that waits for its own client makes room, so that reading into a 
   expect((await readAll(backend, 'copy', await backend.head('copy'))).equals(bytes)).toBe(true);
 });
 
+test('a reader that asks for something else between two pieces is not in its own way', async () => {
+  const backend = limitedBackend(systemClock, memory(), { maxRequests: 1 });
+  const meta = await put(backend, 'k', someBytes(3_000_000));
+  let pieces = 0;
+  for await (const _ of backend.read('k', meta, { start: 0, end: meta.sizeBytes })) {
+    expect((await backend.head('k')).generation).toBe(meta.generation);
+    pieces++;
+  }
+  expect(pieces).toBeGreaterThan(1);
+});
+
 test('bytes pass at the rate that is allowed, after what one second brings', async () => {
   const clock = new ManualClock();
   const rate = new ByteRate(clock, 'b', 1_000);
