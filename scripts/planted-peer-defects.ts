@@ -88,6 +88,13 @@ export const plantedPeerDefects: readonly PlantedDefect[] = [
     foundBy: writes,
   },
   {
+    name: 'whether a question was handed on is not looked at',
+    file: 'src/gateway/routing/peer-answers.ts',
+    right: ' || question.hops !== 1',
+    wrong: '',
+    foundBy: reads,
+  },
+  {
     name: 'a change is acknowledged though the object has passed to another node',
     file: 'src/gateway/routing/owned-metadata.ts',
     right: 'if (owned && isKept && !owned.mayAcknowledge())',

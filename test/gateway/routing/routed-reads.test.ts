@@ -201,6 +201,35 @@ test(
 );
 
 test(
+  'a question that another node has handed on, or that was sent long ago, is not answered',
+  async () => {
+    ring = await RingNodes.start(2);
+    const { owner, others } = ring.rolesOf('k');
+    const [other] = others as [RingNode];
+    await put(owner, 'k', Buffer.from('here'));
+    const view = other.ownership.view();
+    const ask = async (changes: Record<string, unknown>) => {
+      const about = { bucket: Bucket, key: 'k', incarnation: ring.mount.incarnation };
+      const asked = { op: 'lookup', view: { generation: view.generation, epoch: view.epoch }, hops: 1 };
+      const question = { ...about, ...asked, sentMs: Date.now(), read: { start: 0 }, ...changes };
+      const member = view.member(owner.workerId);
+      if (!member) throw new Error('it is no member');
+      const exchange = await other.pool.open(member, 'small', Buffer.from(JSON.stringify(question)));
+      return exchange.receive().then(
+        (message) => Object.keys(JSON.parse(message.toString()) as object),
+        (error: { kind: string }) => error.kind,
+      );
+    };
+    expect(await ask({})).toEqual(['ok']);
+    expect(await ask({ hops: 2 })).toBe('overloaded');
+    expect(await ask({ sentMs: Date.now() - 60_000 })).toBe('overloaded');
+    expect(await ask({ op: 'something else' })).toBe('overloaded');
+    expect(await ask({ incarnation: 'another' })).toEqual(['error']);
+  },
+  patienceMs,
+);
+
+test(
   'an answer that is stitched from several nodes is of one version, whatever is written meanwhile: the rest of it, or none',
   async () => {
     ring = await RingNodes.start(3, { segmentBytes: 256 * 1024 });
