@@ -14,7 +14,7 @@ import { PeerPool } from '../peers/peer-pool.ts';
 import { PeerServer } from '../peers/peer-server.ts';
 import type { Ownership } from '../ring/ownership.ts';
 import type { MetadataCache } from '../worker/metadata-cache.ts';
-import type { RangeReader } from '../worker/reader.ts';
+import type { LocalReader } from '../worker/reader.ts';
 import { CommandError } from './errors.ts';
 import type { Settings } from './settings-table.ts';
 
@@ -31,6 +31,8 @@ const tickMs = 1_000;
 const maxSilentTicks = 3;
 const maxIdleTicks = 60;
 const retryAfterMs = 500;
+/** A healthy node begins within milliseconds; the storage is there for the rest. */
+const handOffTimeoutMs = 500;
 const connectTimeoutMs = 3_000;
 const greetingTimeoutMs = 5_000;
 /** From so many nodes, four connections each. */
@@ -49,7 +51,7 @@ export async function openPeering(
   ownership: Ownership,
   namespace: Namespace,
   objects: MetadataCache,
-  reader: RangeReader,
+  reader: LocalReader,
 ): Promise<Peering> {
   const { workerId, incarnation } = ownership;
   const greeting = {
@@ -78,6 +80,8 @@ export async function openPeering(
     writePatienceMs: settings['peer.writeTimeout'],
     maxPassedBy: settings['limits.passedBy'],
     windowBytes,
+    handOff: settings['ring.handOff'],
+    handOffTimeoutMs,
   });
   const place = { host: settings.host, port: settings['peer.port'], maxConnections, greetingTimeoutMs };
   const server = new PeerServer(log, tls, greeting, { ...limits, ...place }, routing.handler);

@@ -248,6 +248,11 @@ export const settingsTable = {
     100,
     'How much this node owns and caches beside the others of its cluster, such as by the size of its cache',
   ),
+  'ring.handOff': setting(
+    booleanKind,
+    true,
+    'Ask the node that kept a page before the ring changed for it, before the storage',
+  ),
   'advertise.host': optional(hostKind, 'Address that other nodes reach this one at (default: host)'),
 } as const satisfies Record<string, Setting<never> | Setting<unknown>>;
 

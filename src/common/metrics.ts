@@ -34,6 +34,11 @@ export class Metrics {
     'Reads that went to the storage because the node that owns the object could not be reached',
     [],
   );
+  readonly handOffs = this.plainCounter(
+    'forebay_hand_offs_total',
+    'What was asked of nodes that kept pages before the ring changed: given (a page), lacking (a page or an object), failed',
+    ['result'],
+  );
   readonly bytesReceived = this.plainCounter(
     'forebay_bytes_received_total',
     'Object bytes taken from clients',

@@ -19,7 +19,7 @@ export class AheadWindow {
   private readonly parts: AheadWindowParts;
   private readonly held = new Map<number, PageFlight>();
   /** Pages that were asked for and that the reader has not come to. */
-  private readonly asked = new Set<number>();
+  private readonly coming = new Set<number>();
   /** The store does not keep what is filled ahead, or the backend does not give it: it is not tried again for this reader. */
   private inVain = false;
 
@@ -31,9 +31,9 @@ export class AheadWindow {
     return this.held.size === 0;
   }
 
-  /** Whether the page was asked for by this window, and the reader has not come to it before. */
-  hasAsked(page: number): boolean {
-    return this.asked.has(page);
+  /** The flight by which this window has asked for the page, if the reader has not come to it before. */
+  asked(page: number): PageFlight | undefined {
+    return this.coming.has(page) ? this.held.get(page) : undefined;
   }
 
   /** Has those of the pages `[first, end)` filled that are neither here nor on their way, as far as there is room. Both lie within the object. */
@@ -44,17 +44,17 @@ export class AheadWindow {
       const flight = this.parts.fills.demand(target, page, planEnd);
       flight.joinAhead();
       this.held.set(page, flight);
-      this.asked.add(page);
+      this.coming.add(page);
       this.parts.metrics.readAheadPages.inc({ result: 'asked' });
     }
   }
 
   /** The reader has come to the page, or past it. Whoever needs its flight has joined it before. */
   arrive(target: ReadTarget, page: number): void {
-    for (const asked of this.asked) {
+    for (const asked of this.coming) {
       if (asked > page) continue;
       if (this.held.get(asked)?.state === 'failed' || this.isMissing(target, asked)) this.inVain = true;
-      this.asked.delete(asked);
+      this.coming.delete(asked);
       this.parts.metrics.readAheadPages.inc({ result: this.inVain ? 'lost' : 'used' });
       this.leave(asked);
     }
@@ -62,8 +62,8 @@ export class AheadWindow {
 
   /** May be called more than once. */
   close(): void {
-    this.parts.metrics.readAheadPages.inc({ result: 'unused' }, this.asked.size);
-    this.asked.clear();
+    this.parts.metrics.readAheadPages.inc({ result: 'unused' }, this.coming.size);
+    this.coming.clear();
     for (const page of [...this.held.keys()].toReversed()) this.leave(page);
   }
 

@@ -1,7 +1,7 @@
 import { AssertionError } from '../common/assert.ts';
 import type { Clock } from '../common/clock.ts';
-import type { OpenedObject } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
+import { ChunkSource } from './chunk-source.ts';
 import type { FillBudget } from './fill-budget.ts';
 import type { PageFlight } from './page-flight.ts';
 import type { ReadTarget } from './reader.ts';
@@ -149,7 +149,7 @@ export class FillRun {
     } finally {
       this.close();
       this.failAll(cancelled(this.target));
-      await source.end();
+      await source.finish();
     }
   }
 
@@ -198,7 +198,7 @@ export class FillRun {
         if (this.settings.acceptShortReads) break;
         throw wrongLength(this.target, 'fewer');
       }
-      flight.push(chunk);
+      flight.push(chunk, source.isHandedOver);
     }
     // A backend that looks at the version once more after the last byte says so at the end of its iteration.
     if (flight.key.pageIndex === this.endPage - 1 && (await source.take(1))) {
@@ -209,55 +209,6 @@ export class FillRun {
 
   private failAll(error: unknown): void {
     for (const flight of this.queue.splice(0)) this.events.failed(flight, error);
-  }
-}
-
-/**
- * The backend's chunks, cut where pages end. The backend is not asked before the first byte is wanted, and not at all for what is on
- * its way already.
- */
-class ChunkSource {
-  private readonly opened: OpenedObject | undefined;
-  private readonly begin: () => AsyncIterator<Buffer>;
-  private iterator: AsyncIterator<Buffer> | undefined;
-  private rest: Buffer | undefined;
-
-  constructor(target: ReadTarget, firstPage: number, endPage: number, signal: AbortSignal) {
-    const range = {
-      start: firstPage * target.pageSizeBytes,
-      end: Math.min(endPage * target.pageSizeBytes, target.meta.sizeBytes),
-    };
-    const { backend, path, meta } = target;
-    const opened = target.opened?.take(meta.generation, range);
-    this.opened = opened;
-    this.begin = () => {
-      const chunks = opened ? opened.read(range, { signal }) : backend.read(path, meta, range, { signal });
-      return chunks[Symbol.asyncIterator]();
-    };
-  }
-
-  /** Between 1 and `maxBytes` bytes; undefined at the end. */
-  async take(maxBytes: number): Promise<Buffer | undefined> {
-    while (!this.rest || this.rest.length === 0) {
-      if (!this.iterator) {
-        this.iterator = this.begin();
-      }
-      const next = await this.iterator.next();
-      if (next.done) return undefined;
-      this.rest = next.value;
-    }
-    const chunk = this.rest.length > maxBytes ? this.rest.subarray(0, maxBytes) : this.rest;
-    this.rest = this.rest.length > maxBytes ? this.rest.subarray(maxBytes) : undefined;
-    return chunk;
-  }
-
-  async end(): Promise<void> {
-    try {
-      await this.iterator?.return?.();
-    } catch {
-      // The bytes that were wanted are here, or their readers have had the error already.
-    }
-    this.opened?.close();
   }
 }
 

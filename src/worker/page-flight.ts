@@ -26,6 +26,7 @@ export class PageFlight {
 
   private chunkList: Buffer[] = [];
   private filledBytes = 0;
+  private handedBytes = 0;
   private changed: PromiseWithResolvers<void> | undefined;
   private wholeWaiters: PromiseWithResolvers<readonly Buffer[]>[] = [];
   private readonly onLeft: (flight: PageFlight) => void;
@@ -53,6 +54,11 @@ export class PageFlight {
 
   get missingBytes(): number {
     return this.lengthBytes - this.filledBytes;
+  }
+
+  /** How many bytes from its beginning another node has given: what lies behind them is the backend's. */
+  get peerBytes(): number {
+    return this.handedBytes;
   }
 
   get receivedNothing(): boolean {
@@ -104,8 +110,9 @@ export class PageFlight {
     return waiter.promise;
   }
 
-  push(chunk: Buffer): void {
+  push(chunk: Buffer, isHandedOver = false): void {
     this.state = 'filling';
+    if (isHandedOver) this.handedBytes += chunk.length;
     this.chunkList.push(chunk);
     this.filledBytes += chunk.length;
     this.wake();

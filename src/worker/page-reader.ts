@@ -7,6 +7,7 @@ import { abortable } from './abortable.ts';
 import { afterFirstChunk, readBackend, readBackendWhole } from './bypass-read.ts';
 import { DeadPages, type VersionedPath } from './dead-pages.ts';
 import { cancelled } from './fill-run.ts';
+import { openHeld } from './held-pages.ts';
 import { Loans } from './loans.ts';
 import { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
@@ -14,7 +15,7 @@ import { pageKeyOf, pageName } from './page-key.ts';
 import type { PageKey, PageStore } from './page-store.ts';
 import { type Following, RangeStream, type RangeStreamParts } from './range-stream.ts';
 import { ReadAhead, type ReadSequence } from './read-ahead.ts';
-import { type Missing, type PageRead, type RangeReader, type ReadTarget, WorkerError } from './reader.ts';
+import { type LocalReader, type Missing, type PageRead, type ReadTarget, WorkerError } from './reader.ts';
 import { ServedBytes } from './served-bytes.ts';
 import { smallObjectBytes } from './small-objects.ts';
 
@@ -64,7 +65,7 @@ interface Piece {
 const maxPagesLookedAt = 16_384;
 
 /** Reads ranges through the page store and fills what it lacks. */
-export class PageReader implements RangeReader {
+export class PageReader implements LocalReader {
   private readonly store: PageStore;
   private readonly settings: PageReaderSettings;
   private readonly served: ServedBytes;
@@ -151,6 +152,10 @@ export class PageReader implements RangeReader {
     return this.openBypass(target, range, signal);
   }
 
+  openHeld(target: ReadTarget, range: ByteRange): Promise<AsyncIterable<Buffer> | undefined> {
+    return openHeld(this.store, target, range, this.settings.sliceBytes, target.served ?? this.served);
+  }
+
   holdsSome({ incarnation, path }: VersionedPath): boolean {
     return this.store.hasSome(incarnation, path);
   }
@@ -191,32 +196,26 @@ export class PageReader implements RangeReader {
   private async fillWhole(target: ReadTarget, pieces: Piece[], signal?: AbortSignal): Promise<PageRead> {
     const held = await abortable(Promise.all(pieces.map((piece) => this.heldPiece(piece))), signal);
     const missing = pieces.filter((_, index) => !held[index]);
-    if (missing.length === 0) return this.answer(target, 'hit', join(held as Buffer[]), 0);
+    const served = target.served ?? this.served;
+    const heldBytes = held.reduce((sum, part) => sum + (part?.length ?? 0), 0);
+    if (missing.length === 0) {
+      served.count('hit', heldBytes);
+      return { cache: 'hit', body: join(held as Buffer[]) };
+    }
     const endPage = (pieces.at(-1)?.pageIndex ?? 0) + 1;
     const joined: PageFlight[] = [];
     try {
       const whole = missing.map((piece) => this.joinFlight(target, piece, endPage, joined));
       const filled = await abortable(Promise.all(whole), signal);
       const bytes = missing.map((piece, index) => takePiece(filled[index] ?? [], piece));
-      const filledBytes = bytes.reduce((sum, part) => sum + part.length, 0);
+      served.count('hit', heldBytes);
+      for (const [index, { start, end }] of missing.entries())
+        served.countFilled(joined[index] as PageFlight, start, end);
       const all = held.map((part) => part ?? bytes.shift() ?? Buffer.alloc(0));
-      const cache = missing.length === pieces.length ? 'miss' : 'partial';
-      return this.answer(target, cache, join(all), filledBytes);
+      return { cache: missing.length === pieces.length ? 'miss' : 'partial', body: join(all) };
     } finally {
       for (const flight of joined) flight.leave();
     }
-  }
-
-  private answer(
-    target: ReadTarget,
-    cache: 'hit' | 'miss' | 'partial',
-    body: Buffer,
-    filledBytes: number,
-  ): PageRead {
-    const served = target.served ?? this.served;
-    served.count('fill', filledBytes);
-    served.count('hit', body.length - filledBytes);
-    return { cache, body };
   }
 
   /** The piece, if its page is here: in a fill that is whole, or in the store. */

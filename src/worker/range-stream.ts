@@ -36,6 +36,9 @@ export interface Following {
   end(): void;
 }
 
+/** Bytes that no other node has given. */
+const fromBackend = { peerBytes: 0 };
+
 interface Joined {
   readonly flight: PageFlight;
   /** `hit` if the page was whole already when this reader came. */
@@ -66,8 +69,8 @@ export class RangeStream {
   private aheadPages: number;
   /** The page that the reader has come to. */
   private page = -1;
-  /** Whether that page was filled because this reader is coming. */
-  private pageIsOwn = false;
+  /** How that page was filled, if it was because this reader is coming. */
+  private ownFill: PageFlight | undefined;
   private finished = false;
   private closed = false;
   /** The pages of the version stay in the store until it is called. */
@@ -207,7 +210,11 @@ export class RangeStream {
         chunkStart += chunk.length;
         if (from >= to) continue;
         at += to - from;
-        yield this.handOut(source, chunk.subarray(from, to));
+        yield this.handOut(
+          chunk.subarray(from, to),
+          at - (to - from),
+          source === 'fill' ? flight : undefined,
+        );
         this.check();
       } else if (flight.state === 'waiting' || flight.state === 'filling') {
         await abortable(flight.change(), this.signal);
@@ -229,7 +236,7 @@ export class RangeStream {
   private async *afterRetirement(at: number, end: number): AsyncGenerator<Buffer, number> {
     if (this.parts.store.has(this.key(this.pageAt(at)))) return at;
     for await (const chunk of readBackend(this.target, { start: at, end }, this.signal)) {
-      yield this.handOut('fill', chunk);
+      yield this.handOut(chunk, at, fromBackend);
     }
     return end;
   }
@@ -249,7 +256,7 @@ export class RangeStream {
       }
       at += bytes.length;
       if (at < this.range.end && this.parts.store.has(this.key(this.pageAt(at)))) this.readAhead(at);
-      yield this.handOut(this.pageIsOwn ? 'fill' : 'hit', bytes);
+      yield this.handOut(bytes, at - bytes.length, this.ownFill);
       this.giveBack();
       this.check();
     }
@@ -283,7 +290,7 @@ export class RangeStream {
 
   private arrive(page: number): void {
     this.page = page;
-    this.pageIsOwn = this.window.hasAsked(page);
+    this.ownFill = this.window.asked(page);
     this.window.arrive(this.target, page);
     const end = Math.min(this.endPage, page + 1 + this.aheadPages);
     this.window.ask(this.target, page + 2, end, this.endPage);
@@ -308,7 +315,7 @@ export class RangeStream {
   private hold(page: number, flight: PageFlight): Joined {
     flight.join();
     // What was filled because this reader is coming is no hit, even if it was there before the reader.
-    const isHit = flight.state === 'whole' && !this.window.hasAsked(page);
+    const isHit = flight.state === 'whole' && !this.window.asked(page);
     const joined: Joined = { flight, source: isHit ? 'hit' : 'fill' };
     this.joined.set(page, joined);
     this.follow(flight.run);
@@ -344,8 +351,12 @@ export class RangeStream {
     return error instanceof UfsError && kinds.includes(error.kind);
   }
 
-  private handOut(source: 'hit' | 'fill', bytes: Buffer): Buffer {
-    (this.target.served ?? this.parts.served).count(source, bytes.length);
+  /** `at`: where the bytes begin; `filled`: their page's flight, if they are no hit. */
+  private handOut(bytes: Buffer, at: number, filled: Pick<PageFlight, 'peerBytes'> | undefined): Buffer {
+    const served = this.target.served ?? this.parts.served;
+    const start = at % this.target.pageSizeBytes;
+    if (filled) served.countFilled(filled, start, start + bytes.length);
+    else served.count('hit', bytes.length);
     return bytes;
   }
 

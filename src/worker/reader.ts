@@ -32,6 +32,17 @@ export interface ReadTarget extends RoutedObject {
   readonly served?: ServedBytes;
   /** What is on its way already, for the first who needs it. */
   readonly opened?: OpenedRead;
+  /** Asked before the backend for pages that have to be filled. */
+  readonly earlier?: EarlierPages;
+}
+
+/** Who kept a version's pages before, and may have them still. */
+export interface EarlierPages {
+  /**
+   * Bytes of a range within one page, from its start on and of this version alone, as far as they can be had: what it ends short of, or
+   * rejects before, is read from the backend. Each piece is the caller's until it asks for another.
+   */
+  read(target: ReadTarget, range: ByteRange, signal: AbortSignal): AsyncIterable<Buffer>;
 }
 
 export interface PageRead {
@@ -64,6 +75,15 @@ export interface RangeReader {
   takeSent?(target: ReadTarget, range: ByteRange): PageRead | undefined;
   /** Whether it is asked of another node: exactly what is read then, not whole pages. Absent where it never is. */
   isElsewhere?(at: MetadataTarget): boolean;
+}
+
+/** Reads what lies on this node. */
+export interface LocalReader extends RangeReader {
+  /**
+   * A range if the store has all of it, for another node that keeps these pages from now on; the backend is never asked. Rejects in the
+   * middle where a page has gone meanwhile.
+   */
+  openHeld(target: ReadTarget, range: ByteRange): Promise<AsyncIterable<Buffer> | undefined>;
 }
 
 export type Missing = 'fill' | 'bypass' | 'refuse';

@@ -10,20 +10,23 @@ import { resetReasons } from '../../peers/frames.ts';
 import type { PeerIdentity } from '../../peers/handshake.ts';
 import {
   type FoundMeta,
+  type LocalReader,
   type Missing,
   type PageRead,
-  type RangeReader,
   WorkerError,
 } from '../../worker/reader.ts';
 import { ServedBytes } from '../../worker/served-bytes.ts';
 import type { Namespace, Place } from '../namespace.ts';
 import { versionTarget } from '../version-reads.ts';
+import type { HandOff } from './hand-off.ts';
 import type { OwnedMetadata } from './owned-metadata.ts';
 import { chunksOf } from './page-read-chunks.ts';
 import type { Routes } from './routes.ts';
 import {
   type Answer,
   encode,
+  type Held,
+  type Holds,
   type Invalidate,
   type Lapsed,
   type LookUp,
@@ -52,7 +55,8 @@ export class PeerAnswers {
   readonly #routes: Routes;
   readonly #namespace: Namespace;
   readonly #owned: OwnedMetadata;
-  readonly #reader: RangeReader;
+  readonly #reader: LocalReader;
+  readonly #handOff: HandOff;
   readonly #served: ServedBytes;
   readonly #settings: PeerAnswersSettings;
 
@@ -64,7 +68,8 @@ export class PeerAnswers {
     routes: Routes,
     namespace: Namespace,
     owned: OwnedMetadata,
-    reader: RangeReader,
+    reader: LocalReader,
+    handOff: HandOff,
     settings: PeerAnswersSettings,
   ) {
     this.#clock = clock;
@@ -73,6 +78,7 @@ export class PeerAnswers {
     this.#namespace = namespace;
     this.#owned = owned;
     this.#reader = reader;
+    this.#handOff = handOff;
     this.#served = new ServedBytes(metrics, 'peers');
     this.#settings = settings;
   }
@@ -91,6 +97,12 @@ export class PeerAnswers {
           break;
         case 'read':
           answered = this.#read(question, exchange);
+          break;
+        case 'held':
+          answered = this.#held(question, exchange);
+          break;
+        case 'holds':
+          answered = this.#holds(question, exchange);
           break;
         case 'invalidate':
           answered = this.#invalidate(question, exchange);
@@ -143,13 +155,14 @@ export class PeerAnswers {
     const { signal } = exchange;
     const { pageSizeBytes } = this.#settings;
     const options = { ...question, signal, read: this.#inPages(place, question) };
-    const found = known ?? (await this.#owned.get(target, options));
+    const found = known ?? (await this.#owned.get(target, await this.#handOff.withoutBytes(target, options)));
     try {
       const { meta, validatedMs, opened } = found;
       const range = this.#sentAlong(place, question, meta.sizeBytes);
       if (!range) return this.#send(exchange, { ok: { meta, validatedMs } });
       const ownEnd = this.#routes.segmentEnd(range.start);
-      const at = { ...target, meta, pageSizeBytes, ownEnd, opened, served: this.#served };
+      const earlier = this.#handOff.of(target, range.start);
+      const at = { ...target, meta, pageSizeBytes, ownEnd, opened, served: this.#served, earlier };
       const read = await this.#reader.open(at, range, signal, missingOf(question));
       exchange.send(encode({ ok: { meta, validatedMs, range, cache: read.cache } }));
       await this.#stream(exchange, read);
@@ -164,13 +177,32 @@ export class PeerAnswers {
     const at = versionId === undefined ? place : versionTarget(place, versionId);
     const { pageSizeBytes } = this.#settings;
     const ownEnd = this.#routes.segmentEnd(start);
-    const target = { ...at, meta, pageSizeBytes, ownEnd, served: this.#served };
+    const earlier = this.#handOff.of(at, start);
+    const target = { ...at, meta, pageSizeBytes, ownEnd, served: this.#served, earlier };
     const range = { start, end };
     const read =
       this.#reader.openNow(target, range, missing) ??
       (await this.#reader.open(target, range, exchange.signal, missing));
     exchange.send(encode({ ok: { cache: read.cache } }));
     await this.#stream(exchange, read);
+  }
+
+  /** For the node that keeps these pages from now on: the storage is not asked for them here. */
+  async #held(question: Held, exchange: Exchange): Promise<void> {
+    const place = await this.#placeOf(question);
+    const { meta, start, end, versionId } = question;
+    const at = versionId === undefined ? place : versionTarget(place, versionId);
+    const { pageSizeBytes } = this.#settings;
+    const target = { ...at, meta, pageSizeBytes, served: this.#served };
+    const body = await this.#reader.openHeld(target, { start, end });
+    if (!body) throw new WorkerError('not-cached', 'not all of its pages are here');
+    exchange.send(encode({ ok: true }));
+    await this.#stream(exchange, { cache: 'hit', body });
+  }
+
+  async #holds(question: Holds, exchange: Exchange): Promise<void> {
+    const place = await this.#placeOf(question);
+    this.#send(exchange, { ok: this.#reader.holdsSome(place) });
   }
 
   async #invalidate(question: Invalidate, exchange: Exchange): Promise<void> {

@@ -14,6 +14,7 @@ import {
   type Answer,
   decode,
   encode,
+  type Held,
   type LookUp,
   type LookUpAnswer,
   type Read,
@@ -83,6 +84,36 @@ export class PeerQuestions {
     return new PeerBytes(target.meta, range, answer.cache, exchange);
   }
 
+  /**
+   * A range within one page, of this version alone, of a node that kept it before. Rejects with `WorkerError` kind `not-cached` if it does
+   * not hold all of it. `timeoutMs`: for the first word.
+   */
+  async held(
+    before: ViewMember,
+    target: ReadTarget,
+    range: ByteRange,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<PeerBytes> {
+    const question: Held = { op: 'held', ...this.#about(target), meta: neededOf(target.meta), ...range };
+    const bytes = range.end - range.start;
+    const lane: Lane = bytes >= this.#settings.bulkBytes ? 'bulk' : 'small';
+    const { exchange } = await this.#ask<true>(before, lane, question, target, signal, bytes, timeoutMs);
+    return new PeerBytes(target.meta, range, 'hit', exchange);
+  }
+
+  /** True if a node may hold pages of some version of the object. */
+  async holds(
+    before: ViewMember,
+    target: MetadataTarget,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const question = { op: 'holds', ...this.#about(target) };
+    const { answer } = await this.#ask<boolean>(before, 'small', question, target, signal, 0, timeoutMs);
+    return answer;
+  }
+
   /** True if the other is the object's owner, under a valid view lease, and knows nothing of it any more. */
   async invalidate(owner: ViewMember, target: MetadataTarget, signal: AbortSignal): Promise<boolean> {
     const question = { op: 'invalidate', ...this.#about(target) };
@@ -130,10 +161,11 @@ export class PeerQuestions {
     target: Named,
     signal: AbortSignal | undefined,
     bodyBytes: number | undefined,
+    timeoutMs = this.#settings.answerTimeoutMs,
   ): Promise<{ readonly exchange: Exchange; readonly answer: T }> {
     const opened = this.#open(member, lane, question, bodyBytes);
     const exchange = isPending(opened) ? await opened : opened;
-    const message = await answerOf(exchange, this.#settings.answerTimeoutMs, signal);
+    const message = await answerOf(exchange, timeoutMs, signal);
     const answer = decode<Answer<T>>(message);
     if ('ok' in answer) return { exchange, answer: answer.ok };
     if ('error' in answer) throw fromWire(answer.error, target);

@@ -11,6 +11,7 @@ import {
   WorkerError,
 } from '../../worker/reader.ts';
 import type { Fallbacks } from './fallbacks.ts';
+import type { HandOff } from './hand-off.ts';
 import type { OwnedMetadata } from './owned-metadata.ts';
 import type { PeerQuestions } from './peer-questions.ts';
 import type { Routes } from './routes.ts';
@@ -21,12 +22,20 @@ export class RoutedMetadata implements MetadataSource {
   readonly #owned: OwnedMetadata;
   readonly #questions: PeerQuestions;
   readonly #fallbacks: Fallbacks;
+  readonly #handOff: HandOff;
 
-  constructor(routes: Routes, owned: OwnedMetadata, questions: PeerQuestions, fallbacks: Fallbacks) {
+  constructor(
+    routes: Routes,
+    owned: OwnedMetadata,
+    questions: PeerQuestions,
+    fallbacks: Fallbacks,
+    handOff: HandOff,
+  ) {
     this.#routes = routes;
     this.#owned = owned;
     this.#questions = questions;
     this.#fallbacks = fallbacks;
+    this.#handOff = handOff;
   }
 
   peek(
@@ -38,7 +47,7 @@ export class RoutedMetadata implements MetadataSource {
 
   async get(target: MetadataTarget, options: LookUpOptions = {}): Promise<FoundMeta> {
     const owner = this.#routes.metadataOwner(target);
-    if (!owner) return this.#owned.get(target, options);
+    if (!owner) return this.#owned.get(target, await this.#handOff.withoutBytes(target, options));
     try {
       return await this.#questions.lookUp(owner, target, options);
     } catch (error) {

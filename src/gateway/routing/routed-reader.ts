@@ -6,6 +6,7 @@ import type { ViewMember } from '../../ring/ownership.ts';
 import { UfsError } from '../../ufs/errors.ts';
 import type { MetadataTarget, Missing, PageRead, RangeReader, ReadTarget } from '../../worker/reader.ts';
 import type { Fallbacks } from './fallbacks.ts';
+import type { HandOff } from './hand-off.ts';
 import { chunksOf } from './page-read-chunks.ts';
 import { PeerBytes } from './peer-bytes.ts';
 import type { PeerQuestions } from './peer-questions.ts';
@@ -24,6 +25,7 @@ export class RoutedReader implements RangeReader {
   readonly #local: RangeReader;
   readonly #questions: PeerQuestions;
   readonly #fallbacks: Fallbacks;
+  readonly #handOff: HandOff;
   readonly #served: Cell;
 
   constructor(
@@ -32,11 +34,13 @@ export class RoutedReader implements RangeReader {
     local: RangeReader,
     questions: PeerQuestions,
     fallbacks: Fallbacks,
+    handOff: HandOff,
   ) {
     this.#routes = routes;
     this.#local = local;
     this.#questions = questions;
     this.#fallbacks = fallbacks;
+    this.#handOff = handOff;
     this.#served = metrics.bytesServed.cell({ source: 'peer' });
   }
 
@@ -81,7 +85,8 @@ export class RoutedReader implements RangeReader {
 
   #own(target: ReadTarget, { start }: ByteRange): ReadTarget {
     const ownEnd = this.#routes.segmentEnd(start);
-    const own = withoutPeers(target);
+    const earlier = this.#handOff.of(target, start);
+    const own = earlier ? { ...withoutPeers(target), earlier } : withoutPeers(target);
     return ownEnd < target.meta.sizeBytes ? { ...own, ownEnd } : own;
   }
 

@@ -8,9 +8,10 @@ import type { PeerPool } from '../../peers/peer-pool.ts';
 import type { Ownership, ViewMember } from '../../ring/ownership.ts';
 import type { ObjectService } from '../../s3api/service.ts';
 import type { MetadataCache } from '../../worker/metadata-cache.ts';
-import type { MetadataSource, RangeReader } from '../../worker/reader.ts';
+import type { LocalReader, MetadataSource, RangeReader } from '../../worker/reader.ts';
 import type { Namespace } from '../namespace.ts';
 import { Fallbacks } from './fallbacks.ts';
+import { HandOff } from './hand-off.ts';
 import { OwnedMetadata } from './owned-metadata.ts';
 import { PeerAnswers } from './peer-answers.ts';
 import { PeerQuestions } from './peer-questions.ts';
@@ -38,6 +39,10 @@ export interface RoutingSettings {
   readonly maxPassedBy: number;
   /** Memory for bytes of bodies that come from other nodes, and that nobody has taken yet. */
   readonly windowBytes: number;
+  /** Whether pages are asked of the node that kept them before the ring changed. */
+  readonly handOff: boolean;
+  /** How long that node may be silent before the storage is asked, ms. */
+  readonly handOffTimeoutMs: number;
 }
 
 export const defaultSegmentBytes = 256 * 1024 * 1024;
@@ -69,7 +74,7 @@ export class Routing {
     ownership: Ownership,
     namespace: Namespace,
     cache: MetadataCache,
-    reader: RangeReader,
+    reader: LocalReader,
     pool: PeerPool,
     settings: RoutingSettings,
   ) {
@@ -83,9 +88,13 @@ export class Routing {
     });
     const owned = new OwnedMetadata(clock, cache, ownership, questions, writePatienceMs);
     const fallbacks = new Fallbacks(metrics, maxPassedBy);
-    this.metadata = new RoutedMetadata(routes, owned, questions, fallbacks);
-    this.reader = new RoutedReader(metrics, routes, reader, questions, fallbacks);
-    this.#answers = new PeerAnswers(clock, metrics, log, routes, namespace, owned, reader, {
+    const handOff = new HandOff(clock, metrics, routes, owned, questions, {
+      isOn: settings.handOff,
+      timeoutMs: settings.handOffTimeoutMs,
+    });
+    this.metadata = new RoutedMetadata(routes, owned, questions, fallbacks, handOff);
+    this.reader = new RoutedReader(metrics, routes, reader, questions, fallbacks, handOff);
+    this.#answers = new PeerAnswers(clock, metrics, log, routes, namespace, owned, reader, handOff, {
       pageSizeBytes,
       maxAgeMs: maxQuestionAgeMs,
     });

@@ -43,6 +43,19 @@ export interface Read extends OfObject {
   readonly missing: Missing;
 }
 
+/** As `Read`, of a node that kept these pages before: answered with bytes only if all of them are there. */
+export interface Held extends OfObject {
+  readonly op: 'held';
+  readonly meta: ObjectMeta;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Whether pages of any version of it may be there. */
+export interface Holds extends OfObject {
+  readonly op: 'holds';
+}
+
 /** That what is known of the object be forgotten, by the node that owns it now. */
 export interface Invalidate extends OfObject {
   readonly op: 'invalidate';
@@ -58,7 +71,7 @@ export interface Lapsed extends OfObject {
   readonly op: 'lapsed';
 }
 
-export type Question = LookUp | Read | Invalidate | Released | Lapsed;
+export type Question = LookUp | Read | Held | Holds | Invalidate | Released | Lapsed;
 
 /** `moved`: the node that was asked is not the owner, by this view. */
 export type Answer<T> = { readonly ok: T } | { readonly error: WireError } | { readonly moved: Epoch };

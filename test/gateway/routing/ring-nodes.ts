@@ -65,6 +65,8 @@ export class RingNodes {
       writePatienceMs: 30_000,
       maxPassedBy: 100,
       windowBytes: 16 * 1024 * 1024,
+      handOff: true,
+      handOffTimeoutMs: 30_000,
       ...settings,
     };
   }
