@@ -38,7 +38,7 @@ export function reportLines(result: CampaignResult): string[] {
 export function reportJson(seed: number, seconds: number, result: CampaignResult): object {
   const { operations, observations, overlaps, complaints, violations, storageRequests, failedStarts } =
     result;
-  const { peerConnections, cutBytes } = result;
+  const { peerConnections, cutBytes, stills } = result;
   return {
     seed,
     seconds,
@@ -46,6 +46,7 @@ export function reportJson(seed: number, seconds: number, result: CampaignResult
     observations,
     storageRequests,
     failedStarts,
+    stills,
     peerConnections,
     cutBytes,
     events: result.events,

@@ -105,3 +105,11 @@ export function headerOf({ headers }: Answer, name: string): string | undefined 
 export function etagOf(text: string | undefined): string | undefined {
   return text?.replaceAll(/&quot;|"/g, '');
 }
+
+/** Of an answer that is none: its status, and the code and the message in its document. */
+export function problemOf({ status, body }: Answer): string {
+  const text = body.subarray(0, 2_000).toString();
+  const code = /<Code>(.*?)<\/Code>/.exec(text)?.[1];
+  const message = /<Message>(.*?)<\/Message>/.exec(text)?.[1];
+  return code === undefined ? String(status) : `${status} ${code}, ${message}`;
+}

@@ -7,6 +7,8 @@ export interface Door {
   readonly client: Client;
   /** Undefined for the storage. */
   readonly node?: WorldNode;
+  /** Whether the machine stood still just now, so that nobody had to answer. */
+  wasStill(): boolean;
   /** What stands before a key in a target. */
   readonly base: string;
 }
@@ -19,5 +21,5 @@ export function isWell({ node }: Door): boolean {
 export function watchDoor(door: Door): () => boolean {
   const before = door.node?.troublesBegun;
   const wasWell = isWell(door);
-  return () => wasWell && isWell(door) && door.node?.troublesBegun === before;
+  return () => wasWell && isWell(door) && door.node?.troublesBegun === before && !door.wasStill();
 }

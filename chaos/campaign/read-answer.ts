@@ -1,5 +1,5 @@
 import type { Sight } from '../checker/operation.ts';
-import { etagOf, headerOf, type Outcome } from './client.ts';
+import { etagOf, headerOf, type Outcome, problemOf } from './client.ts';
 import { namedContents } from './content.ts';
 import type { Content, Record, Version } from './record.ts';
 
@@ -40,7 +40,7 @@ export function readAnswer(record: Record, question: ReadQuestion, outcome: Outc
   if (status === 416 && question.range) return { said: '416' };
   if (status < 500)
     record.complain(`${question.method} ${question.key} answered ${status} ${answer.body.subarray(0, 300)}`);
-  return { problem: String(status), said: String(status) };
+  return { problem: problemOf(answer), said: String(status) };
 }
 
 function isNoSuchKey({ method }: ReadQuestion, body: Buffer): boolean {

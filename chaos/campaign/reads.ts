@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Draws } from '../../fuzz/lib/draws.ts';
 import { readPage } from '../checker/list-pages.ts';
 import type { Availability, Purpose } from './availability.ts';
-import { etagOf, type Outcome } from './client.ts';
+import { etagOf, type Outcome, problemOf } from './client.ts';
 import { type Door, watchDoor } from './door.ts';
 import { type ReadQuestion, readAnswer } from './read-answer.ts';
 import type { Record } from './record.ts';
@@ -150,7 +150,7 @@ export class Reads {
 function parsePage(outcome: Outcome) {
   if (outcome.kind !== 'answer') return outcome.kind;
   const { status, body } = outcome.answer;
-  if (status !== 200) return String(status);
+  if (status !== 200) return problemOf(outcome.answer);
   const text = body.toString();
   const keys = [...text.matchAll(/<Contents>(.*?)<\/Contents>/gs)].map(([, entry = '']) => ({
     key: /<Key>(.*?)<\/Key>/.exec(entry)?.[1] ?? '',

@@ -14,6 +14,7 @@ import type { Door } from './door.ts';
 import { agree, heal } from './final-check.ts';
 import { Reads } from './reads.ts';
 import { type Complaint, Record } from './record.ts';
+import { Stillness } from './stillness.ts';
 import { Workload, type WorkloadSettings, workloadKeys } from './workload.ts';
 import { Writes } from './writes.ts';
 
@@ -38,6 +39,8 @@ export interface CampaignResult {
   readonly violations: readonly (KeyViolation & { readonly history: string })[];
   /** What was done, in order. */
   readonly events: readonly string[];
+  /** How often the machine stood still. */
+  readonly stills: number;
   /** Nodes that ended before they were ready, and were started again. */
   readonly failedStarts: number;
   /** Requests that reached the storage. */
@@ -79,6 +82,7 @@ class Campaign {
   private readonly schedule: Schedule;
   private readonly doors = new Map<WorldNode, Door>();
   private readonly storage: Door;
+  private readonly stillness = new Stillness();
   private readonly events: string[] = [];
   private readonly ended = new AbortController();
 
@@ -87,7 +91,12 @@ class Campaign {
     this.settings = settings;
     const { plan } = world;
     const client = new Client('the storage', plan.storagePort, plan.storage);
-    this.storage = { name: 'the storage', client, base: `/${storageBucket}/${bucket}/` };
+    this.storage = {
+      name: 'the storage',
+      client,
+      wasStill: () => this.stillness.wasJustNow(),
+      base: `/${storageBucket}/${bucket}/`,
+    };
     // Faults and clients draw apart, so that an answer that comes later changes no fault.
     const draws = new Draws(settings.seed);
     this.reads = new Reads(this.record, this.availability, draws, settings.freshMs);
@@ -116,6 +125,7 @@ class Campaign {
     } finally {
       clearTimeout(timer);
       this.ended.abort();
+      this.stillness.end();
     }
     this.tell('everything is undone');
     await heal(this.world, this.record);
@@ -143,6 +153,7 @@ class Campaign {
       complaints: this.record.complaints,
       violations,
       events: this.events,
+      stills: this.stillness.count,
       failedStarts: this.world.nodes.reduce((sum, node) => sum + node.process.failedStarts, 0),
       storageRequests: this.world.storage.requestCount,
       peerConnections: this.world.links.opened,
@@ -183,7 +194,8 @@ class Campaign {
     const known = this.doors.get(node);
     if (known) return known;
     const client = new Client(node.name, node.process.place.s3Port, this.world.plan.root);
-    const door: Door = { name: node.name, client, node, base: `/${bucket}/` };
+    const wasStill = () => this.stillness.wasJustNow();
+    const door: Door = { name: node.name, client, node, wasStill, base: `/${bucket}/` };
     this.doors.set(node, door);
     return door;
   }

@@ -16,6 +16,9 @@ export const workloadKeys: readonly string[] = [
   ...Array.from({ length: 30 }, (_, index) => `${listedPrefix}${String(index).padStart(2, '0')}`),
 ];
 
+/** Looks that nobody waits for, at once at most. */
+const maxFollowing = 40;
+
 export interface WorkloadSettings {
   readonly clients: number;
   /** Operations of all clients together, at most. */
@@ -34,6 +37,7 @@ export class Workload {
   private readonly doors: () => readonly Door[];
   private readonly storage: Door;
   private readonly settings: WorkloadSettings;
+  private readonly following = new Set<Promise<void>>();
   /** ETags that keys may have by now, for conditions that hold now and then. */
   private readonly etags = new Map<string, string>();
 
@@ -74,6 +78,7 @@ export class Workload {
       }
     };
     await Promise.all(Array.from({ length: clients }, client));
+    await Promise.all(this.following);
   }
 
   /** A PUT whose body comes over so long. */
@@ -121,7 +126,16 @@ export class Workload {
       return;
     }
     await this.operation(this.door(), key);
-    if (draws.chance(0.15)) await this.read(this.door(), { method: 'GET', key });
+    if (draws.chance(0.3)) this.follow(key);
+  }
+
+  /** A look at what was just done, without waiting for it, if possible through a node that something is done to. */
+  private follow(key: string): void {
+    if (this.following.size >= maxFollowing) return;
+    const troubled = this.doors().filter((door) => !isWell(door));
+    const door = troubled.length > 0 ? this.draws.pick(troubled) : this.door();
+    const looking = this.read(door, { method: 'GET', key }).finally(() => this.following.delete(looking));
+    this.following.add(looking);
   }
 
   private operation(door: Door, key: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Sight } from '../checker/operation.ts';
-import { headerOf, type Outcome } from './client.ts';
+import { headerOf, type Outcome, problemOf } from './client.ts';
 import type { Record } from './record.ts';
 
 /** What a change demands of what is there. `etag` as it is answered, without quotes. */
@@ -42,7 +42,7 @@ export function writeAnswer(
   if (status === 409) return { effect: 'none', said };
   if (status >= 500) {
     const effect = headerOf(answer, 'x-forebay-effect') === 'none' ? 'none' : 'open';
-    return { effect, problem: said, said: effect === 'none' ? `${said} without effect` : said };
+    return { effect, problem: problemOf(answer), said: effect === 'none' ? `${said} without effect` : said };
   }
   const code = /<Code>(\w+)<\/Code>/.exec(body.toString())?.[1] ?? '';
   // A node that stood still while the body came gives it up.
