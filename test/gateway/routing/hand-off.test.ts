@@ -1,38 +1,48 @@
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, expect, test } from '@jest/globals';
 import type { Metrics } from '../../../src/common/metrics.ts';
+import type { Ownership } from '../../../src/ring/ownership.ts';
+import { until } from '../../support/until.ts';
 import { someBytes } from '../../support/upload-body.ts';
+import { plainBody } from '../../worker/reading.ts';
 import { callsOf, type RingNode, RingNodes, servedBy } from './ring-nodes.ts';
 
 const patienceMs = 120_000;
 const Bucket = 'pages';
 const keyCount = 40;
 const keys = Array.from({ length: keyCount }, (_, i) => `key-${i}`);
-/** Three pages and a bit, or a small object. */
+const pageBytes = 65_536;
+/** Small objects, such of three pages and a bit, and such that are streamed. */
 const bodyOf = (key: string) => {
   const seed = Number(key.slice(4));
-  return someBytes(seed % 2 === 0 ? 4_096 + seed : 3 * 65_536 + seed, seed);
+  const sizes = [4_096, 3 * pageBytes, 4_096, 10 * pageBytes] as const;
+  return someBytes((sizes[seed % 4] ?? 0) + seed, seed);
 };
+/** What the key is overwritten with. */
+const newBodyOf = (key: string) => someBytes(bodyOf(key).length, 1_000 + Number(key.slice(4)));
+const lengthOf = (some: readonly string[]) => some.reduce((total, key) => total + bodyOf(key).length, 0);
+const pagesOf = (some: readonly string[]) =>
+  some.reduce((total, key) => total + Math.ceil(bodyOf(key).length / pageBytes), 0);
 
 let ring: RingNodes;
 afterEach(() => ring?.close());
 
-async function get(node: RingNode | undefined, Key: string): Promise<Buffer> {
-  const answer = await node?.gateway.client.send(new GetObjectCommand({ Bucket, Key }));
+async function get(node: RingNode | undefined, Key: string, Range?: string): Promise<Buffer> {
+  const answer = await node?.gateway.client.send(new GetObjectCommand({ Bucket, Key, Range }));
   return Buffer.from((await answer?.Body?.transformToByteArray()) ?? []);
 }
 
 const put = (node: RingNode | undefined, Key: string, Body: Buffer) =>
   node?.gateway.client.send(new PutObjectCommand({ Bucket, Key, Body }));
 
-/** Every key is written and read once, so that its owner has its pages. */
-async function warmUp(): Promise<void> {
+/** Every key is written, and its pages read up to `Range`, so that its owner has them. */
+async function warmUp(Range = 'bytes=0-'): Promise<void> {
   const [first] = ring.nodes;
   await Promise.all(
     keys.map(async (key) => {
       await put(first, key, bodyOf(key));
       await ring.settled(key);
-      expect((await get(first, key)).equals(bodyOf(key))).toBe(true);
+      await get(first, key, Range);
     }),
   );
 }
@@ -58,24 +68,24 @@ const handOffs = (result: string) =>
     return values.reduce((total, { labels, value }) => total + (labels.result === result ? value : 0), 0);
   });
 
-/** Reads all keys, each through another node than the one before. What the storage was read for it. */
-async function readAll(expected = bodyOf): Promise<{ reads: number; bytes: number }> {
+/** Reads keys, each through another node than the one before. What the storage was read for it. */
+async function readAll(expected = bodyOf, through: readonly RingNode[] = ring.nodes, some = keys) {
   const [reads, bytes] = [await storageReads(), await storageBytes()];
-  for (const [i, key] of keys.entries()) {
-    const read = await get(ring.nodes[i % ring.nodes.length], key);
+  for (const [i, key] of some.entries()) {
+    const read = await get(through[i % through.length], key);
     expect([key, read.equals(expected(key))]).toEqual([key, true]);
   }
   return { reads: (await storageReads()) - reads, bytes: (await storageBytes()) - bytes };
 }
 
-/** A node joins. The keys that are its own from then on. */
-async function join(): Promise<string[]> {
-  const node = await ring.add();
+/** A node joins. It, and the keys that are its own from then on. */
+async function join(): Promise<{ readonly joined: RingNode; readonly moved: string[] }> {
+  const joined = await ring.add();
   await ring.agreed();
-  const moved = keys.filter((key) => ring.rolesOf(key).owner === node);
+  const moved = keys.filter((key) => ring.rolesOf(key).owner === joined);
   for (const key of moved) await ring.settled(key);
-  expect(moved.length).toBeGreaterThan(1);
-  return moved;
+  expect(pagesOf(moved)).toBeGreaterThan(moved.length);
+  return { joined, moved };
 }
 
 test(
@@ -83,17 +93,13 @@ test(
   async () => {
     ring = await RingNodes.start(3);
     await warmUp();
-    const moved = await join();
-    const [joined] = ring.nodes.slice(-1) as [RingNode];
+    const { joined, moved } = await join();
+    expect(await readAll(bodyOf, [joined], moved)).toEqual({ reads: 0, bytes: 0 });
+    expect(await servedBy(joined.gateway.metrics)).toEqual({ peer: lengthOf(moved) });
+    expect(await handOffs('given')).toBe(pagesOf(moved));
+    // It keeps them: nobody is asked again, whichever node is.
     expect(await readAll()).toEqual({ reads: 0, bytes: 0 });
-    const pages = moved.map((key) => Math.ceil(bodyOf(key).length / 65_536));
-    expect(await handOffs('given')).toBe(pages.reduce((total, count) => total + count, 0));
-    // It keeps them: nobody is asked again.
-    expect(await readAll()).toEqual({ reads: 0, bytes: 0 });
-    expect(await handOffs('given')).toBe(pages.reduce((total, count) => total + count, 0));
-    for (const key of moved) await get(joined, key);
-    const served = await servedBy(joined.gateway.metrics);
-    expect(served.fill ?? 0).toBe(0);
+    expect([await handOffs('given'), await handOffs('failed')]).toEqual([pagesOf(moved), 0]);
   },
   patienceMs,
 );
@@ -103,10 +109,102 @@ test(
   async () => {
     ring = await RingNodes.start(3, { handOff: false });
     await warmUp();
-    const moved = await join();
-    const bytes = moved.reduce((total, key) => total + bodyOf(key).length, 0);
-    expect((await readAll()).bytes).toBe(bytes);
+    const { moved } = await join();
+    expect((await readAll()).bytes).toBe(lengthOf(moved));
     expect(await handOffs('given')).toBe(0);
   },
   patienceMs,
 );
+
+test(
+  'what a draining node had is taken over from it',
+  async () => {
+    ring = await RingNodes.start(3);
+    await warmUp();
+    const [leaving, ...staying] = ring.nodes as [RingNode, RingNode, RingNode];
+    await leaving.member.drain(30_000);
+    await until(() => staying.every(({ ownership }) => stateOf(ownership, leaving) === 'draining'));
+    for (const key of keys) await ring.settled(key);
+    expect(await readAll(bodyOf, staying)).toEqual({ reads: 0, bytes: 0 });
+    expect(await handOffs('given')).toBeGreaterThan(0);
+  },
+  patienceMs,
+);
+
+test(
+  'an object that was replaced meanwhile is read as it is now',
+  async () => {
+    ring = await RingNodes.start(3);
+    await warmUp();
+    const { moved } = await join();
+    for (const key of moved)
+      await ring.storage.put(key, plainBody(newBodyOf(key)), { headers: {}, userMetadata: {} });
+    const expected = (key: string) => (moved.includes(key) ? newBodyOf(key) : bodyOf(key));
+    expect((await readAll(expected)).bytes).toBe(lengthOf(moved));
+    expect(await handOffs('given')).toBe(0);
+  },
+  patienceMs,
+);
+
+test(
+  'what the node before lacks comes from the storage, and it is asked about each object once',
+  async () => {
+    ring = await RingNodes.start(3);
+    const [first] = ring.nodes;
+    for (const key of keys) await put(first, key, bodyOf(key));
+    const { joined, moved } = await join();
+    for (const key of moved) await get(joined, key, 'bytes=0-9');
+    await readAll(bodyOf, [joined], moved);
+    expect(await storageBytes()).toBe(lengthOf(moved));
+    expect([await handOffs('given'), await handOffs('lacking')]).toEqual([0, moved.length]);
+  },
+  patienceMs,
+);
+
+test(
+  'of an object that it has in part, the beginning comes from the node before, and the rest in one read of the storage',
+  async () => {
+    ring = await RingNodes.start(3);
+    await warmUp(`bytes=0-${2 * pageBytes - 1}`);
+    const { joined, moved } = await join();
+    const rest = moved.map((key) => Math.max(0, bodyOf(key).length - 2 * pageBytes));
+    const bytes = rest.reduce((total, one) => total + one, 0);
+    const reads = rest.filter((one) => one > 0).length;
+    expect(await readAll(bodyOf, [joined], moved)).toEqual({ reads, bytes });
+    const served = { peer: lengthOf(moved) - bytes, fill: bytes };
+    expect(await servedBy(joined.gateway.metrics)).toMatchObject(served);
+  },
+  patienceMs,
+);
+
+test(
+  'nodes before that cannot be reached are passed by, and left alone for a while',
+  async () => {
+    ring = await RingNodes.start(3);
+    await warmUp();
+    const { joined, moved } = await join();
+    for (const node of ring.nodes) joined.pool.cut.add(node.workerId);
+    const { bytes } = await readAll(bodyOf, [joined], moved);
+    expect([bytes, await handOffs('given')]).toEqual([lengthOf(moved), 0]);
+    expect(await handOffs('failed')).toBeGreaterThan(0);
+  },
+  patienceMs,
+);
+
+test.each(['answers', 'bodies'] as const)(
+  'nodes before that are stuck in their %s are not waited for',
+  async (stuckIn) => {
+    ring = await RingNodes.start(3, { handOffTimeoutMs: 50 });
+    await warmUp();
+    const { joined, moved } = await join();
+    for (const node of ring.nodes) if (node !== joined) node.stuckIn = stuckIn;
+    const { bytes } = await readAll(bodyOf, [joined], moved);
+    expect([bytes, await handOffs('given')]).toEqual([lengthOf(moved), 0]);
+    expect(await handOffs('failed')).toBeGreaterThan(0);
+  },
+  patienceMs,
+);
+
+function stateOf(ownership: Ownership, { workerId }: RingNode): string | undefined {
+  return ownership.view().member(workerId)?.state;
+}

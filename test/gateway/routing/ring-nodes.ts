@@ -7,6 +7,7 @@ import type { CoordStore } from '../../../src/coord/store.ts';
 import { Routing, type RoutingSettings } from '../../../src/gateway/routing/routing.ts';
 import type { Mount } from '../../../src/mounts/mount.ts';
 import { PeerError } from '../../../src/peers/errors.ts';
+import type { Exchange } from '../../../src/peers/exchange.ts';
 import { type Lane, type PeerAddress, PeerPool } from '../../../src/peers/peer-pool.ts';
 import { PeerServer } from '../../../src/peers/peer-server.ts';
 import { ClusterMember } from '../../../src/ring/cluster-member.ts';
@@ -38,9 +39,23 @@ export interface RingNode {
   readonly member: ClusterMember;
   readonly ownership: Ownership;
   readonly pool: CuttablePool;
+  /** Of what it is asked by others: `answers`: it says nothing any more; `bodies`: it stops after the first word. */
+  stuckIn: 'answers' | 'bodies' | undefined;
   /** Cuts the ways to and from it, without anybody being told. */
   isolate(): void;
   close(): Promise<void>;
+}
+
+/** An exchange on which no byte of a body goes out. */
+function stuck(exchange: Exchange): Exchange {
+  const held = new Proxy(exchange, {
+    get: (target, name) => {
+      if (name === 'write') return () => new Promise<boolean>(() => {});
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  return held;
 }
 
 /** Nodes of one ring over one storage: real peers on loopback, one coordination store in memory. */
@@ -89,12 +104,15 @@ export class RingNodes {
     const workerId = systemRandom.uuid();
     const parts = greetingParts(workerId);
     let handler: Routing['handler'] | undefined;
+    let node: RingNode | undefined;
     const server = new PeerServer(
       silentLog(),
       undefined,
       parts,
       { ...limits, host: '127.0.0.1', port: 0, maxConnections: 1000, greetingTimeoutMs: 30_000 },
-      (...asked) => handler?.(...asked),
+      (request, exchange, from) => {
+        if (node?.stuckIn !== 'answers') handler?.(request, node?.stuckIn ? stuck(exchange) : exchange, from);
+      },
     );
     const peerPort = await server.listen();
     const pool = new CuttablePool(silentLog(), parts, {
@@ -146,7 +164,8 @@ export class RingNodes {
       await pool.close();
       await server.close();
     };
-    const node: RingNode = {
+    const added: RingNode = {
+      stuckIn: undefined,
       workerId,
       gateway,
       member,
@@ -155,7 +174,7 @@ export class RingNodes {
       isolate: () => {
         for (const other of this.nodes) {
           other.pool.cut.add(workerId);
-          if (other !== node) pool.cut.add(other.workerId);
+          if (other !== added) pool.cut.add(other.workerId);
         }
       },
       close: async () => {
@@ -164,8 +183,9 @@ export class RingNodes {
         await gateway.close();
       },
     };
-    this.nodes.push(node);
-    return node;
+    node = added;
+    this.nodes.push(added);
+    return added;
   }
 
   /** Which node owns the metadata of a key of the mount, and those that do not. */
