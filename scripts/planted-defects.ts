@@ -8,6 +8,7 @@ import { plantedEvasionDefects } from './planted-evasion-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
 import { plantedGcsDefects } from './planted-gcs-defects.ts';
+import { plantedHandOffDefects } from './planted-hand-off-defects.ts';
 import { plantedPeerDefects } from './planted-peer-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedRingDefects } from './planted-ring-defects.ts';
@@ -212,6 +213,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedSurfaceDefects,
   ...plantedFreshnessDefects,
   ...plantedAdmissionDefects,
+  ...plantedHandOffDefects,
   ...plantedPeerDefects,
   ...plantedReadAheadDefects,
   ...plantedStoreDefects,
