@@ -91,7 +91,7 @@ function explainStart(settings: Settings, error: unknown): CommandError | undefi
   }
   const { code, syscall, port } = error as NodeJS.ErrnoException & { port?: number };
   if (syscall !== 'listen' && syscall !== 'bind' && syscall !== 'getaddrinfo') return undefined;
-  const key = port === settings['admin.port'] ? 'admin.port' : 's3.port';
+  const key = (['admin.port', 'peer.port'] as const).find((one) => settings[one] === port) ?? 's3.port';
   if (code === 'EADDRINUSE') {
     return new CommandError(
       `port ${port} on ${settings.host} is in use: stop what listens there, or set another with ${flagOf(key)}`,
