@@ -54,6 +54,7 @@ export function reportJson(seed: number, seconds: number, result: CampaignResult
     overlaps,
     availability: result.availability.asJson(),
     refusals: Object.fromEntries(result.availability.refusals),
+    told: result.availability.told,
     complaints,
     violations,
   };

@@ -31,6 +31,27 @@ export const plantedFreshnessDefects: readonly PlantedDefect[] = [
     foundBy: campaign,
   },
   {
+    name: 'freshness: a version that moved is followed by another one without its bytes',
+    file: cache,
+    right: 'together || isNew ? read : undefined',
+    wrong: 'isNew ? read : undefined',
+    foundBy: ['test/gateway/restless-keys', 'test/gateway/routing/routed-reads'],
+  },
+  {
+    name: 'freshness: where pages are held a version that moved is followed by another one without its bytes',
+    file: 'src/gateway/object-reads.ts',
+    right: 'if (isVain && !together) return',
+    wrong: 'if (isVain) return',
+    foundBy: ['test/gateway/restless-keys'],
+  },
+  {
+    name: 'freshness: bytes that came with the metadata are left for a fill that came too late',
+    file: 'src/worker/page-reader.ts',
+    right: 'return target.opened ? read.catch(',
+    wrong: 'return !target ? read.catch(',
+    foundBy: ['test/worker/page-reader-faults'],
+  },
+  {
     name: 'freshness: one who came after a change joins a GET that was sent before',
     file: cache,
     right: 'if (running && early && running.epoch === state.epoch && !running',

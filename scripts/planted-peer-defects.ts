@@ -170,4 +170,19 @@ export const plantedPeerDefects: readonly PlantedDefect[] = [
       "const text = canonicalRequest({ method, path: '/', query, headers, signedHeaders, payloadHash });",
     foundBy: ['test/gateway/routing/redirects'],
   },
+  {
+    name: 'an owner that holds pages of another version does not give the bytes with the metadata',
+    file: 'src/gateway/routing/peer-answers.ts',
+    right: 'if ((noStore || this.#reader.holdsSome(place)) && !together) return undefined;',
+    wrong: 'if (noStore || this.#reader.holdsSome(place)) return undefined;',
+    foundBy: reads,
+  },
+  {
+    name: 'a version that moved before its owner could read it is not asked for again',
+    file: 'src/gateway/object-reads.ts',
+    right: '          found ??= await this.#find(place, next);',
+    wrong:
+      "          found ??= await this.#find(place, next).catch((error) => {\n            throw new Error('it moved', { cause: error });\n          });",
+    foundBy: reads,
+  },
 ];

@@ -35,18 +35,25 @@ export class Reads {
 
   /** `another`: gives a door for the second try, which nothing is done to; undefined if there is none. */
   async read(door: Door, another: () => Door | undefined, question: ReadQuestion): Promise<void> {
-    await this.twice('read', door, another, (through) => this.readOnce(through, question));
+    const label = `${question.method} ${question.key}`;
+    await this.twice('read', label, door, another, (through) => this.readOnce(through, question));
   }
 
   async list(doors: () => Door, another: () => Door | undefined, prefix: string): Promise<void> {
     for (let place: Place | undefined = { after: '' }; place; ) {
       const from: Place = place;
       let next: Place | undefined;
-      const isDone = await this.twice('list', doors(), another, async (through) => {
-        const page = await this.listOnce(through, prefix, from);
-        next = page.next;
-        return page.problem;
-      });
+      const isDone = await this.twice(
+        'list',
+        `LIST after ${from.after}`,
+        doors(),
+        another,
+        async (through) => {
+          const page = await this.listOnce(through, prefix, from);
+          next = page.next;
+          return page.problem;
+        },
+      );
       place = isDone ? next : undefined;
     }
   }
@@ -63,13 +70,22 @@ export class Reads {
 
   private async twice(
     purpose: Purpose,
+    label: string,
     door: Door,
     another: () => Door | undefined,
     once: (door: Door) => Promise<string | undefined>,
   ): Promise<boolean> {
     const stayedWell = watchDoor(door);
+    const startMs = this.record.nowMs();
     const problem = await once(door);
-    this.availability.count(purpose, stayedWell(), problem);
+    this.availability.count({
+      purpose,
+      isNodeWell: stayedWell(),
+      startMs,
+      endMs: this.record.nowMs(),
+      problem,
+      label: `${label} through ${door.name}`,
+    });
     if (problem === undefined) return true;
     await sleep(100 + this.draws.next() * 400);
     const second = another();

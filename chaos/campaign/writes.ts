@@ -1,5 +1,5 @@
 import type { Availability } from './availability.ts';
-import { type ClientRequest, etagOf, type Outcome } from './client.ts';
+import { type ClientRequest, etagOf, type Outcome, problemOf } from './client.ts';
 import { compositeEtag, md5 } from './content.ts';
 import { type Door, watchDoor } from './door.ts';
 import type { Record, Version } from './record.ts';
@@ -32,17 +32,17 @@ export class Writes {
     this.record.know(content, md5(body));
     const path = door.base + key;
     const headers = { 'X-Amz-Meta-Id': version.id };
-    const doorWell = watchDoor(door);
+    const doorTally = this.watch(door, `upload of ${key}`);
     const created = await door.client.send({ method: 'POST', path, query: [['uploads', '']], headers });
     const uploadId = textOf(created, 'UploadId');
-    this.countStep(doorWell(), created, uploadId !== undefined);
+    doorTally(stepProblem(created, uploadId !== undefined));
     if (uploadId === undefined) return;
     const query = [['uploadId', uploadId]] as const;
     const part = [['partNumber', '1'], ...query] as const;
-    const othersWell = watchDoor(others);
+    const othersTally = this.watch(others, `part of ${key}`);
     const sent = await others.client.send({ method: 'PUT', path: others.base + key, query: part, body });
     const isSent = sent.kind === 'answer' && sent.answer.status === 200;
-    this.countStep(othersWell(), sent, isSent);
+    othersTally(stepProblem(sent, isSent));
     if (!isSent) return;
     const list = `<Part><PartNumber>1</PartNumber><ETag>"${md5(body)}"</ETag></Part>`;
     const plain: ClientRequest = {
@@ -66,17 +66,17 @@ export class Writes {
         'X-Amz-Meta-Id': version.id,
       },
     };
+    const label = `COPY ${version.id} from ${source}`;
     const startMs = this.record.nowMs();
-    const stayedWell = watchDoor(door);
+    const tally = this.watch(door, `${label} to ${key}`);
     const outcome = await door.client.send(plain);
     const endMs = this.record.nowMs();
-    const label = `COPY ${version.id} from ${source}`;
     if (
       outcome.kind === 'answer' &&
       outcome.answer.status === 404 &&
       outcome.answer.body.includes('NoSuchKey')
     ) {
-      this.availability.count('write', stayedWell());
+      tally();
       this.record.add(source, {
         startMs,
         endMs,
@@ -88,7 +88,7 @@ export class Writes {
     const finding = writeAnswer(this.record, `${label} to ${key}`, undefined, outcome);
     const etag = finding.effect === 'done' ? etagOf(textOf(outcome, 'ETag')) : undefined;
     if (etag !== undefined) this.learnCopy(label, source, version, etag, startMs, endMs);
-    this.availability.count('write', stayedWell(), finding.problem);
+    tally(finding.problem);
     this.note(door, key, label, version, finding, startMs, endMs);
   }
 
@@ -129,11 +129,11 @@ export class Writes {
     version?: Version,
   ): Promise<void> {
     const startMs = this.record.nowMs();
-    const stayedWell = watchDoor(door);
+    const tally = this.watch(door, `${label} of ${key}`);
     const outcome = await door.client.send(plain);
     const endMs = this.record.nowMs();
     const finding = writeAnswer(this.record, `${label} of ${key}`, demand, outcome);
-    if (door.node) this.availability.count('write', stayedWell(), finding.problem);
+    if (door.node) tally(finding.problem);
     this.note(door, key, label, version, finding, startMs, endMs, demand);
   }
 
@@ -162,11 +162,26 @@ export class Writes {
     }
   }
 
-  /** A step before the one that changes the object. */
-  private countStep(wasWell: boolean, outcome: Outcome, isDone: boolean): void {
-    const problem = outcome.kind === 'answer' ? String(outcome.answer.status) : outcome.kind;
-    this.availability.count('write', wasWell, isDone ? undefined : `upload ${problem}`);
+  /** From now until it is called with what came in place of an answer. */
+  private watch(door: Door, label: string): (problem?: string) => void {
+    const startMs = this.record.nowMs();
+    const stayedWell = watchDoor(door);
+    return (problem) =>
+      this.availability.count({
+        purpose: 'write',
+        isNodeWell: stayedWell(),
+        startMs,
+        endMs: this.record.nowMs(),
+        problem,
+        label: `${label} through ${door.name}`,
+      });
   }
+}
+
+/** Of a step before the one that changes the object. */
+function stepProblem(outcome: Outcome, isDone: boolean): string | undefined {
+  if (isDone) return undefined;
+  return `upload ${outcome.kind === 'answer' ? problemOf(outcome.answer) : outcome.kind}`;
 }
 
 function textOf(outcome: Outcome, element: string): string | undefined {

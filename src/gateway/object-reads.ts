@@ -59,7 +59,7 @@ export class ObjectReads {
       const place = await this.#namespace.locate(ref.bucket, ref.key);
       refuseEarly(place, options);
       for (let attempt = 1; ; attempt++) {
-        const found = await this.#find(place, laterOptions(options, attempt));
+        const found = await this.#find(place, attempt === 1 ? options : laterOptions(options));
         options.gate?.admit(found.meta);
         try {
           const part = await this.#findPart(place, found.meta, options);
@@ -112,18 +112,24 @@ export class ObjectReads {
       const options = LaterOptions.of(asked);
       const place = await located;
       refuseEarly(place, options);
+      let next = options;
+      let read = options.read;
       for (let attempt = 1; ; attempt++) {
         const known = attempt === 1 ? first : undefined;
-        const found: FoundMeta = known?.found ?? (await this.#find(place, laterOptions(options, attempt)));
+        let found: FoundMeta | undefined = known?.found;
         try {
+          // Where another node owns the object this brings bytes too, whose version may have moved.
+          found ??= await this.#find(place, next);
           if (!known) options.gate?.admit(found.meta);
           const selection = known?.selection ?? (await this.#select(place, found, select, options));
-          const read = await this.#open(pagesOf(place, options), found, selection.range, options);
-          return this.#readObject(place, found, selection, read);
+          read ??= readAgain(found.meta, selection.range);
+          const opened = await this.#open(pagesOf(place, options), found, selection.range, options);
+          return this.#readObject(place, found, selection, opened);
         } catch (error) {
           this.#startAgain(place, error, attempt);
+          next = options.with({ revalidate: true, read, together: read && !options.onlyIfCached });
         } finally {
-          found.opened?.release();
+          found?.opened?.release();
         }
       }
     } catch (error) {
@@ -197,10 +203,11 @@ export class ObjectReads {
   }
 
   /** The bytes to be read come with the metadata, in whole pages, unless some of them may be here or none is to be kept. */
-  #reading(place: Place, options: LaterOptions): ReadOptions {
-    const { read, noStore } = options;
+  #reading(place: Place, options: LaterOptions): LaterOptions {
+    const { read, noStore, together } = options;
     if (!read || this.#reader.isElsewhere?.(place)) return options;
-    if (noStore || this.#reader.holdsSome(place)) return options.with({ read: undefined });
+    const isVain = noStore || this.#reader.holdsSome(place);
+    if (isVain && !together) return options.with({ read: undefined });
     const { pageSizeBytes } = this.#settings;
     const start = Math.floor(read.start / pageSizeBytes) * pageSizeBytes;
     if (read.end === undefined) return options.with({ read: { start } });
@@ -253,8 +260,14 @@ export class ObjectReads {
 }
 
 /** A version that was found to have moved is asked for anew, whatever is known of it. */
-function laterOptions(options: LaterOptions, attempt: number): LaterOptions {
-  return attempt === 1 ? options : options.with({ revalidate: true, read: options.read });
+function laterOptions(options: LaterOptions): LaterOptions {
+  return options.with({ revalidate: true, read: options.read });
+}
+
+/** What to ask for of the version after this one: what it has in the same place. */
+function readAgain({ sizeBytes }: ObjectMeta, range: ByteRange | undefined): ReadOptions['read'] {
+  if (!range || range.end < sizeBytes) return range;
+  return { start: range.start };
 }
 
 /** Undefined also for the null version in a bucket of the root mount that keeps no others: there it is the present one. */

@@ -113,7 +113,8 @@ export class MetadataCache implements MetadataSource {
     if (!options.checksums || !found.meta.checksumsUnknown) return found;
     // It joined one who asked for a part only.
     found.opened?.release();
-    return this.ask(name, target, true, { ...options, signal: options.signal, read: undefined });
+    const alone = { read: undefined, together: undefined };
+    return this.ask(name, target, true, { ...options, signal: options.signal, ...alone });
   }
 
   async write<T extends ObjectMeta | undefined | 'unknown'>(
@@ -172,14 +173,16 @@ export class MetadataCache implements MetadataSource {
     name: string,
     target: MetadataTarget,
     validating: boolean,
-    { signal, noStore, read }: LookUpOptions,
+    { signal, noStore, read, together }: LookUpOptions,
   ): Promise<FoundMeta> {
     const state = this.hold(name);
-    const joined = this.joinable(target, state, validating);
+    // Nothing is gained from what is under way: of one answer's bytes one reader has the use.
+    if (together) this.advance(name, state);
+    const joined = together ? undefined : this.joinable(target, state, validating);
     (joined ? this.coalesced : this.misses).count++;
     // What was known before, or cannot be kept, has pages here more often than not: then the bytes would come in vain.
     const isNew = !validating && !this.entries.has(name);
-    const flight = joined ?? this.launch(name, target, state, isNew ? read : undefined);
+    const flight = joined ?? this.launch(name, target, state, together || isNew ? read : undefined);
     flight.waiters++;
     if (!noStore) flight.mayKeep = true;
     try {

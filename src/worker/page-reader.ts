@@ -3,6 +3,7 @@ import type { ByteText } from '../common/byte-text.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
+import { UfsError } from '../ufs/errors.ts';
 import { abortable } from './abortable.ts';
 import { afterFirstChunk, readBackend, readBackendWhole } from './bypass-read.ts';
 import { DeadPages, type VersionedPath } from './dead-pages.ts';
@@ -12,6 +13,7 @@ import { Loans } from './loans.ts';
 import { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
 import { pageKeyOf, pageName } from './page-key.ts';
+import { cut, join, type Piece, takePiece } from './page-pieces.ts';
 import type { PageKey, PageStore } from './page-store.ts';
 import { type Following, RangeStream, type RangeStreamParts } from './range-stream.ts';
 import { ReadAhead, type ReadSequence } from './read-ahead.ts';
@@ -52,14 +54,6 @@ export const defaultPageReaderSettings: PageReaderSettings = {
 
 /** Readers that ask range by range and that are followed at once. */
 const maxFollowedReaders = 1024;
-
-/** A part of a range that lies in one page; `start` and `end` count from the page's beginning. */
-interface Piece {
-  readonly pageIndex: number;
-  readonly key: PageKey;
-  readonly start: number;
-  readonly end: number;
-}
 
 /** Pages beyond which the status of a long answer is taken from those before. */
 const maxPagesLookedAt = 16_384;
@@ -120,10 +114,23 @@ export class PageReader implements LocalReader {
     if (missing !== 'fill' && this.statusOf(target, range) !== 'hit') {
       return this.openPast(target, range, signal, missing);
     }
-    if (rangeLength(range) <= this.settings.wholeBytes) {
-      return this.openWhole(target, range, signal, sequence);
-    }
-    return this.openStream(target, range, signal, sequence);
+    const read =
+      rangeLength(range) <= this.settings.wholeBytes
+        ? this.openWhole(target, range, signal, sequence)
+        : this.openStream(target, range, signal, sequence);
+    return target.opened ? read.catch((error) => this.openSent(error, target, range, signal)) : read;
+  }
+
+  /** A fill that was joined came too late for its version; what is on its way with the metadata is of that version all the same. */
+  private openSent(
+    error: unknown,
+    target: ReadTarget,
+    range: ByteRange,
+    signal: AbortSignal | undefined,
+  ): Promise<PageRead> {
+    const isMoved = error instanceof UfsError && error.kind === 'moved';
+    if (!isMoved || !target.opened?.look(target.meta.generation, range)) throw error;
+    return this.openBypass(target, range, signal);
   }
 
   openNow(target: ReadTarget, range: ByteRange, missing: Missing = 'fill'): PageRead | undefined {
@@ -355,37 +362,4 @@ function readSeveralNow(
 
 function neverAborted(): AbortSignal {
   return new AbortController().signal;
-}
-
-/** The parts of a range, page by page. */
-export function cut(target: ReadTarget, range: ByteRange): Piece[] {
-  const size = target.pageSizeBytes;
-  const pieces: Piece[] = [];
-  for (let page = Math.floor(range.start / size); page * size < range.end; page++) {
-    pieces.push({
-      pageIndex: page,
-      key: pageKeyOf(target, page),
-      start: Math.max(0, range.start - page * size),
-      end: Math.min(size, range.end - page * size),
-    });
-  }
-  return pieces;
-}
-
-function join(parts: readonly Buffer[]): Buffer {
-  const [first] = parts;
-  return parts.length === 1 && first ? first : Buffer.concat(parts);
-}
-
-/** The piece's bytes out of the page's chunks; without copying where they lie in one chunk. */
-function takePiece(chunks: readonly Buffer[], piece: Piece): Buffer {
-  const parts: Buffer[] = [];
-  let chunkStart = 0;
-  for (const chunk of chunks) {
-    const from = Math.max(0, piece.start - chunkStart);
-    const to = Math.min(chunk.length, piece.end - chunkStart);
-    if (from < to) parts.push(chunk.subarray(from, to));
-    chunkStart += chunk.length;
-  }
-  return join(parts);
 }

@@ -106,6 +106,11 @@ export interface LookUpOptions {
    * be asked for these bytes at once.
    */
   readonly read?: OpenRange;
+  /**
+   * That version moved before it could be read: the backend is asked for these bytes together with the metadata, by a question of its own,
+   * whatever is known or held here of the object.
+   */
+  readonly together?: boolean;
 }
 
 /**

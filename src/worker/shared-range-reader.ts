@@ -1,6 +1,7 @@
 import { type ByteRange, rangeLength } from '../common/byte-range.ts';
 import type { Metrics } from '../common/metrics.ts';
-import { cut, readPagesNow } from './page-reader.ts';
+import { cut } from './page-pieces.ts';
+import { readPagesNow } from './page-reader.ts';
 import type { PageStore } from './page-store.ts';
 import { type PageRead, type RangeReader, type ReadTarget, WorkerError } from './reader.ts';
 import { ServedBytes } from './served-bytes.ts';

@@ -1,8 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
+import type { ByteRange } from '../../src/common/byte-range.ts';
 import { ByteText } from '../../src/common/byte-text.ts';
 import type { Mutants } from '../../src/common/mutants.ts';
 import { UfsError } from '../../src/ufs/errors.ts';
+import { OpenedRead } from '../../src/worker/opened-read.ts';
 import { pageKeyOf } from '../../src/worker/page-key.ts';
+import { Gate } from './faulty-backend.ts';
 import { turn } from './manual-clock.ts';
 import { bytesOf, iteratorOf, pageSizeBytes, ReadingBench } from './reading.ts';
 
@@ -46,6 +49,31 @@ describe('a version that moved', () => {
     expect(read.cache).toBe('partial');
     await bench.object(6 * page);
     expect((await bytesOf(read)).equals(bytes)).toBe(true);
+  });
+
+  test('is no matter to one whose bytes came with its metadata, though it joined another reader', async () => {
+    for (const sizeBytes of [page, 5 * page]) {
+      const bench = new ReadingBench({ pins: false });
+      const { bytes, target } = await bench.object(sizeBytes);
+      const gate = new Gate();
+      bench.faults.beforeChunk = gate.pass;
+      const early = expect(bench.read(target, 0, sizeBytes)).rejects.toMatchObject({ kind: 'moved' });
+      const range = { start: 0, end: sizeBytes };
+      const close = jest.fn();
+      const read = async function* ({ start, end }: ByteRange) {
+        yield bytes.subarray(start, end);
+      };
+      const opened = new OpenedRead({ meta: target.meta, range, read, close });
+      const late = bench.read({ ...target, opened }, 0, sizeBytes);
+      await turn(2);
+      await bench.object(sizeBytes);
+      gate.open();
+      await early;
+      expect(await late).toEqual({ cache: 'bypass', bytes });
+      expect(bench.faults.reads.length).toBe(1);
+      expect(close).toHaveBeenCalledTimes(1);
+      expect(bench.reader.usage).toMatchObject({ flights: 0, runs: 0, bytes: 0 });
+    }
   });
 
   test('never gives bytes of two versions in one answer', async () => {

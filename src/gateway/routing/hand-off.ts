@@ -81,8 +81,8 @@ export class HandOff implements EarlierPages {
    * that node, only of what nothing is known of here.
    */
   withoutBytes(target: MetadataTarget, options: LookUpOptions): AtOnce<LookUpOptions> {
-    const { read, noStore, onlyIfCached, revalidate } = options;
-    if (!read || noStore || onlyIfCached) return options;
+    const { read, noStore, onlyIfCached, revalidate, together } = options;
+    if (!read || noStore || onlyIfCached || together) return options;
     const before = this.#before(target, read.start);
     if (!before || this.#lacking.has(nameOf(target))) return options;
     if (!revalidate && this.#owned.peek(target, options)) return options;

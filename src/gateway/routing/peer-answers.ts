@@ -243,8 +243,9 @@ export class PeerAnswers {
   }
 
   /** As a read of this node's own asks for bytes together with metadata. */
-  #inPages(place: Place, { read, noStore }: LookUp): LookUp['read'] {
-    if (!read || noStore || this.#reader.holdsSome(place)) return undefined;
+  #inPages(place: Place, { read, noStore, together }: LookUp): LookUp['read'] {
+    if (!read) return undefined;
+    if ((noStore || this.#reader.holdsSome(place)) && !together) return undefined;
     const { pageSizeBytes } = this.#settings;
     const segmentEnd = this.#routes.segmentEnd(read.start);
     const end = Math.min(read.end ?? segmentEnd, segmentEnd);

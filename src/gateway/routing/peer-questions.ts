@@ -47,8 +47,8 @@ export class PeerQuestions {
 
   /** Metadata, and the bytes that are going to be read. Rejects with what the other found, as if it had been found here. */
   async lookUp(owner: ViewMember, target: MetadataTarget, options: LookUpOptions): Promise<FoundMeta> {
-    const { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read } = options;
-    const asked = { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read };
+    const { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read, together } = options;
+    const asked = { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read, together };
     const question: LookUp = { op: 'lookup', ...this.#about(target), ...asked };
     const bodyBytes = read?.end === undefined ? undefined : read.end - read.start;
     const lane: Lane =

@@ -16,6 +16,9 @@ import type { OwnedMetadata } from './owned-metadata.ts';
 import type { PeerQuestions } from './peer-questions.ts';
 import type { Routes } from './routes.ts';
 
+/** Bytes that came along would not be in whole pages. */
+const alone = { read: undefined, together: undefined };
+
 /** Metadata, of whichever node owns it. One that cannot be reached in time is passed by: then the storage is asked. */
 export class RoutedMetadata implements MetadataSource {
   readonly #routes: Routes;
@@ -73,7 +76,7 @@ export class RoutedMetadata implements MetadataSource {
     if (options.onlyIfCached)
       throw new WorkerError('not-cached', 'the node that may know its metadata cannot be reached');
     const found = await this.#fallbacks.run(() =>
-      this.#owned.validated(target, { ...options, signal: options.signal, read: undefined }),
+      this.#owned.validated(target, { ...options, signal: options.signal, ...alone }),
     );
     return { ...found, owner: owner.workerId };
   }

@@ -32,6 +32,7 @@ export interface LookUp extends OfObject {
   readonly onlyIfCached?: boolean;
   readonly checksums?: boolean;
   readonly read?: OpenRange;
+  readonly together?: boolean;
 }
 
 /** For bytes of exactly the version that `meta` describes, within one segment. */

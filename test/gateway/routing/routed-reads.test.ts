@@ -7,6 +7,9 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { afterEach, expect, test } from '@jest/globals';
+import type { ByteRange } from '../../../src/common/byte-range.ts';
+import type { Backend } from '../../../src/ufs/backend.ts';
+import { put as putTo } from '../../contracts/backend.ts';
 import { someBytes } from '../../support/upload-body.ts';
 import { callsOf, type RingNode, RingNodes, servedBy } from './ring-nodes.ts';
 
@@ -265,3 +268,50 @@ async function firstOf(body: Readable): Promise<Buffer> {
   await once(body, 'readable');
   return body.read() as Buffer;
 }
+
+/** A storage that changes what it holds before each question. */
+function restless(inner: Backend, change: (key: string) => Promise<unknown>): Backend {
+  const outer: Backend = Object.create(inner);
+  outer.head = async (key, options) => {
+    await change(key);
+    return inner.head(key, options);
+  };
+  outer.read = async function* (key, meta, range, options) {
+    await change(key);
+    yield* inner.read(key, meta, range, options);
+  };
+  outer.open = async (key, { start, end }) => {
+    await change(key);
+    const meta = await inner.head(key);
+    const range = { start, end: Math.min(end ?? meta.sizeBytes, meta.sizeBytes) };
+    const bytes: Buffer[] = [];
+    for await (const piece of inner.read(key, meta, range)) bytes.push(Buffer.from(piece));
+    const read = async function* (part: ByteRange) {
+      yield Buffer.concat(bytes).subarray(part.start - start, part.end - start);
+    };
+    return { meta, range, read, close: () => {} };
+  };
+  return outer;
+}
+
+test(
+  'an object that changes faster than its owner can ask two questions is read through every node',
+  async () => {
+    let count = 0;
+    const sizeBytes = 100_000;
+    ring = await RingNodes.start(3, {}, { freshness: { kind: 'always' } }, (inner) =>
+      restless(inner, (key) => putTo(inner, key, someBytes(sizeBytes + count, count++))),
+    );
+    await putTo(ring.storage, 'key', someBytes(sizeBytes));
+    for (const node of ring.nodes) {
+      for (const range of [undefined, 'bytes=70000-99999', 'bytes=10-19']) {
+        const { bytes } = await get(node, 'key', range);
+        const [first, last] = range?.slice(6).split('-').map(Number) ?? [0, Number.POSITIVE_INFINITY];
+        const all = Array.from({ length: count }, (_, i) => someBytes(sizeBytes + i, i));
+        const parts = all.map((whole) => whole.subarray(first, (last ?? 0) + 1));
+        expect(parts.some((part) => part.equals(bytes))).toBe(true);
+      }
+    }
+  },
+  patienceMs,
+);
