@@ -33,7 +33,8 @@ test.each([
       const fills = gets.filter(({ headers }) => headers['if-match'] !== undefined);
       // Each fill asks for one version, whatever is there by then; what comes with the metadata is of the version that it tells of.
       for (const { headers } of fills) expect(headers['if-match']).toMatch(/^"[0-9a-f]{32}"$/);
-      if (freshness.kind === 'always') expect([fills.length > 5, fills.length]).toEqual([true, gets.length]);
+      // What is asked about each time has pages here more often than not; its bytes come with the metadata only after it has moved.
+      if (freshness.kind === 'always') expect(fills.length).toBeGreaterThan(5 + (gets.length - fills.length));
       else expect(gets.length - fills.length).toBeGreaterThan(2);
     } finally {
       await storage.close();
