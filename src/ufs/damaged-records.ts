@@ -38,7 +38,15 @@ export class DamagedRecords {
     this.tell(error, 'a damaged record was overwritten or removed');
   }
 
-  private tell(error: DamagedRecordError, message: string): void {
+  /** Of something that is no directory and lies in the place of one: no key below it is there. */
+  obstructed(path: string, cause: unknown): void {
+    this.tell(
+      { path, cause },
+      'in the place of a folder lies something else: nothing is below it, and nothing can be put there',
+    );
+  }
+
+  private tell(error: { readonly path: string; readonly cause?: unknown }, message: string): void {
     const nowMs = this.clock.monotonicMs();
     if (nowMs >= this.quietUntilMs) {
       this.told.clear();
@@ -53,6 +61,13 @@ export class DamagedRecords {
     this.told.add(what);
     const untoldCount = this.untoldCount;
     this.untoldCount = 0;
-    this.log.warn({ path: error.path, err: error, ...(untoldCount > 0 ? { untoldCount } : {}) }, message);
+    this.log.warn(
+      {
+        path: error.path,
+        err: error instanceof Error ? error : error.cause,
+        ...(untoldCount > 0 ? { untoldCount } : {}),
+      },
+      message,
+    );
   }
 }

@@ -8,13 +8,20 @@ import { FolderCache } from './folder-cache.ts';
 export class KeptDirectories<Entry> {
   private readonly fs: FileSystem;
   private readonly decode: (names: readonly string[]) => readonly Entry[];
+  private readonly obstructed: (path: string, cause: unknown) => void;
   private readonly kept = new FolderCache<readonly Entry[]>((entries) => entries.length);
   /** Reads under way that no change has overtaken yet. */
   private readonly reading = new Map<string, Promise<readonly Entry[] | undefined>>();
 
-  constructor(fs: FileSystem, decode: (names: readonly string[]) => readonly Entry[]) {
+  /** `obstructed` is told of a path where something lies that is no directory. */
+  constructor(
+    fs: FileSystem,
+    decode: (names: readonly string[]) => readonly Entry[],
+    obstructed: (path: string, cause: unknown) => void,
+  ) {
     this.fs = fs;
     this.decode = decode;
+    this.obstructed = obstructed;
   }
 
   /**
@@ -32,7 +39,7 @@ export class KeptDirectories<Entry> {
     return this.kept.get(path);
   }
 
-  /** Empty if the directory is gone. An array given out is not changed. */
+  /** Empty if the directory is gone, or something else lies in its place. An array given out is not changed. */
   async read(path: string): Promise<readonly Entry[]> {
     const kept = this.kept.get(path);
     if (kept) return kept;
@@ -54,8 +61,9 @@ export class KeptDirectories<Entry> {
     try {
       return this.decode(await this.fs.readDirectory(path));
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return undefined;
-      throw error;
+      if (isErrno(error, 'ENOTDIR')) this.obstructed(path, error);
+      else if (!isErrno(error, 'ENOENT')) throw error;
+      return undefined;
     }
   }
 }

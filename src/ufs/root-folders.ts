@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { compareUtf8 } from '../common/utf8-order.ts';
+import type { DamagedRecords } from './damaged-records.ts';
 import { type FileSystem, isErrno } from './file-system.ts';
 import type { FolderEntry, Folders } from './folder-walk.ts';
 import { KeptDirectories } from './kept-directories.ts';
@@ -15,9 +16,9 @@ export class RootFolders implements Folders {
   private readonly objects: FolderView;
   private readonly all: FolderView;
 
-  constructor(fs: FileSystem) {
-    this.objects = new FolderView(fs, 'objects');
-    this.all = new FolderView(fs, 'versions');
+  constructor(fs: FileSystem, damaged: DamagedRecords) {
+    this.objects = new FolderView(fs, 'objects', damaged);
+    this.all = new FolderView(fs, 'versions', damaged);
     this.versions = this.all;
   }
 
@@ -39,12 +40,15 @@ export class RootFolders implements Folders {
 class FolderView implements Folders {
   private readonly fs: FileSystem;
   private readonly view: View;
+  private readonly damaged: DamagedRecords;
   private readonly directories: KeptDirectories<FolderEntry>;
 
-  constructor(fs: FileSystem, view: View) {
+  constructor(fs: FileSystem, view: View, damaged: DamagedRecords) {
     this.fs = fs;
     this.view = view;
-    this.directories = new KeptDirectories(fs, (names) => entriesOf(names, view));
+    this.damaged = damaged;
+    const decode = (names: readonly string[]) => entriesOf(names, view);
+    this.directories = new KeptDirectories(fs, decode, (path, cause) => damaged.obstructed(path, cause));
   }
 
   changed(path: string): void {
@@ -67,8 +71,9 @@ class FolderView implements Folders {
         if (stored?.kind === 'folder' || stored?.kind === 'continuation') inner.push(join(path, name));
       }
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return false;
-      throw error;
+      if (isErrno(error, 'ENOTDIR')) this.damaged.obstructed(path, error);
+      else if (!isErrno(error, 'ENOENT')) throw error;
+      return false;
     }
     for (const folder of inner) if (await this.isOccupied(folder)) return true;
     return false;

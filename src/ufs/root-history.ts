@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { compareUtf8 } from '../common/utf8-order.ts';
+import type { DamagedRecords } from './damaged-records.ts';
 import type { DirectoryKeeper } from './directory-keeper.ts';
 import { type FileSystem, isErrno, replaceDurably } from './file-system.ts';
 import { lowerBound } from './grouping.ts';
@@ -42,13 +43,14 @@ export class RootHistory {
     keeper: DirectoryKeeper,
     bodies: RootBodies,
     versioned: boolean,
+    damaged: DamagedRecords,
   ) {
     this.fs = fs;
     this.paths = paths;
     this.keeper = keeper;
     this.bodies = bodies;
     this.versioned = versioned;
-    this.directories = new KeptDirectories(fs, entriesOf);
+    this.directories = new KeptDirectories(fs, entriesOf, (path, cause) => damaged.obstructed(path, cause));
   }
 
   /** All there are, the newest first, those that do not count too. */

@@ -80,7 +80,7 @@ export class DamagedRecordError extends FileSystemError {
 }
 
 /**
- * Undefined where there is no record. Reads no more of the file than is asked for, and gives nothing whose checksum does not hold.
+ * Undefined where there is no record, also for want of the folder that it would be in. Reads no more of the file than is asked for, and gives nothing whose checksum does not hold.
  * Rejects with `DamagedRecordError`, also where something that is no file lies in the record's place.
  */
 export async function loadRecord(
@@ -92,7 +92,7 @@ export async function loadRecord(
   try {
     file = await fs.openForReading(path, 'read');
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw damageOrElse(error, path);
   }
   try {

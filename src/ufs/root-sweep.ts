@@ -115,6 +115,7 @@ export class RootSweep {
   private async sweepFolder(directories: readonly string[]): Promise<void> {
     const path = join(this.paths.root, ...directories);
     const names = await this.namesOf(path);
+    if (!names) return;
     let removed = false;
     for (const name of names.sort(compareUtf8)) {
       await this.pace();
@@ -129,7 +130,7 @@ export class RootSweep {
     // What was removed must not come back after the root was closed as clean.
     if (removed) await this.fs.syncDirectory(path).catch(ignoreGone);
     // What was swept inside may have been the last there was.
-    if (directories.length > 0 && (await this.namesOf(path)).length === 0)
+    if (directories.length > 0 && (await this.namesOf(path))?.length === 0)
       await this.removeEmpty(directories);
   }
 
@@ -167,11 +168,13 @@ export class RootSweep {
     }
   }
 
-  private async namesOf(path: string): Promise<string[]> {
+  /** Undefined for something that is no directory; it is not the sweep's to remove. */
+  private async namesOf(path: string): Promise<string[] | undefined> {
     try {
       return await this.fs.readDirectory(path);
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return [];
+      if (isErrno(error, 'ENOTDIR')) return undefined;
       throw error;
     }
   }

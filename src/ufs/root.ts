@@ -136,11 +136,11 @@ export class RootBackend implements Backend {
     this.paths = paths;
     this.unlock = unlock;
     const limits = settings.uploadLimits ?? defaultUploadLimits;
-    const folders = new RootFolders(fs);
+    this.damaged = new DamagedRecords(clock, log);
+    const folders = new RootFolders(fs, this.damaged);
     const keeper = new DirectoryKeeper(fs, paths.root, (parent) => folders.changed(parent));
     this.bodies = new RootBodies(fs, random, paths);
-    this.damaged = new DamagedRecords(clock, log);
-    const history = new RootHistory(fs, paths, keeper, this.bodies, versioned);
+    const history = new RootHistory(fs, paths, keeper, this.bodies, versioned, this.damaged);
     const commits = new RootCommits(
       uri,
       fs,

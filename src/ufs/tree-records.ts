@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { crc32 } from '@node-rs/crc32';
 import type { ObjectMeta, Tag } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type { DirectoryKeeper } from './directory-keeper.ts';
@@ -58,7 +59,8 @@ export function folderStampOf({ dev, ino }: FileStatus): string {
 }
 
 /**
- * Metadata of objects that were put through Forebay, under `.forebay/meta`, a file a key. It is written before the object's file is
+ * Metadata of objects that were put through Forebay, under `.forebay/meta`, a file a key: the CRC-32 of its JSON in eight hexadecimal digits,
+ * a space, and the JSON. It is written before the object's file is
  * put in place, beside what is true of the file that is there until then, so that at each moment the stamp finds the right one.
  */
 export class TreeRecords {
@@ -134,7 +136,8 @@ export class TreeRecords {
   }
 
   private async write(key: string, versions: readonly TreeRecord[], durably: boolean): Promise<void> {
-    const bytes = Buffer.from(JSON.stringify({ layout: 1, versions }));
+    const json = Buffer.from(JSON.stringify({ layout: 2, versions }));
+    const bytes = Buffer.concat([Buffer.from(`${checksumOf(json)} `), json]);
     const tmp = this.paths.newTmp(this.random);
     const held = await this.keeper.hold(placeOf(key).directories);
     try {
@@ -156,13 +159,30 @@ export class TreeRecords {
   private async load(key: string): Promise<readonly TreeRecord[]> {
     try {
       const bytes = await readWhole(this.fs, this.path(key), recordLimitBytes);
-      return (JSON.parse(bytes.toString()) as { versions: TreeRecord[] }).versions;
+      return decode(bytes);
     } catch (error) {
-      // A damaged record leaves the file with what can be seen of it.
-      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG') || error instanceof SyntaxError) return [];
+      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return [];
       throw error;
     }
   }
+}
+
+/** Of a damaged record nothing is believed, which leaves the file with what can be seen of it. */
+function decode(bytes: Buffer): readonly TreeRecord[] {
+  const isFirstLayout = bytes[0] === 0x7b;
+  const json = isFirstLayout ? bytes : bytes.subarray(9);
+  if (!isFirstLayout && bytes.toString('latin1', 0, 9) !== `${checksumOf(json)} `) return [];
+  try {
+    return (JSON.parse(json.toString()) as { versions: TreeRecord[] }).versions;
+  } catch (error) {
+    // Records of the first layout have no checksum.
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
+function checksumOf(json: Buffer): string {
+  return crc32(json).toString(16).padStart(8, '0');
 }
 
 function knowsBytes({ marker, ctime, placed }: TreeRecord, status: FileStatus): boolean {

@@ -112,6 +112,40 @@ describe.each(damages)('a record that is %s', (_, damage) => {
   });
 });
 
+describe('a file in the place of a folder', () => {
+  const folder = () => join(path, 'bkt%/below%');
+
+  beforeEach(async () => {
+    await put(backend, 'bkt/below/d', 'hello d');
+    await reopen();
+    await rm(folder(), { recursive: true });
+    await writeFile(folder(), 'no folder');
+  });
+
+  test('hides nothing beside it from a list, and is told of', async () => {
+    for (const delimiter of ['/', undefined]) {
+      const { entries } = await backend.list({ prefix: 'bkt/', delimiter, limit: 10 });
+      expect(entries.map((entry) => entry.key)).toEqual(['bkt/a', 'bkt/b', 'bkt/c']);
+    }
+    expect(await listAll(backend, { prefix: 'bkt/below/' })).toEqual([]);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 40, path: folder(), err: { code: 'ENOTDIR' } },
+    ]);
+  });
+
+  test('has nothing below it, takes nothing, and is left alone by the sweep', async () => {
+    expect(await kindOf(backend.head('bkt/below/d'))).toBe('not-found');
+    await backend.delete('bkt/below/d');
+    expect(await kindOf(put(backend, 'bkt/below/d', 'x'))).toBe('io');
+    await writeFile(join(path, '.forebay/open'), '');
+    await reopen();
+    expect(await readFile(folder(), 'utf8')).toBe('no folder');
+    await rm(folder());
+    await put(backend, 'bkt/below/d', 'again');
+    expect((await getAll(backend, 'bkt/below/d')).toString()).toBe('again');
+  });
+});
+
 async function copyOver(key: string) {
   const { generation } = await backend.head('bkt/a');
   return backend.copy('bkt/a', key, { sourceGeneration: generation });

@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, link, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -130,6 +141,37 @@ describe('what Forebay knows of an object that was put', () => {
     const after = await backend.head('docs/mine');
     expect(after).toMatchObject(about);
     expect([after.etag === made.etag, after.checksums]).toEqual([false, undefined]);
+  });
+});
+
+describe('the record of what Forebay knows of an object', () => {
+  const about = { headers: { contentType: 'text/plain' }, userMetadata: { a: '1' } };
+  const record = () => join(root, '.forebay/meta/docs%/mine%k');
+
+  test('is not believed if any byte of it was changed: the file is one that another program put', async () => {
+    const made = await put(backend, 'docs/mine', 'mine', about);
+    const whole = await readFile(record());
+    const etags = new Set<string>();
+    for (let at = 0; at < whole.length; at++) {
+      const bytes = Buffer.from(whole);
+      bytes[at] = (bytes[at] as number) ^ (1 << (at % 8));
+      await writeFile(record(), bytes);
+      const found = await backend.head('docs/mine');
+      expect([at, found.headers, found.userMetadata]).toEqual([at, {}, {}]);
+      etags.add(found.etag);
+    }
+    expect(etags.has(made.etag)).toBe(false);
+    await writeFile(record(), whole);
+    expect(await backend.head('docs/mine')).toMatchObject({ etag: made.etag, ...about });
+  });
+
+  test('is read in its first form too, which had no checksum', async () => {
+    const made = await put(backend, 'docs/mine', 'mine', about);
+    const json = (await readFile(record())).subarray(9);
+    await writeFile(record(), json.toString().replace('"layout":2', '"layout":1'));
+    expect(await backend.head('docs/mine')).toMatchObject({ etag: made.etag, ...about });
+    await writeFile(record(), json.subarray(0, 20));
+    expect(await backend.head('docs/mine')).toMatchObject({ headers: {}, userMetadata: {} });
   });
 });
 
