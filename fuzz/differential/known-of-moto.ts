@@ -244,10 +244,10 @@ export const knownOfMoto: readonly KnownDifference[] = [
     operations: reads,
     field: /^(status|header (content-range|x-amz-mp-parts-count))$/,
     ours: /^(206|bytes 0-|\d+$)/,
-    theirs: /^(200|none)$/,
+    // 500 where the parts that were uploaded do not count from one.
+    theirs: /^(200|none|500)$/,
     when: asks('partNumber'),
-    because:
-      'API, GetObject, partNumber: a ranged read of the part, of an object whose ETag counts parts, as a copy’s does on both.',
+    because: 'API, GetObject, partNumber: a ranged read of the part, counted from one.',
   },
   {
     operations: reads,

@@ -175,6 +175,7 @@ export class RequestPipeline implements RequestTaker {
     if (progress.inFlight > this.#settings.maxInFlight) throw new S3Error('SlowDown');
     refuseAmbiguousHeaders(req);
     const request = this.#parse(req, progress.requestId);
+    if (request.key === undefined && request.method === 'HEAD') progress.headed = request.bucket;
     if (req.headers.origin !== undefined) progress.crossOrigin = this.#crossOrigin(request);
     if (request.method === 'OPTIONS' && request.bucket !== undefined) {
       progress.route = preflightRoute;
@@ -272,11 +273,15 @@ export class RequestPipeline implements RequestTaker {
   #failure(req: IncomingMessage, progress: Progress, error: S3Error): S3Response {
     progress.error = error;
     this.#logFault(progress.requestId, error);
-    return errorResponse(error, {
+    const response = errorResponse(error, {
       requestId: progress.requestId,
       resource: pathOf(req),
       method: req.method,
     });
+    const { headed } = progress;
+    if (headed === undefined || this.#buckets.get(headed) === undefined) return response;
+    // Whoever asks is told, also who may not see the bucket (S3 API Reference, HeadBucket): clients look regions up so.
+    return withHeaders(response, { 'x-amz-bucket-region': this.#settings.region });
   }
 
   #logFault(requestId: string, error: S3Error): void {

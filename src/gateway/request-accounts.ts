@@ -5,6 +5,7 @@ import type { Cell, Observations } from '../common/plain-metrics.ts';
 import type { Route, S3Response } from '../s3api/call.ts';
 import type { S3Error } from '../s3api/errors.ts';
 import { type AnswerHeaders, validatedHeader } from '../s3api/headers.ts';
+import type { BucketName } from '../s3api/names.ts';
 import type { AccessLog } from './access-log.ts';
 import { remoteAddressOf } from './carried-request.ts';
 import type { IncomingBody } from './incoming-body.ts';
@@ -23,6 +24,8 @@ export class Progress {
   response: S3Response | undefined = undefined;
   /** What the answer says to a browser whose page asks from another site. */
   crossOrigin: AnswerHeaders | undefined = undefined;
+  /** The bucket that a HEAD is about: errors, too, say where it lies, if it is there. */
+  headed: BucketName | undefined = undefined;
 
   constructor(requestId: string, startMs: number, body: IncomingBody) {
     this.requestId = requestId;

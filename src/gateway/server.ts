@@ -80,6 +80,8 @@ export class S3Server {
     this.#server.closeIdleConnections = () => this.#idle.end();
     this.#server.on('checkContinue', (req, res) => taker.handle(req, res, true));
     this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
+      // A list of expectations may be empty (RFC 9110, 10.1.1).
+      if (req.headers.expect === '') return onRequest(req, res);
       taker.noteUnparsable('ExpectationFailed', req.socket.remoteAddress);
       res.writeHead(417, { 'content-length': 0, connection: 'close' });
       res.end();

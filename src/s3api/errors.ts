@@ -70,7 +70,9 @@ export function errorResponse(
   request: { readonly requestId: string; readonly resource: string; readonly method: string | undefined },
 ): S3Response {
   if (error.status === 304) return { status: 304, headers: error.headers };
-  const headers = { 'content-type': 'application/xml', ...error.headers };
+  // S3 names the host that answered here; clients show it and nothing more, so the request stands for it.
+  const hostId = Buffer.from(request.requestId).toString('base64');
+  const headers = { 'content-type': 'application/xml', 'x-amz-id-2': hostId, ...error.headers };
   if (request.method === 'HEAD') return { status: error.status, headers };
   const fields =
     error.code === 'MethodNotAllowed' ? { Method: request.method ?? '', ...error.extra } : error.extra;
@@ -82,8 +84,7 @@ export function errorResponse(
       ...extra,
       textElement('Resource', error.resource ?? request.resource),
       textElement('RequestId', request.requestId),
-      // S3 names the host that answered here; clients show it and nothing more, so the request stands for it.
-      textElement('HostId', Buffer.from(request.requestId).toString('base64')),
+      textElement('HostId', hostId),
     ]),
   );
   return { status: error.status, headers, body };

@@ -48,6 +48,8 @@ export function parseContentHeaders(headers: RequestHeaders): ContentHeaders {
     const value = headers[header];
     if (value !== undefined) parsed[name] = value;
   }
+  // An empty one names no type.
+  if (parsed.contentType === '') delete parsed.contentType;
   if (parsed.contentEncoding !== undefined) {
     const encoding = withoutAwsChunked(parsed.contentEncoding);
     if (encoding === undefined) delete parsed.contentEncoding;

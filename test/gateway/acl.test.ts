@@ -19,6 +19,20 @@ describe('a request that nobody signed', () => {
     expect(told(await at.anonymously({ method: 'PUT', target: '/brand-new-bucket' }))).toBe('AccessDenied');
   });
 
+  test('is told where a bucket lies that it may not see, and of none that is not there', async () => {
+    const regionOf = async (target: string, as?: Credentials) => {
+      const parts = { method: 'HEAD', target };
+      const { status, headers } = await (as ? at.send(parts, as) : at.anonymously(parts));
+      return [status, headers.get('x-amz-bucket-region')];
+    };
+    await at.put('closed');
+    expect(await regionOf(`/${at.bucket}`)).toEqual([403, 'us-east-1']);
+    expect(await regionOf(`/${at.bucket}`, other)).toEqual([403, 'us-east-1']);
+    expect(await regionOf(`/${at.bucket}`, owner)).toEqual([200, 'us-east-1']);
+    expect(await regionOf('/no-such-bucket-here')).toEqual([404, undefined]);
+    expect(await regionOf(`/${at.bucket}/closed`)).toEqual([403, undefined]);
+  });
+
   test('is told that a key is not there where it may list', async () => {
     await at.putAcl('', { 'x-amz-acl': 'public-read' });
     expect(told(await at.get('missing'))).toBe('NoSuchKey');

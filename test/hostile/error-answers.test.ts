@@ -229,6 +229,10 @@ describe('an error', () => {
     expect(Resource).toBe(parts.target.split('?')[0]);
     expect(RequestId).toMatch(/^[0-9A-F]{16}$/);
     expect(HostId).not.toBe('');
+    expect([answer.headers.get('x-amz-request-id'), answer.headers.get('x-amz-id-2')]).toEqual([
+      RequestId,
+      HostId,
+    ]);
   });
 
   test('of an upload tells the part', async () => {

@@ -64,6 +64,12 @@ describe('a client that waits for 100 Continue', () => {
     const answer = await exchange(scene.port, signed.text());
     expect(answer?.status).toBe(417);
   });
+
+  test('for nothing is a request like any other', async () => {
+    const signed = scene.client.signed({ method: 'PUT', target, body, headers: { Expect: '' } });
+    expect((await exchange(scene.port, signed.text() + body))?.status).toBe(200);
+    expect((await scene.client.send({ method: 'DELETE', target })).status).toBe(204);
+  });
 });
 
 describe('a signed request', () => {

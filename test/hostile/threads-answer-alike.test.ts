@@ -62,6 +62,7 @@ const cases: readonly (readonly [what: string, ...Bytes])[] = [
   ['an expectation in HTTP/1.0', 'PUT /fortress/k HTTP/1.0', ['Expect: 100-continue', lengthFour], 'abcd'],
   ['an unknown expectation in HTTP/1.0', 'PUT /fortress/k HTTP/1.0', ['Expect: foo', lengthFour], 'abcd'],
   ['an unknown expectation', 'PUT /fortress/k HTTP/1.1', ['Expect: foo', lengthFour], 'abcd'],
+  ['an expectation of nothing', 'PUT /fortress/k HTTP/1.1', ['Expect:', lengthFour], 'abcd'],
   ['an expectation without a body', 'PUT /fortress/k HTTP/1.1', ['Expect: 100-continue']],
   ['an expectation of a GET', 'GET /fortress/k HTTP/1.1', ['Expect: 100-continue']],
   ['a GET with a body', 'GET /fortress/k HTTP/1.1', [lengthFour], 'abcd'],
@@ -93,6 +94,7 @@ const cases: readonly (readonly [what: string, ...Bytes])[] = [
 const changing: ReadonlySet<string> = new Set([
   'date',
   'last-modified',
+  'x-amz-id-2',
   'x-amz-request-id',
   'x-forebay-owner',
   'x-forebay-validated',

@@ -11,7 +11,7 @@ describe('an error as an answer', () => {
       request,
     );
     expect(status).toBe(404);
-    expect(headers).toEqual({ 'content-type': 'application/xml' });
+    expect(headers).toEqual({ 'content-type': 'application/xml', 'x-amz-id-2': 'NDQ0MjU4N0ZCN0QwQTJGOQ==' });
     expect(body).toBe(
       '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.' +
         '</Message><Resource>/mybucket/myfoto.jpg</Resource><RequestId>4442587FB7D0A2F9</RequestId>' +

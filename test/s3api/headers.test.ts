@@ -57,6 +57,10 @@ describe('what a request says of a new object', () => {
     expect(parseNewObject({ 'content-encoding': sent }).headers.contentEncoding).toBe(kept);
   });
 
+  test('an empty Content-Type names none', () => {
+    expect(parseNewObject({ 'content-type': '' }).headers).toEqual({});
+  });
+
   test('metadata may be 2 KB, names without prefix and values together', () => {
     expect(parseNewObject({ 'x-amz-meta-a': 'v'.repeat(2047) }).userMetadata).toHaveProperty('a');
     expect(() =>
