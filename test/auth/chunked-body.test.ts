@@ -190,7 +190,8 @@ describe('chunks', () => {
       'MalformedTrailerError',
     ],
     ['with a trailer without a name', '0\r\n:abc\r\n\r\n', 0, unsigned, 'MalformedTrailerError'],
-    ['with a trailer line ended by a bare line feed', '0\r\na:b\n\r\n', 0, unsigned, 'MalformedTrailerError'],
+    ['with a trailer line ended by a line feed, and no end', '0\r\na:b\n\r\n', 0, unsigned, 'IncompleteBody'],
+    ['with a blank line that ends in a line feed', '0\r\na:b\r\n\n', 0, unsigned, 'MalformedTrailerError'],
     ['with a trailer twice', '0\r\na:b\r\nA:c\r\n\r\n', 0, unsigned, 'MalformedTrailerError'],
     ['with a trailer of 5 KiB', `0\r\na:${'b'.repeat(5000)}`, 0, unsigned, 'MalformedTrailerError'],
   ];
@@ -218,6 +219,26 @@ describe('chunks', () => {
     ]);
     expect(thrown(() => decode([swapped], content.length, signed)).code).toBe('SignatureDoesNotMatch');
   });
+
+  test.each([true, false])(
+    'whose trailer ends in a line feed, as minio-go writes it, are read (signed: %s)',
+    (signed) => {
+      const format = { signed, trailers: crc };
+      const body = encodeChunks(content, format).toString('latin1');
+      const trailer = /(x-amz-checksum-crc32:\S+)\r\n/;
+      expect(body).toMatch(trailer);
+      const decodeText = (text: string) => decode([Buffer.from(text, 'latin1')], content.length, format);
+      const decoded = decodeText(body.replace(trailer, '$1\n\r\n'));
+      expect([decoded.content.equals(content), decoded.trailers]).toEqual([true, Object.fromEntries(crc)]);
+      const late = '\r\nx-late:1';
+      expect(thrown(() => decodeText(body.replace(trailer, '$1\n'))).code).toBe(
+        signed ? 'MalformedTrailerError' : 'IncompleteBody',
+      );
+      expect(thrown(() => decodeText(body.replace(trailer, `$1\n\r\n${late}`))).code).toMatch(
+        /^(Malformed|Incomplete)/,
+      );
+    },
+  );
 
   test('whose trailer is not signed, or signed by another key, are refused', () => {
     const body = encodeChunks(content, { signed: true, trailers: crc }).toString('latin1');
