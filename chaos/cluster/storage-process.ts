@@ -14,10 +14,10 @@ export const storageBucket = 'under';
 
 /**
  * The storage behind the nodes: a Forebay of its own over its own folder, which decides about conditions atomically. Resolves when
- * it is ready and has the bucket. Rejects if its port is taken.
+ * it is ready and has the bucket. Rejects if its port is taken. Its admin port is any, unless one is wanted.
  */
-export async function startStorage(plan: ClusterPlan): Promise<ChildServer> {
-  const [adminPort = 0] = await steadyPorts(1);
+export async function startStorage(plan: ClusterPlan, wantedAdminPort?: number): Promise<ChildServer> {
+  const adminPort = wantedAdminPort ?? (await steadyPorts(1))[0] ?? 0;
   const server = await ChildServer.start({
     name: 'the storage',
     command: process.execPath,

@@ -62,12 +62,12 @@ export class Credentials implements CredentialSource {
     isTooOld: () => boolean = () => false,
   ): Promise<Credentials> {
     const users = await WatchedPrefix.open(clock, store, usersPrefix, decodeUser, () => {});
-    const keys = await WatchedPrefix.open(
-      clock,
-      store,
-      keysPrefix,
-      (value) => decodeKey(value, box),
-      () => {},
+    const decode = (value: string) => decodeKey(value, box);
+    const keys = await WatchedPrefix.open(clock, store, keysPrefix, decode, () => {}).catch(
+      async (error: unknown) => {
+        await users.close();
+        throw error;
+      },
     );
     const credentials = new Credentials(users, keys, root, isTooOld);
     const shut = keys.values().find((key) => key.secretAccessKey === undefined);

@@ -5,9 +5,11 @@ import type { Random } from '../common/random.ts';
 import { ClusterMember, type MemberAddress } from '../ring/cluster-member.ts';
 import { WorkerIdInUseError } from '../ring/membership.ts';
 import type { Ownership } from '../ring/ownership.ts';
+import { takeOver } from '../ring/predecessors.ts';
 import { SoleOwnership } from '../ring/sole-ownership.ts';
 import type { Coordination } from './coordination.ts';
 import { CommandError } from './errors.ts';
+import type { Patience } from './patience.ts';
 import type { Settings } from './settings-table.ts';
 
 /** How long a node that ends waits for the others to have what it owned: the rest of its time is for requests under way. */
@@ -32,12 +34,17 @@ export async function openCluster(
   clock: Clock,
   random: Random,
   log: Log,
-  { store, local, isShared }: Coordination,
+  { store, local, localFile, isShared }: Coordination,
   workerId: string,
+  patience: Patience,
 ): Promise<ClusterPart> {
-  const self = { workerId, incarnation: random.uuid(), weight: settings['ring.weight'] / 100 };
-  if (!isShared) return alone(self);
-  const member = await ClusterMember.open(clock, random, log, store, local, self);
+  const incarnation = random.uuid();
+  const identity = { workerId, incarnation, weight: settings['ring.weight'] / 100 };
+  if (!isShared) return alone(identity);
+  const self = { ...identity, predecessors: await takeOver(local, localFile, incarnation) };
+  const member = await patience.until('etcd', () =>
+    ClusterMember.open(clock, random, log, store, local, self),
+  );
   return {
     ownership: member.ownership,
     member,

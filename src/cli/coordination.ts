@@ -12,6 +12,7 @@ import { foldersOverlap, resolveFolder } from '../ufs/folder-overlap.ts';
 import { pathOf } from '../ufs/open-backend.ts';
 import { advertisedHost } from './cluster.ts';
 import { CommandError } from './errors.ts';
+import type { Patience } from './patience.ts';
 import { isInCluster } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
 
@@ -53,10 +54,12 @@ export interface Coordination {
   readonly store: CoordStore;
   /** In the data folder, of this node alone. The same as `store` outside a cluster. */
   readonly local: CoordStore;
+  /** The file of `local`, which is locked for as long as this process lives. */
+  readonly localFile: string;
   /** Whether other nodes share the store. */
   readonly isShared: boolean;
-  /** Resolves when the store answers for the first time; rejects with the signal's reason. */
-  reached(signal: AbortSignal): Promise<void>;
+  /** Resolves when the store answers for the first time; rejects as `Patience.until` does. */
+  reached(patience: Patience): Promise<void>;
   /** Whether nothing was heard of it for longer than `credentialGraceMs`, so that stored keys are not relied on any more. */
   isLost(): boolean;
   readiness(): ReadinessPart;
@@ -74,12 +77,14 @@ export async function openCoordination(
   random: Random,
   log: Log,
 ): Promise<Coordination> {
-  const local = openSqliteStore(join(dataFolder, 'coord.sqlite'), clock, random);
+  const localFile = join(dataFolder, 'coord.sqlite');
+  const local = openSqliteStore(localFile, clock, random);
   if (!isInCluster(settings)) {
     const readiness = () => ({ details: {} });
     return {
       store: local,
       local,
+      localFile,
       isShared: false,
       reached: async () => {},
       isLost: () => false,
@@ -88,7 +93,7 @@ export async function openCoordination(
     };
   }
   try {
-    return await openCluster(settings, clock, random, log, local);
+    return await openCluster(settings, clock, random, log, local, localFile);
   } catch (error) {
     await local.close();
     throw error;
@@ -101,6 +106,7 @@ async function openCluster(
   random: Random,
   log: Log,
   local: CoordStore,
+  localFile: string,
 ): Promise<Coordination> {
   // Loaded only here: etcd's client takes some 20 MiB.
   const { EtcdStore } = await import('../coord/etcd.ts');
@@ -125,9 +131,10 @@ async function openCluster(
   return {
     store,
     local,
+    localFile,
     isShared: true,
-    reached: async (signal) => {
-      await untilReached(store, clock, log, signal);
+    reached: async (patience) => {
+      await patience.until('etcd', () => store.get('cluster'));
       isReached = true;
     },
     isLost,
@@ -182,25 +189,6 @@ async function resumed(feed: MirrorFeed): Promise<boolean> {
   } catch (error) {
     if (error instanceof CoordError) return false;
     throw error;
-  }
-}
-
-async function untilReached(store: CoordStore, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
-  const ended = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  ended.catch(() => {});
-  for (let said = ''; ; ) {
-    try {
-      await Promise.race([store.get('cluster'), ended]);
-      return;
-    } catch (error) {
-      if (!(error instanceof CoordError)) throw error;
-      if (error.message !== said) log.warn({ reason: error.message }, 'waiting for etcd');
-      said = error.message;
-    }
-    await clock.sleep(pauseMs, signal);
   }
 }
 

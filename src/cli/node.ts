@@ -34,6 +34,7 @@ import { advertisedHost, openCluster } from './cluster.ts';
 import { holdThreadsBack, openCoordination } from './coordination.ts';
 import { CommandError } from './errors.ts';
 import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
+import { Patience } from './patience.ts';
 import { openPeering, redirectsOf } from './peering.ts';
 import { openRootMount, rootUriOf } from './root-mount.ts';
 import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
@@ -97,7 +98,9 @@ async function build(
     part.close(),
   );
   const { store } = coordination;
+  const patience = new Patience(clock, log, stop);
   readiness.watch(() => coordination.readiness());
+  readiness.watch(() => patience.readiness());
   const admin = opened.add(
     new AdminServer(log, metrics, readiness, tls, {
       host: settings.host,
@@ -108,23 +111,26 @@ async function build(
   );
   const adminPort = (await admin.listen()).port;
 
-  await coordination.reached(stop);
+  await coordination.reached(patience);
   const workerId = await loadWorkerId(dataFolder, random);
   const cluster = opened.add(
-    await openCluster(settings, clock, random, log, coordination, workerId),
+    await openCluster(settings, clock, random, log, coordination, workerId, patience),
     (part) => part.close(),
   );
   readiness.watch(() => cluster.readiness());
   const box = new SecretBox(random, secrets.encryptionKey);
   const credentials = opened.add(
-    await Credentials.open(clock, store, box, secrets.root, coordination.isLost),
+    await patience.until('etcd', () =>
+      Credentials.open(clock, store, box, secrets.root, coordination.isLost),
+    ),
     (part) => part.close(),
   );
   const users = new UserStore(clock, random, box, credentials);
   readiness.ready('the coordination store');
 
-  const mounts = opened.add(await MountStore.open(clock, random, store, box, { rootUser }), (part) =>
-    part.close(),
+  const mounts = opened.add(
+    await patience.until('etcd', () => MountStore.open(clock, random, store, box, { rootUser })),
+    (part) => part.close(),
   );
   const rootUri = rootUriOf(settings, dataFolder);
   const pageFolders = pageFoldersOf(settings, dataFolder);
@@ -140,7 +146,9 @@ async function build(
   const uploadLimits = { maxCount: settings['limits.uploads'], maxIdleMs: settings['limits.uploadAge'] };
   const fs = new NodeFileSystem();
   const parts = { fs, clock, random, log, uploadLimits, ownFolders: apart, network };
-  const root = await openRootMount(settings, rootUri, store, parts, random);
+  const root = await patience.until('the root mount', () =>
+    openRootMount(settings, rootUri, store, parts, random),
+  );
   const backends = opened.add(openBackends(root, parts, metrics, mounts), (part) => part.close());
   const shared = shareWithThreads(settings, random, metrics, pageFolders);
   const disk = await openDisk(settings, pageFolders, mounts, metrics, log);
@@ -211,7 +219,7 @@ async function build(
   const facts = { store, secrets, rootUser, rootUri, workerId, dataFolder };
   const { board, metadata } = shared;
   const lease = member && leaseForThreads(ownership);
-  const opening =
+  const openDoor = () =>
     board && metadata
       ? openThreadedDoor(
           settings,
@@ -224,7 +232,9 @@ async function build(
           facts,
         )
       : openOwnDoor(settings, pipeline, tls);
-  const door = opened.add(await opening, (part) => part.close(settings['timeout.shutdown']));
+  const door = opened.add(await patience.until('etcd', openDoor), (part) =>
+    part.close(settings['timeout.shutdown']),
+  );
   if (door.feed) opened.add(holdThreadsBack(clock, coordination, door.feed), (end) => end());
   readiness.watch(() => threadsReadiness(door.threads));
   if (disk) readiness.watch(() => foldersReadiness(disk));

@@ -89,13 +89,14 @@ export async function openThreadedDoor(
   const handOver = await openHandOverPlace(facts.dataFolder, random);
   const inner = new HandOverServer(taker, handOver.path, settings['limits.header']);
   await inner.listen();
-  const feed = await MirrorFeed.open(clock, facts.store, shared.board.changes);
+  let feed: MirrorFeed | undefined;
   const closeInner = async () => {
-    await feed.close();
+    await feed?.close();
     await inner.close();
     await handOver.remove();
   };
   try {
+    feed = await MirrorFeed.open(clock, facts.store, shared.board.changes);
     const job = jobOf(settings, shared, facts, handOver.path);
     const threads = await startThreads(settings, clock, log, lines, shared, feed, job);
     metrics.addThreads(() => threads.counted());

@@ -77,7 +77,12 @@ export class MountStore {
     const changed = () => opened?.refresh();
     const buckets = await BucketStore.open(clock, random, store, changed);
     const decode = (value: string) => Object.freeze(JSON.parse(value) as StoredMount);
-    const rows = await WatchedPrefix.open(clock, store, keyPrefix, decode, changed);
+    const rows = await WatchedPrefix.open(clock, store, keyPrefix, decode, changed).catch(
+      async (error: unknown) => {
+        await buckets.close();
+        throw error;
+      },
+    );
     opened = new MountStore(clock, random, sealer, buckets, rows, settings);
     return opened;
   }

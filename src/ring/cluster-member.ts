@@ -24,7 +24,10 @@ import { ViewWriter } from './view-writer.ts';
 const lookEveryMs = 2_000;
 
 /** Who a node is in its cluster. */
-export type MemberIdentity = Pick<MemberRecord, 'workerId' | 'incarnation' | 'weight'>;
+export interface MemberIdentity extends Pick<MemberRecord, 'workerId' | 'incarnation' | 'weight'> {
+  /** Earlier incarnations of the same worker whose processes are gone for certain: nothing is waited for of them. */
+  readonly predecessors?: readonly string[];
+}
 /** Where others reach it. */
 export type MemberAddress = Pick<MemberRecord, 'host' | 'peerPort' | 's3Url' | 'adminUrl'>;
 
@@ -57,7 +60,7 @@ export class ClusterMember {
       asked: () => this.releases.begin(),
     });
     this.follower = new ViewFollower(clock, log, store, own, this.owning);
-    this.membership = new Membership(clock, log, store, self.workerId);
+    this.membership = new Membership(clock, log, store, self.workerId, self.predecessors);
     this.releases = new Releases(clock, this.owning);
   }
 
@@ -121,7 +124,8 @@ export class ClusterMember {
     // So that whoever owns what this node will gain is known by then, and can release it at once: nobody has to wait for this node.
     const waitMs = this.owning.unknownOwnersUntilMs - this.clock.monotonicMs();
     if (waitMs > 0) await this.clock.sleep(waitMs, signal);
-    await this.membership.join({ ...this.self, ...address, state: 'joined' }, signal);
+    const { workerId, incarnation, weight } = this.self;
+    await this.membership.join({ workerId, incarnation, weight, ...address, state: 'joined' }, signal);
     this.look();
     await this.owning.whenJoined(signal);
   }

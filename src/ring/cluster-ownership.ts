@@ -57,13 +57,23 @@ export class ClusterOwnership implements Ownership {
   /** Members that gained from this node and have not asked yet whether it has released that. */
   private readonly waitedForBy = new Set<string>();
 
-  constructor(clock: Clock, self: { readonly workerId: string; readonly incarnation: string }, reach: Reach) {
+  constructor(
+    clock: Clock,
+    self: {
+      readonly workerId: string;
+      readonly incarnation: string;
+      readonly predecessors?: readonly string[];
+    },
+    reach: Reach,
+  ) {
     this.clock = clock;
     this.workerId = self.workerId;
     this.incarnation = self.incarnation;
     this.reach = reach;
     this.lease = new ViewLease(clock);
-    this.tenures = new Tenures(nameOf(self));
+    const { workerId, predecessors = [] } = self;
+    const gone = predecessors.map((incarnation) => nameOf({ workerId, incarnation }));
+    this.tenures = new Tenures(nameOf(self), [], gone);
   }
 
   view(): View {

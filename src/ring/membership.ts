@@ -24,6 +24,7 @@ export class Membership {
   private readonly log: Log;
   private readonly store: CoordStore;
   private readonly key: string;
+  private readonly predecessors: readonly string[];
   private readonly ended = new AbortController();
   private record: MemberRecord | undefined;
   private lease: Lease | undefined;
@@ -32,8 +33,16 @@ export class Membership {
   /** Told to stay away: the entry is taken back as soon as it stands. */
   private isHeldBack = false;
 
-  constructor(clock: Clock, log: Log, store: CoordStore, workerId: string) {
+  /** `predecessors`: incarnations whose processes are gone for certain. Their entry is not waited for. */
+  constructor(
+    clock: Clock,
+    log: Log,
+    store: CoordStore,
+    workerId: string,
+    predecessors: readonly string[] = [],
+  ) {
     this.clock = clock;
+    this.predecessors = predecessors;
     this.log = log;
     this.store = store;
     this.key = membersPrefix + workerId;
@@ -45,7 +54,8 @@ export class Membership {
 
   /**
    * Resolves when the entry stands. Rejects with `WorkerIdInUseError` if another process holds it and does not go, and with the signal's
-   * reason. An entry that an earlier start of this node left behind is waited for until its lease has run out.
+   * reason. An entry that an earlier start of this node left behind is removed if that is gone for certain, and else waited for until its
+   * lease has run out.
    */
   async join(record: MemberRecord, signal: AbortSignal): Promise<void> {
     this.record = record;
@@ -53,6 +63,7 @@ export class Membership {
     let first: { readonly revision: number; readonly atMs: number } | undefined;
     while (!(await this.tryToRegister())) {
       const there = await this.present();
+      if (there && (await this.removesPredecessor(there))) continue;
       const nowMs = this.clock.monotonicMs();
       if (there && first && there.revision !== first.revision) throw this.inUse(there.record);
       first ??= there && { revision: there.revision, atMs: nowMs };
@@ -140,6 +151,23 @@ export class Membership {
     } catch (error) {
       if (!(error instanceof CoordError)) throw error;
       return undefined;
+    }
+  }
+
+  /** False if the entry may be that of a process which is alive, or the store is away. */
+  private async removesPredecessor({
+    record,
+    revision,
+  }: {
+    readonly record: MemberRecord;
+    readonly revision: number;
+  }): Promise<boolean> {
+    if (!this.predecessors.includes(record.incarnation)) return false;
+    try {
+      return await this.store.deleteIf(this.key, { revision });
+    } catch (error) {
+      this.passOver(error);
+      return false;
     }
   }
 

@@ -37,11 +37,13 @@ export interface Step {
 export class Tenures {
   private readonly self: string;
   private readonly held: readonly Tenure[];
+  private readonly gone: readonly string[];
 
-  /** `self`: the name of this node, as `nameOf` gives it. */
-  constructor(self: string, held: readonly Tenure[] = []) {
+  /** `self`: the name of this node, as `nameOf` gives it. `gone`: those who act on nothing any more, for certain. */
+  constructor(self: string, held: readonly Tenure[] = [], gone: readonly string[] = []) {
     this.self = self;
     this.held = held;
+    this.gone = gone;
   }
 
   after(step: Step): Tenures {
@@ -53,7 +55,7 @@ export class Tenures {
         for (const part of gained) append(held, part);
       }
     }
-    return new Tenures(this.self, held);
+    return new Tenures(this.self, held, this.gone);
   }
 
   at(position: number): Tenure | undefined {
@@ -130,7 +132,7 @@ export class Tenures {
   }
 
   private waitingToo(waiting: Map<string, number>, name: string, untilMs: number): Map<string, number> {
-    if (name === this.self) return waiting;
+    if (name === this.self || this.gone.includes(name)) return waiting;
     return new Map(waiting).set(name, Math.max(untilMs, waiting.get(name) ?? untilMs));
   }
 }

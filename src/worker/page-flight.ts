@@ -61,6 +61,11 @@ export class PageFlight {
     return this.handedBytes;
   }
 
+  /** Whether another node has given all that is here so far. */
+  get isHandedOver(): boolean {
+    return this.handedBytes > 0 && this.handedBytes === this.filledBytes;
+  }
+
   get receivedNothing(): boolean {
     return this.filledBytes === 0;
   }

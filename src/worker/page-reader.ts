@@ -6,6 +6,7 @@ import type { Mutants } from '../common/mutants.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { abortable } from './abortable.ts';
 import { afterFirstChunk, readBackend, readBackendWhole } from './bypass-read.ts';
+import { isOnePage, type PageStatus, statusOfStream, statusOfWhole } from './cache-status.ts';
 import { DeadPages, type VersionedPath } from './dead-pages.ts';
 import { cancelled } from './fill-run.ts';
 import { openHeld } from './held-pages.ts';
@@ -219,7 +220,8 @@ export class PageReader implements LocalReader {
       for (const [index, { start, end }] of missing.entries())
         served.countFilled(joined[index] as PageFlight, start, end);
       const all = held.map((part) => part ?? bytes.shift() ?? Buffer.alloc(0));
-      return { cache: missing.length === pieces.length ? 'miss' : 'partial', body: join(all) };
+      const fromBackend = missing.filter((piece, index) => piece.end > (joined[index]?.peerBytes ?? 0));
+      return { cache: statusOfWhole(fromBackend.length, pieces.length), body: join(all) };
     } finally {
       for (const flight of joined) flight.leave();
     }
@@ -269,9 +271,7 @@ export class PageReader implements LocalReader {
       this.following(sequence, target, range),
     );
     const source = await stream.ready(planned !== 'hit');
-    // The first page may have turned out damaged; for those behind it the status says what was there at the beginning.
-    const cache = planned === 'hit' && source === 'fill' ? 'partial' : planned;
-    return { cache, body: stream.chunks() };
+    return { cache: statusOfStream(planned, source, isOnePage(target, range)), body: stream.chunks() };
   }
 
   private following(
@@ -287,7 +287,7 @@ export class PageReader implements LocalReader {
     };
   }
 
-  private statusOf(target: ReadTarget, range: ByteRange): 'hit' | 'miss' | 'partial' {
+  private statusOf(target: ReadTarget, range: ByteRange): PageStatus {
     const firstPage = Math.floor(range.start / target.pageSizeBytes);
     const endPage = Math.ceil(range.end / target.pageSizeBytes);
     const first = this.isHeld(pageKeyOf(target, firstPage));

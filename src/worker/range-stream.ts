@@ -100,10 +100,10 @@ export class RangeStream {
 
   /**
    * Waits until the first page is at hand, or its first bytes where more pages follow: until then an error can still be answered, or the read begun again.
-   * Tells whether it was there before. Closes the stream when it rejects. With `pinned`, the version is kept readable at its backend
+   * Tells whether it was there before, or another node gave all of it that is here. Closes the stream when it rejects. With `pinned`, the version is kept readable at its backend
    * to the end of the stream, if it can be: `moved` then comes here and not in the middle.
    */
-  async ready(pinned: boolean): Promise<'hit' | 'fill'> {
+  async ready(pinned: boolean): Promise<'hit' | 'peer' | 'fill'> {
     try {
       if (pinned) await this.pin();
       return await this.firstPage();
@@ -163,7 +163,7 @@ export class RangeStream {
     else this.unpin = unpin;
   }
 
-  private async firstPage(): Promise<'hit' | 'fill'> {
+  private async firstPage(): Promise<'hit' | 'peer' | 'fill'> {
     const first = this.pageAt(this.range.start);
     this.check();
     if (!this.join(first)) {
@@ -178,7 +178,7 @@ export class RangeStream {
     const ready: Promise<unknown> = isLong ? this.begun(flight) : flight.whole();
     this.prefetch(first + 1);
     await abortable(ready, this.signal);
-    return source;
+    return source === 'fill' && flight.isHandedOver ? 'peer' : source;
   }
 
   /** Until the backend has said of which version its bytes are. */
