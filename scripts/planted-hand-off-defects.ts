@@ -41,6 +41,20 @@ export const plantedHandOffDefects: readonly PlantedDefect[] = [
     foundBy: pages,
   },
   {
+    name: 'an answer whose pages another node has given is no hit',
+    file: 'src/worker/cache-status.ts',
+    right: "if (fromBackend === 0) return 'hit';",
+    wrong: "if (fromBackend === 0) return 'partial';",
+    foundBy: [...pages, ...nodes],
+  },
+  {
+    name: 'a page that another node has given in part counts as given',
+    file: 'src/worker/page-reader.ts',
+    right: 'piece.end > (joined[index]?.peerBytes ?? 0)',
+    wrong: 'piece.start >= (joined[index]?.peerBytes ?? 0)',
+    foundBy: pages,
+  },
+  {
     name: 'bytes that another node has given count as read from the storage',
     file: 'src/worker/served-bytes.ts',
     right: 'Math.max(0, Math.min(end, peerBytes) - start);',

@@ -34,7 +34,7 @@ const nodeCount = 3;
 const clients = 24;
 /** Windows of so many ticks, which are about a second each. */
 const windowTicks = 10;
-const baseTicks = 30;
+const baseTicks = 20;
 
 /** Hit ratios of a cluster under a skewed load, before and after nodes come and go. */
 export async function measureScaleOut(
@@ -93,7 +93,7 @@ async function underLoad(
     await cluster.cli(drained, 'node drain');
   });
   await drained?.stop();
-  await sleep(1_000 * baseTicks);
+  await sleep(1_000 * afterSeconds);
   const kill = await after('kill', async () => {
     load.ask(portsOf(others));
     await killed?.kill();

@@ -68,6 +68,23 @@ const handOffs = (result: string) =>
     return values.reduce((total, { labels, value }) => total + (labels.result === result ? value : 0), 0);
   });
 
+/** What an answer says of the cache. */
+async function statusOf(node: RingNode, Key: string): Promise<string | undefined> {
+  let status: string | undefined;
+  const command = new GetObjectCommand({ Bucket, Key });
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      status = (result.response as { headers: Record<string, string> }).headers['x-forebay-cache'];
+      return result;
+    },
+    { step: 'deserialize', priority: 'low' },
+  );
+  const { Body } = await node.gateway.client.send(command);
+  await Body?.transformToByteArray();
+  return status;
+}
+
 /** Reads keys, each through another node than the one before. What the storage was read for it. */
 async function readAll(expected = bodyOf, through: readonly RingNode[] = ring.nodes, some = keys) {
   const [reads, bytes] = [await storageReads(), await storageBytes()];
@@ -100,6 +117,21 @@ test(
     // It keeps them: nobody is asked again, whichever node is.
     expect(await readAll()).toEqual({ reads: 0, bytes: 0 });
     expect([await handOffs('given'), await handOffs('failed')]).toEqual([pagesOf(moved), 0]);
+  },
+  patienceMs,
+);
+
+test(
+  'an answer of a page that another node has given is a hit, through whichever node it is asked for',
+  async () => {
+    ring = await RingNodes.start(3);
+    await warmUp();
+    const { joined, moved } = await join();
+    const small = moved.filter((key) => bodyOf(key).length <= pageBytes);
+    const [first] = ring.nodes as [RingNode];
+    const said = await Promise.all(small.map((key, i) => statusOf(i % 2 === 0 ? joined : first, key)));
+    expect(said).toEqual(small.map(() => 'hit'));
+    expect(await handOffs('given')).toBe(small.length);
   },
   patienceMs,
 );
