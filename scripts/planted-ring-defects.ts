@@ -10,6 +10,27 @@ const campaign = ['test/ring/campaign'];
 /** What could break unseen of the views of a cluster and of what a node does by them. */
 export const plantedRingDefects: readonly PlantedDefect[] = [
   {
+    name: 'a copy of a data folder takes the place of its original, which is alive',
+    file: 'src/ring/predecessors.ts',
+    right: 'const gone = before?.place === place ? before.incarnations : [];',
+    wrong: 'const gone = before?.incarnations ?? [];',
+    foundBy: ['test/ring/predecessors', 'test/cli/ring'],
+  },
+  {
+    name: 'the entry of an earlier start is removed whether or not that is gone',
+    file: 'src/ring/membership.ts',
+    right: 'if (!this.predecessors.includes(record.incarnation)) return false;',
+    wrong: '',
+    foundBy: ['test/ring/predecessors', 'test/cli/ring'],
+  },
+  {
+    name: 'a node that starts while etcd goes away ends',
+    file: 'src/cli/patience.ts',
+    right: "return error.kind === 'unavailable' ? mendable(error) : undefined;",
+    wrong: 'return undefined;',
+    foundBy: ['test/cli/patience', 'test/cli/cluster'],
+  },
+  {
     name: 'the view lease is not tested when metadata is used',
     file: 'src/ring/cluster-ownership.ts',
     right: 'if (!tenure || !this.lease.isValid()) return false;',

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { refuseUnfitForCluster } from '../../src/cli/coordination.ts';
@@ -76,10 +76,13 @@ export class NodesOverEtcd {
     await node.close();
   }
 
-  /** Gives one node the identity of another, as a copy of its data folder would. */
-  async copyIdentity(from: string, to: string): Promise<void> {
-    await mkdir(join(this.folder, to), { recursive: true });
-    await copyFile(join(this.folder, from, 'worker-id'), join(this.folder, to, 'worker-id'));
+  /** Makes a copy of a node's data folder, as it is now. */
+  async copyFolder(from: string, to: string): Promise<void> {
+    await cp(join(this.folder, from), join(this.folder, to), {
+      recursive: true,
+      // Sockets are no part of it.
+      filter: async (path) => !(await lstat(path)).isSocket(),
+    });
   }
 
   async cli(node: RunningNode, line: string): Promise<Answer> {

@@ -88,7 +88,7 @@ await describeOverEtcd('the ring of a cluster over etcd', (program) => {
     async () => {
       const cluster = await start();
       await cluster.open('one');
-      await cluster.copyIdentity('one', 'copy');
+      await cluster.copyFolder('one', 'copy');
       await expect(cluster.open('copy')).rejects.toThrow(/its data folder is a copy/);
       await expect(cluster.open('bare', { FOREBAY_HOST: '0.0.0.0' })).rejects.toThrow(
         /FOREBAY_ADVERTISE_HOST/,

@@ -19,6 +19,7 @@ export class TcpProxy {
   private silent: 'not' | 'both ways' | 'answers' = 'not';
   private refusing = false;
   private delayMs = 0;
+  private answersLeft = Number.POSITIVE_INFINITY;
 
   private constructor(targetPort: number) {
     this.targetPort = targetPort;
@@ -41,6 +42,10 @@ export class TcpProxy {
     return this.connections.length;
   }
 
+  get isCutOff(): boolean {
+    return this.refusing;
+  }
+
   /** Ends what is open. */
   cut(): void {
     for (const { client, target } of [...this.connections]) {
@@ -53,6 +58,11 @@ export class TcpProxy {
   cutOff(): void {
     this.refusing = true;
     this.cut();
+  }
+
+  /** As `cutOff`, when so many pieces of answers more have come through. */
+  cutOffAfter(answers: number): void {
+    this.answersLeft = answers;
   }
 
   /**
@@ -83,6 +93,7 @@ export class TcpProxy {
     this.refusing = false;
     this.silent = 'not';
     this.delayMs = 0;
+    this.answersLeft = Number.POSITIVE_INFINITY;
     for (const pass of this.held.splice(0)) pass();
   }
 
@@ -121,6 +132,10 @@ export class TcpProxy {
 
   private pass(connection: Connection, way: 'request' | 'answer', work: () => void): void {
     if (connection.stuck) return;
+    if (way === 'answer' && this.answersLeft-- <= 0) {
+      this.cutOff();
+      return;
+    }
     const isHeld = this.silent === 'both ways' || (this.silent === 'answers' && way === 'answer');
     if (isHeld) this.held.push(work);
     else if (this.delayMs > 0) setTimeout(work, this.delayMs);
