@@ -28,7 +28,7 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     file: 'src/cli/patience.ts',
     right: "return error.kind === 'unavailable' ? mendable(error) : undefined;",
     wrong: 'return undefined;',
-    foundBy: ['test/cli/patience', 'test/cli/cluster'],
+    foundBy: ['test/cli/patience', 'test/cli/late-etcd'],
   },
   {
     name: 'the view lease is not tested when metadata is used',

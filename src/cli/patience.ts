@@ -91,8 +91,12 @@ function passing(error: unknown): string | undefined {
 
 /** What a name, a certificate or a password that is wrong leads to, in the words of etcd's client and of OpenSSL. */
 const mistakes: readonly (readonly [RegExp, string])[] = [
-  [/etcd refuses this user/, 'check FOREBAY_ETCD_USER and FOREBAY_ETCD_PASSWORD, and what that user may'],
+  [
+    /etcd refuses this user|authentication is not enabled/,
+    'check FOREBAY_ETCD_USER and FOREBAY_ETCD_PASSWORD, and what that user may',
+  ],
   [/Name resolution failed|ENOTFOUND/, 'check FOREBAY_ETCD_ENDPOINTS: there is no such host'],
+  [/Protocol error/, 'check FOREBAY_ETCD_ENDPOINTS: what listens there is no etcd'],
   [
     /unable to (verify|get)|self.signed certificate|certificate has expired|alert (bad certificate|unknown ca|certificate)|not in the cert|wrong version number|packet length too long/i,
     'check FOREBAY_ETCD_ENDPOINTS, FOREBAY_ETCD_CA_FILE, FOREBAY_ETCD_CERT and FOREBAY_ETCD_KEY',

@@ -17,7 +17,6 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { refuseUnfitForCluster } from '../../src/cli/coordination.ts';
-import { CommandError } from '../../src/cli/errors.ts';
 import { startNode } from '../../src/cli/node.ts';
 import { prepareSecrets } from '../../src/cli/node-secrets.ts';
 import { run } from '../../src/cli/run.ts';
@@ -365,54 +364,6 @@ await describeOverEtcd('nodes of one cluster over etcd', (program) => {
       proxy.mend();
       const node = await waiting;
       expect(await readyz(node.adminUrl)).toMatchObject({ status: 200 });
-    },
-    patienceMs,
-  );
-
-  test.each([2, 5, 9, 14, 20])(
-    'wait for an etcd that goes away in the middle of their start, after %i pieces of answers',
-    async (answers) => {
-      const [first] = await openCluster({ FOREBAY_ETCD_TIMEOUT: '1s' });
-      await first?.close();
-      const again = {
-        FOREBAY_CLUSTER_NAME: `c${clusters - 1}`,
-        FOREBAY_ROOT_MOUNT: `s3://under/c${clusters - 1}/`,
-        FOREBAY_ETCD_TIMEOUT: '1s',
-        FOREBAY_IO_THREADS: '2',
-      };
-      const adminPort = new URL(first?.adminUrl ?? '').port;
-      proxy.cutOffAfter(answers);
-      const waiting = open({ ...again, FOREBAY_ADMIN_PORT: adminPort });
-      waiting.catch(() => {});
-      const ask = () => readyz(`http://127.0.0.1:${adminPort}`).catch(() => undefined);
-      await until(() => proxy.isCutOff);
-      await until(async () => /waiting for/.test(String((await ask())?.body.message)));
-      expect(await ask()).toMatchObject({ status: 503 });
-      proxy.mend();
-      const node = await waiting;
-      expect(await readyz(node.adminUrl)).toMatchObject({ status: 200 });
-    },
-    patienceMs,
-  );
-
-  test.each([
-    [
-      'a user that etcd refuses',
-      { FOREBAY_ETCD_USER: 'nobody', FOREBAY_ETCD_PASSWORD: 'x' },
-      /FOREBAY_ETCD_USER/,
-    ],
-    [
-      'a host that is not there',
-      { FOREBAY_ETCD_ENDPOINTS: 'http://no-such-host.invalid:2379' },
-      /no such host/,
-    ],
-  ])(
-    'end with what is to be mended where they are given %s',
-    async (_, wrong, why) => {
-      const settings = { FOREBAY_ROOT_MOUNT: 's3://under/wrong/', FOREBAY_ETCD_TIMEOUT: '1s', ...wrong };
-      const ended = open(settings);
-      await expect(ended).rejects.toThrow(CommandError);
-      await expect(ended).rejects.toThrow(why);
     },
     patienceMs,
   );

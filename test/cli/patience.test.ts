@@ -39,6 +39,7 @@ test.each([
     'cannot read etcd: 14 UNAVAILABLE: Name resolution failed for target dns:etcd:2379',
     'FOREBAY_ETCD_ENDPOINTS',
   ],
+  ['cannot read etcd: 14 UNAVAILABLE: No connection established. Last error: Protocol error', 'no etcd'],
   ['cannot read etcd: unable to verify the first certificate', 'FOREBAY_ETCD_CA_FILE'],
 ])('what only a person mends ends it, with what to look at: %s', async (message, setting) => {
   const patience = new Patience(clock, silentLog(), never);
