@@ -10,6 +10,27 @@ const writes = ['test/gateway/routing/routed-writes'];
 /** What could break unseen between nodes. */
 export const plantedPeerDefects: readonly PlantedDefect[] = [
   {
+    name: 'each node reads for itself what a node that is gone has owned',
+    file: 'src/gateway/routing/routed-reader.ts',
+    right: 'const next = owner && this.#ownerOf(target, range, new Set([owner.workerId]));',
+    wrong: 'const next = undefined as typeof owner;',
+    foundBy: ['test/gateway/routing/stampede'],
+  },
+  {
+    name: 'each node asks a storage as much as all together may',
+    file: 'src/ufs/limited.ts',
+    right: 'return Math.max(1, Math.floor(total / count) + (place < total % count ? 1 : 0));',
+    wrong: 'return Math.max(1, total + 0 * (place + count));',
+    foundBy: ['test/gateway/routing/stampede', 'test/ufs/limited'],
+  },
+  {
+    name: 'a share that has grown is not used',
+    file: 'src/ufs/limit.ts',
+    right: 'this.settings.share?.() ?? this.allowed',
+    wrong: '(this.settings as { first?: number }).first ??= this.settings.share?.() ?? this.allowed',
+    foundBy: ['test/ufs/limited'],
+  },
+  {
     name: 'the proof of a frame is not compared',
     file: 'src/peers/frame-mac.ts',
     right: 'return timingSafeEqual(this.expected.subarray(0, macBytes), content.subarray(0, macBytes));',

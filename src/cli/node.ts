@@ -19,6 +19,8 @@ import { GatewayObjectService } from '../gateway/object-service.ts';
 import { warnOfUnknownBuckets } from '../gateway/unknown-buckets.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
+import type { Ownership } from '../ring/ownership.ts';
+import { placeAmong } from '../ring/place-among.ts';
 import { loadWorkerId } from '../ring/worker-identity.ts';
 import type { Backend } from '../ufs/backend.ts';
 import { limitedBackend } from '../ufs/limited.ts';
@@ -149,7 +151,8 @@ async function build(
   const root = await patience.until('the root mount', () =>
     openRootMount(settings, rootUri, store, parts, random),
   );
-  const backends = opened.add(openBackends(root, parts, metrics, mounts), (part) => part.close());
+  const { ownership, member } = cluster;
+  const backends = opened.add(openBackends(root, parts, metrics, mounts, ownership), (part) => part.close());
   const shared = shareWithThreads(settings, random, metrics, pageFolders);
   const disk = await openDisk(settings, pageFolders, mounts, metrics, log);
   const pages = opened.add(disk ? new TieredPageStore(shared.pages, disk) : shared.pages, (part) =>
@@ -182,7 +185,6 @@ async function build(
     { capacityBytes: settings['cache.metadata'], shared: shared.metadata },
     (target, generation) => reader.heardOfVersion(target, generation),
   );
-  const { ownership, member } = cluster;
   const peering =
     member &&
     opened.add(
@@ -288,7 +290,9 @@ function openBackends(
   parts: BackendDependencies,
   metrics: Metrics,
   mounts: MountStore,
+  ownership: Ownership,
 ): MountedBackends {
+  const node = () => placeAmong(ownership);
   const metered = (backend: Backend, mount: string) => new MeteredBackend(metrics, backend, mount);
   return new MountedBackends(metered(root, 'root'), async (mount) => {
     const backend = await openBackend(parts, {
@@ -296,7 +300,7 @@ function openBackends(
       secretAccessKey: mounts.secretOf(mount),
       credentials: mounts.credentialsOf(mount),
     });
-    const limited = limitedBackend(clock, backend, mount);
+    const limited = limitedBackend(clock, backend, mount, node);
     return metered(limited, mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`);
   });
 }

@@ -27,13 +27,16 @@ export interface View extends Epoch {
   /** In order of workerId. */
   readonly members: readonly ViewMember[];
   member(workerId: string): ViewMember | undefined;
-  /** Who may cache the object's metadata, and through whom it is written: always a member that is alive; undefined where there is none. */
-  metadataOwnerOf(objectHash: number): string | undefined;
+  /**
+   * Who may cache the object's metadata, and through whom it is written: always a member that is alive; undefined where there is none.
+   * `without`: who would own it if these were not there.
+   */
+  metadataOwnerOf(objectHash: number, without?: ReadonlySet<string>): string | undefined;
   /**
    * Where a segment's pages lie. With static placement, or while placement is frozen, this may be a worker that is no member: then the
-   * object's metadata owner reads the backend. Undefined where there is no worker.
+   * object's metadata owner reads the backend. Undefined where there is no worker. `without`: as above.
    */
-  placementOwnerOf(objectHash: number, segment: number): string | undefined;
+  placementOwnerOf(objectHash: number, segment: number, without?: ReadonlySet<string>): string | undefined;
   /** Where the segment's pages lay before placement last changed, if that was another worker and it is still a member. */
   previousPlacementOwnerOf(objectHash: number, segment: number): string | undefined;
 }

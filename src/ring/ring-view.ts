@@ -36,12 +36,12 @@ export class RingView implements View {
     return this.byId.get(workerId);
   }
 
-  metadataOwnerOf(objectHash: number): string | undefined {
-    return this.writeRing.ownerOf(objectHash, 0);
+  metadataOwnerOf(objectHash: number, without?: ReadonlySet<string>): string | undefined {
+    return this.writeRing.ownerOf(objectHash, 0, without);
   }
 
-  placementOwnerOf(objectHash: number, segment: number): string | undefined {
-    return this.placementRing.ownerOf(objectHash, segment);
+  placementOwnerOf(objectHash: number, segment: number, without?: ReadonlySet<string>): string | undefined {
+    return this.placementRing.ownerOf(objectHash, segment, without);
   }
 
   previousPlacementOwnerOf(objectHash: number, segment: number): string | undefined {

@@ -68,15 +68,29 @@ export class Ring {
     }
   }
 
-  /** The worker that owns a segment of an object; undefined if the ring has no workers. Takes no memory. */
-  ownerOf(objectHash: number, segment: number): string | undefined {
-    return this.ownerAt(segmentPosition(objectHash, segment));
+  /**
+   * The worker that owns a segment of an object; undefined if the ring has no workers. Takes no memory. `without`: workers that are passed
+   * over, as if the ring did not have them.
+   */
+  ownerOf(objectHash: number, segment: number, without?: ReadonlySet<string>): string | undefined {
+    const position = segmentPosition(objectHash, segment);
+    return without ? this.ownerWithout(position, without) : this.ownerAt(position);
   }
 
   /** The worker that owns a position. */
   ownerAt(position: number): string | undefined {
     const owner = this.owners[this.nodeAt(position)];
     return owner === undefined ? undefined : this.workers[owner]?.workerId;
+  }
+
+  private ownerWithout(position: number, without: ReadonlySet<string>): string | undefined {
+    const first = this.nodeAt(position);
+    const count = this.owners.length;
+    for (let step = 0; step < count; step++) {
+      const id = this.workers[this.owners[(first + step) % count] as number]?.workerId;
+      if (id !== undefined && !without.has(id)) return id;
+    }
+    return undefined;
   }
 
   /** What a worker owns, in order; neighbouring arcs are one. */

@@ -10,12 +10,13 @@ const burstSeconds = 1;
  */
 export class ByteRate {
   readonly #clock: Clock;
-  readonly #bytesPerSecond: number;
+  readonly #bytesPerSecond: () => number;
   readonly #backend: string;
   /** When everything that has passed is paid for, on the monotonic clock. */
   #paidMs: number;
 
-  constructor(clock: Clock, backend: string, bytesPerSecond: number) {
+  /** `bytesPerSecond` is asked at each pass. */
+  constructor(clock: Clock, backend: string, bytesPerSecond: () => number) {
     this.#clock = clock;
     this.#backend = backend;
     this.#bytesPerSecond = bytesPerSecond;
@@ -26,7 +27,7 @@ export class ByteRate {
   async pass(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
     const fromMs = Math.max(this.#paidMs, nowMs - burstSeconds * 1_000);
-    this.#paidMs = fromMs + (bytes / this.#bytesPerSecond) * 1_000;
+    this.#paidMs = fromMs + (bytes / this.#bytesPerSecond()) * 1_000;
     if (this.#paidMs <= nowMs) return;
     try {
       await this.#clock.sleep(this.#paidMs - nowMs, signal);

@@ -8,6 +8,8 @@ export interface LimitSettings {
   readonly initial: number;
   readonly minimum: number;
   readonly maximum: number;
+  /** What is allowed of that at this moment, if that changes; ≥ 1. Who waits is let in within `idleMs` when it has grown. */
+  readonly share?: () => number;
   /** Callers that may wait for a permit; one more is refused with `throttled`. */
   readonly maxQueued: number;
   /** How long a caller waits for a permit before it is refused with `throttled`, milliseconds. */
@@ -65,7 +67,7 @@ export class AdaptiveLimit {
 
   /** Calls that may be under way now. */
   get limit(): number {
-    return Math.floor(this.allowed);
+    return Math.floor(Math.min(this.allowed, this.settings.share?.() ?? this.allowed));
   }
 
   get queued(): number {

@@ -5,7 +5,7 @@ import type { BackendVersions } from './backend-versions.ts';
 import { ByteRate } from './byte-rate.ts';
 import { AdaptiveLimit, type Permit } from './limit.ts';
 
-/** How much a mount may ask of its storage, from this node. Absent: as much as the backend itself finds right. */
+/** How much a mount may ask of its storage, from all nodes together. Absent: as much as the backend itself finds right. */
 export interface MountLimits {
   /** Calls under way at once. */
   readonly maxRequests?: number;
@@ -16,11 +16,29 @@ export interface MountLimits {
 /** Callers that wait for their turn, and how long; more are refused with `throttled`. */
 const waiting = { maxQueued: 1_000, maxWaitMs: 15_000 };
 
-/** A backend within limits; the backend itself where there are none. Probes and the way to the storage are not held up. */
-export function limitedBackend(clock: Clock, inner: Backend, limits: MountLimits): Backend {
+/** Which of how many nodes this is, at this moment: they share what a mount may ask. */
+export type NodePlace = () => { readonly place: number; readonly count: number };
+
+const alone: NodePlace = () => ({ place: 0, count: 1 });
+
+/**
+ * A backend within this node's share of the limits; the backend itself where there are none. Probes and the way to the storage are not
+ * held up. The shares of all nodes add up to the limit; of fewer calls than there are nodes, each node has one all the same.
+ */
+export function limitedBackend(
+  clock: Clock,
+  inner: Backend,
+  limits: MountLimits,
+  node: NodePlace = alone,
+): Backend {
   const { maxRequests, maxBytesPerSecond } = limits;
   if (maxRequests === undefined && maxBytesPerSecond === undefined) return inner;
-  return limitedBy(new Gate(clock, inner.uri, limits), inner);
+  return limitedBy(new Gate(clock, inner.uri, limits, node), inner);
+}
+
+/** The node's part of a number of calls; the first ones have one more where they cannot be shared evenly. */
+export function shareOf(total: number, { place, count }: ReturnType<NodePlace>): number {
+  return Math.max(1, Math.floor(total / count) + (place < total % count ? 1 : 0));
 }
 
 /** Whom calls and bytes pass. */
@@ -28,14 +46,21 @@ class Gate {
   readonly #limit: AdaptiveLimit | undefined;
   readonly #rate: ByteRate | undefined;
 
-  constructor(clock: Clock, backend: string, { maxRequests, maxBytesPerSecond }: MountLimits) {
+  constructor(
+    clock: Clock,
+    backend: string,
+    { maxRequests, maxBytesPerSecond }: MountLimits,
+    node: NodePlace,
+  ) {
     if (maxRequests !== undefined) {
-      const count = { initial: maxRequests, minimum: maxRequests, maximum: maxRequests };
+      const share = () => shareOf(maxRequests, node());
+      const count = { initial: maxRequests, minimum: maxRequests, maximum: maxRequests, share };
       // A reader that waits for its own client makes room: a copy through this process reads and writes at once.
       const lending = { idleMs: 100, maxLent: maxRequests, cutIntervalMs: 0 };
       this.#limit = new AdaptiveLimit(clock, { backend, ...count, ...waiting, ...lending });
     }
-    if (maxBytesPerSecond !== undefined) this.#rate = new ByteRate(clock, backend, maxBytesPerSecond);
+    if (maxBytesPerSecond !== undefined)
+      this.#rate = new ByteRate(clock, backend, () => maxBytesPerSecond / node().count);
   }
 
   async call<Result>(options: CallOptions | undefined, work: () => Promise<Result>): Promise<Result> {

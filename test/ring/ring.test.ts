@@ -31,6 +31,22 @@ function workers(count: number, seed: string): RingWorker[] {
 }
 
 describe('the ring', () => {
+  test('without some workers owns as the ring that does not have them', () => {
+    const all = workers(7, 'without');
+    const ring = new Ring(all, 32);
+    for (const gone of [all.slice(0, 1), all.slice(2, 5), all.slice(1), all]) {
+      const without = new Set(gone.map(({ workerId }) => workerId));
+      const smaller = new Ring(
+        all.filter(({ workerId }) => !without.has(workerId)),
+        32,
+      );
+      for (let i = 0; i < 300; i++) {
+        const object = hashObject('incarnation', `object-${i}`);
+        expect(ring.ownerOf(object, i % 3, without)).toBe(smaller.ownerOf(object, i % 3));
+      }
+    }
+  });
+
   test('agrees with the test vectors that clients in other languages share', () => {
     for (const { incarnation, path, hash: expected } of vectors.objects) {
       expect(hashObject(incarnation, path)).toBe(expected);

@@ -2,9 +2,10 @@ import { expect, test } from '@jest/globals';
 import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import { ByteRate } from '../../src/ufs/byte-rate.ts';
-import { limitedBackend } from '../../src/ufs/limited.ts';
+import { limitedBackend, shareOf } from '../../src/ufs/limited.ts';
 import { MemoryBackend } from '../../src/ufs/memory.ts';
 import { backendContract, kindOf, plain, put, readAll } from '../contracts/backend.ts';
+import { until } from '../support/until.ts';
 import { someBytes, TestBody } from '../support/upload-body.ts';
 import { ManualClock } from '../worker/manual-clock.ts';
 
@@ -71,7 +72,7 @@ test('a reader that asks for something else between two pieces is not in its own
 
 test('bytes pass at the rate that is allowed, after what one second brings', async () => {
   const clock = new ManualClock();
-  const rate = new ByteRate(clock, 'b', 1_000);
+  const rate = new ByteRate(clock, 'b', () => 1_000);
   await rate.pass(1_000, undefined);
   let passed = 0;
   const passing = (async () => {
@@ -93,7 +94,7 @@ test('bytes pass at the rate that is allowed, after what one second brings', asy
 
 test('a caller that goes away does not wait for bytes that it does not want', async () => {
   const clock = new ManualClock();
-  const rate = new ByteRate(clock, 'b', 1);
+  const rate = new ByteRate(clock, 'b', () => 1);
   const gone = new AbortController();
   const passing = rate.pass(1_000_000, gone.signal);
   gone.abort();
@@ -112,4 +113,41 @@ test('what is read and written through a mount counts together', async () => {
   expect([read, clock.sleeperCount]).toEqual([false, 1]);
   await clock.pass(200);
   await reading;
+});
+
+test('nodes share the calls of a mount evenly, the first ones with one more, and each has one', () => {
+  const sharesOf = (total: number, count: number) =>
+    Array.from({ length: count }, (_, place) => shareOf(total, { place, count }));
+  expect(sharesOf(10, 4)).toEqual([3, 3, 2, 2]);
+  expect(sharesOf(10, 1)).toEqual([10]);
+  expect(sharesOf(2, 4)).toEqual([1, 1, 1, 1]);
+});
+
+test('a share that has grown lets in who waits', async () => {
+  const inner = memory();
+  let count = 4;
+  const node = () => ({ place: 0, count });
+  let underWay = 0;
+  let most = 0;
+  const slow = new Proxy(inner, {
+    get: (target, name) => {
+      if (name !== 'head') return Reflect.get(target, name, target) as unknown;
+      return async () => {
+        most = Math.max(most, ++underWay);
+        await held.promise;
+        underWay--;
+        throw new Error('none');
+      };
+    },
+  });
+  const held = Promise.withResolvers<void>();
+  const backend = limitedBackend(systemClock, slow, { maxRequests: 8 }, node);
+  const calls = Array.from({ length: 8 }, () => backend.head('key').catch(() => {}));
+  await systemClock.sleep(50);
+  expect(most).toBe(2);
+  count = 2;
+  await until(() => underWay === 4);
+  held.resolve();
+  await Promise.all(calls);
+  expect(most).toBe(4);
 });

@@ -235,10 +235,11 @@ export class PeerAnswers {
   }
 
   /** What of the object goes along with its metadata: at most one segment of those that lie here. */
-  #sentAlong(place: Place, { read }: LookUp, sizeBytes: number): ByteRange | undefined {
+  #sentAlong(place: Place, { read, without }: LookUp, sizeBytes: number): ByteRange | undefined {
     if (!read || read.start >= sizeBytes) return undefined;
     const segmentEnd = this.#routes.segmentEnd(read.start);
-    if (this.#routes.placementOwner(place, segmentEnd / this.#routes.segmentBytes - 1)) return undefined;
+    const segment = segmentEnd / this.#routes.segmentBytes - 1;
+    if (this.#routes.placementOwner(place, segment, without && new Set(without))) return undefined;
     return { start: read.start, end: Math.min(read.end ?? sizeBytes, sizeBytes, segmentEnd) };
   }
 

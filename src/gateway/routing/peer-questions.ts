@@ -45,10 +45,18 @@ export class PeerQuestions {
     this.#settings = settings;
   }
 
-  /** Metadata, and the bytes that are going to be read. Rejects with what the other found, as if it had been found here. */
-  async lookUp(owner: ViewMember, target: MetadataTarget, options: LookUpOptions): Promise<FoundMeta> {
+  /**
+   * Metadata, and the bytes that are going to be read. Rejects with what the other found, as if it had been found here.
+   * `without`: who cannot be reached, in whose place the other is asked.
+   */
+  async lookUp(
+    owner: ViewMember,
+    target: MetadataTarget,
+    options: LookUpOptions,
+    without?: readonly string[],
+  ): Promise<FoundMeta> {
     const { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read, together } = options;
-    const asked = { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read, together };
+    const asked = { revalidate, maxAgeMs, noStore, onlyIfCached, checksums, read, together, without };
     const question: LookUp = { op: 'lookup', ...this.#about(target), ...asked };
     const bodyBytes = read?.end === undefined ? undefined : read.end - read.start;
     const lane: Lane =

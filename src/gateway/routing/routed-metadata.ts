@@ -19,7 +19,10 @@ import type { Routes } from './routes.ts';
 /** Bytes that came along would not be in whole pages. */
 const alone = { read: undefined, together: undefined };
 
-/** Metadata, of whichever node owns it. One that cannot be reached in time is passed by: then the storage is asked. */
+/**
+ * Metadata, of whichever node owns it. One that cannot be reached in time is passed by: then the node is asked that would own it without
+ * that one, which asks the storage once for all who come to it; and the storage itself where that one cannot be reached either.
+ */
 export class RoutedMetadata implements MetadataSource {
   readonly #routes: Routes;
   readonly #owned: OwnedMetadata;
@@ -75,6 +78,15 @@ export class RoutedMetadata implements MetadataSource {
   async #passBy(owner: ViewMember, target: MetadataTarget, options: LookUpOptions): Promise<FoundMeta> {
     if (options.onlyIfCached)
       throw new WorkerError('not-cached', 'the node that may know its metadata cannot be reached');
+    const next = this.#routes.metadataOwner(target, new Set([owner.workerId]));
+    if (next) {
+      try {
+        return await this.#questions.lookUp(next, target, options, [owner.workerId]);
+      } catch (error) {
+        if (!(error instanceof PeerError)) throw error;
+        if (error.kind === 'cancelled') throw cancelled(target, error);
+      }
+    }
     const found = await this.#fallbacks.run(() =>
       this.#owned.validated(target, { ...options, signal: options.signal, ...alone }),
     );

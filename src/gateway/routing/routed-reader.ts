@@ -18,7 +18,7 @@ const wholeBytes = 256 * 1024;
 
 /**
  * Reads ranges wherever their pages lie, each segment from its own node, all of one version. A node that cannot be reached, or
- * that breaks off, is passed by: the storage gives what is left, of the same version.
+ * that breaks off, is passed by: the node that would have the pages without it gives what is left, of the same version, or the storage.
  */
 export class RoutedReader implements RangeReader {
   readonly #routes: Routes;
@@ -90,8 +90,8 @@ export class RoutedReader implements RangeReader {
     return ownEnd < target.meta.sizeBytes ? { ...own, ownEnd } : own;
   }
 
-  #ownerOf(target: ReadTarget, { start }: ByteRange): ViewMember | undefined {
-    return this.#routes.placementOwner(target, Math.floor(start / this.#routes.segmentBytes));
+  #ownerOf(target: ReadTarget, { start }: ByteRange, without?: ReadonlySet<string>): ViewMember | undefined {
+    return this.#routes.placementOwner(target, Math.floor(start / this.#routes.segmentBytes), without);
   }
 
   async #openPart(
@@ -105,8 +105,7 @@ export class RoutedReader implements RangeReader {
     if (!sent && !owner) return this.#local.open(this.#own(target, range), range, signal, missing);
     try {
       const bytes = sent ?? (await this.#questions.read(owner as ViewMember, target, range, missing, signal));
-      if (rangeLength(range) > wholeBytes) return this.#stream(bytes, target, range, signal, missing);
-      return { cache: bytes.cache, body: await this.#gather(bytes, signal) };
+      return await this.#given(bytes, target, range, signal, missing);
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
       if (error.kind === 'cancelled' || signal?.aborted) throw cancelled(target, error);
@@ -114,12 +113,37 @@ export class RoutedReader implements RangeReader {
     }
   }
 
-  #passBy(
+  async #given(
+    bytes: PeerBytes,
     target: ReadTarget,
     range: ByteRange,
     signal: AbortSignal | undefined,
     missing: Missing,
+    isLast = false,
   ): Promise<PageRead> {
+    if (rangeLength(range) > wholeBytes) return this.#stream(bytes, target, range, signal, missing, isLast);
+    return { cache: bytes.cache, body: await this.#gather(bytes, signal) };
+  }
+
+  /** `isLast`: the next node on the ring has been tried too. */
+  async #passBy(
+    target: ReadTarget,
+    range: ByteRange,
+    signal: AbortSignal | undefined,
+    missing: Missing,
+    isLast = false,
+  ): Promise<PageRead> {
+    const owner = isLast ? undefined : this.#ownerOf(target, range);
+    const next = owner && this.#ownerOf(target, range, new Set([owner.workerId]));
+    if (next) {
+      try {
+        const bytes = await this.#questions.read(next, target, range, missing, signal);
+        return await this.#given(bytes, target, range, signal, missing, true);
+      } catch (error) {
+        if (!(error instanceof PeerError)) throw error;
+        if (error.kind === 'cancelled' || signal?.aborted) throw cancelled(target, error);
+      }
+    }
     return this.#fallbacks.run(() => this.#local.open(withoutOpened(target), range, signal, missing));
   }
 
@@ -146,12 +170,13 @@ export class RoutedReader implements RangeReader {
     range: ByteRange,
     signal: AbortSignal | undefined,
     missing: Missing,
+    isLast: boolean,
   ): PageRead {
     // An answer that is dropped before anyone iterates over it is ended through the signal.
     const close = () => bytes.close();
     signal?.addEventListener('abort', close, { once: true });
     const over = () => signal?.removeEventListener('abort', close);
-    return { cache: bytes.cache, body: this.#chunks(bytes, target, range, signal, missing, over) };
+    return { cache: bytes.cache, body: this.#chunks(bytes, target, range, signal, missing, isLast, over) };
   }
 
   async *#chunks(
@@ -160,6 +185,7 @@ export class RoutedReader implements RangeReader {
     range: ByteRange,
     signal: AbortSignal | undefined,
     missing: Missing,
+    isLast: boolean,
     over: () => void,
   ): AsyncGenerator<Buffer> {
     let at = range.start;
@@ -177,7 +203,7 @@ export class RoutedReader implements RangeReader {
       over();
       bytes.close();
     }
-    const rest = await this.#passBy(target, { start: at, end: range.end }, signal, missing);
+    const rest = await this.#passBy(target, { start: at, end: range.end }, signal, missing, isLast);
     yield* chunksOf(rest);
   }
 }

@@ -32,20 +32,23 @@ export class Routes {
     this.segmentBytes = segmentBytes;
   }
 
-  /** The other node that owns the object's metadata; undefined if it is this one, or nobody. */
-  metadataOwner(target: Routed): ViewMember | undefined {
+  /** The other node that owns the object's metadata, or would without some; undefined if it is this one, or nobody. */
+  metadataOwner(target: Routed, without?: ReadonlySet<string>): ViewMember | undefined {
     const view = this.ownership.view();
-    const owner = view.metadataOwnerOf(hashOf(target));
+    const owner = view.metadataOwnerOf(hashOf(target), without);
     return owner === undefined || owner === this.ownership.workerId ? undefined : view.member(owner);
   }
 
-  /** The other node that holds a segment's pages; undefined if it is this one. Where that one is no member, the metadata's owner reads. */
-  placementOwner(target: Routed, segment: number): ViewMember | undefined {
+  /**
+   * The other node that holds a segment's pages, or would without some; undefined if it is this one. Where that one is no member, the
+   * metadata's owner reads.
+   */
+  placementOwner(target: Routed, segment: number, without?: ReadonlySet<string>): ViewMember | undefined {
     const view = this.ownership.view();
-    const owner = view.placementOwnerOf(hashOf(target), segment);
+    const owner = view.placementOwnerOf(hashOf(target), segment, without);
     if (owner === this.ownership.workerId) return undefined;
     const member = owner === undefined ? undefined : view.member(owner);
-    return member ?? this.metadataOwner(target);
+    return member ?? this.metadataOwner(target, without);
   }
 
   /** Where the first segment of a range that begins at `start` ends. */

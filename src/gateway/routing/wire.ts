@@ -33,6 +33,8 @@ export interface LookUp extends OfObject {
   readonly checksums?: boolean;
   readonly read?: OpenRange;
   readonly together?: boolean;
+  /** Workers that could not be reached: who is asked answers as if the ring did not have them. */
+  readonly without?: readonly string[];
 }
 
 /** For bytes of exactly the version that `meta` describes, within one segment. */

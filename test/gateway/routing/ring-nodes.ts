@@ -58,6 +58,9 @@ function stuck(exchange: Exchange): Exchange {
   return held;
 }
 
+/** What stands between a node and the storage. */
+export type Wrap = (backend: Backend, ownership: Ownership) => Backend;
+
 /** Nodes of one ring over one storage: real peers on loopback, one coordination store in memory. */
 export class RingNodes {
   readonly storage: MemoryBackend;
@@ -65,9 +68,9 @@ export class RingNodes {
   readonly nodes: RingNode[] = [];
   private readonly store: CoordStore;
   private readonly settings: RoutingSettings;
-  private readonly wrap: (backend: Backend) => Backend;
+  private readonly wrap: Wrap;
 
-  private constructor(settings: Partial<RoutingSettings>, mount: Mount, wrap: (backend: Backend) => Backend) {
+  private constructor(settings: Partial<RoutingSettings>, mount: Mount, wrap: Wrap) {
     this.storage = new MemoryBackend(systemClock, systemRandom);
     this.mount = mount;
     this.wrap = wrap;
@@ -91,7 +94,7 @@ export class RingNodes {
     count: number,
     settings: Partial<RoutingSettings> = {},
     mount: Partial<Mount> = {},
-    wrap: (backend: Backend) => Backend = (backend) => backend,
+    wrap: Wrap = (backend) => backend,
   ): Promise<RingNodes> {
     const lease = { kind: 'lease', ms: 60_000 } as const;
     const ring = new RingNodes(settings, { ...mountOf('pages', ''), freshness: lease, ...mount }, wrap);
@@ -143,7 +146,7 @@ export class RingNodes {
       { mode: 'dynamic', virtualNodes: 64, leaseMs: 2_000 },
     );
     const { ownership } = member;
-    const gateway = await this.gateway(workerId, (metrics, namespace, cache, reader) => {
+    const gateway = await this.gateway(workerId, ownership, (metrics, namespace, cache, reader) => {
       const routing = new Routing(
         systemClock,
         metrics,
@@ -221,6 +224,7 @@ export class RingNodes {
 
   private async gateway(
     workerId: string,
+    ownership: Ownership,
     route: NonNullable<Parameters<typeof startGateway>[2]>['route'],
   ): Promise<GatewayUnderTest> {
     let metered: MeteredBackend | undefined;
@@ -232,7 +236,7 @@ export class RingNodes {
       workerId,
       pageSizeBytes: this.settings.pageSizeBytes,
       route: (...parts) => {
-        metered = new MeteredBackend(parts[0], this.wrap(this.storage), 'pages');
+        metered = new MeteredBackend(parts[0], this.wrap(this.storage, ownership), 'pages');
         return route?.(...parts) as ReturnType<NonNullable<typeof route>>;
       },
     });
