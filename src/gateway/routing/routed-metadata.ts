@@ -81,7 +81,8 @@ export class RoutedMetadata implements MetadataSource {
     const next = this.#routes.metadataOwner(target, new Set([owner.workerId]));
     if (next) {
       try {
-        return await this.#questions.lookUp(next, target, options, [owner.workerId]);
+        const found = await this.#questions.lookUp(next, target, options, [owner.workerId]);
+        return { ...found, owner: owner.workerId };
       } catch (error) {
         if (!(error instanceof PeerError)) throw error;
         if (error.kind === 'cancelled') throw cancelled(target, error);
