@@ -7,7 +7,7 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
     file: 'src/ring/cluster-ownership.ts',
     right: 'if (!tenure || !this.lease.isValid()) return false;',
     wrong: 'if (!tenure) return false;',
-    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'long pause'] },
+    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'node without etcd'] },
   },
   {
     name: 'chaos: objects are changed by whoever is asked, without waiting for who owned them',
@@ -21,14 +21,14 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
     file: 'src/gateway/routing/owned-metadata.ts',
     right: '      cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path }))),',
     wrong: '      cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path })) || true),',
-    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'long pause,join during a PUT'] },
+    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '3', '--only', 'join during a PUT'] },
   },
   {
     name: 'chaos: a node that does not own an object answers from what it knows',
     file: 'src/gateway/routing/owned-metadata.ts',
     right: '    return this.#ownership.mayUseMetadata(hashOf(target));',
     wrong: '    return hashOf(target) >= 0;',
-    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'long pause,one-way cut'] },
+    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'node without etcd'] },
   },
   {
     name: 'chaos: a change without an answer is sent again, and does not say what it replaces',

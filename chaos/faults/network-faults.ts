@@ -1,5 +1,8 @@
 import { between, type Fault, type FaultScene } from './fault.ts';
 
+/** Beyond some eight seconds the others own what the node owned, and it does not know. */
+const etcdCutMs = [500, 13_000] as const;
+
 /** Two different nodes that take part. */
 function pickPair({ world, draws }: FaultScene): readonly [string, string] | undefined {
   const [from, to] = draws.shuffled(world.members);
@@ -50,7 +53,7 @@ const etcdCut: Fault = {
   weight: 2,
   run: (scene) =>
     scene.withNode(async (node) => {
-      const forMs = between(scene.draws, 500, 6_000);
+      const forMs = between(scene.draws, ...etcdCutMs);
       const isSilent = scene.draws.chance(0.5);
       scene.tell(`${node.name} does not reach etcd, ${isSilent ? 'unheard' : 'refused'}, for ${forMs} ms`);
       if (isSilent) node.etcd.silence();
