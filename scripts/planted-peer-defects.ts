@@ -206,4 +206,18 @@ export const plantedPeerDefects: readonly PlantedDefect[] = [
       "          found ??= await this.#find(place, next).catch((error) => {\n            throw new Error('it moved', { cause: error });\n          });",
     foundBy: reads,
   },
+  {
+    name: 'the age of a question goes by wall clocks',
+    file: 'src/gateway/routing/write-questions.ts',
+    right: 'sentMs: this.#clock.monotonicMs()',
+    wrong: 'sentMs: this.#clock.nowMs()',
+    foundBy: writes,
+  },
+  {
+    name: 'questions of any age are answered',
+    file: 'src/gateway/routing/routing.ts',
+    right: 'if (ages.of(question.sentMs) > maxQuestionAgeMs)',
+    wrong: 'if (ages.of(question.sentMs) < 0)',
+    foundBy: reads,
+  },
 ];

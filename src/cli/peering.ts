@@ -26,7 +26,8 @@ export interface Peering {
   close(): Promise<void>;
 }
 
-const maxClockDifferenceMs = 10_000;
+/** Beyond that clients refuse what a node signs, and a node what clients sign. Nothing that nodes ask each other goes by it. */
+const maxClockDifferenceMs = 900_000;
 const tickMs = 1_000;
 const maxSilentTicks = 3;
 const maxIdleTicks = 60;

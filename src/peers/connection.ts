@@ -6,9 +6,15 @@ import { FrameMac, macBytes } from './frame-mac.ts';
 import { FrameOutput } from './frame-output.ts';
 import { finalFlag, frameKinds, resetReasons } from './frames.ts';
 import type { PeerIdentity, SessionKeys } from './handshake.ts';
+import type { QuestionAges } from './question-ages.ts';
 
 /** Takes a question. Must not throw; it ends the exchange by its answer, or cancels it. */
-export type ExchangeHandler = (request: Buffer, exchange: Exchange, from: PeerIdentity) => void;
+export type ExchangeHandler = (
+  request: Buffer,
+  exchange: Exchange,
+  from: PeerIdentity,
+  ages: QuestionAges,
+) => void;
 
 export interface ConnectionSettings {
   /** After so many looks (`tick`) in a row at which nothing had come, the other side is gone. */
@@ -50,6 +56,8 @@ export interface Session {
   readonly keys: SessionKeys;
   /** Which of the two this side is. */
   readonly side: 'caller' | 'answerer';
+  /** Of what comes from the other. */
+  readonly ages: QuestionAges;
 }
 
 /** A connection whose two ends trust each other, with any number of exchanges at once, all opened by the side that made it. */
@@ -63,6 +71,7 @@ export class PeerConnection implements FrameSink, ExchangeLink {
   private readonly settings: ConnectionSettings;
   private readonly answering: Answering | undefined;
   private readonly exchanges = new Map<number, Exchange>();
+  private readonly ages: QuestionAges;
   private readonly closed = Promise.withResolvers<void>();
   /** The exchange that was opened last. */
   private last = 0;
@@ -72,8 +81,9 @@ export class PeerConnection implements FrameSink, ExchangeLink {
 
   /** `answering`: on the side that was called. */
   constructor(session: Session, settings: ConnectionSettings, answering?: Answering) {
-    const { socket, decoder, peer, keys, side } = session;
+    const { socket, decoder, peer, keys, side, ages } = session;
     this.peer = peer;
+    this.ages = ages;
     this.socket = socket;
     this.settings = settings;
     this.answering = answering;
@@ -224,7 +234,7 @@ export class PeerConnection implements FrameSink, ExchangeLink {
     const exchange = new Exchange(number, this, () => answering.limit.leave());
     this.exchanges.set(number, exchange);
     exchange.takeCredit(content.readUInt32BE(macBytes));
-    answering.handler(content.subarray(macBytes + 4), exchange, this.peer);
+    answering.handler(content.subarray(macBytes + 4), exchange, this.peer, this.ages);
   }
 
   private takeMessage(number: number, isFinal: boolean, content: Buffer): void {

@@ -17,6 +17,7 @@ import {
   protocolName,
   Transcript,
 } from './handshake.ts';
+import { QuestionAges } from './question-ages.ts';
 
 /** What a node says of itself and expects of others. */
 export interface GreetingParts {
@@ -94,13 +95,14 @@ function greetingOf({ clock, random, cluster, self }: GreetingParts, to?: string
     to,
     nonce: random.bytes(nonceBytes).toString('base64'),
     timeMs: clock.nowMs(),
+    steadyMs: clock.monotonicMs(),
   };
   return Buffer.from(JSON.stringify(greeting));
 }
 
 /** From here on what comes is the connection's; what has come already waits in the socket until then. */
 function sessionOf(
-  { secret }: GreetingParts,
+  { secret, clock }: GreetingParts,
   socket: Duplex,
   frames: GreetingFrames,
   greeting: Greeting,
@@ -109,7 +111,8 @@ function sessionOf(
 ): Session {
   const { workerId, incarnation } = greeting.from;
   const keys = secret.keysOf(transcript);
-  return { socket, decoder: frames.end(), peer: { workerId, incarnation }, keys, side };
+  const ages = new QuestionAges(clock, greeting.steadyMs);
+  return { socket, decoder: frames.end(), peer: { workerId, incarnation }, keys, side, ages };
 }
 
 function sendGreeting(socket: Duplex, kind: number, content: Buffer): void {

@@ -18,6 +18,8 @@ export interface Greeting {
   readonly nonce: string;
   /** By this side's wall clock, ms since the Unix epoch. */
   readonly timeMs: number;
+  /** By its monotonic clock, ms. */
+  readonly steadyMs: number;
 }
 
 export interface SessionKeys {
@@ -129,11 +131,12 @@ function readGreeting(bytes: Buffer): Greeting {
   } catch (cause) {
     throw refused('its greeting cannot be read', cause);
   }
-  const { protocol, cluster, from, to, nonce, timeMs } = greeting ?? {};
+  const { protocol, cluster, from, to, nonce, timeMs, steadyMs } = greeting ?? {};
   const areTexts = [protocol, cluster, from?.workerId, from?.incarnation, nonce, to ?? ''].every(
     (text) => typeof text === 'string',
   );
-  if (!areTexts || typeof timeMs !== 'number') throw refused('its greeting cannot be read');
+  if (!areTexts || typeof timeMs !== 'number' || typeof steadyMs !== 'number')
+    throw refused('its greeting cannot be read');
   if (Buffer.from(nonce as string, 'base64').length !== nonceBytes) throw refused('its nonce is none');
   return greeting as Greeting;
 }

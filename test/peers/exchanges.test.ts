@@ -74,8 +74,8 @@ test(
   'a reader that takes nothing holds up its own exchange and no other, and little is sent to it',
   async () => {
     let sentBytes = 0;
-    const { port } = await peers.serve('b', async (request, exchange) => {
-      if (request.toString() === 'small') return echo(request, exchange, { workerId: '', incarnation: '' });
+    const { port } = await peers.serve('b', async (request, exchange, from, ages) => {
+      if (request.toString() === 'small') return echo(request, exchange, from, ages);
       exchange.send(request);
       for (let i = 0; i < 1000 && (await exchange.write(Buffer.alloc(64 * 1024, i))); i++)
         sentBytes += 64 * 1024;

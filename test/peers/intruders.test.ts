@@ -59,6 +59,7 @@ function hello(changes: Record<string, unknown> = {}): Buffer {
     to: 'b',
     nonce: Buffer.alloc(32, 1).toString('base64'),
     timeMs: Date.now(),
+    steadyMs: performance.now(),
     ...changes,
   };
   return frame(frameKinds.hello, Buffer.from(JSON.stringify(greeting)));

@@ -2,7 +2,6 @@ import type { AtOnce } from '../../common/at-once.ts';
 import { isPending } from '../../common/at-once.ts';
 import type { ByteRange } from '../../common/byte-range.ts';
 import type { ByteText } from '../../common/byte-text.ts';
-import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { Metrics } from '../../common/metrics.ts';
 import type { Exchange } from '../../peers/exchange.ts';
@@ -38,8 +37,6 @@ import { toWire } from './wire-errors.ts';
 
 export interface PeerAnswersSettings {
   readonly pageSizeBytes: number;
-  /** A question that was sent so long ago, or ahead, is not begun with: nobody waits for its answer, ms. */
-  readonly maxAgeMs: number;
 }
 
 /** What a place is called that a question is about. */
@@ -50,7 +47,6 @@ export type QuestionOfObject = Pick<LookUp, 'bucket' | 'key' | 'incarnation'>;
  * does not own is asked of the storage; nothing is handed on, so no question goes in circles.
  */
 export class PeerAnswers {
-  readonly #clock: Clock;
   readonly #log: Log;
   readonly #routes: Routes;
   readonly #namespace: Namespace;
@@ -62,7 +58,6 @@ export class PeerAnswers {
 
   /** `reader` reads what lies on this node alone. */
   constructor(
-    clock: Clock,
     metrics: Metrics,
     log: Log,
     routes: Routes,
@@ -72,7 +67,6 @@ export class PeerAnswers {
     handOff: HandOff,
     settings: PeerAnswersSettings,
   ) {
-    this.#clock = clock;
     this.#log = log;
     this.#routes = routes;
     this.#namespace = namespace;
@@ -85,7 +79,7 @@ export class PeerAnswers {
 
   /** Takes a question to its end; what is at hand is answered before it returns. False if it is of another kind. */
   answer(question: Question, exchange: Exchange, from: PeerIdentity): boolean {
-    if (Math.abs(this.#clock.nowMs() - question.sentMs) > this.#settings.maxAgeMs || question.hops !== 1) {
+    if (question.hops !== 1) {
       exchange.cancel(resetReasons.overloaded);
       return true;
     }

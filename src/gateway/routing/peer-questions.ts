@@ -146,7 +146,7 @@ export class PeerQuestions {
   /** What every question tells. */
   #asked() {
     const { generation, epoch } = this.#ownership.view();
-    return { view: { generation, epoch }, hops: 1, sentMs: this.#clock.nowMs() };
+    return { view: { generation, epoch }, hops: 1, sentMs: this.#clock.monotonicMs() };
   }
 
   #about({

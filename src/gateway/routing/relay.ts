@@ -30,7 +30,7 @@ export class Relay {
     let inner: Exchange;
     try {
       if (!owner) throw new PeerError('unreachable', 'it is no member of the cluster');
-      const message = encode({ ...write, hops: write.hops + 1, sentMs: this.#clock.nowMs() });
+      const message = encode({ ...write, hops: write.hops + 1, sentMs: this.#clock.monotonicMs() });
       inner = await this.#pool.open(owner, write.body ? 'bulk' : 'small', message, 0);
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;

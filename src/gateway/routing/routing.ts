@@ -46,7 +46,7 @@ export interface RoutingSettings {
 }
 
 export const defaultSegmentBytes = 256 * 1024 * 1024;
-/** Questions that are older, or from so far ahead, are not begun with: more than clocks may differ by, ms. */
+/** Questions that are older are not begun with. */
 const maxQuestionAgeMs = 30_000;
 const catchUpMs = 2_000;
 /** From here on bytes go over connections of their own, so that small answers need not wait behind them. */
@@ -94,9 +94,8 @@ export class Routing {
     });
     this.metadata = new RoutedMetadata(routes, owned, questions, fallbacks, handOff);
     this.reader = new RoutedReader(metrics, routes, reader, questions, fallbacks, handOff);
-    this.#answers = new PeerAnswers(clock, metrics, log, routes, namespace, owned, reader, handOff, {
+    this.#answers = new PeerAnswers(metrics, log, routes, namespace, owned, reader, handOff, {
       pageSizeBytes,
-      maxAgeMs: maxQuestionAgeMs,
     });
     this.#clock = clock;
     this.#log = log;
@@ -134,7 +133,7 @@ export class Routing {
       this.#namespace,
       local,
       relay,
-      { maxAgeMs: maxQuestionAgeMs, catchUpMs, windowBytes },
+      { catchUpMs, windowBytes },
     );
     const writes = new RoutedWrites(
       this.#clock,
@@ -148,7 +147,7 @@ export class Routing {
   }
 
   /** For the peer port. */
-  readonly handler: ExchangeHandler = (request, exchange, from) => {
+  readonly handler: ExchangeHandler = (request, exchange, from, ages) => {
     let question: Question | Write;
     try {
       question = decode<Question | Write>(request);
@@ -157,7 +156,8 @@ export class Routing {
       exchange.cancel(resetReasons.overloaded);
       return;
     }
-    if (question.op === 'write' && this.#writeAnswers) this.#writeAnswers.answer(question, exchange);
+    if (ages.of(question.sentMs) > maxQuestionAgeMs) exchange.cancel(resetReasons.overloaded);
+    else if (question.op === 'write' && this.#writeAnswers) this.#writeAnswers.answer(question, exchange);
     else if (question.op === 'write' || !this.#answers.answer(question, exchange, from))
       exchange.cancel(resetReasons.overloaded);
   };

@@ -11,7 +11,7 @@ interface Asked {
   readonly view: Epoch;
   /** How many nodes it has passed, the one that asks counted in. */
   readonly hops: number;
-  /** When it was sent, ms since the Unix epoch: who finds it old does not begin with it, since nobody waits any more. */
+  /** When it was sent, ms by the sender's monotonic clock: who finds it old does not begin with it, since nobody waits any more. */
   readonly sentMs: number;
 }
 

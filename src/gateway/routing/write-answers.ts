@@ -19,8 +19,6 @@ import { perform, type SourceAnswer, type Write } from './write-calls.ts';
 import type { WriteMessage } from './write-questions.ts';
 
 export interface WriteAnswersSettings {
-  /** As of other questions. */
-  readonly maxAgeMs: number;
   /** How long a node waits until it knows the view, bucket or mount by which it was asked, ms. */
   readonly catchUpMs: number;
   /** Memory for bytes of bodies that nobody has taken yet. */
@@ -64,8 +62,7 @@ export class WriteAnswers {
 
   /** Takes a change to its end. */
   answer(write: Write, exchange: Exchange): void {
-    const isOld = Math.abs(this.#clock.nowMs() - write.sentMs) > this.#settings.maxAgeMs;
-    if (isOld || write.hops > maxHops || (write.relayTo !== undefined && write.hops >= maxHops)) {
+    if (write.hops > maxHops || (write.relayTo !== undefined && write.hops >= maxHops)) {
       exchange.cancel(resetReasons.overloaded);
       return;
     }

@@ -41,7 +41,7 @@ export class WriteQuestions {
   async send(to: ViewMember, write: Omit<Write, 'sentMs'>, parts: WriteParts): Promise<WriteOutcome> {
     let exchange: Exchange;
     try {
-      const message = encode({ ...write, sentMs: this.#clock.nowMs() });
+      const message = encode({ ...write, sentMs: this.#clock.monotonicMs() });
       exchange = await this.#pool.open(to, write.body ? 'bulk' : 'small', message, 0);
     } catch (error) {
       if (error instanceof PeerError) return { kind: 'unreachable', cause: error };

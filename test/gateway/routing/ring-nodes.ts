@@ -1,4 +1,4 @@
-import { systemClock } from '../../../src/common/clock.ts';
+import { type Clock, systemClock } from '../../../src/common/clock.ts';
 import { silentLog } from '../../../src/common/log.ts';
 import type { Metrics } from '../../../src/common/metrics.ts';
 import { systemRandom } from '../../../src/common/random.ts';
@@ -33,8 +33,31 @@ class CuttablePool extends PeerPool {
   }
 }
 
+/** A node's own: where its monotonic time begins, and how far its wall clock is ahead. */
+class OwnClock implements Clock {
+  aheadMs = 0;
+  private readonly originMs: number;
+
+  constructor(originMs: number) {
+    this.originMs = originMs;
+  }
+
+  nowMs(): number {
+    return systemClock.nowMs() + this.aheadMs;
+  }
+
+  monotonicMs(): number {
+    return this.originMs + systemClock.monotonicMs();
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return systemClock.sleep(ms, signal);
+  }
+}
+
 export interface RingNode {
   readonly workerId: string;
+  readonly clock: OwnClock;
   readonly gateway: GatewayUnderTest;
   readonly member: ClusterMember;
   readonly ownership: Ownership;
@@ -105,7 +128,8 @@ export class RingNodes {
 
   async add(): Promise<RingNode> {
     const workerId = systemRandom.uuid();
-    const parts = greetingParts(workerId);
+    const clock = new OwnClock(1e9 * this.nodes.length);
+    const parts = greetingParts(workerId, { clock });
     let handler: Routing['handler'] | undefined;
     let node: RingNode | undefined;
     const server = new PeerServer(
@@ -113,8 +137,9 @@ export class RingNodes {
       undefined,
       parts,
       { ...limits, host: '127.0.0.1', port: 0, maxConnections: 1000, greetingTimeoutMs: 30_000 },
-      (request, exchange, from) => {
-        if (node?.stuckIn !== 'answers') handler?.(request, node?.stuckIn ? stuck(exchange) : exchange, from);
+      (request, exchange, from, ages) => {
+        if (node?.stuckIn === 'answers') return;
+        handler?.(request, node?.stuckIn ? stuck(exchange) : exchange, from, ages);
       },
     );
     const peerPort = await server.listen();
@@ -137,7 +162,7 @@ export class RingNodes {
       state: 'joined' as const,
     };
     const member = await ClusterMember.open(
-      systemClock,
+      clock,
       systemRandom,
       silentLog(),
       this.store,
@@ -148,7 +173,7 @@ export class RingNodes {
     const { ownership } = member;
     const gateway = await this.gateway(workerId, ownership, (metrics, namespace, cache, reader) => {
       const routing = new Routing(
-        systemClock,
+        clock,
         metrics,
         silentLog(),
         ownership,
@@ -170,6 +195,7 @@ export class RingNodes {
     const added: RingNode = {
       stuckIn: undefined,
       workerId,
+      clock,
       gateway,
       member,
       ownership,

@@ -217,7 +217,13 @@ test(
     const ask = async (changes: Record<string, unknown>) => {
       const about = { bucket: Bucket, key: 'k', incarnation: ring.mount.incarnation };
       const asked = { op: 'lookup', view: { generation: view.generation, epoch: view.epoch }, hops: 1 };
-      const question = { ...about, ...asked, sentMs: Date.now(), read: { start: 0 }, ...changes };
+      const question = {
+        ...about,
+        ...asked,
+        sentMs: other.clock.monotonicMs(),
+        read: { start: 0 },
+        ...changes,
+      };
       const member = view.member(owner.workerId);
       if (!member) throw new Error('it is no member');
       const exchange = await other.pool.open(member, 'small', Buffer.from(JSON.stringify(question)));
@@ -228,7 +234,7 @@ test(
     };
     expect(await ask({})).toEqual(['ok']);
     expect(await ask({ hops: 2 })).toBe('overloaded');
-    expect(await ask({ sentMs: Date.now() - 60_000 })).toBe('overloaded');
+    expect(await ask({ sentMs: other.clock.monotonicMs() - 60_000 })).toBe('overloaded');
     expect(await ask({ op: 'something else' })).toBe('overloaded');
     expect(await ask({ incarnation: 'another' })).toEqual(['error']);
   },

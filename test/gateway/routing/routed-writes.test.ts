@@ -353,3 +353,27 @@ test(
   },
   patienceMs,
 );
+
+test(
+  'a node whose wall clock jumps goes on with the others',
+  async () => {
+    ring = await RingNodes.start(2);
+    const { owner, others } = ring.rolesOf('key');
+    const [other] = others as [RingNode];
+    await put(other, 'key', 'before');
+    for (const aheadMs of [3_600_000, -3_600_000]) {
+      for (const late of [owner, other]) {
+        late.clock.aheadMs = aheadMs;
+        const body = `${late.workerId} ${aheadMs}`;
+        await put(other, 'key', body);
+        for (const node of ring.nodes) expect(await textOf(node, 'key')).toBe(body);
+        late.clock.aheadMs = 0;
+      }
+    }
+    for (const { gateway } of ring.nodes) {
+      const { values } = await gateway.metrics.passedBy.get();
+      expect(values.map(({ value }) => value)).toEqual([0]);
+    }
+  },
+  patienceMs,
+);
