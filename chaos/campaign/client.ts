@@ -26,7 +26,8 @@ export interface ClientRequest extends PlainRequest {
   readonly overMs?: number;
 }
 
-const timeoutMs = 20_000;
+/** As SDKs have it by default. */
+const timeoutMs = 60_000;
 
 /** Signed requests to one door, each sent once and never again. */
 export class Client {

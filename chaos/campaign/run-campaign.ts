@@ -182,6 +182,7 @@ class Campaign {
       },
       doorOf: (node) => this.doorOf(node),
       slowPut: (door, overMs) => this.workload.slowPut(door, overMs),
+      complain: (what) => this.record.complain(what),
       tell: (what) => this.tell(what),
     };
   }

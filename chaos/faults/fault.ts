@@ -14,6 +14,8 @@ export interface FaultScene {
   doorOf(node: WorldNode): Door;
   /** A PUT through this door whose body comes over so long. */
   slowPut(door: Door, overMs: number): Promise<void>;
+  /** What should never be, and does not end the campaign. */
+  complain(what: string): void;
   /** A line for the report. */
   tell(what: string): void;
 }

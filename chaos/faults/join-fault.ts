@@ -29,5 +29,9 @@ export function joinFault(): Fault {
 async function takePart(scene: FaultScene, node: WorldNode): Promise<void> {
   await scene.wait(between(scene.draws, 1_000, 5_000));
   scene.tell(`${node.name} leaves`);
-  await node.trouble(() => node.process.stop());
+  await node.trouble(() =>
+    node.process.stop().catch(async (error: Error) => {
+      scene.complain(`${error.message}: ${await node.process.logTail()}`);
+    }),
+  );
 }
