@@ -5,9 +5,11 @@ import { answers, ChildServer } from '../../conformance/child-server.ts';
 import type { ClusterPlan } from './cluster-folder.ts';
 import { inheritedEnvironment } from './environment.ts';
 import { storageBucket } from './storage-process.ts';
+import { threadsOf } from './threads-of.ts';
 
 const program = join(import.meta.dirname, '../../src/cli/main.ts');
 const readyTimeoutMs = 120_000;
+const stopTimeoutMs = 60_000;
 const maxStarts = 10;
 
 /** Where a node of a cluster listens, and what it reaches. */
@@ -91,7 +93,18 @@ export class NodeProcess {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#starting?.catch(() => {});
-    if (this.isAlive) await this.#server?.stop();
+    if (!this.isAlive) return;
+    let seen = 'not looked at';
+    const looking = setTimeout(async () => {
+      seen = await threadsOf(this.pid);
+    }, stopTimeoutMs / 2);
+    try {
+      await this.#server?.stop();
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; its threads: ${seen}; its log: ${await this.logTail()}`);
+    } finally {
+      clearTimeout(looking);
+    }
   }
 
   /** It stands still, with its connections open, until `resume`. */
@@ -122,7 +135,7 @@ export class NodeProcess {
       env: this.#environment(),
       logFile: join(this.#plan.folder, `${this.place.name}.log`),
       readyTimeoutMs,
-      stopTimeoutMs: 60_000,
+      stopTimeoutMs,
       isReady: () => answers(`${this.adminUrl}/readyz`, 200),
     });
   }

@@ -29,9 +29,5 @@ export function joinFault(): Fault {
 async function takePart(scene: FaultScene, node: WorldNode): Promise<void> {
   await scene.wait(between(scene.draws, 1_000, 5_000));
   scene.tell(`${node.name} leaves`);
-  await node.trouble(() =>
-    node.process.stop().catch(async (error: Error) => {
-      scene.complain(`${error.message}: ${await node.process.logTail()}`);
-    }),
-  );
+  await node.trouble(() => node.process.stop().catch((error: Error) => scene.complain(error.message)));
 }
