@@ -1,0 +1,235 @@
+import { dirname, join } from 'node:path';
+import type { ByteRange } from '../common/byte-range.ts';
+import type { Clock } from '../common/clock.ts';
+import type { Log } from '../common/log.ts';
+import type { Random } from '../common/random.ts';
+import { type FileSystem, FileSystemError, isErrno } from '../ufs/file-system.ts';
+import { BodyFiles } from './body-files.ts';
+import { Compaction } from './compaction.ts';
+import { entryBytes, PendingEntry } from './pending-entry.ts';
+import type { ChangeHead, LostRecord, SentCondition } from './records.ts';
+import { recover } from './recovery.ts';
+import { type Placed, SegmentWriter } from './segment-writer.ts';
+
+export interface JournalSettings {
+  readonly path: string;
+  /** Bodies and what is kept of each beside them, together. */
+  readonly capacityBytes: number;
+  readonly segmentBytes: number;
+}
+
+export const defaultSegmentBytes = 64 * 1024 * 1024;
+
+/** A change as it is to be acknowledged. */
+export type NewChange = Omit<ChangeHead, 'stamp' | 'sent'>;
+
+/**
+ * Changes that were acknowledged and that their storage does not have yet, on this node's disk. What was appended survives the process and the
+ * power. Everything may run concurrently; what fails rejects with `FileSystemError`.
+ */
+export class Journal {
+  readonly origin: string;
+  readonly epoch: number;
+  /** As they were when the journal was opened, in order of acknowledgement. */
+  readonly recovered: readonly PendingEntry[];
+  readonly bodies: BodyFiles;
+  readonly #settings: JournalSettings;
+  readonly #writer: SegmentWriter;
+  readonly #compaction: Compaction;
+  #lost: readonly LostRecord[];
+  /** Bodies of records that failed and may count all the same as long as nothing else was written. */
+  readonly #doomed: string[] = [];
+  #sequence = 0;
+  #usedBytes = 0;
+
+  private constructor(
+    writer: SegmentWriter,
+    compaction: Compaction,
+    bodies: BodyFiles,
+    settings: JournalSettings,
+    before: {
+      readonly origin: string;
+      readonly epoch: number;
+      readonly recovered: readonly PendingEntry[];
+      readonly lost: readonly LostRecord[];
+    },
+  ) {
+    this.#writer = writer;
+    this.#compaction = compaction;
+    this.bodies = bodies;
+    this.#settings = settings;
+    this.origin = before.origin;
+    this.epoch = before.epoch;
+    this.recovered = before.recovered;
+    this.#lost = before.lost;
+    for (const entry of before.recovered) this.#usedBytes += entry.bytes;
+  }
+
+  /** The folder is the caller's alone. What lies in it from before is read, and what nobody needs is removed. */
+  static async open(
+    fs: FileSystem,
+    clock: Clock,
+    random: Random,
+    log: Log,
+    settings: JournalSettings,
+  ): Promise<Journal> {
+    const [journal, files] = [join(settings.path, 'journal'), join(settings.path, 'bodies')];
+    for (const path of [settings.path, journal, files]) await ensureDirectory(fs, path);
+    for (const path of [dirname(settings.path), settings.path]) await fs.syncDirectory(path);
+    const bodies = new BodyFiles(fs, random, files);
+    const found = await recover(fs, journal);
+    const { lost, nextNumber, segments, accepted } = found;
+    if (lost.length > 0) {
+      log.error({ lost }, 'records of changes that were acknowledged cannot be read: the journal is damaged');
+    }
+    const origin = found.origin ?? random.uuid();
+    const epoch = found.epoch + 1;
+    const before = { origin, epoch, nextNumber, sealed: segments, accepted };
+    const { segmentBytes } = settings;
+    const writer = new SegmentWriter(fs, clock, random, { directory: journal, segmentBytes }, before);
+    const recovered: PendingEntry[] = [];
+    for (const one of found.changes) {
+      const entry = new PendingEntry(origin, one);
+      const { file, meta } = one.change;
+      if (file !== undefined && !(await bodies.has(file, meta?.sizeBytes ?? 0))) entry.isDamaged = true;
+      if (entry.isDamaged) {
+        log.error(
+          { key: one.change.key, chain: one.change.chain },
+          'the bytes of an acknowledged change are gone',
+        );
+      }
+      recovered.push(entry);
+    }
+    const compaction = new Compaction(writer, recovered, segmentBytes, log);
+    const opened = new Journal(writer, compaction, bodies, settings, { origin, epoch, recovered, lost });
+    await opened.#sweep(lost);
+    return opened;
+  }
+
+  /** Of changes that are not done, and of bodies that are being taken. */
+  get usage(): { readonly bytes: number; readonly capacityBytes: number; readonly fileBytes: number } {
+    const { capacityBytes } = this.#settings;
+    return { bytes: this.#usedBytes, capacityBytes, fileBytes: this.#writer.sizeBytes };
+  }
+
+  /** Records of acknowledged changes that cannot be read, so that nobody knows what they said. */
+  get lost(): readonly LostRecord[] {
+    return this.#lost;
+  }
+
+  /** Goes on without them. Resolves when that is durable. */
+  async acceptLoss(): Promise<void> {
+    const lost = this.#lost;
+    if (lost.length === 0) return;
+    this.#writer.accept(lost);
+    await this.#writer.append({ head: { type: 'mark' } });
+    this.#lost = this.#lost.filter((one) => !lost.includes(one));
+  }
+
+  /** Sets room aside for a body; false if there is not so much. */
+  reserve(sizeBytes: number): boolean {
+    const bytes = sizeBytes + entryBytes;
+    if (this.#usedBytes + bytes > this.#settings.capacityBytes) return false;
+    this.#usedBytes += bytes;
+    return true;
+  }
+
+  /** Gives room back that no entry came to need. */
+  release(sizeBytes: number): void {
+    this.#usedBytes -= sizeBytes + entryBytes;
+  }
+
+  /**
+   * The entry is durable, under a stamp of its own that is later than all before. Its room is to be reserved before. If it rejects, the file of
+   * its body is seen to, and nobody knows whether the change will be there when the journal is opened again.
+   */
+  async append(change: NewChange, body?: Buffer): Promise<PendingEntry> {
+    const head: ChangeHead = { ...change, stamp: [this.epoch, ++this.#sequence] };
+    const placed = await this.#appended(head, body);
+    const entry = new PendingEntry(this.origin, { change: head, isWhole: true, ...placed });
+    this.#compaction.add(entry);
+    return entry;
+  }
+
+  /** To be awaited before an attempt goes out. */
+  async sent(entry: PendingEntry, condition: SentCondition): Promise<void> {
+    entry.sent = condition;
+    await this.#writer.append({ head: { type: 'sent', stamp: entry.change.stamp, condition } });
+  }
+
+  /** Nothing is left to be done about an entry. Its bytes go when nobody holds them any more. */
+  async done(entry: PendingEntry): Promise<void> {
+    entry.isOver = true;
+    await this.#writer.append({ head: { type: 'done', stamp: entry.change.stamp } });
+    this.#free(entry);
+  }
+
+  /** An entry that was never sent, once a later one of its key is durable. */
+  superseded(entry: PendingEntry): void {
+    entry.isOver = true;
+    this.#free(entry);
+  }
+
+  /** Keeps an entry's bytes until the returned function is called, once. */
+  hold(entry: PendingEntry): () => void {
+    entry.holds++;
+    return () => {
+      entry.holds--;
+      if (entry.isFreed) this.#free(entry);
+    };
+  }
+
+  /** Exactly the bytes of `range`, in chunks of at most 1 MiB. The entry is to be held. EIO where they are damaged. */
+  async *read(entry: PendingEntry, range: ByteRange, check: () => void): AsyncGenerator<Buffer> {
+    const { file, meta } = entry.change;
+    if (entry.isDamaged) throw new FileSystemError('EIO', 'the bytes of the change are damaged');
+    if (file !== undefined) {
+      yield* this.bodies.read(file, meta?.sizeBytes ?? 0, range, check);
+      return;
+    }
+    check();
+    const bytes = await this.#compaction.bodyOf(entry);
+    yield bytes.subarray(range.start, range.end);
+  }
+
+  async close(): Promise<void> {
+    await this.#compaction.close();
+    await this.#writer.close();
+  }
+
+  async #appended(head: ChangeHead, body: Buffer | undefined): Promise<Placed> {
+    try {
+      const placed = await this.#writer.append({ head, body });
+      // Records that failed before it do not count from now on.
+      for (const file of this.#doomed.splice(0)) void this.bodies.remove(file);
+      return placed;
+    } catch (error) {
+      if (head.file !== undefined) this.#doomed.push(head.file);
+      throw error;
+    }
+  }
+
+  #free(entry: PendingEntry): void {
+    entry.isFreed = true;
+    if (entry.holds > 0 || entry.isGone) return;
+    entry.isGone = true;
+    this.#usedBytes -= entry.bytes;
+    this.#compaction.remove(entry);
+    if (entry.change.file !== undefined) void this.bodies.remove(entry.change.file);
+  }
+
+  /** Removes bodies that no change names. Those of changes that cannot be read any more stay. */
+  async #sweep(lost: readonly LostRecord[]): Promise<void> {
+    if (lost.length > 0) return;
+    const named = new Set(this.recovered.map(({ change }) => change.file));
+    for (const name of await this.bodies.names()) if (!named.has(name)) await this.bodies.remove(name);
+  }
+}
+
+async function ensureDirectory(fs: FileSystem, path: string): Promise<void> {
+  try {
+    await fs.makeDirectory(path);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  }
+}
