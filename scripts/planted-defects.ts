@@ -10,6 +10,7 @@ import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
 import { plantedGcsDefects } from './planted-gcs-defects.ts';
 import { plantedHandOffDefects } from './planted-hand-off-defects.ts';
 import { plantedPeerDefects } from './planted-peer-defects.ts';
+import { plantedPendingDefects } from './planted-pending-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedRingDefects } from './planted-ring-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
@@ -215,6 +216,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedAdmissionDefects,
   ...plantedHandOffDefects,
   ...plantedPeerDefects,
+  ...plantedPendingDefects,
   ...plantedReadAheadDefects,
   ...plantedStoreDefects,
   ...plantedThreadDefects,

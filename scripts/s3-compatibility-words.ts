@@ -29,6 +29,10 @@ export const capabilityMeanings: Readonly<
     lacking: 'others may change it',
   },
   objectAcls: { means: 'ACLs of objects', lacking: 'it keeps no ACLs' },
+  stamps: {
+    means: 'notes of Forebay’s own beside an object, which write mode `back` needs',
+    lacking: 'no write mode `back`',
+  },
   tagging: { means: 'tags of objects', lacking: 'it keeps no tags' },
   anyKey: {
     means: 'keys of any form; otherwise those that the storage has no name for are refused',

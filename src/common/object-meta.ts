@@ -60,6 +60,8 @@ export interface ObjectMeta {
   readonly tagCount?: number;
   /** Only of an object made by multipart upload, where the backend still knows them. */
   readonly parts?: readonly ObjectPart[];
+  /** What `PutOptions.stamp` said, where the backend keeps that. Never shown to clients. */
+  readonly stamp?: string;
   /** Absent: it is its bucket's owner's alone, as every object is where the backend keeps no such thing. */
   readonly access?: ObjectAccess;
 }

@@ -182,7 +182,10 @@ export class SegmentWriter {
   async #commit(batch: readonly Waiting[]): Promise<void> {
     try {
       const isFull = this.#current && this.#current.offset >= this.#settings.segmentBytes;
-      if (isFull || this.#endsCurrent) this.#seal();
+      if (isFull || this.#endsCurrent) {
+        await this.#writeMark();
+        this.#seal();
+      }
       this.#endsCurrent = false;
       const isNew = this.#current === undefined;
       const current = this.#current ?? (await this.#begin());
@@ -218,6 +221,11 @@ export class SegmentWriter {
     current.told = current.durable;
     await current.file.write(pieces, start);
     return places;
+  }
+
+  async #writeMark(): Promise<void> {
+    const current = this.#current;
+    if (current && current.told < current.durable) await this.#write(current, [{ head: { type: 'mark' } }]);
   }
 
   async #begin(): Promise<Current> {
@@ -263,10 +271,8 @@ export class SegmentWriter {
     this.#marking = true;
     await this.#clock.sleep(idleMs);
     this.#marking = false;
-    const current = this.#current;
-    if (this.#writing || this.#isClosed || !current || current.told === current.durable) return;
-    this.#writing = this.#write(current, [{ head: { type: 'mark' } }])
-      .then(() => undefined)
+    if (this.#writing || this.#isClosed) return;
+    this.#writing = this.#writeMark()
       .catch(() => this.#condemn())
       .finally(() => {
         this.#writing = undefined;

@@ -21,6 +21,7 @@ const nothing: BackendCapabilities = {
   exclusive: false,
   tagging: false,
   objectAcls: true,
+  stamps: false,
   anyKey: true,
   versions: false,
   versioning: false,

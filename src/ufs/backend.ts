@@ -34,6 +34,8 @@ export interface BackendCapabilities {
   /** Each object's owner and ACL are kept with it (`ObjectMeta.access`), given and changed as tags are; otherwise every object is its
    * bucket's owner's alone. */
   readonly objectAcls: boolean;
+  /** `put` keeps a stamp with the object, and `head` tells it. */
+  readonly stamps: boolean;
   /** Keys of any form up to 1,024 bytes; otherwise `invalid-key` and `key-conflict` can occur. */
   readonly anyKey: boolean;
   /** Keeps versions beside the present one, or may do so: `versions` is there. */
@@ -85,6 +87,8 @@ export interface PutOptions extends CallOptions, NewObject {
   readonly condition?: WriteCondition;
   /** Passed over where the backend keeps none (`objectAcls`). */
   readonly access?: ObjectAccess;
+  /** Kept with the object and told as `ObjectMeta.stamp`: printable ASCII, at most 200 characters. Where `capabilities.stamps`. */
+  readonly stamp?: string;
   /** What becomes of the version that is replaced; absent: it goes, unless it was made to stay. */
   readonly versioning?: VersioningMode;
   /**
@@ -125,9 +129,9 @@ export interface ListedObject {
   readonly checksumAlgorithms?: readonly ChecksumAlgorithm[];
   readonly checksumType?: ChecksumType;
 }
+/** Its key ends with the delimiter. */
 export interface ListedPrefix {
   readonly kind: 'prefix';
-  /** Ends with the delimiter. */
   readonly key: string;
 }
 export type ListEntry = ListedObject | ListedPrefix;
@@ -202,10 +206,7 @@ export interface ListUploadsPage {
 }
 
 /** What is to be read of an object whose length is not known yet; without `end`, all there is from `start` on. */
-export interface OpenRange {
-  readonly start: number;
-  readonly end?: number;
-}
+export type OpenRange = Pick<ByteRange, 'start'> & Partial<Pick<ByteRange, 'end'>>;
 
 /** A version of an object, and bytes of it that are on their way. */
 export interface OpenedObject {
@@ -229,12 +230,12 @@ export interface PartPlace {
   readonly checksums?: Checksums;
 }
 
-/** What is to be kept about an object from now on; what is absent stays as it is. */
 export interface VersionOptions extends CallOptions {
   /** Of a backend with `versions`; absent: the present one. */
   readonly versionId?: string;
 }
 
+/** What is to be kept about an object from now on; what is absent stays as it is. */
 export interface ObjectChange {
   readonly tags?: readonly Tag[];
   /** What says nothing takes away what was kept. Where `capabilities.objectAcls`. */

@@ -115,7 +115,7 @@ export function metaOf(object: GcsObject, backend: string, key: string): ObjectM
     /^\d+$/.test(object.generation) && /^\d+$/.test(object.size) && Number.isFinite(lastModifiedMs);
   if (!isWhole) throw noGcsAnswer('objects.get', 'generation, size or time', backend, key);
   const record = recordOf(object);
-  const { checksums, checksumType, parts, tags } = record;
+  const { checksums, checksumType, parts, tags, stamp } = record;
   const storageClass = s3ClassOf(object.storageClass, record.storageClass);
   return {
     sizeBytes,
@@ -130,6 +130,7 @@ export function metaOf(object: GcsObject, backend: string, key: string): ObjectM
     ...checksumsOf(object.crc32c, checksums, checksumType),
     ...tagCountOf(tags),
     ...(parts === undefined ? {} : { parts }),
+    ...(stamp === undefined ? {} : { stamp }),
   };
 }
 

@@ -68,7 +68,7 @@ export class GcsWriter {
     const algorithm = needChecksum(body);
     body.need('CRC32C');
     const bytes = await wholeBody(body, this.#connection.tuning.pieceBytes, this.#context(key, signal));
-    const stamp = this.#random.uuid();
+    const stamp = options.stamp ?? this.#random.uuid();
     const crc32c = crc32cOf(body);
     const recorded = { stamp, crc32c, ...fullChecksum(body, algorithm) };
     // Cloud Storage refuses bytes that do not have it ("Objects: insert", crc32c).
@@ -91,7 +91,7 @@ export class GcsWriter {
   async #putStaged(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     const { signal, condition } = options;
     const algorithm = needChecksum(body);
-    const stamp = this.#random.uuid();
+    const stamp = options.stamp ?? this.#random.uuid();
     const name = this.#hidden.stageName();
     const about = this.#about(key);
     const { storageClass, contentType } = resourceOf(options, { stamp, crc32c: '' }, about);

@@ -166,6 +166,7 @@ export class GcsBackend implements Backend {
       exclusive: false,
       tagging: abilities.tagging ?? false,
       objectAcls: false,
+      stamps: true,
       anyKey: false,
       versions: false,
       versioning: false,

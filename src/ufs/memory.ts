@@ -90,6 +90,7 @@ export class MemoryBackend implements Backend {
       exclusive: settings.exclusive ?? false,
       tagging: settings.tagging ?? true,
       objectAcls: true,
+      stamps: true,
       anyKey: true,
       versions,
       versioning: versions,
@@ -178,7 +179,11 @@ export class MemoryBackend implements Backend {
     return this.commit(
       key,
       copied,
-      { ...(options.replace ?? meta), tags: options.tags ?? source.tags, ...conditionsOf(options) },
+      {
+        ...newObjectOf(options.replace ?? meta),
+        tags: options.tags ?? source.tags,
+        ...conditionsOf(options),
+      },
       {
         etag: body.digest('MD5').toString('hex'),
         ...fullChecksum(body, algorithm),
@@ -353,6 +358,7 @@ export class MemoryBackend implements Backend {
       ...(options.storageClass === undefined ? {} : { storageClass: options.storageClass }),
       ...tagCountOf(options.tags),
       ...keptAccess(options.access),
+      ...(options.stamp === undefined ? {} : { stamp: options.stamp }),
     };
     this.history.put({ key, meta, bytes, tags: options.tags, uploadId, order });
     return meta;
@@ -363,7 +369,14 @@ export class MemoryBackend implements Backend {
   }
 }
 
-type ChangeOptions = Pick<PutOptions, 'access' | 'condition' | 'beforeCommit' | 'signal' | 'versioning'>;
+function newObjectOf({ headers, userMetadata, storageClass }: NewObject): NewObject {
+  return { headers, userMetadata, storageClass };
+}
+
+type ChangeOptions = Pick<
+  PutOptions,
+  'access' | 'condition' | 'beforeCommit' | 'signal' | 'stamp' | 'versioning'
+>;
 
 function conditionsOf({ condition, access, beforeCommit, signal, versioning }: ChangeOptions): ChangeOptions {
   return { condition, access, beforeCommit, signal, versioning };

@@ -29,6 +29,7 @@ import { checkCondition, checkSignal, nextModifiedMs } from './write-rules.ts';
 export interface CommitOptions extends CallOptions {
   readonly condition?: WriteCondition;
   readonly access?: ObjectAccess;
+  readonly stamp?: string;
   readonly versioning?: VersioningMode;
   readonly beforeCommit?: () => Promise<void>;
 }
@@ -111,7 +112,12 @@ export class RootCommits {
       this.check(key, options.condition, previous);
       const known = currentOf(previous);
       const lastModifiedMs = nextModifiedMs(this.clock.nowMs(), known?.lastModifiedMs);
-      const current = { ...made.version, lastModifiedMs, ...keptAccess(options.access) };
+      const current = {
+        ...made.version,
+        lastModifiedMs,
+        ...keptAccess(options.access),
+        ...(options.stamp === undefined ? {} : { stamp: options.stamp }),
+      };
       const versioning = modeOf(options, known);
       if (versioning) return this.commitVersion(key, versioning, previous, current, made);
       await this.replaceRecord(key, encodeRecord(current, made.parts, made.inlineBody), !previous);

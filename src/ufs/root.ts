@@ -97,6 +97,7 @@ export class RootBackend implements Backend {
     exclusive: true,
     tagging: true,
     objectAcls: true,
+    stamps: true,
     anyKey: true,
     versions: true,
     versioning: true,

@@ -31,13 +31,15 @@ const contentHeaderNames = {
 export const emptyEtag = '"d41d8cd98f00b204e9800998ecf8427e"';
 
 const metadataPrefix = 'x-amz-meta-';
+/** Where a stamp is kept. What clients say under this name is not handed on. */
+const stampHeader = `${metadataPrefix}forebay-stamp`;
 
 export function checksumHeader(algorithm: ChecksumAlgorithm): string {
   return `x-amz-checksum-${algorithm.toLowerCase()}`;
 }
 
 /** What a client gives with an object, byte for byte, as S3 takes it (S3 API Reference, PutObject). */
-export function newObjectHeaders(object: NewObject): Record<string, string> {
+export function newObjectHeaders(object: NewObject & { readonly stamp?: string }): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const name in contentHeaderNames) {
     const value = object.headers[name as keyof ContentHeaders];
@@ -46,6 +48,8 @@ export function newObjectHeaders(object: NewObject): Record<string, string> {
   for (const name in object.userMetadata) {
     headers[metadataPrefix + name] = wireText(object.userMetadata[name] as string);
   }
+  delete headers[stampHeader];
+  if (object.stamp !== undefined) headers[stampHeader] = object.stamp;
   if (object.storageClass !== undefined) headers['x-amz-storage-class'] = object.storageClass;
   if (object.tags?.length) headers['x-amz-tagging'] = tagsText(object.tags);
   return headers;
@@ -122,6 +126,7 @@ export function parseMeta(headers: WireHeaders, partOfBytes?: number): ObjectMet
     generation: formatGeneration(version),
     generationSettled: isSettled(version, Number.isNaN(answeredMs) ? undefined : answeredMs),
     ...(headers['x-amz-version-id'] ? { versionId: headers['x-amz-version-id'] } : {}),
+    ...(headers[stampHeader] === undefined ? {} : { stamp: headers[stampHeader] }),
     ...aboutTags(headers),
     ...(partOfBytes === undefined ? aboutChecksums(headers) : { checksumsUnknown: true }),
   };
@@ -158,7 +163,7 @@ function parseNewObject(headers: WireHeaders): NewObject {
   }
   const userMetadata: Record<string, string> = {};
   for (const header in headers) {
-    if (!header.startsWith(metadataPrefix)) continue;
+    if (!header.startsWith(metadataPrefix) || header === stampHeader) continue;
     // A name such as `__proto__` is a name like any other.
     const property = { value: headers[header], enumerable: true, writable: true, configurable: true };
     Object.defineProperty(userMetadata, header.slice(metadataPrefix.length), property);

@@ -130,6 +130,7 @@ export class S3Backend implements Backend {
       exclusive: false,
       tagging: abilities.tagging ?? false,
       objectAcls: false,
+      stamps: true,
       anyKey: true,
       versions: abilities.versions ?? false,
       versioning: false,

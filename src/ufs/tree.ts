@@ -109,6 +109,7 @@ export class TreeBackend implements Backend {
     exclusive: false,
     tagging: true,
     objectAcls: true,
+    stamps: false,
     anyKey: false,
     versions: false,
     versioning: false,

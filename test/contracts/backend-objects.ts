@@ -75,6 +75,23 @@ export function objectContract(open: OpenBackend): void {
     );
 
     test(
+      'a stamp is kept with an object and told apart from its metadata, until the object is overwritten',
+      withBackend(open, async (backend) => {
+        if (!backend.capabilities.stamps) return;
+        const stamp = '6ba7b810-9dad-11d1-80b4-00c04fd430c8.12.345 an-etag 1700000000000 0badcafe';
+        for (const bytes of [Buffer.alloc(0), someBytes(10), someBytes(300_000)]) {
+          const made = await put(backend, 'k', bytes, { stamp, userMetadata: { a: 'b' } });
+          expect(made.etag).toBe(md5(bytes));
+          expect(await backend.head('k')).toMatchObject({ stamp, userMetadata: { a: 'b' } });
+          expect((await backend.head('k')).userMetadata).toEqual({ a: 'b' });
+          expect((await getAll(backend, 'k')).equals(bytes)).toBe(true);
+          await put(backend, 'k', bytes, { userMetadata: { a: 'b' } });
+          expect((await backend.head('k')).stamp).not.toBe(stamp);
+        }
+      }),
+    );
+
+    test(
       'metadata of the greatest size is kept',
       withBackend(open, async (backend, { greatestMetadata }) => {
         const userMetadata =

@@ -114,6 +114,7 @@ describe.each([
     serverSideCopy: [],
     exclusive: [],
     anyKey: [],
+    stamps: [],
   };
   const rows = Object.entries(requests).flatMap(([name, calls]) =>
     calls.map((call) => [name, call] as const),

@@ -34,6 +34,7 @@ export class FaultFileSystem implements FileSystem {
     this.announceStop = resolve;
   });
   private readonly locked = new Set<string>();
+  private readonly untrusted = new Set<FileNode>();
   private lateSyncs: FileNode[] = [];
   private afterNextStep: (() => void) | undefined;
 
@@ -161,9 +162,14 @@ export class FaultFileSystem implements FileSystem {
   }
 
   syncFile(node: FileNode): void {
-    if (this.defects.dropFileSync) return;
+    if (this.defects.dropFileSync || this.untrusted.has(node)) return;
     if (this.defects.renameBeforeSync) this.lateSyncs.push(node);
     else this.disk.syncFile(node);
+  }
+
+  /** From then on a sync of the file may succeed without doing anything: the system has forgotten what was to be written. */
+  syncFailed(node: FileNode): void {
+    this.untrusted.add(node);
   }
 
   /** Before each call that changes something. */
@@ -233,7 +239,12 @@ class FaultFile implements OpenFile {
   }
 
   async sync(): Promise<void> {
-    await this.fs.change();
+    try {
+      await this.fs.change();
+    } catch (error) {
+      this.fs.syncFailed(this.node);
+      throw error;
+    }
     this.fs.syncFile(this.node);
   }
 

@@ -11,7 +11,7 @@ export interface Rule {
 const layers: readonly (readonly string[])[] = [
   ['cli'],
   ['gateway', 'admin', 'jobs'],
-  ['worker', 'auth', 'mounts', 'ring', 'client'],
+  ['worker', 'pending', 'auth', 'mounts', 'ring', 'client'],
   ['s3api', 'ufs', 'coord', 'peers'],
   ['common'],
 ];

@@ -1,0 +1,84 @@
+import type { PlantedDefect } from './planted-defects.ts';
+
+const journal = ['test/pending/journal'];
+
+/** Of changes that are acknowledged before their storage has them. */
+export const plantedPendingDefects: readonly PlantedDefect[] = [
+  {
+    name: 'a change is acknowledged before the journal is synced',
+    file: 'src/pending/segment-writer.ts',
+    right: '      await current.file.sync();\n',
+    wrong: '      void current.file.sync().catch(() => undefined);\n',
+    foundBy: journal,
+  },
+  {
+    name: 'a segment whose sync failed is written to again',
+    file: 'src/pending/segment-writer.ts',
+    right: 'if (current.durable > 0) return this.#seal();',
+    wrong: 'if (current.durable > 0) return;',
+    foundBy: journal,
+  },
+  {
+    name: 'what failed to be appended counts when the journal is opened again',
+    file: 'src/pending/segment-writer.ts',
+    right: 'const { number, name, durable: count, offset: sizeBytes, file } = current;',
+    wrong: 'const { number, name, count, offset: sizeBytes, file } = current;',
+    foundBy: journal,
+  },
+  {
+    name: 'a new segment is not in its directory for sure',
+    file: 'src/pending/segment-writer.ts',
+    right: 'if (isNew) await this.#fs.syncDirectory(this.#settings.directory);',
+    wrong: 'if (isNew) this.#fs.syncDirectory(this.#settings.directory).catch(() => undefined);',
+    foundBy: journal,
+  },
+  {
+    name: 'a body is named by a record before it is in its directory for sure',
+    file: 'src/pending/body-files.ts',
+    right: '      await this.#fs.syncDirectory(this.#directory);\n',
+    wrong: '',
+    foundBy: journal,
+  },
+  {
+    name: 'the bytes of a record are not compared with their checksum',
+    file: 'src/pending/compaction.ts',
+    right: 'if (count === bytes.length && isBody(bytes, body)) return bytes;',
+    wrong: 'if (count === bytes.length) return bytes;',
+    foundBy: journal,
+  },
+  {
+    name: 'the bytes of a body’s file are not compared with their checksums',
+    file: 'src/pending/body-files.ts',
+    right: 'if (crc32c(bytes.subarray(at, at + blockBytes)) !== table.readUInt32LE(4 * index)) {',
+    wrong: 'if (bytes.length === 0) {',
+    foundBy: journal,
+  },
+  {
+    name: 'what is needed of a segment is forgotten with it',
+    file: 'src/pending/compaction.ts',
+    right: 'for (const entry of [...(this.#entries.get(oldest) ?? [])]) await this.#carry(entry);',
+    wrong: 'this.#entries.delete(oldest);',
+    foundBy: journal,
+  },
+  {
+    name: 'what was over while it was written again comes back',
+    file: 'src/pending/compaction.ts',
+    right: "if (entry.isOver) await this.#writer.append({ head: { type: 'over', stamp: entry.change.stamp } });",
+    wrong: '',
+    foundBy: journal,
+  },
+  {
+    name: 'a change that was sent is dropped for a later one of its key',
+    file: 'src/pending/recovery.ts',
+    right: 'if (condition === undefined && index < chain.length - 1) continue;',
+    wrong: 'if (index < chain.length - 1) continue;',
+    foundBy: journal,
+  },
+  {
+    name: 'damage among what was durable is taken for a write that the power cut off',
+    file: 'src/pending/recovery.ts',
+    right: 'let count = durable;',
+    wrong: 'let count = 0 * durable;',
+    foundBy: journal,
+  },
+];
