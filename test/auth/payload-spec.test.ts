@@ -88,8 +88,15 @@ const refused: readonly (readonly [string, Record<string, string>, typeof unsign
     'a chunked transfer coding and no decoded length',
     { 'transfer-encoding': 'chunked' },
     unsigned,
-    'MissingContentLength',
-    /Content-Length/,
+    'NotImplemented',
+    /header/,
+  ],
+  [
+    'chunks in a chunked transfer coding and no decoded length',
+    { 'transfer-encoding': 'chunked' },
+    signedChunks,
+    'NotImplemented',
+    /header/,
   ],
   ['chunks without a decoded length', long, signedChunks, 'MissingContentLength', /Content-Length/],
   [
