@@ -55,7 +55,7 @@ export function parseAuthorization(value: string): SignatureClaim {
   }
   const usual = parseUsual(value);
   if (usual) return usual;
-  checkAlgorithm(value.slice(0, space));
+  checkAlgorithm(value.slice(0, space), value);
   const found: Record<string, string | undefined> = {
     Credential: undefined,
     SignedHeaders: undefined,
@@ -104,13 +104,13 @@ function parseUsual(value: string): SignatureClaim | undefined {
 /** Not empty, without blanks or commas. */
 const plainPart = /^[!-+\--~]+$/;
 
-function checkAlgorithm(algorithm: string): void {
+function checkAlgorithm(algorithm: string, value: string): void {
   if (algorithm === signingAlgorithm) return;
   if (algorithm === 'AWS') throw new S3Error('InvalidRequest', { message: notSupported });
   if (algorithm === 'AWS4-ECDSA-P256-SHA256') {
     throw new S3Error('NotImplemented', { message: notSupported });
   }
-  throw invalidArgument('Authorization', algorithm, 'Unsupported Authorization Type');
+  throw invalidArgument('Authorization', value, 'Unsupported Authorization Type');
 }
 
 const queryNames = [

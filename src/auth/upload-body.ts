@@ -153,8 +153,9 @@ export class RequestBody implements UploadBody {
     if (contentMd5 && !equal(this.digest('MD5'), contentMd5)) {
       throw new S3Error('BadDigest', {
         extra: {
-          ExpectedDigest: contentMd5.toString('base64'),
           CalculatedDigest: this.digest('MD5').toString('base64'),
+          // S3 writes this one in hexadecimal.
+          ExpectedDigest: contentMd5.toString('hex'),
         },
       });
     }

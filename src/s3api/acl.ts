@@ -43,7 +43,7 @@ export function isPrivate(grants: readonly Grant[], owner: string): boolean {
 /** InvalidArgument for a name that S3 does not know, or not for such a resource. */
 export function cannedGrants(name: string, subject: AclSubject): readonly Grant[] {
   const added = addedGrants(name, subject);
-  if (added === undefined) throw invalidArgument('x-amz-acl', name);
+  if (added === undefined) throw invalidArgument('x-amz-acl', name, '');
   return [...privateGrants(subject.owner), ...added];
 }
 

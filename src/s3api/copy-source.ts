@@ -19,12 +19,21 @@ export function parseCopySource(headers: RequestHeaders): VersionRef {
   // Access points are named by ARNs, which hold no bucket.
   if (path.startsWith('arn:')) throw notImplemented(header);
   const slash = path.indexOf('/');
-  if (slash < 1 || slash === path.length - 1) {
-    // S3 gives the header's name for its value here.
+  // S3 gives the header's name for its value here.
+  if (path === '' || slash === 0) throw invalidArgument(header, header, 'Invalid copy source bucket name');
+  if (slash < 0 || slash === path.length - 1) {
     throw invalidArgument(header, header, 'Invalid copy source object key');
   }
   const bucket = parseBucketName(path.slice(0, slash));
   return { bucket, key: parseObjectKey(path.slice(slash + 1)), versionId };
+}
+
+/** InvalidArgument: for what copies nothing, a source would be passed over. */
+export function refuseCopySource(headers: RequestHeaders): void {
+  const value = headers[header];
+  if (value === undefined) return;
+  const message = 'You can only specify a copy source header for copy requests.';
+  throw invalidArgument(header, value, message);
 }
 
 /** The action that reading the source takes. */

@@ -117,10 +117,17 @@ const overrides = [
   ['response-expires', 'expires'],
 ] as const;
 
-/** The `response-*` parameters of GET and HEAD as the headers they replace. InvalidArgument. */
+const overriding: ReadonlySet<string> = new Set(overrides.map(([parameter]) => parameter));
+
+/** The `response-*` parameters of GET and HEAD as the headers they replace. InvalidArgument, also for one that replaces none. */
 export function parseOverrides(query: ReadonlyMap<string, string>): AnswerHeaders {
   const headers: AnswerHeaders = {};
   if (query.size === 0) return headers;
+  for (const [parameter, value] of query) {
+    if (!parameter.startsWith('response-') || overriding.has(parameter)) continue;
+    const message = `${parameter} is not in the set of overridable response headers. Please refer to the S3 API documentation for a complete list of overridable response headers.`;
+    throw invalidArgument(parameter, value, message);
+  }
   for (const [parameter, header] of overrides) {
     const value = query.get(parameter);
     // An empty one overrides nothing.

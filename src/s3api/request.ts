@@ -1,6 +1,6 @@
 import { assert } from '../common/assert.ts';
 import type { S3Request } from './call.ts';
-import { invalidArgument } from './errors.ts';
+import { invalidArgument, S3Error } from './errors.ts';
 import type { BucketName, ObjectRef } from './names.ts';
 
 /** The largest object that one PUT, one part or one copy may carry (S3 User Guide, "Amazon S3 multipart upload limits"). */
@@ -52,11 +52,19 @@ export function parsePartNumber(value: string): number {
   return partNumber;
 }
 
-/** InvalidArgument if it is missing or empty. */
-export function uploadIdOf(request: S3Request): string {
-  const uploadId = parameter(request, 'uploadId');
-  if (uploadId !== undefined) return uploadId;
-  throw invalidArgument('uploadId', '', 'This operation requires an upload id');
+/** Of a request that a route with an upload's id matched. NoSuchUpload for the empty string. */
+export function uploadIdOf({ query }: S3Request): string {
+  const uploadId = query.get('uploadId') ?? '';
+  if (uploadId === '') throw new S3Error('NoSuchUpload', { extra: { UploadId: '' } });
+  return uploadId;
+}
+
+/** For what makes a whole object: a part whose upload was forgotten must not become one. InvalidArgument. */
+export function refusePartNumber({ query }: S3Request): void {
+  if (query.size === 0 || !query.has('partNumber')) return;
+  // S3 gives the parameter's name for its value here.
+  const message = 'This operation does not accept partNumber without uploadId';
+  throw invalidArgument('partNumber', 'partNumber', message);
 }
 
 /** The value of a query parameter, an empty one being the same as none. */

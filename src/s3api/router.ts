@@ -33,17 +33,19 @@ const subresources: Readonly<Record<Scope, ReadonlySet<string>>> = {
  * row of the table asks for. Query keys that are nobody's are ignored, as S3 does; one that names a sub-resource never is,
  * so that `DELETE /bucket/key?acl` is not taken for a deletion of the object.
  *
- * MethodNotAllowed if no operation has that method there; InvalidArgument if two sub-resources are named at once.
+ * MethodNotAllowed if no operation has that method there; InvalidArgument if two sub-resources are named at once; InvalidRequest for
+ * the versions of a key, which are listed with its bucket's.
  */
 export function matchRoute(request: S3Request): Route {
   const scope = scopeOf(request);
   const rows = (request.query.size === 0 ? plainGroups : groups)[scope].get(request.method);
   const route = rows?.find((row) => matches(row, request));
   const named = namedSubresources(request, scope);
-  if (route === undefined) throw methodNotAllowed(named[0] ?? scope);
+  if (request.query.size > 0) refuseVersionsOfKey(request, scope);
+  if (route === undefined) throw methodNotAllowed(scope, named[0]);
   const beside = named.find((key) => !route.query?.includes(key));
   if (beside === undefined) return route;
-  if (named.length === 1) throw methodNotAllowed(beside);
+  if (named.length === 1) throw methodNotAllowed(scope, beside);
   throw invalidArgument(
     'ResourceType',
     named[0] ?? beside,
@@ -70,9 +72,30 @@ function namedSubresources(request: S3Request, scope: Scope): readonly string[] 
   return [...request.query.keys()].filter((key) => subresources[scope].has(key));
 }
 
-function methodNotAllowed(resourceType: string): S3Error {
+function refuseVersionsOfKey({ method, query }: S3Request, scope: Scope): void {
+  if (scope !== 'object' || method !== 'GET' || !query.has('versions')) return;
+  throw new S3Error('InvalidRequest', {
+    message: 'There is no such thing as the ?versions sub-resource for a key',
+  });
+}
+
+/** What S3 calls a resource, where that is not what the query does. */
+const resourceTypes: Readonly<Record<string, string>> = { uploadId: 'UPLOAD' };
+
+function methodNotAllowed(scope: Scope, subresource: string | undefined): S3Error {
+  const ResourceType = resourceTypes[subresource ?? ''] ?? (subresource ?? scope).toUpperCase();
+  const allowed = routes.filter(
+    ({ scope: of, query = [], header }) =>
+      of === scope &&
+      header === undefined &&
+      query.length === (subresource ? 1 : 0) &&
+      query[0] === subresource,
+  );
+  const methods = new Set(allowed.map(({ method }) => method));
+  // RFC 9110, 15.5.6: what is allowed is always told.
   return new S3Error('MethodNotAllowed', {
-    extra: { ResourceType: resourceType.toUpperCase() },
+    extra: { ResourceType },
+    headers: { allow: [...methods].join(', ') },
   });
 }
 

@@ -127,7 +127,7 @@ const rows: readonly Row[] = [
     { method: 'PUT', target: kept, headers: md5, body: 'x' },
     400,
     'BadDigest',
-    { ExpectedDigest: md5['Content-MD5'], CalculatedDigest: 'ndTkYSaMgDT1yFZOFVxnpg==' },
+    { ExpectedDigest: '0'.repeat(32), CalculatedDigest: 'ndTkYSaMgDT1yFZOFVxnpg==' },
   ],
   [
     { method: 'PUT', target: kept, payload: '0'.repeat(64), body: 'x' },

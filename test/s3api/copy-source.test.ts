@@ -47,6 +47,15 @@ describe('x-amz-copy-source', () => {
     expect(() => parseCopySource({ 'x-amz-copy-source': value })).toThrow(expect.objectContaining({ code }));
   });
 
+  test.each([
+    ['', 'Invalid copy source bucket name'],
+    ['//key', 'Invalid copy source bucket name'],
+    ['awsexamplebucket', 'Invalid copy source object key'],
+    ['awsexamplebucket/', 'Invalid copy source object key'],
+  ])('%j is told what it lacks', (value, message) => {
+    expect(() => parseCopySource({ 'x-amz-copy-source': value })).toThrow(message);
+  });
+
   test('five gibibytes can be copied at once, and not a byte more', () => {
     expect(() => checkCopySize(5 * 1024 ** 3)).not.toThrow();
     expect(() => checkCopySize(5 * 1024 ** 3 + 1)).toThrow(

@@ -144,12 +144,22 @@ describe('response-* parameters', () => {
       ['response-content-type', 'text/css'],
       ['response-content-disposition', 'attachment; filename="é.txt"'],
       ['response-expires', ''],
-      ['response-x', 'ignored'],
+      ['responses', 'ignored'],
     ]);
     expect(parseOverrides(query)).toEqual({
       'content-type': 'text/css',
       'content-disposition': 'attachment; filename="é.txt"',
     });
+  });
+
+  test('of other names are refused', () => {
+    expect(() => parseOverrides(new Map([['response-x', 'y']]))).toThrow(
+      expect.objectContaining({
+        code: 'InvalidArgument',
+        message: expect.stringMatching(/^response-x is not in the set of overridable response headers\. /),
+        extra: { ArgumentName: 'response-x', ArgumentValue: 'y' },
+      }),
+    );
   });
 
   test.each(['text/html\r\nset-cookie: a=b', '名前', '\u0000'])('%j cannot stand in a header', (value) => {

@@ -1,6 +1,7 @@
 import * as sdk from '@aws-sdk/client-s3';
 import { describe, expect, test } from '@jest/globals';
 import type { S3Request } from '../../src/s3api/call.ts';
+import type { S3Error } from '../../src/s3api/errors.ts';
 import { parseTarget } from '../../src/s3api/path.ts';
 import { matchRoute, routes } from '../../src/s3api/router.ts';
 
@@ -83,7 +84,8 @@ describe('matching', () => {
     ['PUT', '/abc/k?x-id=PutObject&whatever=1', 'PutObject'],
     ['POST', '/abc', 'PostObject'],
     ['DELETE', '/abc/k?versionId=null', 'DeleteObject'],
-    ['GET', '/abc/k?prefix=x&delete&versions', 'GetObject'],
+    ['GET', '/abc/k?prefix=x&delete', 'GetObject'],
+    ['HEAD', '/abc/k?versions', 'HeadObject'],
   ])('%s %s is %s', (method, target, operation) => {
     expect(operationOf(method, target)).toBe(operation);
   });
@@ -111,6 +113,33 @@ describe('matching', () => {
   ])('%s %s is no operation', (method, target) => {
     expect(() => operationOf(method, target)).toThrow(
       expect.objectContaining({ code: 'MethodNotAllowed', status: 405 }),
+    );
+  });
+
+  test.each([
+    ['PUT', '/abc/k?uploadId=u', 'UPLOAD', ['DELETE', 'GET', 'POST']],
+    ['DELETE', '/abc/k?acl', 'ACL', ['GET', 'PUT']],
+    ['POST', '/abc/k', 'OBJECT', ['DELETE', 'GET', 'HEAD', 'PUT']],
+    ['PATCH', '/abc', 'BUCKET', ['DELETE', 'GET', 'HEAD', 'POST', 'PUT']],
+    ['POST', '/', 'SERVICE', ['GET']],
+  ])('%s %s is about %s, and told what would be one', (method, target, ResourceType, methods) => {
+    let error: unknown;
+    try {
+      operationOf(method, target);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: 'MethodNotAllowed', extra: { ResourceType } });
+    const { allow } = (error as S3Error).headers;
+    expect(String(allow).split(', ').toSorted()).toEqual(methods);
+  });
+
+  test('a key has no versions that could be listed', () => {
+    expect(() => operationOf('GET', '/abc/k?versions')).toThrow(
+      expect.objectContaining({
+        code: 'InvalidRequest',
+        message: 'There is no such thing as the ?versions sub-resource for a key',
+      }),
     );
   });
 

@@ -9,6 +9,7 @@ import {
 } from '../checksums.ts';
 import { authoriseCondition } from '../condition-rights.ts';
 import { naming, parseWriteCondition } from '../conditions.ts';
+import { refuseCopySource } from '../copy-source.ts';
 import { invalidArgument, S3Error } from '../errors.ts';
 import { madeVersionHeaders, quoted, type RequestHeaders } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
@@ -30,6 +31,7 @@ type Part = CompleteInput['parts'][number];
 export async function completeMultipartUpload(call: Call): Promise<S3Response> {
   const { request, service, signal } = call;
   refuseOnWrite(request.headers);
+  refuseCopySource(request.headers);
   const condition = parseWriteCondition(request.headers);
   const checksums = parseObjectChecksums(request.headers);
   const checksumType = parseChecksumType(request.headers);
@@ -59,8 +61,10 @@ export async function completeMultipartUpload(call: Call): Promise<S3Response> {
 function parseExpectedSize(headers: RequestHeaders): number | undefined {
   const value = headers['x-amz-mp-object-size'];
   if (value === undefined) return undefined;
-  if (!/^\d{1,15}$/.test(value)) throw invalidArgument('x-amz-mp-object-size', value);
-  return Number(value);
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw new S3Error('InvalidRequest', {
+    message: `Value for x-amz-mp-object-size header is invalid: '${value}'`,
+  });
 }
 
 /** MalformedXML, InvalidRequest (no body at all), InvalidArgument, InvalidPartOrder. */
@@ -83,6 +87,9 @@ function parsePart(element: XmlElement): Part {
   const texts: Partial<Record<string, string>> = leafTexts(element, ['PartNumber', 'ETag', ...checksumNames]);
   const { PartNumber: partNumber, ETag: etag } = texts;
   if (partNumber === undefined || etag === undefined) throw new S3Error('MalformedXML');
+  if (/^(?:-\d+|0+)$/.test(partNumber.trim())) {
+    throw invalidArgument('PartNumber', partNumber.trim(), 'PartNumber must be >= 1');
+  }
   return {
     partNumber: parsePartNumber(partNumber.trim()),
     etag: plainTag(etag),

@@ -14,7 +14,7 @@ import { invalidArgument, S3Error } from '../errors.ts';
 import { madeVersionHeaders, parseNewObject, quoted, type RequestHeaders, xmlDate } from '../headers.ts';
 import type { ObjectRef, VersionRef } from '../names.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
-import { objectOf, refuseVersionId } from '../request.ts';
+import { objectOf, refusePartNumber, refuseVersionId } from '../request.ts';
 import { parseNewTags } from '../tagging.ts';
 import { optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
 
@@ -24,6 +24,7 @@ export async function copyObject(call: Call): Promise<S3Response> {
   const { headers } = request;
   refuseOnWrite(headers);
   refuseVersionId(request);
+  refusePartNumber(request);
   const target = objectOf(request);
   const source = parseCopySource(headers);
   const replaces = parseDirective(headers) === 'REPLACE';

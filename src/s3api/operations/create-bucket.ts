@@ -59,9 +59,12 @@ function parseConfiguration(body: string, region: string): readonly Tag[] {
 
 function checkLocation(configuration: XmlElement, region: string): void {
   const constraint = leafTexts(configuration, ['LocationConstraint']).LocationConstraint?.trim();
-  if (constraint === undefined || constraint === '' || constraint === region) return;
+  if (constraint === undefined || constraint === region) return;
   if (constraint === 'EU' && region === 'eu-west-1') return;
-  if (region === 'us-east-1' && !/^(?:EU|[a-z]{2}(?:-[a-z]+)+-\d+)$/.test(constraint)) {
+  if (
+    constraint === '' ||
+    (region === 'us-east-1' && !/^(?:EU|[a-z]{2}(?:-[a-z]+)+-\d+)$/.test(constraint))
+  ) {
     throw new S3Error('InvalidLocationConstraint', { extra: { LocationConstraint: constraint } });
   }
   throw new S3Error('IllegalLocationConstraintException', {

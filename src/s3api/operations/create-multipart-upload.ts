@@ -1,5 +1,6 @@
 import type { Call, S3Response } from '../call.ts';
 import { parseUploadChecksum } from '../checksums.ts';
+import { refuseCopySource } from '../copy-source.ts';
 import { type AnswerHeaders, parseNewObject } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
 import { objectOf, refuseVersionId } from '../request.ts';
@@ -10,6 +11,7 @@ import { rootElement, textElement } from '../xml.ts';
 export async function createMultipartUpload(call: Call): Promise<S3Response> {
   const { request, service } = call;
   refuseOnWrite(request.headers);
+  refuseCopySource(request.headers);
   refuseVersionId(request);
   const checksum = parseUploadChecksum(request.headers);
   const newObject = parseNewObject(request.headers);

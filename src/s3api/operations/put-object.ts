@@ -4,7 +4,7 @@ import { authoriseCondition } from '../condition-rights.ts';
 import { naming, parseWriteCondition } from '../conditions.ts';
 import { type AnswerHeaders, madeVersionHeaders, parseNewObject, quoted } from '../headers.ts';
 import { refuseOnWrite } from '../refused-headers.ts';
-import { objectOf, refuseVersionId, uploadIdOf } from '../request.ts';
+import { objectOf, refusePartNumber, refuseVersionId } from '../request.ts';
 import { parseNewTags } from '../tagging.ts';
 import { openUpload } from '../upload.ts';
 
@@ -13,8 +13,7 @@ export async function putObject(call: Call): Promise<S3Response> {
   const { request, service, signal } = call;
   refuseOnWrite(request.headers);
   refuseVersionId(request);
-  // A part whose upload was forgotten must not become the whole object.
-  if (request.query.has('partNumber')) uploadIdOf(request);
+  refusePartNumber(request);
   const condition = parseWriteCondition(request.headers);
   const newObject = parseNewObject(request.headers);
   const tags = await parseNewTags(call);

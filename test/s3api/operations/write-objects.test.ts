@@ -60,7 +60,11 @@ describe('PutObject', () => {
   });
 
   test('is not a part whose upload was forgotten', async () => {
-    expect((await put('/abc/k?partNumber=1')).element('Code')).toBe('InvalidArgument');
+    for (const headers of [{}, { 'x-amz-copy-source': 'abc/other' }]) {
+      const answer = await put('/abc/k?partNumber=1', headers);
+      const message = 'This operation does not accept partNumber without uploadId';
+      expect([answer.element('Code'), answer.element('Message')]).toEqual(['InvalidArgument', message]);
+    }
     expect((await put('/abc/k?uploadId=1')).element('Code')).toBe('MethodNotAllowed');
     expect(service.stored('abc', 'k')).toBeUndefined();
   });
