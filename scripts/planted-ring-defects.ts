@@ -10,6 +10,20 @@ const campaign = ['test/ring/campaign'];
 /** What could break unseen of the views of a cluster and of what a node does by them. */
 export const plantedRingDefects: readonly PlantedDefect[] = [
   {
+    name: 'a part of a large ring is not in order',
+    file: 'src/ring/virtual-nodes.ts',
+    right: 'sorted.subarray(starts[part], end).sort();',
+    wrong: 'if (part > 0) sorted.subarray(starts[part], end).sort();',
+    foundBy: ['test/ring/ring.test'],
+  },
+  {
+    name: 'a plan takes each node to lose as much as the one that is asked',
+    file: 'src/ring/ring-plan.ts',
+    right: 'shareLost: lost.get(workerId) ?? 0,',
+    wrong: 'shareLost: sumOf(lost.values()) / workerIds.length,',
+    foundBy: ['test/ring/ring-plan'],
+  },
+  {
     name: 'a copy of a data folder takes the place of its original, which is alive',
     file: 'src/ring/predecessors.ts',
     right: 'const gone = before?.place === place ? before.incarnations : [];',

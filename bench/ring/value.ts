@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { hashObject, Ring, type RingWorker } from '../../src/ring/ring.ts';
+import type { Steps } from '../../src/common/steps.ts';
+import { defaultVirtualNodes, hashObject, Ring, type RingWorker } from '../../src/ring/ring.ts';
 import { movedShare } from '../../src/ring/ring-plan.ts';
 import { Tenures } from '../../src/ring/tenures.ts';
 
@@ -8,6 +9,8 @@ export interface RingFigures {
   /** Milliseconds of CPU for a ring out of nothing, and of one out of another with one worker less. */
   readonly buildMs: number;
   readonly joinMs: number;
+  /** The longest of the steps in which a node makes them, for which nothing else has its turn. */
+  readonly longestStepMs: number;
   /** Milliseconds until a member that loses to a joining one knows what it still owns. */
   readonly tenuresMs: number;
   readonly megabytes: number;
@@ -43,6 +46,10 @@ export function measureRing(count: number): RingFigures & Evenness {
   const build = timed(() => new Ring(workers));
   const smaller = new Ring(before);
   const join = timed(() => new Ring(workers, undefined, smaller));
+  const longestStepMs = Math.max(
+    longestStepOf(Ring.inSteps(workers, defaultVirtualNodes)),
+    longestStepOf(Ring.inSteps(workers, defaultVirtualNodes, smaller)),
+  );
   const self = before[0]?.workerId ?? '';
   const step = (ring: Ring, number: number) => ({
     step: number,
@@ -58,6 +65,7 @@ export function measureRing(count: number): RingFigures & Evenness {
     workers: count,
     buildMs: build.ms,
     joinMs: join.ms,
+    longestStepMs,
     tenuresMs: tenures.ms,
     megabytes: (build.value.positions.byteLength + build.value.owners.byteLength * 2) / 1e6,
     lookUpNs: lookUpNs(build.value),
@@ -71,6 +79,16 @@ export function evennessOf(before: Ring, after: Ring): Evenness {
     heaviestToMean: Math.max(...shares) * shares.length,
     movedToIdeal: movedShare(before, after) * shares.length,
   };
+}
+
+function longestStepOf(steps: Steps<unknown>): number {
+  let longestMs = 0;
+  for (let isDone: boolean | undefined = false; !isDone; ) {
+    const step = timed(() => steps.next());
+    isDone = step.value.done;
+    longestMs = Math.max(longestMs, step.ms);
+  }
+  return longestMs;
 }
 
 function lookUpNs(ring: Ring): number {

@@ -1,10 +1,12 @@
+import { inTurns } from '../common/steps.ts';
 import type { ClusterMember } from '../ring/cluster-member.ts';
-import { planRing } from '../ring/ring-plan.ts';
-import { placementWorkers } from '../ring/ring-view.ts';
+import { Ring } from '../ring/ring.ts';
+import { planRing, type RingPlan } from '../ring/ring-plan.ts';
 import { AdminError } from './admin-error.ts';
 import {
   type AdminRoute,
   type AdminServices,
+  type Cached,
   flag,
   list,
   nothing,
@@ -18,6 +20,8 @@ const integer = { type: 'integer' };
 const maxChanges = 2_000;
 /** Long enough for a lease to be waited for. */
 const drainMs = 10_000;
+/** For all nodes to say what they cache. */
+const askMs = 5_000;
 
 const node = object(
   {
@@ -94,19 +98,31 @@ export const ringRoutes: readonly AdminRoute[] = [
         balance: number,
         movedBytes: integer,
         movedKeys: integer,
+        nodesAsked: integer,
+        nodesAnswered: integer,
         workers: list(
-          object({ workerId: text, shareBefore: number, shareAfter: number }, [
+          object({ workerId: text, shareBefore: number, shareAfter: number, shareLost: number }, [
             'workerId',
             'shareBefore',
             'shareAfter',
+            'shareLost',
           ]),
         ),
       },
-      ['movedShare', 'idealShare', 'balance', 'movedBytes', 'movedKeys', 'workers'],
+      [
+        'movedShare',
+        'idealShare',
+        'balance',
+        'movedBytes',
+        'movedKeys',
+        'nodesAsked',
+        'nodesAnswered',
+        'workers',
+      ],
     ),
     handler: async (services, { body }) => ({
       status: 200,
-      body: plan(services, body as { add?: number[]; remove?: string[] }),
+      body: await plan(services, body as { add?: number[]; remove?: string[] }),
     }),
   },
   {
@@ -195,26 +211,39 @@ function showRing(member: ClusterMember) {
   };
 }
 
-function plan(
-  { cluster, random, cached, ...services }: AdminServices,
+async function plan(
+  services: AdminServices,
   { add = [], remove = [] }: { add?: number[]; remove?: string[] },
 ) {
-  const { view, settings } = memberOf({ cluster, random, cached, ...services }).standing;
-  const workers = view ? placementWorkers(view.record) : [];
+  const { view } = memberOf(services).standing;
+  const present = view?.placement ?? new Ring([]);
   const gone = new Set(remove);
-  for (const { workerId } of workers) gone.delete(workerId);
+  for (const { workerId } of present.workers) gone.delete(workerId);
   const [unknown] = gone;
   if (unknown !== undefined)
     throw new AdminError(404, 'NotFound', `no pages are placed on a worker ${unknown}`);
-  const stay = workers.filter(({ workerId }) => !remove.includes(workerId));
-  const added = add.map((weight) => ({ workerId: random.uuid(), weight }));
-  const result = planRing(workers, [...stay, ...added], settings.virtualNodes);
-  const own =
-    result.workers.find(({ workerId }) => workerId === cluster?.ownership.workerId)?.shareBefore ?? 0;
-  // What all of them cache is taken to be spread as what this one does.
-  const { bytes, keys } = cached();
-  const factor = own === 0 ? 0 : result.movedShare / own;
-  return { ...result, movedBytes: Math.round(bytes * factor), movedKeys: Math.round(keys * factor) };
+  const stay = present.workers.filter(({ workerId }) => !remove.includes(workerId));
+  const added = add.map((weight) => ({ workerId: services.random.uuid(), weight }));
+  const result = await inTurns(planRing(present, [...stay, ...added]));
+  const cached = await services.cached(AbortSignal.timeout(askMs));
+  return { ...result, ...movedOf(result, cached), nodesAsked: view?.members.length ?? 0 };
+}
+
+/** Of what each node caches, the part moves that its part of the ring loses. */
+function movedOf({ workers }: RingPlan, cached: ReadonlyMap<string, Cached>) {
+  let movedBytes = 0;
+  let movedKeys = 0;
+  for (const { workerId, shareBefore, shareLost } of workers) {
+    const { bytes, keys } = cached.get(workerId) ?? { bytes: 0, keys: 0 };
+    const part = shareBefore === 0 ? 0 : shareLost / shareBefore;
+    movedBytes += bytes * part;
+    movedKeys += keys * part;
+  }
+  return {
+    movedBytes: Math.round(movedBytes),
+    movedKeys: Math.round(movedKeys),
+    nodesAnswered: cached.size,
+  };
 }
 
 async function raise(member: ClusterMember) {
@@ -229,7 +258,7 @@ async function raise(member: ClusterMember) {
 }
 
 function listNodes({ standing: { view, registered }, ownership }: ClusterMember) {
-  const shares = view?.placementShares() ?? new Map<string, number>();
+  const shares = view?.placement.shares() ?? new Map<string, number>();
   const alive = (view?.members ?? []).map(({ s3Url: s3, adminUrl: admin, ...member }) => ({
     ...member,
     s3,

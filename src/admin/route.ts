@@ -9,6 +9,12 @@ import type { ClusterMember } from '../ring/cluster-member.ts';
 import type { Backend } from '../ufs/backend.ts';
 import type { OwnFolders } from './own-folders-guard.ts';
 
+/** Bytes of pages, and objects whose metadata is known. */
+export interface Cached {
+  readonly bytes: number;
+  readonly keys: number;
+}
+
 /** What the admin routes work with; there once the node's store is open. */
 export interface AdminServices {
   readonly clock: Clock;
@@ -24,8 +30,8 @@ export interface AdminServices {
   readonly tryBackend: (spec: MountSpec) => Promise<Backend>;
   /** This node's part in its cluster, if it belongs to one. */
   readonly cluster: ClusterMember | undefined;
-  /** What this node caches: bytes of pages, and objects whose metadata it knows. */
-  readonly cached: () => { readonly bytes: number; readonly keys: number };
+  /** What each member of the cluster caches, by workerId; those that do not answer in time are left out. */
+  readonly cached: (signal: AbortSignal) => Promise<ReadonlyMap<string, Cached>>;
   /** No mount may show what lies in them. */
   readonly ownFolders: OwnFolders;
 }

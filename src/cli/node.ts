@@ -185,10 +185,23 @@ async function build(
     { capacityBytes: settings['cache.metadata'], shared: shared.metadata },
     (target, generation) => reader.heardOfVersion(target, generation),
   );
+  const usage = () => ({ bytes: pages.usage.bytes, keys: objects.usage.entries });
   const peering =
     member &&
     opened.add(
-      await openPeering(settings, clock, random, metrics, log, tls, ownership, namespace, objects, reader),
+      await openPeering(
+        settings,
+        clock,
+        random,
+        metrics,
+        log,
+        tls,
+        ownership,
+        namespace,
+        objects,
+        reader,
+        usage,
+      ),
       (part) => part.close(),
     );
   const routing = peering?.routing;
@@ -251,7 +264,7 @@ async function build(
     tryBackend: (spec) => openBackend(parts, spec),
     ownFolders,
     cluster: member,
-    cached: () => ({ bytes: pages.usage.bytes, keys: objects.usage.entries }),
+    cached: async (signal) => routing?.usages(signal) ?? new Map(),
   });
   readiness.ready('the S3 port');
   searchForUnknownBuckets(mounts, backends, log, opened);

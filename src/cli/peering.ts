@@ -53,6 +53,7 @@ export async function openPeering(
   namespace: Namespace,
   objects: MetadataCache,
   reader: LocalReader,
+  usage: () => { readonly bytes: number; readonly keys: number },
 ): Promise<Peering> {
   const { workerId, incarnation } = ownership;
   const greeting = {
@@ -73,7 +74,7 @@ export async function openPeering(
     windowBytes,
     tls: tls !== undefined,
   });
-  const routing = new Routing(clock, metrics, log, ownership, namespace, objects, reader, pool, {
+  const routing = new Routing(clock, metrics, log, ownership, namespace, objects, reader, pool, usage, {
     pageSizeBytes: settings['page.size'],
     segmentBytes: defaultSegmentBytes,
     connectTimeoutMs: settings['peer.connectTimeout'],

@@ -11,7 +11,7 @@ import type {
   ViewMember,
 } from './ownership.ts';
 import { segmentPosition } from './ring.ts';
-import { RingView } from './ring-view.ts';
+import { RingView, type ViewRings } from './ring-view.ts';
 import { nameOf, type PastView, Tenures } from './tenures.ts';
 import { type Moment, ViewLease, waitMsFor } from './view-lease.ts';
 import { compareEpochs, type ViewName, type ViewRecord } from './view-record.ts';
@@ -189,11 +189,12 @@ export class ClusterOwnership implements Ownership {
 
   /**
    * Makes a view hold. `seenMs`: a moment, on the monotonic clock, at which it was known that this view, or a later one, is the latest.
-   * `follows`: whether no other view was between the applied one and this, or this is the first of all.
+   * `follows`: whether no other view was between the applied one and this, or this is the first of all. `rings`: of this view, if they
+   * have been made already.
    */
-  apply(record: ViewRecord, seenMs: number, follows: boolean): void {
+  apply(record: ViewRecord, seenMs: number, follows: boolean, rings?: ViewRings): void {
     const before = this.applied;
-    const view = new RingView(record, before);
+    const view = new RingView(record, before, rings);
     const nowMs = this.clock.monotonicMs();
     const deadAtMs = seenMs + waitMsFor(record.settings.leaseMs);
     this.pastViews = this.pastViews.filter((past) => past.deadAtMs > nowMs);

@@ -1,6 +1,13 @@
+import { allAtOnce, type Steps } from '../common/steps.ts';
 import type { View, ViewMember } from './ownership.ts';
 import { Ring, type RingWorker } from './ring.ts';
 import { inOrder, type ViewRecord } from './view-record.ts';
+
+/** What the rings of a view are. */
+export interface ViewRings {
+  readonly write: Ring;
+  readonly placement: Ring;
+}
 
 /** A view with its rings: who owns metadata and writes, and where pages lie. */
 export class RingView implements View {
@@ -13,23 +20,30 @@ export class RingView implements View {
   private readonly previousPlacement: Ring | undefined;
   private readonly byId: ReadonlyMap<string, ViewMember>;
 
-  /** `before`: the view that was applied before, whose rings are used again as far as they are the same. */
-  constructor(record: ViewRecord, before?: RingView) {
+  /** `before`: the view that was applied before, whose rings are used again as far as they are the same. `rings`: those of just this view. */
+  constructor(
+    record: ViewRecord,
+    before?: RingView,
+    rings: ViewRings = allAtOnce(RingView.ringsOf(record, before)),
+  ) {
     this.record = record;
     this.generation = record.generation;
     this.epoch = record.epoch;
     this.members = record.members;
     this.byId = new Map(record.members.map((member) => [member.workerId, member]));
-    const { virtualNodes } = record.settings;
-    this.writeRing = ringOf(writers(record.members), virtualNodes, before?.writeRing, before?.placementRing);
-    this.placementRing = ringOf(
-      placementWorkers(record),
-      virtualNodes,
-      this.writeRing,
-      before?.placementRing,
-    );
+    this.writeRing = rings.write;
+    this.placementRing = rings.placement;
     const isMoved = before !== undefined && before.placementRing !== this.placementRing;
     this.previousPlacement = isMoved ? before.placementRing : before?.previousPlacement;
+  }
+
+  /** In steps, since large rings take long. */
+  static *ringsOf(record: ViewRecord, before?: RingView): Steps<ViewRings> {
+    const { virtualNodes } = record.settings;
+    const known = [before?.writeRing, before?.placementRing];
+    const write = yield* ringOf(writers(record.members), virtualNodes, ...known);
+    const placement = yield* ringOf(placementWorkers(record), virtualNodes, write, before?.placementRing);
+    return { write, placement };
   }
 
   member(workerId: string): ViewMember | undefined {
@@ -50,9 +64,9 @@ export class RingView implements View {
     return previous === this.placementOwnerOf(objectHash, segment) ? undefined : previous;
   }
 
-  /** The part of all pages that each worker holds, by workerId. */
-  placementShares(): ReadonlyMap<string, number> {
-    return this.placementRing.shares();
+  /** The ring by which pages are placed. */
+  get placement(): Ring {
+    return this.placementRing;
   }
 }
 
@@ -74,11 +88,15 @@ export function workerOf({ workerId, weight }: RingWorker): RingWorker {
 }
 
 /** One of the others where it is the same ring, so that large rings are there once. */
-function ringOf(workers: readonly RingWorker[], virtualNodes: number, ...others: (Ring | undefined)[]): Ring {
+function* ringOf(
+  workers: readonly RingWorker[],
+  virtualNodes: number,
+  ...others: (Ring | undefined)[]
+): Steps<Ring> {
   const ordered = inOrder(workers);
   const known = others.filter((other) => other !== undefined);
   const same = known.find((other) => other.virtualNodes === virtualNodes && areSame(other.workers, ordered));
-  return same ?? new Ring(ordered, virtualNodes, known[0]);
+  return same ?? (yield* Ring.inSteps(ordered, virtualNodes, known[0]));
 }
 
 function areSame(one: readonly RingWorker[], other: readonly RingWorker[]): boolean {

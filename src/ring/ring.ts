@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { allAtOnce, type Steps } from '../common/steps.ts';
 import { changedNodes, nodeCountOf, nodesOf, type VirtualNodes } from './virtual-nodes.ts';
 
 /** A worker as the ring sees it. */
@@ -15,6 +16,8 @@ export const defaultVirtualNodes = 2048;
 const positionBits = 48;
 const circle = 2 ** positionBits;
 const maxWorkers = 2 ** 16;
+/** Of the table of starts, in one step. */
+const partsInStep = 262_144;
 
 /** The positions from `from` to `to`, both of them included. Never across the end of the circle. */
 export interface Arc {
@@ -49,23 +52,25 @@ export class Ring {
 
   /**
    * No worker may be named twice; at most 65,536. With `base`, another ring, only what is new is computed: the ring is the same, made in
-   * a fraction of the time where little has changed.
+   * a fraction of the time where little has changed. `parts` are those of just this ring.
    */
-  constructor(workers: readonly RingWorker[], virtualNodes: number = defaultVirtualNodes, base?: Ring) {
-    this.workers = [...workers].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+  constructor(
+    workers: readonly RingWorker[],
+    virtualNodes: number = defaultVirtualNodes,
+    base?: Ring,
+    parts: RingParts = allAtOnce(partsOf(workers, virtualNodes, base)),
+  ) {
+    this.workers = parts.workers;
     this.virtualNodes = virtualNodes;
-    if (this.workers.length > maxWorkers) throw new RangeError(`more than ${maxWorkers} workers`);
-    const { positions, owners } = this.nodesFrom(base);
-    this.positions = positions;
-    this.owners = owners;
-    const partCount = 2 ** Math.max(0, Math.floor(Math.log2(positions.length || 1)) - 2);
-    this.partSize = circle / partCount;
-    this.starts = new Uint32Array(partCount + 1);
-    let node = 0;
-    for (let part = 0; part <= partCount; part++) {
-      while ((positions[node] as number) < part * this.partSize) node++;
-      this.starts[part] = node;
-    }
+    this.positions = parts.nodes.positions;
+    this.owners = parts.nodes.owners;
+    this.partSize = parts.partSize;
+    this.starts = parts.starts;
+  }
+
+  /** The same, in steps of some 10 ms: a large ring takes seconds. */
+  static *inSteps(workers: readonly RingWorker[], virtualNodes: number, base?: Ring): Steps<Ring> {
+    return new Ring(workers, virtualNodes, base, yield* partsOf(workers, virtualNodes, base));
   }
 
   /**
@@ -142,32 +147,64 @@ export class Ring {
     return low === positions.length ? 0 : low;
   }
 
-  private nodesFrom(base: Ring | undefined): VirtualNodes {
-    const counts = this.workers.map(({ weight }) => nodeCountOf(weight, this.virtualNodes));
-    const ids = this.workers.map(({ workerId }) => workerId);
-    if (!base) return nodesOf(ids, counts);
-    return changedNodes(
-      {
-        workerIds: base.workers.map(({ workerId }) => workerId),
-        counts: base.workers.map(({ weight }) => nodeCountOf(weight, base.virtualNodes)),
-        nodes: base,
-      },
-      ids,
-      counts,
-    );
-  }
-
   /** The part of the whole circle that each worker owns, by workerId; the parts add up to 1. */
   shares(): ReadonlyMap<string, number> {
-    const shares = new Map(this.workers.map((worker) => [worker.workerId, 0]));
-    const last = this.positions.at(-1) ?? 0;
-    for (const [i, position] of this.positions.entries()) {
-      const before = i === 0 ? last - circle : (this.positions[i - 1] ?? 0);
-      const workerId = this.workers[this.owners[i] ?? 0]?.workerId ?? '';
-      shares.set(workerId, (shares.get(workerId) ?? 0) + (position - before) / circle);
+    const { positions, owners, workers } = this;
+    const shares = new Float64Array(workers.length);
+    let before = (positions.at(-1) ?? 0) - circle;
+    for (let i = 0; i < positions.length; i++) {
+      const owner = owners[i] as number;
+      const position = positions[i] as number;
+      shares[owner] = (shares[owner] as number) + (position - before) / circle;
+      before = position;
     }
-    return shares;
+    return new Map(workers.map(({ workerId }, place) => [workerId, shares[place] as number]));
   }
+}
+
+/** What a ring is made of. */
+interface RingParts {
+  readonly workers: readonly RingWorker[];
+  readonly nodes: VirtualNodes;
+  readonly partSize: number;
+  readonly starts: Uint32Array;
+}
+
+function* partsOf(
+  unordered: readonly RingWorker[],
+  virtualNodes: number,
+  base: Ring | undefined,
+): Steps<RingParts> {
+  const workers = [...unordered].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+  if (workers.length > maxWorkers) throw new RangeError(`more than ${maxWorkers} workers`);
+  const nodes = yield* nodesFor(workers, virtualNodes, base);
+  const { positions } = nodes;
+  const partCount = 2 ** Math.max(0, Math.floor(Math.log2(positions.length || 1)) - 2);
+  const partSize = circle / partCount;
+  const starts = new Uint32Array(partCount + 1);
+  let node = 0;
+  for (let part = 0; part <= partCount; part++) {
+    while ((positions[node] as number) < part * partSize) node++;
+    starts[part] = node;
+    if (part % partsInStep === partsInStep - 1) yield;
+  }
+  return { workers, nodes, partSize, starts };
+}
+
+function* nodesFor(
+  workers: readonly RingWorker[],
+  virtualNodes: number,
+  base: Ring | undefined,
+): Steps<VirtualNodes> {
+  const counts = workers.map(({ weight }) => nodeCountOf(weight, virtualNodes));
+  const ids = workers.map(({ workerId }) => workerId);
+  if (!base) return yield* nodesOf(ids, counts);
+  const there = {
+    workerIds: base.workers.map(({ workerId }) => workerId),
+    counts: base.workers.map(({ weight }) => nodeCountOf(weight, base.virtualNodes)),
+    nodes: base,
+  };
+  return yield* changedNodes(there, ids, counts);
 }
 
 /** The hash of an object, for `ownerOf`. */

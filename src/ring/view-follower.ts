@@ -1,7 +1,9 @@
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
+import { inTurns } from '../common/steps.ts';
 import { CoordError, type CoordStore, type Entry } from '../coord/store.ts';
 import type { ClusterOwnership } from './cluster-ownership.ts';
+import { RingView } from './ring-view.ts';
 import { type Moment, momentOf } from './view-lease.ts';
 import {
   compareEpochs,
@@ -156,7 +158,11 @@ export class ViewFollower {
     // Once it went back, nothing is believed of that generation but what is known to follow.
     if (this.reason !== undefined && known?.generation === pointer.generation && !isComplete) return false;
     await this.remember(pointer, seenMs);
-    for (const [i, view] of views.entries()) this.ownership.apply(view, seenMs, i > 0 || isComplete);
+    for (const [i, view] of views.entries()) {
+      const rings = await inTurns(RingView.ringsOf(view, this.ownership.ringView));
+      if (this.ended.signal.aborted) return false;
+      this.ownership.apply(view, seenMs, i > 0 || isComplete, rings);
+    }
     return true;
   }
 

@@ -85,7 +85,7 @@ export class AdminNode {
       tryBackend: () => this.openBackend(),
       ownFolders: { data: this.dataFolder, root: this.rootFolder, pages: [] },
       cluster: undefined,
-      cached: () => ({ bytes: 0, keys: 0 }),
+      cached: async () => new Map(),
     });
     return this;
   }

@@ -55,6 +55,7 @@ await describeOverEtcd('the ring of a cluster over etcd', (program) => {
       expect(plan.movedShare).toBeGreaterThan(0.55);
       expect(plan.movedShare / plan.idealShare).toBeLessThan(1.15);
       expect(plan.workers).toHaveLength(4);
+      expect([plan.nodesAsked, plan.nodesAnswered]).toEqual([2, 2]);
       const { json: without } = await cluster.cli(one, `ring plan --remove ${list[0].workerId}`);
       expect(without.movedShare).toBeCloseTo(list[0].share, 6);
       expect((await cluster.cli(one, 'ring plan --remove nobody')).exitCode).toBe(1);

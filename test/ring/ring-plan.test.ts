@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { Ring } from '../../src/ring/ring.ts';
+import { allAtOnce } from '../../src/common/steps.ts';
+import { Ring, type RingWorker } from '../../src/ring/ring.ts';
 import { movedShare, planRing } from '../../src/ring/ring-plan.ts';
 
 const workers = (...numbers: number[]) => numbers.map((n) => ({ workerId: `worker-${n}`, weight: 1 }));
@@ -24,7 +25,9 @@ test('a plan tells which part moves when workers come and go, as samples of obje
 });
 
 test('a plan gives the part that has to move at least, each share before and after, and the balance', () => {
-  const plan = planRing(workers(1, 2, 3), [...workers(1, 2), { workerId: 'large', weight: 2 }], 2048);
+  const planned = (before: readonly RingWorker[], after: readonly RingWorker[], virtualNodes: number) =>
+    allAtOnce(planRing(new Ring(before, virtualNodes), after));
+  const plan = planned(workers(1, 2, 3), [...workers(1, 2), { workerId: 'large', weight: 2 }], 2048);
   expect(plan.idealShare).toBeCloseTo(0.5, 9);
   expect(plan.movedShare / plan.idealShare).toBeLessThan(1.2);
   expect(plan.balance).toBeLessThan(1.1);
@@ -32,5 +35,9 @@ test('a plan gives the part that has to move at least, each share before and aft
   for (const when of ['shareBefore', 'shareAfter'] as const) {
     expect(plan.workers.reduce((sum, worker) => sum + worker[when], 0)).toBeCloseTo(1, 9);
   }
-  expect(planRing([], workers(1), 8)).toMatchObject({ movedShare: 1, idealShare: 1, balance: 1 });
+  const lost = plan.workers.map(({ shareLost }) => shareLost);
+  expect(lost.reduce((sum, share) => sum + share, 0)).toBeCloseTo(plan.movedShare, 9);
+  // Who goes loses all, who comes nothing.
+  expect([lost[0], lost[3]]).toEqual([0, expect.closeTo(plan.workers[3]?.shareBefore ?? 0, 9)]);
+  expect(planned([], workers(1), 8)).toMatchObject({ movedShare: 1, idealShare: 1, balance: 1 });
 });

@@ -31,6 +31,28 @@ function workers(count: number, seed: string): RingWorker[] {
 }
 
 describe('the ring', () => {
+  test('is the same made in steps, and in order where it is so large that it is made in parts', () => {
+    const members = workers(70, 'large');
+    const ring = new Ring(members);
+    let steps = 0;
+    const making = Ring.inSteps(members, ring.virtualNodes);
+    let last = making.next();
+    for (; !last.done; last = making.next()) steps += 1;
+    expect(steps).toBeGreaterThan(4);
+    expect(last.value).toEqual(ring);
+    const { positions, owners } = ring;
+    expect(positions.every((position, i) => i === 0 || position >= (positions[i - 1] as number))).toBe(true);
+    const counts = new Array<number>(70).fill(0);
+    for (const owner of owners) counts[owner] = (counts[owner] as number) + 1;
+    expect(new Set(counts)).toEqual(new Set([ring.virtualNodes]));
+    // Each member's own are where a ring of that member alone has them.
+    for (const [place, member] of ring.workers.entries()) {
+      if (place % 23 !== 0) continue;
+      const own = positions.filter((_, i) => owners[i] === place);
+      expect(own).toEqual(new Ring([member]).positions);
+    }
+  });
+
   test('without some workers owns as the ring that does not have them', () => {
     const all = workers(7, 'without');
     const ring = new Ring(all, 32);

@@ -21,6 +21,8 @@ interface Plan {
   readonly balance: number;
   readonly movedBytes: number;
   readonly movedKeys: number;
+  readonly nodesAsked: number;
+  readonly nodesAnswered: number;
   readonly workers: readonly { workerId: string; shareBefore: number; shareAfter: number }[];
 }
 
@@ -118,8 +120,8 @@ function planLines(plan: Plan): string[] {
     percent(worker.shareAfter),
   ]);
   return [
-    `${percent(plan.movedShare)} of the pages would move (at least ${percent(plan.idealShare)} have to)`,
-    `about ${plan.movedKeys} objects and ${plan.movedBytes} bytes, by what this node caches`,
+    `${percent(plan.movedShare)} of the pages would move (${percent(plan.idealShare)} if all parts were even)`,
+    `about ${plan.movedKeys} objects and ${plan.movedBytes} bytes, by what ${plan.nodesAnswered} of ${plan.nodesAsked} nodes say that they cache`,
     `the heaviest worker would have ${plan.balance.toFixed(3)} times its part`,
     ...columns([['WORKER', 'BEFORE', 'AFTER'], ...rows]),
   ];

@@ -32,6 +32,7 @@ import {
   type LookUpAnswer,
   type Question,
   type Read,
+  type UsageAnswer,
 } from './wire.ts';
 import { toWire } from './wire-errors.ts';
 
@@ -54,9 +55,10 @@ export class PeerAnswers {
   readonly #reader: LocalReader;
   readonly #handOff: HandOff;
   readonly #served: ServedBytes;
+  readonly #usage: () => UsageAnswer;
   readonly #settings: PeerAnswersSettings;
 
-  /** `reader` reads what lies on this node alone. */
+  /** `reader` reads what lies on this node alone, whose caches `usage` tells of. */
   constructor(
     metrics: Metrics,
     log: Log,
@@ -65,6 +67,7 @@ export class PeerAnswers {
     owned: OwnedMetadata,
     reader: LocalReader,
     handOff: HandOff,
+    usage: () => UsageAnswer,
     settings: PeerAnswersSettings,
   ) {
     this.#log = log;
@@ -73,6 +76,7 @@ export class PeerAnswers {
     this.#owned = owned;
     this.#reader = reader;
     this.#handOff = handOff;
+    this.#usage = usage;
     this.#served = new ServedBytes(metrics, 'peers');
     this.#settings = settings;
   }
@@ -103,6 +107,9 @@ export class PeerAnswers {
           break;
         case 'lapsed':
           answered = this.#lapsed(question, exchange);
+          break;
+        case 'usage':
+          answered = this.#send(exchange, { ok: this.#usage() });
           break;
         case 'released':
           answered = this.#released(question, exchange, from.workerId);

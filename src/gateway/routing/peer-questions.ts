@@ -19,6 +19,7 @@ import {
   type LookUpAnswer,
   type Read,
   type ReadAnswer,
+  type UsageAnswer,
 } from './wire.ts';
 import { fromWire, type Named } from './wire-errors.ts';
 
@@ -141,6 +142,15 @@ export class PeerQuestions {
     const exchange = await this.#open(member, 'small', { op: 'released', ...this.#asked(), view: epoch }, 0);
     const answer = decode<Answer<string>>(await answerOf(exchange, undefined, signal));
     return 'ok' in answer && answer.ok === member.incarnation;
+  }
+
+  /** How much a member caches. */
+  async usage(member: ViewMember, signal: AbortSignal): Promise<UsageAnswer> {
+    const question = { op: 'usage', ...this.#asked() };
+    const exchange = await this.#open(member, 'small', question, 0);
+    const answer = decode<Answer<UsageAnswer>>(await answerOf(exchange, undefined, signal));
+    if ('ok' in answer) return answer.ok;
+    throw new PeerError('reset', 'it does not tell what it caches');
   }
 
   /** What every question tells. */

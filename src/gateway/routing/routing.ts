@@ -21,7 +21,7 @@ import { RoutedObjectService } from './routed-object-service.ts';
 import { RoutedReader } from './routed-reader.ts';
 import { RoutedWrites } from './routed-writes.ts';
 import { Routes } from './routes.ts';
-import { decode, type Question } from './wire.ts';
+import { decode, type Question, type UsageAnswer } from './wire.ts';
 import { WriteAnswers } from './write-answers.ts';
 import type { Write } from './write-calls.ts';
 import { WriteQuestions } from './write-questions.ts';
@@ -49,6 +49,8 @@ export const defaultSegmentBytes = 256 * 1024 * 1024;
 /** Questions that are older are not begun with. */
 const maxQuestionAgeMs = 30_000;
 const catchUpMs = 2_000;
+/** Members that are asked at once what they cache. */
+const usagesAtOnce = 64;
 /** From here on bytes go over connections of their own, so that small answers need not wait behind them. */
 const bulkBytes = 1024 * 1024;
 
@@ -62,11 +64,13 @@ export class Routing {
   readonly #routes: Routes;
   readonly #namespace: Namespace;
   readonly #pool: PeerPool;
+  readonly #questions: PeerQuestions;
+  readonly #usage: () => UsageAnswer;
   readonly #answers: PeerAnswers;
   readonly #settings: RoutingSettings;
   #writeAnswers: WriteAnswers | undefined;
 
-  /** `cache` and `reader` are this node's own. */
+  /** `cache` and `reader` are this node's own; `usage` tells what they keep. */
   constructor(
     clock: Clock,
     metrics: Metrics,
@@ -76,6 +80,7 @@ export class Routing {
     cache: MetadataCache,
     reader: LocalReader,
     pool: PeerPool,
+    usage: () => UsageAnswer,
     settings: RoutingSettings,
   ) {
     const { connectTimeoutMs, answerTimeoutMs, writePatienceMs, maxPassedBy, pageSizeBytes, segmentBytes } =
@@ -94,7 +99,7 @@ export class Routing {
     });
     this.metadata = new RoutedMetadata(routes, owned, questions, fallbacks, handOff);
     this.reader = new RoutedReader(metrics, routes, reader, questions, fallbacks, handOff);
-    this.#answers = new PeerAnswers(metrics, log, routes, namespace, owned, reader, handOff, {
+    this.#answers = new PeerAnswers(metrics, log, routes, namespace, owned, reader, handOff, usage, {
       pageSizeBytes,
     });
     this.#clock = clock;
@@ -102,9 +107,28 @@ export class Routing {
     this.#routes = routes;
     this.#namespace = namespace;
     this.#pool = pool;
+    this.#questions = questions;
+    this.#usage = usage;
     this.#settings = settings;
     ownership.askWith((member, epoch, signal) => questions.released(member, epoch, signal));
     ownership.onView(({ view }) => pool.retain(new Set(view.members.map(({ workerId }) => workerId))));
+  }
+
+  /** How much each member caches, by workerId. Those that do not answer are left out. */
+  async usages(signal: AbortSignal): Promise<ReadonlyMap<string, UsageAnswer>> {
+    const usages = new Map<string, UsageAnswer>();
+    const { ownership } = this.#routes;
+    const queue = [...ownership.view().members];
+    const askAll = async () => {
+      for (let member = queue.pop(); member && !signal.aborted; member = queue.pop()) {
+        const isSelf = member.workerId === ownership.workerId;
+        const asked = isSelf ? this.#usage() : this.#questions.usage(member, signal);
+        const usage = await Promise.resolve(asked).catch(notTold);
+        if (usage) usages.set(member.workerId, usage);
+      }
+    };
+    await Promise.all(Array.from({ length: usagesAtOnce }, askAll));
+    return usages;
   }
 
   /** The other node that owns an object; undefined if it is this one, or there is no such bucket. */
@@ -162,3 +186,6 @@ export class Routing {
       exchange.cancel(resetReasons.overloaded);
   };
 }
+
+/** Whoever asks is told how many have answered. */
+function notTold(): undefined {}

@@ -69,12 +69,24 @@ export interface Released extends Asked {
   readonly op: 'released';
 }
 
+/** How much the node caches. */
+export interface Usage extends Asked {
+  readonly op: 'usage';
+}
+
+export interface UsageAnswer {
+  /** Of pages. */
+  readonly bytes: number;
+  /** Objects that something is known of. */
+  readonly keys: number;
+}
+
 /** That what is known of the object be forgotten, by a member that goes by this very view and has no lease of it any more. */
 export interface Lapsed extends OfObject {
   readonly op: 'lapsed';
 }
 
-export type Question = LookUp | Read | Held | Holds | Invalidate | Released | Lapsed;
+export type Question = LookUp | Read | Held | Holds | Invalidate | Released | Usage | Lapsed;
 
 /** `moved`: the node that was asked is not the owner, by this view. */
 export type Answer<T> = { readonly ok: T } | { readonly error: WireError } | { readonly moved: Epoch };

@@ -62,6 +62,7 @@ export interface RingNode {
   readonly member: ClusterMember;
   readonly ownership: Ownership;
   readonly pool: CuttablePool;
+  readonly routing: Routing;
   /** Of what it is asked by others: `answers`: it says nothing any more; `bodies`: it stops after the first word. */
   stuckIn: 'answers' | 'bodies' | undefined;
   /** Cuts the ways to and from it, without anybody being told. */
@@ -131,6 +132,7 @@ export class RingNodes {
     const clock = new OwnClock(1e9 * this.nodes.length);
     const parts = greetingParts(workerId, { clock });
     let handler: Routing['handler'] | undefined;
+    let made: Routing | undefined;
     let node: RingNode | undefined;
     const server = new PeerServer(
       silentLog(),
@@ -181,9 +183,11 @@ export class RingNodes {
         cache,
         reader,
         pool,
+        () => ({ bytes: 1_000, keys: 10 }),
         this.settings,
       );
       handler = routing.handler;
+      made = routing;
       return routing;
     });
     self.s3Url = `http://127.0.0.1:${gateway.port}`;
@@ -200,6 +204,7 @@ export class RingNodes {
       member,
       ownership,
       pool,
+      routing: made as Routing,
       isolate: () => {
         for (const other of this.nodes) {
           other.pool.cut.add(workerId);
