@@ -20,6 +20,7 @@ import { Namespace } from '../gateway/namespace.ts';
 import { GatewayObjectService } from '../gateway/object-service.ts';
 import { PortLogStream } from '../gateway/port-log-stream.ts';
 import { S3Server } from '../gateway/server.ts';
+import { StoreThreadKeeper } from '../gateway/store-thread-keeper.ts';
 import { ThreadBoard } from '../gateway/thread-board.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
@@ -96,6 +97,7 @@ function serviceOver(mounts: MountStore, ownClock: Clock): GatewayObjectService 
   });
   mounts.onChange((table) => backends.retain(table.mounts, 0));
   const gate = new BucketGate();
+  const keeper = new StoreThreadKeeper(job.handOver, settings['limits.connections']);
   const disk = job.disk && new SharedDiskReader(ownClock, new NodeFileSystem(), job.disk);
   return new GatewayObjectService(
     namespace,
@@ -108,7 +110,7 @@ function serviceOver(mounts: MountStore, ownClock: Clock): GatewayObjectService 
       thread,
       job.lease && new SharedLease(job.lease),
     ),
-    new SharedRangeReader(metrics, SharedPageReader.of(job.pages, thread), disk),
+    new SharedRangeReader(metrics, SharedPageReader.of(job.pages, thread), disk, keeper),
     { workerId: job.workerId, pageSizeBytes: settings['page.size'] },
   );
 }

@@ -17,6 +17,7 @@ import { RequestPipeline } from '../gateway/handle-request.ts';
 import { Namespace } from '../gateway/namespace.ts';
 import { GatewayObjectService } from '../gateway/object-service.ts';
 import { warnOfUnknownBuckets } from '../gateway/unknown-buckets.ts';
+import { VersionHolder } from '../gateway/version-holder.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
 import type { Ownership } from '../ring/ownership.ts';
@@ -243,6 +244,7 @@ async function build(
           metrics,
           nodeLog,
           pipeline,
+          new VersionHolder(namespace, reader, settings['page.size']),
           { ...shared, board, metadata, disk: disk && sharedDisk(disk, pageFolders), lease },
           facts,
         )

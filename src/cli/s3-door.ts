@@ -12,6 +12,7 @@ import { HandOverServer } from '../gateway/hand-over-server.ts';
 import { IoThreads } from '../gateway/io-threads.ts';
 import { type RequestTaker, S3Server } from '../gateway/server.ts';
 import type { ThreadBoard } from '../gateway/thread-board.ts';
+import type { VersionHolder } from '../gateway/version-holder.ts';
 import type { MemoryPageStore } from '../worker/memory-page-store.ts';
 import type { SharedDisk } from '../worker/shared-disk-reader.ts';
 import type { SharedLease } from '../worker/shared-lease.ts';
@@ -83,11 +84,13 @@ export async function openThreadedDoor(
   metrics: Metrics,
   { log, lines }: NodeLog,
   taker: RequestTaker,
+  holder: VersionHolder,
   shared: SharedWithThreads,
   facts: ThreadFacts,
 ): Promise<S3Door> {
   const handOver = await openHandOverPlace(facts.dataFolder, random);
-  const inner = new HandOverServer(taker, handOver.path, settings['limits.header']);
+  const keep = (...asked: Parameters<VersionHolder['take']>) => void holder.take(...asked);
+  const inner = new HandOverServer(taker, handOver.path, settings['limits.header'], keep);
   await inner.listen();
   let feed: MirrorFeed | undefined;
   const closeInner = async () => {

@@ -1,6 +1,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { carryConnection, decodeFacts, type HandOverPath, uncoverNames } from './carried-request.ts';
+import { keepMark } from './kept-claim.ts';
 import type { RequestTaker } from './server.ts';
 
 /** Beside the client's own headers. */
@@ -15,7 +16,13 @@ export class HandOverServer {
   private readonly path: HandOverPath;
   private readonly server: Server;
 
-  constructor(taker: RequestTaker, path: HandOverPath, maxHeaderBytes: number) {
+  /** `keep` answers threads that ask for a version to be kept. */
+  constructor(
+    taker: RequestTaker,
+    path: HandOverPath,
+    maxHeaderBytes: number,
+    keep: (req: IncomingMessage, res: ServerResponse) => void,
+  ) {
     this.path = path;
     this.server = createServer({
       maxHeaderSize: maxHeaderBytes + addedHeaderBytes,
@@ -28,7 +35,8 @@ export class HandOverServer {
     this.server.timeout = 0;
     this.server.maxHeadersCount = maximumHeaders;
     const take = (expectsContinue: boolean) => (req: IncomingMessage, res: ServerResponse) => {
-      if (unwrap(req, path.header)) taker.handle(req, res, expectsContinue);
+      if (isClaim(req, path.header)) keep(req, res);
+      else if (unwrap(req, path.header)) taker.handle(req, res, expectsContinue);
       else req.socket.destroy();
     };
     this.server.on('request', take(false));
@@ -56,6 +64,10 @@ export class HandOverServer {
     this.server.closeAllConnections();
     await closed;
   }
+}
+
+function isClaim({ rawHeaders }: IncomingMessage, header: string): boolean {
+  return rawHeaders[0] === header && rawHeaders[1] === keepMark;
 }
 
 /** Makes the request what its client sent; false if it comes from no thread of this process. */

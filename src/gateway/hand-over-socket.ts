@@ -1,4 +1,6 @@
+import { Agent } from 'node:http';
 import { Socket } from 'node:net';
+import type { HandOverPath } from './carried-request.ts';
 
 type Done = (error?: Error | null) => void;
 
@@ -14,6 +16,17 @@ export class HandOverSocket extends Socket {
 
   override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], done: Done): void {
     super._writev?.(chunks, forgiving(done));
+  }
+}
+
+/** Connections that a busy moment left behind are ended after so long; one that a request is on is not. */
+const idleConnectionMs = 10_000;
+
+/** Connections to the store thread, kept for the next request. */
+export class HandOverAgent extends Agent {
+  constructor({ socketPath }: HandOverPath, maxConnections: number) {
+    super({ keepAlive: true, maxSockets: maxConnections, maxFreeSockets: 64, timeout: idleConnectionMs });
+    this.createConnection = () => new HandOverSocket().connect(socketPath);
   }
 }
 

@@ -1,21 +1,18 @@
 import {
-  Agent,
+  type Agent,
   type ClientRequest,
   type IncomingMessage,
   request as openRequest,
   type ServerResponse,
 } from 'node:http';
 import { coveredHeaders, encodeFacts, type HandOverPath, tlsVersionOf } from './carried-request.ts';
-import { HandOverSocket } from './hand-over-socket.ts';
+import { HandOverAgent } from './hand-over-socket.ts';
 
 /** Headers about the connection to the store thread, not about the answer. */
 const ownHeaders: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding']);
 /** Those Node's client sends no chunked body of by itself. */
 const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
 const maxAnswerHeaderBytes = 128 * 1024;
-
-/** Connections that a busy moment left behind are ended after so long; one that a request is on is not. */
-const idleConnectionMs = 10_000;
 
 /**
  * Hands whole requests to the store thread and their answers back, byte by byte as they are: headers in their order and spelling, bodies
@@ -37,13 +34,7 @@ export class HandOver {
   ) {
     this.path = path;
     this.onFailure = onFailure;
-    this.agent = new Agent({
-      keepAlive: true,
-      maxSockets: maxConnections,
-      maxFreeSockets: 64,
-      timeout: idleConnectionMs,
-    });
-    this.agent.createConnection = () => new HandOverSocket().connect(path.socketPath);
+    this.agent = new HandOverAgent(path, maxConnections);
   }
 
   /** The body must not have been touched. */

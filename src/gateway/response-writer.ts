@@ -108,6 +108,19 @@ function bytesOf(body: string | Buffer | ByteText | undefined): Buffer | undefin
   return body instanceof ByteText ? body.toBuffer() : body;
 }
 
+/** Writes a body and the end behind it, at the pace of whoever reads it; the connection is cut if the body ends early. */
+export function streamTo(
+  res: ServerResponse,
+  body: Buffer | ByteText | AsyncIterable<Buffer>,
+): Promise<WriteOutcome> {
+  if (isIterable(body)) return stream(res, body);
+  return stream(res, onePiece(body instanceof ByteText ? body.toBuffer() : body));
+}
+
+async function* onePiece(piece: Buffer): AsyncGenerator<Buffer> {
+  yield piece;
+}
+
 async function stream(res: ServerResponse, body: AsyncIterable<Buffer>): Promise<WriteOutcome> {
   try {
     for await (const chunk of body) {

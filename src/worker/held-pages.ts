@@ -1,5 +1,6 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import { pageKeyOf } from './page-key.ts';
+import { sliceOf } from './page-pieces.ts';
 import type { PageStore } from './page-store.ts';
 import { type ReadTarget, WorkerError } from './reader.ts';
 import type { ServedBytes } from './served-bytes.ts';
@@ -19,11 +20,8 @@ export async function openHeld(
   for (let page = Math.floor(range.start / pageSizeBytes); page * pageSizeBytes < range.end; page++)
     if (!store.has(pageKeyOf(target, page))) return undefined;
   const sliceAt = (at: number) => {
-    const page = Math.floor(at / pageSizeBytes);
-    const start = at - page * pageSizeBytes;
-    const sliceEnd = (Math.floor(start / sliceBytes) + 1) * sliceBytes;
-    const end = Math.min(pageSizeBytes, range.end - page * pageSizeBytes, sliceEnd);
-    return store.read(pageKeyOf(target, page), start, end);
+    const { key, start, end } = sliceOf(target, range, at, sliceBytes);
+    return store.read(key, start, end);
   };
   const first = await sliceAt(range.start);
   if (!first) return undefined;

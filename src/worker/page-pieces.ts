@@ -26,6 +26,26 @@ export function cut(target: ReadTarget, range: ByteRange): Piece[] {
   return pieces;
 }
 
+/** What is taken of a range at once. */
+export interface RangeSlice {
+  readonly key: PageKey;
+  /** Within the page. */
+  readonly start: number;
+  readonly end: number;
+  /** Where the range's part of the page ends. */
+  readonly pageEnd: number;
+}
+
+/** The slice of a range that begins at byte `at`: up to the next multiple of `sliceBytes` in its page. */
+export function sliceOf(target: ReadTarget, range: ByteRange, at: number, sliceBytes: number): RangeSlice {
+  const page = Math.floor(at / target.pageSizeBytes);
+  const pageStart = page * target.pageSizeBytes;
+  const start = at - pageStart;
+  const pageEnd = Math.min(target.pageSizeBytes, range.end - pageStart);
+  const sliceEnd = (Math.floor(start / sliceBytes) + 1) * sliceBytes;
+  return { key: pageKeyOf(target, page), start, end: Math.min(pageEnd, sliceEnd), pageEnd };
+}
+
 export function join(parts: readonly Buffer[]): Buffer {
   const [first] = parts;
   return parts.length === 1 && first ? first : Buffer.concat(parts);

@@ -164,6 +164,22 @@ export class PageReader implements LocalReader {
     return openHeld(this.store, target, range, this.settings.sliceBytes, target.served ?? this.served);
   }
 
+  hold(target: ReadTarget, range: ByteRange): () => void {
+    const leave = this.dead.enter(target, target.meta.generation);
+    let isOver = false;
+    const tellStore = async () => {
+      for (const { key, start } of cut(target, range)) {
+        if (isOver) return;
+        if (start === 0) await this.store.expect?.(key);
+      }
+    };
+    void tellStore();
+    return () => {
+      isOver = true;
+      leave();
+    };
+  }
+
   holdsSome({ incarnation, path }: VersionedPath): boolean {
     return this.store.hasSome(incarnation, path);
   }

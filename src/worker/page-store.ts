@@ -30,6 +30,8 @@ export interface PageStore {
   readNow(key: PageKey, start: number, end: number, loans?: Loans): Buffer | undefined;
   /** Small objects whose pages `readNow` would find. */
   readonly smallObjects?: SmallObjects;
+  /** A page is being read from its beginning by another way: as much of a reason to keep it at hand as if it were read here. */
+  expect?(key: PageKey): Promise<void>;
   /** Whether the page is probably there; no medium is touched. */
   has(key: PageKey): boolean;
   /** Whether it has pages of any version of a path; no medium is touched. */

@@ -10,6 +10,7 @@ import { Loans } from './loans.ts';
 import type { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
 import { pageKeyOf, pageName } from './page-key.ts';
+import { sliceOf } from './page-pieces.ts';
 import type { PageStore } from './page-store.ts';
 import type { ReadTarget } from './reader.ts';
 import type { ServedBytes } from './served-bytes.ts';
@@ -264,13 +265,7 @@ export class RangeStream {
   }
 
   private readAhead(at: number): void {
-    const page = this.pageAt(at);
-    const pageStart = page * this.target.pageSizeBytes;
-    const start = at - pageStart;
-    const pageEnd = Math.min(this.target.pageSizeBytes, this.range.end - pageStart);
-    const sliceEnd = (Math.floor(start / this.parts.sliceBytes) + 1) * this.parts.sliceBytes;
-    const end = Math.min(pageEnd, sliceEnd);
-    const key = this.key(page);
+    const { key, start, end, pageEnd } = sliceOf(this.target, this.range, at, this.parts.sliceBytes);
     this.ahead?.loans.giveBack();
     const loans = new Loans();
     const { store } = this.parts;

@@ -84,6 +84,11 @@ export interface LocalReader extends RangeReader {
    * middle where a page has gone meanwhile.
    */
   openHeld(target: ReadTarget, range: ByteRange): Promise<AsyncIterable<Buffer> | undefined>;
+  /**
+   * Keeps the version's pages, though it be replaced meanwhile, for a reader that reads them by another way, until the returned function is
+   * called (once).
+   */
+  hold(target: ReadTarget, range: ByteRange): () => void;
 }
 
 export type Missing = 'fill' | 'bypass' | 'refuse';

@@ -3,6 +3,7 @@ import type { FileSystem } from '../ufs/file-system.ts';
 import { PageTable } from './disk/page-table.ts';
 import { RegionFiles } from './disk/region-files.ts';
 import { DiskPageReader } from './disk-page-reader.ts';
+import type { Loans } from './loans.ts';
 import type { PageKey } from './page-store.ts';
 
 /** What a thread needs to read the pages that another one writes: plain data. */
@@ -39,8 +40,8 @@ export class SharedDiskReader {
   }
 
   /** As `PageStore.read`. */
-  read(key: PageKey, start: number, end: number): Promise<Buffer | undefined> {
-    return this.pages.read(key, start, end);
+  read(key: PageKey, start: number, end: number, loans?: Loans): Promise<Buffer | undefined> {
+    return this.pages.read(key, start, end, loans);
   }
 
   close(): void {

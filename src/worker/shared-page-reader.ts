@@ -60,6 +60,13 @@ export class SharedPageReader {
     return copy;
   }
 
+  has(key: PageKey): boolean {
+    const { view } = this;
+    if (!view.hold(pageName(key))) return false;
+    view.release(view.segment);
+    return true;
+  }
+
   private mayLend(segment: number): boolean {
     return this.lent.has(segment) || this.view.lentCount < this.maxLentSegments;
   }

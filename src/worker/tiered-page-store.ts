@@ -61,6 +61,12 @@ export class TieredPageStore implements PageStore {
     return this.memory.readNow(key, start, end, loans);
   }
 
+  async expect(key: PageKey): Promise<void> {
+    const pageBytes = this.memory.has(key) ? undefined : this.disk.pageBytesOf(key);
+    if (pageBytes === undefined || !this.isWantedAgain(key, 0, pageBytes)) return;
+    await this.promotions.run(pageName(key), () => this.promote(key, pageBytes));
+  }
+
   has(key: PageKey): boolean {
     return this.memory.has(key) || this.disk.has(key);
   }

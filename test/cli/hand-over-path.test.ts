@@ -23,7 +23,7 @@ const open = async (folder: string) => {
     handle: (_req: unknown, res: { end(): void }) => res.end(),
     noteUnparsable: () => {},
   };
-  const server = new HandOverServer(taker, place.path, 16 * 1024);
+  const server = new HandOverServer(taker, place.path, 16 * 1024, () => {});
   await server.listen();
   return { place, server };
 };

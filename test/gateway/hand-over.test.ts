@@ -26,7 +26,7 @@ beforeEach(async () => {
     handle: (...given: Parameters<Handler>) => handler(...given),
     noteUnparsable: () => {},
   };
-  inner = new HandOverServer(taker, path, 16 * 1024);
+  inner = new HandOverServer(taker, path, 16 * 1024, () => {});
   await inner.listen();
   failures.length = 0;
   handOver = new HandOver(path, 100, (_req, res, cause) => {

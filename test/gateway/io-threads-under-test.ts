@@ -13,6 +13,7 @@ import type { CoordStore } from '../../src/coord/store.ts';
 import type { BucketRecords } from '../../src/gateway/buckets.ts';
 import type { RequestTaker } from '../../src/gateway/server.ts';
 import { ThreadBoard } from '../../src/gateway/thread-board.ts';
+import type { VersionHolder } from '../../src/gateway/version-holder.ts';
 import { BucketStore } from '../../src/mounts/bucket-store.ts';
 import type { Mount } from '../../src/mounts/mount.ts';
 import type { MemoryPageStore } from '../../src/worker/memory-page-store.ts';
@@ -59,6 +60,7 @@ export class IoThreadsUnderTest {
   async open(
     metrics: Metrics,
     taker: RequestTaker,
+    holder: VersionHolder,
     pages: MemoryPageStore,
     rootUri: string,
     workerId: string,
@@ -81,6 +83,7 @@ export class IoThreadsUnderTest {
       metrics,
       nodeLog,
       taker,
+      holder,
       shared,
       {
         store: this.store,

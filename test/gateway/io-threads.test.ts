@@ -115,6 +115,21 @@ describe('several I/O threads', () => {
     }
   });
 
+  test('an answer of several pages is given by the thread that has its client', async () => {
+    const body = Buffer.alloc(9_000_000, 'pages and pages ');
+    await all[0]?.send('PUT', '/bucket/long', body);
+    expect((await all[0]?.send('GET', '/bucket/long'))?.body.equals(body)).toBe(true);
+    for (const [thread, line] of lines) {
+      const answer = await line.send('GET', '/bucket/long');
+      expect([answer.status, answer.headers['x-forebay-cache'], threadOf(answer)]).toEqual([
+        200,
+        'hit',
+        thread,
+      ]);
+      expect(answer.body.equals(body)).toBe(true);
+    }
+  });
+
   test('a bucket that is deleted is gone for requests through each at once', async () => {
     for (let i = 0; i < 10; i++) {
       await gateway.buckets.create({ name: 'passing', owner: 'root', kind: 'root' });

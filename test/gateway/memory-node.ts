@@ -15,6 +15,7 @@ import { GatewayObjectService } from '../../src/gateway/object-service.ts';
 import { Redirects } from '../../src/gateway/redirects.ts';
 import type { Routing } from '../../src/gateway/routing/routing.ts';
 import { S3Server } from '../../src/gateway/server.ts';
+import { VersionHolder } from '../../src/gateway/version-holder.ts';
 import type { BucketRecord, Mount } from '../../src/mounts/mount.ts';
 import { MountTable } from '../../src/mounts/mount-table.ts';
 import { MountedBackends } from '../../src/mounts/mounted-backends.ts';
@@ -173,7 +174,8 @@ export async function startGateway(
     idleTimeoutMs: 60_000,
     keepAliveTimeoutMs: 5000,
   });
-  const door = await threads?.open(metrics, pipeline, pages, root.uri, workerId);
+  const holder = new VersionHolder(namespace, reader, pageSizeBytes);
+  const door = await threads?.open(metrics, pipeline, holder, pages, root.uri, workerId);
   const port = door?.port ?? (await server.listen()).port;
   const client = new S3Client({
     endpoint: `http://127.0.0.1:${port}`,
