@@ -5,6 +5,7 @@ import {
   type IncomingMessage,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Readable } from 'node:stream';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import type { Clock } from '../common/clock.ts';
 import { usesProxy } from './proxy-bypass.ts';
@@ -24,7 +25,8 @@ export interface HttpRequest {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Buffer;
+  /** Of a stream, whose length the headers tell, nothing is taken before there is a connection; the caller ends it. */
+  readonly body?: Buffer | Readable;
 }
 
 /** One HTTP request and the head of its answer, over connections, a proxy and trusted certificates of a mount's own. */
@@ -62,7 +64,7 @@ export class HttpExchange {
     return new Promise((resolve, reject) => {
       const secure = url.protocol === 'https:';
       const all: Record<string, string> = { ...headers };
-      if (body) all['content-length'] = String(body.length);
+      if (Buffer.isBuffer(body)) all['content-length'] = String(body.length);
       // The agents add it to headers of their own only, and to tunnels.
       if (this.#proxyAuthorization !== undefined && !secure) {
         const proxied = usesProxy(bare(url.hostname), Number(url.port || 80), this.#settings.noProxy);
@@ -83,7 +85,8 @@ export class HttpExchange {
       req.on('error', reject);
       req.on('response', resolve);
       this.#limitConnecting(req, secure);
-      req.end(body);
+      if (body === undefined || Buffer.isBuffer(body)) req.end(body);
+      else pipeOnceConnected(body, req, secure);
     });
   }
 
@@ -110,6 +113,15 @@ export class HttpExchange {
       socket.once('close', done);
     });
   }
+}
+
+function pipeOnceConnected(body: Readable, req: ClientRequest, secure: boolean): void {
+  body.once('error', (error) => req.destroy(error));
+  req.once('socket', (socket) => {
+    const pipe = () => body.pipe(req);
+    if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', pipe);
+    else pipe();
+  });
 }
 
 /**
