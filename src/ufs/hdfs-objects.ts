@@ -72,11 +72,13 @@ export class HdfsObjects {
     about: For,
   ): Promise<HdfsObject | 'none' | undefined> {
     // Asked for together, which takes half the time.
-    const [status, attributes] = await Promise.all([
+    const [status, asked] = await Promise.all([
       this.#client.find(path, about),
-      this.#client.attributes(path, about).catch(absent),
+      this.#client.attributes(path, about).catch((error: unknown) => ({ error })),
     ]);
+    // Where there is nothing it does not matter why there are no attributes: below a file it is said that they may not be seen.
     if (status?.type !== wanted) return 'none';
+    const attributes = 'error' in asked ? absent(asked.error) : asked;
     const found = attributes && this.describe(status, attributes);
     // A record of this very version belongs to it. Otherwise the attributes may be another's that was there a moment earlier or later.
     if (found && (found === 'none' || found.record)) return found;

@@ -51,7 +51,7 @@ export class HdfsProbe {
       };
     } finally {
       await client.remove(this.#folder, { recursive: true }).catch(() => false);
-      await this.#parts.staging.close();
+      await this.#parts.staging.clear();
     }
   }
 

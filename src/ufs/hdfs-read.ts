@@ -7,6 +7,7 @@ import { isUnreached } from './hdfs-errors.ts';
 import { HdfsGet } from './hdfs-get.ts';
 import { generationOf, inodePath, parseGeneration } from './hdfs-record.ts';
 import type { Permit } from './limit.ts';
+import { checkSignal } from './write-rules.ts';
 
 /** An answer that brought so much before it broke off is no failure to be counted with those before it. */
 const progressBytes = 1_048_576;
@@ -77,6 +78,7 @@ export class HdfsReader {
             permit.pause();
             yield piece;
             permit.resume();
+            checkSignal(signal, this.#uri, version.key);
           }
         }
       } catch (error) {

@@ -18,6 +18,8 @@ type Upload = For & { readonly key: string };
 
 /** DataNodes that are tried for one body, as long as none has taken a byte of it. */
 const placeCount = 3;
+/** Between attempts to remove a file that may yet be made. */
+const pausesMs = [20, 100, 400, 1_500, 5_000, 0];
 
 /**
  * The folder of this process, `.forebay/<uuid>.<epoch>`: what becomes visible is renamed out of it, and what is taken away is renamed into
@@ -29,6 +31,7 @@ export class HdfsStaging {
   readonly #place: HdfsPlace;
   readonly #uuid: string;
   readonly #background = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
   #epoch = 0;
   /** Whether there may be such a folder. */
   #used = false;
@@ -78,7 +81,7 @@ export class HdfsStaging {
           excluded.push(place.host);
           continue;
         }
-        this.removeLater(path);
+        if (sending.sent) this.#removeUntilGone(path);
         throw sending.failure ? sending.failure.error : harmless(error);
       }
     }
@@ -111,13 +114,29 @@ export class HdfsStaging {
   }
 
   /** Nobody waits for it; what stays behind is removed once it has lain long enough. */
-  removeLater(path: string, recursive = false): void {
-    const work = this.#client.remove(path, { recursive }).then(
+  removeLater(path: string): void {
+    this.#later(this.#client.remove(path));
+  }
+
+  /** A file whose request was broken off, and which the DataNode may yet come to make. */
+  #removeUntilGone(path: string): void {
+    const { clock } = this.#client.connection;
+    const removed = async () => {
+      for (const pauseMs of pausesMs) {
+        if (await this.#client.remove(path).catch(() => false)) return;
+        await clock.sleep(pauseMs, this.#closing.signal);
+      }
+    };
+    this.#later(removed());
+  }
+
+  #later(work: Promise<unknown>): void {
+    const ended = work.then(
       () => undefined,
       () => undefined,
     );
-    this.#background.add(work);
-    void work.then(() => this.#background.delete(work));
+    this.#background.add(ended);
+    void ended.then(() => this.#background.delete(ended));
   }
 
   /** Resolves when nothing is being removed any more. */
@@ -126,10 +145,15 @@ export class HdfsStaging {
   }
 
   /** Takes the folder away if it is empty, so that runs do not leave folders behind. */
-  async close(): Promise<void> {
+  async clear(): Promise<void> {
     await this.idle();
     if (this.#used) await this.#client.remove(this.folder).catch(() => false);
     this.#used = false;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort('closing');
+    await this.clear();
   }
 
   async #send(place: URL, sending: SentBody, sizeBytes: number, upload: Upload): Promise<void> {
@@ -170,6 +194,8 @@ class SentBody {
   /** What the body itself rejected with. */
   failure: { readonly error: unknown } | undefined;
   begun = false;
+  /** Whether a byte of the request went out: with the first of the body, or with its end. */
+  sent = false;
 
   constructor(body: UploadBody, backend: string, upload: Upload) {
     this.#body = body;
@@ -201,7 +227,10 @@ class SentBody {
         checkSignal(this.#upload.signal, this.#backend, this.#upload.key);
         if (next.done) break;
         sizeBytes += next.value.length;
-        if (held) yield held;
+        if (held) {
+          this.sent = true;
+          yield held;
+        }
         held = next.value;
       }
       if (sizeBytes !== this.#body.sizeBytes) {
@@ -209,6 +238,7 @@ class SentBody {
         throw new UfsError('io', message, { backend: this.#backend, key: this.#upload.key });
       }
       deadline.allow(commitTimeoutMs);
+      this.sent = true;
       if (held && held.length > 0) yield held;
     } catch (error) {
       this.failure = { error };

@@ -226,6 +226,8 @@ export class HdfsCluster {
       'dfs.heartbeat.interval': '1',
       'dfs.namenode.safemode.extension': '0',
       'dfs.namenode.resource.du.reserved': '0',
+      // What a power loss would take is of no interest here, and waiting for the disk is.
+      'dfs.namenode.edits.noeditlogchannelflush': 'true',
       'dfs.namenode.fs-limits.min-block-size': '1024',
       // Small, so that objects of tests lie across the borders of blocks, and lists across those of pages.
       'dfs.blocksize': '1048576',

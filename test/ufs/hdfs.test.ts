@@ -1,6 +1,8 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { backendContract } from '../contracts/backend.ts';
 import { describeOverHdfs, HdfsCluster } from '../support/hdfs-cluster.ts';
+import { hdfsFaults } from './hdfs-faults.ts';
+import { hdfsOwn } from './hdfs-own.ts';
 import { openHdfs } from './hdfs-under-test.ts';
 
 await describeOverHdfs('HDFS', (jars) => {
@@ -15,4 +17,6 @@ await describeOverHdfs('HDFS', (jars) => {
   }, 30_000);
 
   backendContract('a directory of HDFS', () => openHdfs(cluster));
+  hdfsOwn(() => cluster);
+  hdfsFaults(() => cluster);
 });
