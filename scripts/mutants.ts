@@ -36,7 +36,7 @@ async function copySource(): Promise<void> {
   // What tests lay below `.cache` for themselves is not fetched again for each defect.
   await mkdir(join(root, '.cache', 'debian'), { recursive: true });
   await mkdir(join(copy, '.cache'), { recursive: true });
-  for (const name of ['debian', 'venv-gcs']) {
+  for (const name of ['debian', 'venv-gcs', 'hdfs']) {
     await symlink(join(root, '.cache', name), join(copy, '.cache', name));
   }
 }

@@ -8,6 +8,7 @@ import { plantedEvasionDefects } from './planted-evasion-defects.ts';
 import { plantedFreshnessDefects } from './planted-freshness-defects.ts';
 import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
 import { plantedGcsDefects } from './planted-gcs-defects.ts';
+import { plantedHdfsDefects } from './planted-hdfs-defects.ts';
 import { plantedHandOffDefects } from './planted-hand-off-defects.ts';
 import { plantedPeerDefects } from './planted-peer-defects.ts';
 import { plantedPendingDefects } from './planted-pending-defects.ts';
@@ -209,6 +210,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedRingDefects,
   ...plantedS3Defects,
   ...plantedGcsDefects,
+  ...plantedHdfsDefects,
   ...plantedAccessDefects,
   ...plantedEvasionDefects,
   ...plantedSurfaceDefects,

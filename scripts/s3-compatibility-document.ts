@@ -10,6 +10,7 @@ import { routes } from '../src/s3api/router.ts';
 import { unsetOperations } from '../src/s3api/unset-operations.ts';
 import type { BackendCapabilities } from '../src/ufs/backend.ts';
 import { openGcsBackend } from '../src/ufs/gcs.ts';
+import { openHdfsBackend } from '../src/ufs/hdfs.ts';
 import { NodeFileSystem } from '../src/ufs/node-file-system.ts';
 import { openRootBackend } from '../src/ufs/root.ts';
 import { openS3Backend } from '../src/ufs/s3.ts';
@@ -142,17 +143,28 @@ async function findStorages(): Promise<Storage[]> {
       credentials: { kind: 'anonymous' },
       abilities,
     });
+  const hdfs = (abilities: typeof unprobed) =>
+    openHdfsBackend(systemClock, systemRandom, { uri: 'hdfs://namenode/', abilities });
+  // What the probe finds of a NameNode, and of nothing else more.
+  const nameNode = { ...unprobed, conditionalCreate: true, conditionalCompleteCreate: true, tagging: true };
   const [able, unable] = [s3(everything), s3(unprobed)];
   const [ableGcs, unableGcs] = [gcs(everything), gcs(unprobed)];
+  const [ableHdfs, unableHdfs] = [hdfs(nameNode), hdfs(unprobed)];
   try {
     return [
       { title: 'root mount', abilities: alike(root.capabilities), handedOn: false },
       { title: '`file://`', abilities: alike(tree.capabilities), handedOn: false },
       { title: '`s3://`', abilities: probed(able.capabilities, unable.capabilities), handedOn: true },
       { title: '`gs://`', abilities: probed(ableGcs.capabilities, unableGcs.capabilities), handedOn: true },
+      {
+        title: '`hdfs://`',
+        abilities: probed(ableHdfs.capabilities, unableHdfs.capabilities),
+        handedOn: false,
+      },
     ];
   } finally {
-    for (const backend of [root, tree, able, unable, ableGcs, unableGcs]) await backend.close();
+    for (const backend of [root, tree, able, unable, ableGcs, unableGcs, ableHdfs, unableHdfs])
+      await backend.close();
     await rm(folder, { recursive: true });
   }
 }

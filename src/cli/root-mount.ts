@@ -36,7 +36,7 @@ export async function openRootMount(
   random: Random,
 ): Promise<Backend> {
   const description = describe(settings, rootUri);
-  const isElsewhere = /^(s3|gs):/.test(rootUri);
+  const isElsewhere = /^(s3|gs|hdfs):/.test(rootUri);
   if (!isElsewhere && !isInCluster(settings)) return openBackend(parts, description);
   const abilities = await agree(settings, description, store, async () => {
     if (!isElsewhere) return undefined;

@@ -17,7 +17,8 @@ export const credentialsOptions: readonly Option[] = [
   {
     flag: '--credentials-file',
     placeholder: 'FILE',
-    meaning: 'Key file of a service account, or of workload identity federation (gs://)',
+    meaning:
+      'Key file of a service account, or of workload identity federation (gs://); a delegation token (hdfs://)',
   },
   { flag: '--credentials-env', placeholder: 'NAME', meaning: 'Variable that holds the text of such a file' },
   { flag: '--anonymous', meaning: "Without anybody's rights: a bucket that is open to all (gs://)" },

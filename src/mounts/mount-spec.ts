@@ -14,10 +14,12 @@ export interface MountRequest {
   readonly region?: string;
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
-  /** The text of a credentials file, of `gs:` only. */
+  /** The text of a credentials file, of `gs:`, or a delegation token, of `hdfs:`. */
   readonly credentials?: string;
   /** Without anybody's rights, of `gs:` only. */
   readonly anonymous?: boolean;
+  /** As whom, of `hdfs:` only. */
+  readonly user?: string;
   readonly pathStyle?: boolean;
   readonly readOnly?: boolean;
   readonly writeMode?: string;
@@ -44,6 +46,7 @@ export interface MountSpec {
   readonly secretAccessKey?: string;
   readonly credentials?: string;
   readonly anonymous?: boolean;
+  readonly user?: string;
   readonly pathStyle: boolean;
   readonly readOnly: boolean;
   readonly writeMode: WriteMode;
@@ -70,6 +73,7 @@ export function parseMountRequest(request: MountRequest): MountSpec {
   if (request.anonymous && request.credentials !== undefined) {
     throw invalid('--anonymous and a credentials file exclude each other');
   }
+  if (request.user !== undefined) checkUser(request.user, request.credentials);
   if (request.owner !== undefined && prefix !== '') {
     throw invalid(
       'an owner is given for a whole bucket only: a mount inside one belongs to the bucket’s owner',
@@ -80,12 +84,13 @@ export function parseMountRequest(request: MountRequest): MountSpec {
     prefix,
     uri: uri.text,
     path: uri.path,
-    endpoint: request.endpoint === undefined ? undefined : parseEndpoint(request.endpoint),
+    endpoint: request.endpoint === undefined ? undefined : parseEndpoints(request.endpoint, uri.scheme),
     region: request.region,
     accessKeyId: request.accessKeyId,
     secretAccessKey: request.secretAccessKey,
     credentials: request.credentials,
     ...(request.anonymous ? { anonymous: true } : {}),
+    ...(request.user === undefined ? {} : { user: request.user }),
     // Storage other than AWS's own seldom has a name for each bucket.
     pathStyle: request.pathStyle ?? (uri.scheme === 's3' && request.endpoint !== undefined),
     readOnly: request.readOnly ?? false,
@@ -151,6 +156,20 @@ function checkPrefix(prefix: string): void {
   }
 }
 
+/** Of HDFS there may be several NameNodes, one of which is the active one. */
+function parseEndpoints(text: string, scheme: MountScheme): string {
+  return scheme === 'hdfs' ? text.split(',').map(parseEndpoint).join(',') : parseEndpoint(text);
+}
+
+function checkUser(user: string, token: string | undefined): void {
+  if (token !== undefined)
+    throw invalid('--user and a delegation token exclude each other: the token says who it is');
+  // What Hadoop takes for a user's name (hdfs-default.xml, dfs.webhdfs.user.provider.user.pattern).
+  if (!/^[A-Za-z_][A-Za-z0-9._-]*\$?$/.test(user) || user.length > 256) {
+    throw invalid(`${JSON.stringify(user.slice(0, 100))} is no name of a user of HDFS`);
+  }
+}
+
 function parseEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const plain =
@@ -193,6 +212,7 @@ const optionWords: Readonly<Record<ReachOption, string>> = {
   pathStyle: '--path-style',
   credentials: 'a credentials file',
   anonymous: '--anonymous',
+  user: '--user',
 };
 
 function refuseOtherSchemesOptions(request: MountRequest, scheme: MountScheme): void {

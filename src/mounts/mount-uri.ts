@@ -1,6 +1,6 @@
 import { MountError } from './mount-error.ts';
 
-export type MountScheme = 'file' | 's3' | 'gs';
+export type MountScheme = 'file' | 's3' | 'gs' | 'hdfs';
 
 export interface MountUri {
   readonly scheme: MountScheme;
@@ -24,7 +24,8 @@ export type ReachOption =
   | 'secretAccessKey'
   | 'pathStyle'
   | 'credentials'
-  | 'anonymous';
+  | 'anonymous'
+  | 'user';
 
 export const schemeRules: Readonly<Record<MountScheme, SchemeRule>> = {
   file: { example: 'file:///srv/data', takes: [] },
@@ -33,6 +34,7 @@ export const schemeRules: Readonly<Record<MountScheme, SchemeRule>> = {
     takes: ['endpoint', 'region', 'accessKeyId', 'secretAccessKey', 'pathStyle'],
   },
   gs: { example: 'gs://bucket/prefix', takes: ['endpoint', 'credentials', 'anonymous'] },
+  hdfs: { example: 'hdfs://namenode/path', takes: ['endpoint', 'credentials', 'user'] },
 };
 
 /** Takes a backend URI apart. Throws a `MountError` of kind `invalid`. */
@@ -69,7 +71,9 @@ function fileUri(url: URL, invalid: (reason: string) => MountError): MountUri {
 
 function remoteUri(scheme: MountScheme, url: URL, invalid: (reason: string) => MountError): MountUri {
   if (url.hostname === '') {
-    throw invalid(`names no bucket: write it like ${schemeRules[scheme].example}`);
+    throw invalid(
+      `names no ${scheme === 'hdfs' ? 'NameNode' : 'bucket'}: write it like ${schemeRules[scheme].example}`,
+    );
   }
   const path = decode(url.pathname, invalid).replace(/^\//, '');
   const prefix = path === '' || path.endsWith('/') ? path : `${path}/`;

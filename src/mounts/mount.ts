@@ -24,6 +24,8 @@ export interface Mount {
   /** The same of a credentials file. */
   readonly sealedCredentials?: string;
   readonly anonymous?: boolean;
+  /** As whom requests are made, of `hdfs:`. */
+  readonly user?: string;
   readonly readOnly: boolean;
   readonly writeMode: WriteMode;
   /** Undefined: the default for the URI's scheme. */

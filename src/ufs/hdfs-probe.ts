@@ -47,6 +47,7 @@ export class HdfsProbe {
         conditionalDelete: false,
         checksumTrailers: true,
         signedChunks: true,
+        metadataOnGet: false,
         tagging: true,
       };
     } finally {

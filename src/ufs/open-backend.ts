@@ -6,6 +6,7 @@ import type { Backend, ProbedAbilities } from './backend.ts';
 import { UfsError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import type { GcsBackendSettings, GcsCredentials } from './gcs-settings.ts';
+import type { HdfsBackendSettings } from './hdfs-settings.ts';
 import { MemoryBackend } from './memory.ts';
 import { openRootBackend } from './root.ts';
 import type { S3BackendSettings } from './s3-settings.ts';
@@ -13,17 +14,19 @@ import { openTreeBackend } from './tree.ts';
 import type { UploadLimits } from './upload-expiry.ts';
 
 export interface BackendDescription {
-  /** `file:///absolute/path`, `s3://bucket/prefix/`, `gs://bucket/prefix/`, or `memory:` where allowed. */
+  /** `file:///absolute/path`, `s3://bucket/prefix/`, `gs://bucket/prefix/`, `hdfs://name/path/`, or `memory:` where allowed. */
   readonly uri: string;
-  /** Of `s3:` and `gs:`; see `S3BackendSettings` and `GcsBackendSettings`. */
+  /** Of `s3:`, `gs:` and `hdfs:`; see `S3BackendSettings`, `GcsBackendSettings` and `HdfsBackendSettings`. */
   readonly endpoint?: string;
   /** Of `s3:` only. */
   readonly region?: string;
   readonly pathStyle?: boolean;
   readonly accessKeyId?: string;
-  /** Of `gs:` only: the text of a credentials file, or nobody's rights; neither: what Google's library finds. */
+  /** Of `gs:`: the text of a credentials file, or nobody's rights; neither: what Google's library finds. Of `hdfs:`: a delegation token. */
   readonly credentials?: string;
   readonly anonymous?: boolean;
+  /** Of `hdfs:` only. */
+  readonly user?: string;
   /** What a probe has shown of the storage. */
   readonly abilities?: ProbedAbilities;
   /** Of `file:` only. True for the root mount: Forebay's own layout, made where there is nothing yet. Otherwise an existing tree as it is. */
@@ -88,6 +91,15 @@ export async function openBackend(
       onFault: (error) => log.warn({ err: error, uri }, 'idle uploads could not be removed'),
     });
   }
+  if (scheme === 'hdfs') {
+    const { openHdfsBackend } = await import('./hdfs.ts');
+    return openHdfsBackend(clock, random, {
+      ...network,
+      ...hdfsSettings(description),
+      uploadLimits: readOnly ? undefined : uploadLimits,
+      onFault: (error) => log.warn({ err: error, uri }, 'idle uploads could not be removed'),
+    });
+  }
   if (scheme === 'memory' && allowMemory) return new MemoryBackend(clock, random, { uri, minPartSizeBytes });
   throw new UfsError(
     'not-implemented',
@@ -96,7 +108,7 @@ export async function openBackend(
   );
 }
 
-const examples = 'file:///absolute/path, s3://bucket/prefix or gs://bucket/prefix';
+const examples = 'file:///absolute/path, s3://bucket/prefix, gs://bucket/prefix or hdfs://namenode/path';
 
 function s3Settings(description: BackendDescription): S3BackendSettings {
   const { uri, endpoint, region, pathStyle, accessKeyId, secretAccessKey, abilities } = description;
@@ -110,6 +122,11 @@ function gcsSettings(description: BackendDescription): GcsBackendSettings {
   const credentials: GcsCredentials | undefined =
     text !== undefined ? { kind: 'file', text } : anonymous ? { kind: 'anonymous' } : undefined;
   return { uri, endpoint, credentials, abilities, minPartSizeBytes };
+}
+
+function hdfsSettings(description: BackendDescription): HdfsBackendSettings {
+  const { uri, endpoint, user, credentials, abilities, minPartSizeBytes } = description;
+  return { uri, endpoint, user, delegationToken: credentials?.trim(), abilities, minPartSizeBytes };
 }
 
 /** The absolute path that a `file:` URI names. Kinds: not-implemented. */

@@ -55,17 +55,24 @@ export async function describeOverHdfs(name: string, suite: (jars: string) => vo
 export class HdfsCluster {
   readonly httpPort: number;
   readonly httpFsPort: number;
+  /** Where the DataNode takes requests of WebHDFS. */
+  readonly dataPort: number;
   /** Who may do everything. */
   readonly user = userInfo().username;
   private readonly jars: string;
   private readonly folder: string;
   private readonly running = new Map<HdfsServer, ChildProcess>();
 
-  private constructor(jars: string, folder: string, httpPort: number, httpFsPort: number) {
+  private constructor(
+    jars: string,
+    folder: string,
+    ports: { readonly http: number; readonly httpFs: number; readonly dataHttp: number },
+  ) {
     this.jars = jars;
     this.folder = folder;
-    this.httpPort = httpPort;
-    this.httpFsPort = httpFsPort;
+    this.httpPort = ports.http;
+    this.httpFsPort = ports.httpFs;
+    this.dataPort = ports.dataHttp;
   }
 
   static async start(jars: string, properties: Readonly<Record<string, string>> = {}): Promise<HdfsCluster> {
@@ -78,7 +85,7 @@ export class HdfsCluster {
       number,
       number,
     ];
-    const cluster = new HdfsCluster(jars, folder, http, httpFs);
+    const cluster = new HdfsCluster(jars, folder, { http, httpFs, dataHttp });
     try {
       await cluster.configure({ rpc, data, dataIpc, dataHttp }, properties);
       await promisify(execFile)('java', cluster.command('namenode', '-format', '-force', '-nonInteractive'));
@@ -120,8 +127,13 @@ export class HdfsCluster {
     this.running.get(server)?.kill(signal);
   }
 
-  /** The NameNode counts a living DataNode and takes changes. */
+  /** The NameNode counts a living DataNode and takes changes, and the DataNode has found it. */
   async ready(): Promise<void> {
+    await this.until('the DataNode', async () => {
+      const url = `http://127.0.0.1:${this.dataPort}/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo`;
+      const { beans } = (await (await fetch(url)).json()) as { beans: { BPServiceActorInfo?: string }[] };
+      return beans[0]?.BPServiceActorInfo?.includes('"ActorState":"RUNNING"') ?? false;
+    });
     await this.until('the NameNode', async () => {
       const { beans } = (await this.json('/jmx?qry=Hadoop:service=NameNode,name=*State*')) as {
         beans: Record<string, unknown>[];

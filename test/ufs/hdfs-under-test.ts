@@ -14,6 +14,7 @@ export const nameNodeAbilities = {
   ...unprobed,
   conditionalCreate: true,
   conditionalCompleteCreate: true,
+  metadataOnGet: false,
   tagging: true,
 };
 

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll } from '@jest/globals';
-import { backendContract } from '../contracts/backend.ts';
 import { describeOverHdfs, HdfsCluster } from '../support/hdfs-cluster.ts';
 import { hdfsFaults } from './hdfs-faults.ts';
 import { hdfsOwn } from './hdfs-own.ts';
-import { openHdfs } from './hdfs-under-test.ts';
 
 await describeOverHdfs('HDFS', (jars) => {
   let cluster: HdfsCluster;
@@ -16,7 +14,6 @@ await describeOverHdfs('HDFS', (jars) => {
     await cluster?.stop();
   }, 30_000);
 
-  backendContract('a directory of HDFS', () => openHdfs(cluster));
   hdfsOwn(() => cluster);
   hdfsFaults(() => cluster);
 });

@@ -33,11 +33,21 @@ export const mountCommands: readonly Command[] = [
     words: ['mount', 'add'],
     arguments: ['BUCKET[/PREFIX]', 'URI'],
     options: [
-      { flag: '--endpoint', placeholder: 'URL', meaning: 'Where the storage is, if not at its usual place' },
+      {
+        flag: '--endpoint',
+        placeholder: 'URL',
+        meaning:
+          'Where the storage is, if not at its usual place; several NameNodes parted by commas (hdfs://)',
+      },
       { flag: '--region', placeholder: 'NAME', meaning: 'Region of the storage' },
       { flag: '--access-key-id', placeholder: 'ID', meaning: 'Access key for the storage' },
       ...secretOptions,
       ...credentialsOptions,
+      {
+        flag: '--user',
+        placeholder: 'NAME',
+        meaning: 'As whom HDFS is asked, where it believes that (hdfs://)',
+      },
       {
         flag: '--path-style',
         meaning: 'The bucket goes into the path, not into the host name (default with --endpoint)',
@@ -78,6 +88,7 @@ export const mountCommands: readonly Command[] = [
         secretAccessKey: await readSecretOption(invocation),
         credentials: await readCredentialsOption(invocation),
         anonymous: options.has('--anonymous') || undefined,
+        user: options.get('--user'),
         pathStyle: pathStyleOf(invocation),
         readOnly: options.has('--read-only') || undefined,
         writeMode: options.get('--write-mode'),

@@ -1,0 +1,18 @@
+import { afterAll, beforeAll } from '@jest/globals';
+import { backendContract } from '../contracts/backend.ts';
+import { describeOverHdfs, HdfsCluster } from '../support/hdfs-cluster.ts';
+import { openHdfs } from './hdfs-under-test.ts';
+
+await describeOverHdfs('HDFS', (jars) => {
+  let cluster: HdfsCluster;
+
+  beforeAll(async () => {
+    cluster = await HdfsCluster.start(jars);
+  }, 180_000);
+
+  afterAll(async () => {
+    await cluster?.stop();
+  }, 30_000);
+
+  backendContract('a directory of HDFS', () => openHdfs(cluster));
+});
