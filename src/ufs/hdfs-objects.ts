@@ -158,9 +158,10 @@ function amended(
   return { tags: record?.tags };
 }
 
-function bytesOf({ etag, checksums, checksumType, parts }: HdfsRecord) {
+function bytesOf({ etag, checksums, checksumType, parts, stamp }: HdfsRecord) {
   return {
     etag,
+    ...(stamp === undefined ? {} : { stamp }),
     ...(checksums === undefined ? {} : { checksums, checksumType }),
     ...(parts === undefined ? {} : { parts }),
   };

@@ -25,6 +25,8 @@ export interface HdfsRecord
   readonly generation: string;
   readonly tags?: readonly Tag[];
   readonly uploadId?: string;
+  /** As `ObjectMeta.stamp`. */
+  readonly stamp?: string;
   /** Of a folder marker, whose directory has no bytes: when it was put. */
   readonly markerMs?: number;
 }
@@ -60,7 +62,10 @@ export function inodePath(fileId: number): string {
 export function recordOf(
   generation: string,
   { headers, userMetadata, storageClass, tags }: NewObject,
-  facts: Pick<HdfsRecord, 'etag' | 'checksums' | 'checksumType' | 'parts' | 'uploadId' | 'markerMs'>,
+  facts: Pick<
+    HdfsRecord,
+    'etag' | 'checksums' | 'checksumType' | 'parts' | 'uploadId' | 'stamp' | 'markerMs'
+  >,
 ): HdfsRecord {
   return {
     generation,

@@ -25,7 +25,7 @@ import { keptTags } from './tags.ts';
 import type { TreeKey } from './tree-keys.ts';
 import { checkCondition, checkSignal, copyChecksum, fullChecksum, needChecksum } from './write-rules.ts';
 
-export type Facts = Pick<HdfsRecord, 'etag' | 'checksums' | 'checksumType' | 'parts' | 'uploadId'>;
+export type Facts = Pick<HdfsRecord, 'etag' | 'checksums' | 'checksumType' | 'parts' | 'uploadId' | 'stamp'>;
 type WriteOptions = Pick<PutOptions, 'condition' | 'beforeCommit' | 'signal'>;
 
 export interface HdfsWriterParts {
@@ -64,7 +64,9 @@ export class HdfsWriter {
     await this.checkEarly(key, options, options);
     body.need('MD5');
     const algorithm = needChecksum(body);
-    return this.#store(key, parsed, body, options, options, () => digestsOf(body, algorithm));
+    const stamp = options.stamp === undefined ? {} : { stamp: options.stamp };
+    const facts = () => ({ ...digestsOf(body, algorithm), ...stamp });
+    return this.#store(key, parsed, body, options, options, facts);
   }
 
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {

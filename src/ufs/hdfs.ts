@@ -151,6 +151,7 @@ export class HdfsBackend implements Backend {
       exclusive: false,
       tagging: abilities.tagging ?? false,
       objectAcls: false,
+      stamps: true,
       anyKey: false,
       versions: false,
       versioning: false,
