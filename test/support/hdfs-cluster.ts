@@ -8,7 +8,7 @@ import { describe, test } from '@jest/globals';
 import { freePorts } from '../../conformance/free-ports.ts';
 import { installByMaven } from '../../conformance/maven.ts';
 
-const startWithinMs = 90_000;
+const startWithinMs = 240_000;
 const opens = ['java.lang', 'java.util', 'java.nio', 'sun.nio.ch'].flatMap((name) => [
   '--add-opens',
   `java.base/${name}=ALL-UNNAMED`,

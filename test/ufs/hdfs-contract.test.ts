@@ -8,7 +8,7 @@ await describeOverHdfs('HDFS', (jars) => {
 
   beforeAll(async () => {
     cluster = await HdfsCluster.start(jars);
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await cluster?.stop();
