@@ -6,6 +6,13 @@ const asks = (parameter: string) => (step: Step) => (step.query ?? []).some(([na
 /** Where moto answers otherwise than S3 about versions and settings of buckets. "API" is the Amazon S3 API Reference. */
 export const knownOfVersions: readonly KnownDifference[] = [
   {
+    operations: ['GetObjectAcl'],
+    field: /^status$/,
+    ours: /^200$/,
+    theirs: /^500$/,
+    because: 'API, GetObjectAcl: the ACL of an object, in whatever parts it was uploaded.',
+  },
+  {
     operations: ['DeleteObjects'],
     field: /^xml Deleted\/DeleteMarker/,
     ours: /^(\[|true|marker)/,

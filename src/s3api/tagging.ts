@@ -90,7 +90,7 @@ export function taggingDocument(tags: readonly Tag[]): string {
 
 /**
  * `x-amz-tagging`: tags as a query string. Undefined without the header, or where it names none. InvalidArgument for what is no query
- * string, or names a tag twice; InvalidTag, BadRequest.
+ * string, and for a tag without a name, or named twice; InvalidTag, BadRequest.
  */
 export function parseTagHeader(headers: RequestHeaders): readonly Tag[] | undefined {
   const header = headers[tagHeader];
@@ -101,7 +101,7 @@ export function parseTagHeader(headers: RequestHeaders): readonly Tag[] | undefi
     if (piece === '') continue;
     const [rawKey = '', rawValue = '', ...more] = piece.split('=');
     const key = decodeTag(rawKey, header);
-    if (more.length > 0 || keys.has(key)) throw notEncoded(header);
+    if (key === '' || more.length > 0 || keys.has(key)) throw notEncoded(header);
     keys.add(key);
     tags.push({ key, value: decodeTag(rawValue, header) });
   }
