@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
 import type { PlantedDefect } from './planted-defects.ts';
 
 const contracts = ['test/ufs/memory'];
@@ -73,5 +74,40 @@ export const plantedSurfaceDefects: readonly PlantedDefect[] = [
     right: 'const condition = parseWriteCondition(request.headers);',
     wrong: 'const condition = undefined;',
     foundBy: ['test/s3api/operations/multipart'],
+  },
+  {
+    name: 'a trailer’s line that ends in LF ends the list of them',
+    file: 'src/auth/trailer-lines.ts',
+    right: "if (line === '\\r\\n' && this.owesEnd) {",
+    wrong: "if (line === '\\r\\n' && !this.owesEnd && this.values.size > 1) {",
+    foundBy: ['test/auth/chunked-body'],
+  },
+  {
+    name: 'a part whose upload was forgotten is copied as a whole object',
+    file: 'src/s3api/operations/copy-object.ts',
+    right: '  refusePartNumber(request);\n',
+    wrong: '',
+    foundBy: ['test/s3api/operations/write-objects'],
+  },
+  {
+    name: 'a 405 allows what it does not',
+    file: 'src/s3api/router.ts',
+    right: 'query.length === (subresource ? 1 : 0) &&',
+    wrong: 'query.length <= 1 &&',
+    foundBy: ['test/s3api/router'],
+  },
+  {
+    name: 'a byte of a tree’s record that changed is believed',
+    file: 'src/ufs/tree-records.ts',
+    right: "if (!isFirstLayout && bytes.toString('latin1', 0, 9) !== `${checksumOf(json)} `) return [];",
+    wrong: '',
+    foundBy: ['test/ufs/tree.test'],
+  },
+  {
+    name: 'a file in the place of a folder ends a list of the root',
+    file: 'src/ufs/kept-directories.ts',
+    right: "if (isErrno(error, 'ENOTDIR')) this.obstructed(path, error);",
+    wrong: "if (isErrno(error, 'EISDIR')) this.obstructed(path, error);",
+    foundBy: ['test/ufs/root-damage'],
   },
 ];

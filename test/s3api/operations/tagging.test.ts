@@ -120,7 +120,8 @@ describe('tags of an object', () => {
     ['key1=val1,key2=val2', 'InvalidArgument'],
     ['a=%ZZ', 'InvalidArgument'],
     ['a=%2C', 'InvalidTag'],
-    ['=1', 'InvalidTag'],
+    ['=1', 'InvalidArgument'],
+    ['=', 'InvalidArgument'],
     [Array.from({ length: 11 }, (_, index) => `k${index}=v`).join('&'), 'BadRequest'],
   ])('in a header of %s are %s', async (value, code) => {
     const answer = await send(service, 'PUT', '/abc/new', { headers: { 'x-amz-tagging': value }, body: 'x' });
