@@ -92,8 +92,8 @@ export const plantedSurfaceDefects: readonly PlantedDefect[] = [
   {
     name: 'a 405 allows what it does not',
     file: 'src/s3api/router.ts',
-    right: 'query.length === (subresource ? 1 : 0) &&',
-    wrong: 'query.length <= 1 &&',
+    right: 'of === scope &&',
+    wrong: '',
     foundBy: ['test/s3api/router'],
   },
   {

@@ -6,7 +6,7 @@ import { bucketOf, parameter } from '../request.ts';
 import { optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
-export async function listObjectsV2({ request, service, signal }: Call): Promise<S3Response> {
+export async function listObjectsV2({ request, region, service, signal }: Call): Promise<S3Response> {
   checkListType(request);
   const bucket = bucketOf(request);
   const { prefix, delimiter, limit, names } = parseListRequest(request, 'max-keys');
@@ -35,6 +35,8 @@ export async function listObjectsV2({ request, service, signal }: Call): Promise
       textElement('IsTruncated', truncated),
       ...contentsElements(items, names, fetchOwner ? bucketInfo?.owner : undefined),
     ]),
+    // Not in the reference, but in each of S3's answers (versity/versitygw#1814).
+    { 'x-amz-bucket-region': region },
   );
 }
 

@@ -4,7 +4,7 @@ import { bucketOf, parameter } from '../request.ts';
 import { optionalElement, rootElement, textElement, xmlResponse } from '../xml.ts';
 
 /** The first version of the list. https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html */
-export async function listObjects({ request, service, signal }: Call): Promise<S3Response> {
+export async function listObjects({ request, region, service, signal }: Call): Promise<S3Response> {
   const bucket = bucketOf(request);
   const { prefix, delimiter, limit, names } = parseListRequest(request, 'max-keys');
   const marker = parameter(request, 'marker');
@@ -27,5 +27,7 @@ export async function listObjects({ request, service, signal }: Call): Promise<S
       textElement('IsTruncated', truncated),
       ...contentsElements(items, names, owner),
     ]),
+    // Not in the reference, but in each of S3's answers (versity/versitygw#1814).
+    { 'x-amz-bucket-region': region },
   );
 }

@@ -47,6 +47,11 @@ describe('ListObjectsV2', () => {
     );
   });
 
+  test.each(['/abc', '/abc?list-type=2'])('of %s tells the region', async (target) => {
+    const { headers } = await send(service, 'GET', target, { region: 'eu-west-1' });
+    expect(headers['x-amz-bucket-region']).toBe('eu-west-1');
+  });
+
   test('keeps to a prefix', async () => {
     const answer = await list('list-type=2&prefix=photos/2006/&delimiter=/');
     expect(shown(answer)).toEqual({
