@@ -5,6 +5,7 @@ import { describeHistory } from '../checker/describe-history.ts';
 import { shrinkHistory } from '../checker/shrink-history.ts';
 import { storageBucket } from '../cluster/storage-process.ts';
 import type { FaultScene } from '../faults/fault.ts';
+import { lookAfter } from '../faults/raise-generation.ts';
 import { allFaults, Schedule } from '../faults/schedule.ts';
 import { World, type WorldOptions } from '../world/world.ts';
 import type { WorldNode } from '../world/world-node.ts';
@@ -118,6 +119,23 @@ class Campaign {
 
   async run(): Promise<CampaignResult> {
     await this.makeBucket();
+    const over = new AbortController();
+    const operator = lookAfter(this.world, over.signal, (what) => this.tell(what));
+    try {
+      await Promise.race([this.untilHealed(), operator]);
+    } finally {
+      over.abort();
+    }
+    await operator;
+    await agree(this.record, this.reads, [
+      ...this.world.members.map((node) => this.doorOf(node)),
+      this.storage,
+    ]);
+    for (const { client } of [...this.doors.values(), this.storage]) client.close();
+    return this.judge();
+  }
+
+  private async untilHealed(): Promise<void> {
     const timer = setTimeout(() => this.ended.abort(), 1000 * this.settings.seconds);
     try {
       const { signal } = this.ended;
@@ -130,12 +148,6 @@ class Campaign {
     this.tell('everything is undone');
     await heal(this.world, this.record);
     this.tell('all nodes are ready');
-    await agree(this.record, this.reads, [
-      ...this.world.members.map((node) => this.doorOf(node)),
-      this.storage,
-    ]);
-    for (const { client } of [...this.doors.values(), this.storage]) client.close();
-    return this.judge();
   }
 
   private judge(): CampaignResult {
