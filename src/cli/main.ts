@@ -6,7 +6,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
-process.exitCode = await run(process.argv.slice(2), {
+const exitCode = await run(process.argv.slice(2), {
   environment: process.env,
   print: (text) => {
     process.stdout.write(`${text}\n`);
@@ -15,3 +15,6 @@ process.exitCode = await run(process.argv.slice(2), {
     writeSync(2, `${text}\n`);
   },
 });
+
+// What is still open, such as a connection to a peer that stands still, is not waited for: no timer would end that any more.
+process.exit(exitCode);
