@@ -126,13 +126,13 @@ export class Workload {
       return;
     }
     await this.operation(this.door(), key);
-    if (draws.chance(0.3)) this.follow(key);
+    if (draws.chance(0.5)) this.follow(key);
   }
 
   /** A look at what was just done, without waiting for it, if possible through a node that something is done to. */
   private follow(key: string): void {
     if (this.following.size >= maxFollowing) return;
-    const troubled = this.doors().filter((door) => !isWell(door));
+    const troubled = this.doors().filter((door) => !isWell(door) || door.node?.isHeld);
     const door = troubled.length > 0 ? this.draws.pick(troubled) : this.door();
     const looking = this.read(door, { method: 'GET', key }).finally(() => this.following.delete(looking));
     this.following.add(looking);
