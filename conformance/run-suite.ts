@@ -13,7 +13,7 @@ import { readSurefireReports } from './surefire-reports.ts';
 
 const root = join(import.meta.dirname, '..');
 const conformance = join(root, 'conformance');
-const suiteTimeoutMs = 1_800_000;
+const suiteTimeoutMs = 5_400_000;
 
 export interface SuiteChoice {
   readonly client: Client;
