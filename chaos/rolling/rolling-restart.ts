@@ -8,6 +8,8 @@ export interface RollingSettings {
   readonly clients: number;
   /** How many of the nodes are restarted, one after the other. */
   readonly restarts: number;
+  /** Whether each is drained first; else it is just asked to end. */
+  readonly drain: boolean;
   /** How often the balancer looks. */
   readonly lookEveryMs: number;
   /** How long clients go on before, between and after restarts. */
@@ -39,7 +41,7 @@ export async function rollThrough(cluster: SmallCluster, settings: RollingSettin
     clients.begin(settings.clients);
     for (const node of cluster.nodes.slice(0, settings.restarts)) {
       await sleep(settings.calmMs);
-      restarts.push(await restart(cluster, balancer, clients, node));
+      restarts.push(await restart(cluster, balancer, clients, node, settings.drain));
     }
     await sleep(settings.calmMs);
   } finally {
@@ -54,10 +56,11 @@ async function restart(
   balancer: Balancer,
   clients: SteadyClients,
   node: NodeProcess,
+  isDrained: boolean,
 ): Promise<Restart> {
   clients.phase = 'drain';
-  const drainMs = await timed(() => cluster.cli(node, 'node drain'));
-  await balancer.untilIdle(node);
+  const drainMs = isDrained ? await timed(() => cluster.cli(node, 'node drain')) : 0;
+  if (isDrained) await balancer.untilIdle(node);
   clients.phase = 'end';
   const endMs = await timed(() => node.stop());
   clients.phase = 'start';

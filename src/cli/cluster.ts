@@ -56,7 +56,11 @@ export async function openCluster(
         throw error instanceof WorkerIdInUseError ? new CommandError(error.message) : error;
       }
     },
-    drain: () => member.drain(drainMs),
+    drain: async () => {
+      // Who drained it before has given balancers their time.
+      const leaveMs = member.standing.isDraining ? 0 : settings['timeout.leave'];
+      await Promise.all([member.drain(drainMs), clock.sleep(leaveMs)]);
+    },
     close: () => member.close(),
   };
 }

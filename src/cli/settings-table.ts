@@ -233,6 +233,11 @@ export const settingsTable = {
   'timeout.headers': setting(durationKind(100, 600_000), 10_000, 'For the headers of a request to arrive'),
   'timeout.idle': setting(durationKind(100, 3_600_000), 60_000, 'Without a byte either way'),
   'timeout.keepAlive': setting(durationKind(100, 3_600_000), 65_000, 'Between requests of a connection'),
+  'timeout.leave': setting(
+    durationKind(0, 1_500),
+    1_000,
+    'How long a node of a cluster goes on serving when it is to end, so that balancers can see that it is not ready',
+  ),
   'timeout.shutdown': setting(durationKind(0, 4_000), 3_000, 'For requests under way when the node ends'),
   'etcd.endpoints': setting(endpointsKind, noTexts, 'etcd of the cluster this node belongs to'),
   'etcd.caFile': optional(pathKind, 'Certificates (PEM) that vouch for etcd (default: the usual ones)'),

@@ -81,6 +81,7 @@ await describeOverEtcd('nodes of one cluster over etcd', (program) => {
       FOREBAY_CACHE_DISK: '0',
       FOREBAY_ETCD_ENDPOINTS: `http://127.0.0.1:${proxy.port}`,
       FOREBAY_CLUSTER_SECRET_FILE: key,
+      FOREBAY_TIMEOUT_LEAVE: '0s',
       FOREBAY_ENCRYPTION_KEY_FILE: key,
       FOREBAY_ROOT_ACCESS_KEY_ID: root.accessKeyId,
       FOREBAY_ROOT_SECRET_ACCESS_KEY: root.secretAccessKey,

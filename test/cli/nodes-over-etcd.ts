@@ -118,6 +118,7 @@ export class NodesOverEtcd {
       FOREBAY_CACHE_DISK: '0',
       FOREBAY_ETCD_ENDPOINTS: `http://127.0.0.1:${etcdPort}`,
       FOREBAY_ETCD_TIMEOUT: '1s',
+      FOREBAY_TIMEOUT_LEAVE: '0s',
       FOREBAY_CLUSTER_NAME: clusterName,
       FOREBAY_CLUSTER_SECRET_FILE: join(this.folder, 'key'),
       FOREBAY_ENCRYPTION_KEY_FILE: join(this.folder, 'key'),

@@ -16,7 +16,7 @@ await describeOverEtcd('a cluster whose nodes are drained and restarted one afte
       const folder = await mkdtemp(join(tmpdir(), 'forebay-rolling-'));
       const cluster = await SmallCluster.start(folder, 3, root, { FOREBAY_IO_THREADS: '1' });
       try {
-        const settings = { clients: 6, restarts: 1, lookEveryMs: 50, calmMs: 200 };
+        const settings = { clients: 6, restarts: 1, drain: true, lookEveryMs: 50, calmMs: 200 };
         const report = await rollThrough(cluster, settings);
         expect(report.failures).toEqual([]);
         expect(report.restarts).toHaveLength(1);
