@@ -10,7 +10,14 @@ const writes = ['test/gateway/routing/routed-writes'];
 /** What could break unseen between nodes. */
 export const plantedPeerDefects: readonly PlantedDefect[] = [
   {
-    name: 'each node reads for itself what a node that is gone has owned',
+    name: 'each node asks for itself for what a node that is gone has owned',
+    file: 'src/gateway/routing/routed-metadata.ts',
+    right: 'const next = this.#routes.metadataOwner(target, new Set([owner.workerId]));',
+    wrong: 'const next = undefined as ViewMember | undefined;',
+    foundBy: ['test/gateway/routing/stampede'],
+  },
+  {
+    name: 'each node reads for itself the segments that a node has which is gone',
     file: 'src/gateway/routing/routed-reader.ts',
     right: 'const next = owner && this.#ownerOf(target, range, new Set([owner.workerId]));',
     wrong: 'const next = undefined as typeof owner;',
