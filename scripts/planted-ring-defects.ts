@@ -10,6 +10,13 @@ const campaign = ['test/ring/campaign'];
 /** What could break unseen of the views of a cluster and of what a node does by them. */
 export const plantedRingDefects: readonly PlantedDefect[] = [
   {
+    name: 'a node with another secret becomes a member, whom nobody talks to',
+    file: 'src/cli/node.ts',
+    right: 'await peering.checkSecret();',
+    wrong: '',
+    foundBy: ['test/cli/ring.test'],
+  },
+  {
     name: 'a part of a large ring is not in order',
     file: 'src/ring/virtual-nodes.ts',
     right: 'sorted.subarray(starts[part], end).sort();',

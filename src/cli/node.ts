@@ -271,6 +271,8 @@ async function build(
   readiness.ready('the S3 port');
   searchForUnknownBuckets(mounts, backends, log, opened);
   if (peering) {
+    // It would own what nobody could ask it for.
+    await peering.checkSecret();
     const host = advertisedHost(settings);
     await cluster.join(
       {

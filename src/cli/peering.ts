@@ -23,6 +23,8 @@ export interface Peering {
   readonly routing: Routing;
   /** The peer port, open. */
   readonly port: number;
+  /** Rejects with `CommandError` if the cluster's other nodes have another secret. */
+  checkSecret(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -31,6 +33,8 @@ const maxClockDifferenceMs = 900_000;
 const tickMs = 1_000;
 const maxSilentTicks = 3;
 const maxIdleTicks = 60;
+/** For other nodes to show that they have the same secret. */
+const askMs = 2_000;
 const retryAfterMs = 500;
 /** A healthy node begins within milliseconds; the storage is there for the rest. */
 const handOffTimeoutMs = 500;
@@ -92,7 +96,8 @@ export async function openPeering(
     await server.close();
   };
   try {
-    return { routing, port: await server.listen(), close };
+    const checkSecret = () => refuseOtherSecret(settings, routing);
+    return { routing, port: await server.listen(), checkSecret, close };
   } catch (error) {
     await close();
     throw error;
@@ -109,6 +114,13 @@ export function redirectsOf(
   const { region } = settings;
   const presigner = new Presigner(clock, credentials, { region, expiresSeconds: redirectExpiresSeconds });
   return new Redirects((bucket, key) => routing.ownerOf(bucket, key), presigner, settings['route.mode']);
+}
+
+async function refuseOtherSecret(settings: Settings, routing: Routing): Promise<void> {
+  if (!(await routing.hasOtherSecret(AbortSignal.timeout(askMs)))) return;
+  throw new CommandError(
+    `the cluster secret ${settings['cluster.secretFile']} is another one than that of the nodes of the cluster ${settings['cluster.name']}: give this node a copy of theirs`,
+  );
 }
 
 async function readClusterSecret(settings: Settings): Promise<ClusterSecret> {

@@ -28,6 +28,14 @@ export class PeerError extends Error {
   }
 }
 
+/** What a side says that finds the other one's proof wrong. */
+export const otherSecret = 'it does not have the secret of this cluster';
+
+/** Whether this is why the two sides would not have each other. */
+export function isOtherSecret({ kind, message }: PeerError): boolean {
+  return kind === 'refused' && message.includes(otherSecret);
+}
+
 /** Bytes that no peer sends which keeps to the protocol: the connection is given up. */
 export class ProtocolError extends Error {
   override name = 'ProtocolError';

@@ -3,7 +3,7 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import type { Session } from './connection.ts';
-import { PeerError, ProtocolError } from './errors.ts';
+import { otherSecret, PeerError, ProtocolError } from './errors.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 import { frameHeadBytes, frameKinds, maxBytesOf, maxGreetingBytesOf, writeFrameHead } from './frames.ts';
 import {
@@ -49,8 +49,7 @@ export async function greetAsCaller(
   const proof = content.subarray(0, proofBytes);
   const welcome = content.subarray(proofBytes);
   const transcript = new Transcript(hello, welcome, bindingOf(socket));
-  if (!parts.secret.accepts('answerer', transcript, proof))
-    throw new PeerError('refused', 'it does not have the secret of this cluster');
+  if (!parts.secret.accepts('answerer', transcript, proof)) throw new PeerError('refused', otherSecret);
   const greeting = parseGreeting(welcome, expectedOf(parts, { from: workerId }));
   sendGreeting(socket, frameKinds.proof, parts.secret.prove('caller', transcript));
   return sessionOf(parts, socket, frames, greeting, transcript, 'caller');
@@ -68,7 +67,7 @@ export async function greetAsAnswerer(parts: GreetingParts, socket: Duplex): Pro
   sendGreeting(socket, frameKinds.welcome, Buffer.concat([proof, welcome]));
   const answer = await frames.next();
   if (answer.kind !== frameKinds.proof || !parts.secret.accepts('caller', transcript, answer.content)) {
-    throw new PeerError('refused', 'it does not have the secret of this cluster');
+    throw new PeerError('refused', otherSecret);
   }
   return sessionOf(parts, socket, frames, greeting, transcript, 'answerer');
 }

@@ -85,6 +85,13 @@ export class NodesOverEtcd {
     });
   }
 
+  /** What a node is set to that has a secret of its own. */
+  async otherSecret(): Promise<Record<string, string>> {
+    const path = join(this.folder, 'other-secret');
+    await writeFile(path, 'a secret that the others do not have', { mode: 0o600 });
+    return { FOREBAY_CLUSTER_SECRET_FILE: path };
+  }
+
   async cli(node: RunningNode, line: string): Promise<Answer> {
     let said = '';
     const print = (text: string) => {

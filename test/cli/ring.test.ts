@@ -103,6 +103,20 @@ await describeOverEtcd('the ring of a cluster over etcd', (program) => {
   );
 
   test(
+    'does not take in a node that has another secret',
+    async () => {
+      const cluster = await start();
+      const one = await cluster.open('one');
+      await cluster.open('two');
+      await expect(cluster.open('other', await cluster.otherSecret())).rejects.toThrow(
+        /secret .* is another one/,
+      );
+      expect((await states(cluster, one)).sort().join()).toBe('joined,joined');
+    },
+    patienceMs,
+  );
+
+  test(
     'takes back a node that etcd had lost, and nobody acts on an old view meanwhile',
     async () => {
       const cluster = await start();

@@ -3,6 +3,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { Metrics } from '../../common/metrics.ts';
 import type { ExchangeHandler } from '../../peers/connection.ts';
+import { isOtherSecret, PeerError } from '../../peers/errors.ts';
 import { resetReasons } from '../../peers/frames.ts';
 import type { PeerPool } from '../../peers/peer-pool.ts';
 import type { Ownership, ViewMember } from '../../ring/ownership.ts';
@@ -51,6 +52,7 @@ const maxQuestionAgeMs = 30_000;
 const catchUpMs = 2_000;
 /** Members that are asked at once what they cache. */
 const usagesAtOnce = 64;
+const mostAskedForSecret = 8;
 /** From here on bytes go over connections of their own, so that small answers need not wait behind them. */
 const bulkBytes = 1024 * 1024;
 
@@ -129,6 +131,25 @@ export class Routing {
     };
     await Promise.all(Array.from({ length: usagesAtOnce }, askAll));
     return usages;
+  }
+
+  /**
+   * Whether members of the cluster, and none of those asked, have another secret than this node. Who cannot be reached says nothing of
+   * it.
+   */
+  async hasOtherSecret(signal: AbortSignal): Promise<boolean> {
+    const { ownership } = this.#routes;
+    const others = ownership.view().members.filter(({ workerId }) => workerId !== ownership.workerId);
+    const asked = others.slice(0, mostAskedForSecret).map(async (member) => {
+      try {
+        await this.#questions.usage(member, signal);
+        return 'same';
+      } catch (error) {
+        return error instanceof PeerError && isOtherSecret(error) ? 'other' : 'unknown';
+      }
+    });
+    const found = await Promise.all(asked);
+    return found.includes('other') && !found.includes('same');
   }
 
   /** The other node that owns an object; undefined if it is this one, or there is no such bucket. */
