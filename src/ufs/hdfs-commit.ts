@@ -115,9 +115,10 @@ export class HdfsCommits {
   async #resolve({ key, from, to, fileId, withdraw }: Placing, lost: UfsError): Promise<void> {
     try {
       const present = await this.#client.find(to, { key });
-      if (present && present.fileId === fileId) return;
+      if (present && fileId > 0 && present.fileId === fileId) return;
       if (!(await withdraw())) {
-        // Where it is not any more, it became visible, and something else has taken its place since.
+        // Unless it was fenced off meanwhile, what is not there any more became visible, and something else has taken its place since.
+        if (this.#staging.isFenced(from)) throw new UfsError('conflict', 'fenced', { backend: this.#uri });
         if (present?.type !== 'DIRECTORY') return;
         // A rename without options moves a file into a directory that lies there.
         await this.#client.remove(to + from.slice(from.lastIndexOf('/')), { key });
@@ -129,7 +130,8 @@ export class HdfsCommits {
       }
     } catch (error) {
       if (error instanceof UfsError && error.kind === 'key-conflict') throw error;
-      this.#remember(key, withdraw);
+      // It lies in a folder that nothing is renamed out of any more.
+      if (!this.#staging.isFenced(from)) this.#remember(key, withdraw);
       throw lost;
     }
     throw withoutEffect(lost);
@@ -140,7 +142,10 @@ export class HdfsCommits {
     try {
       if (await this.#client.find(to, { key })) return await this.#discard(key, path, to);
       const gone = await this.#staging.fence();
-      if (await this.#client.find(gone + name, { key })) return await this.#discard(key, path, gone + name);
+      const taken = await this.#client.find(gone + name, { key });
+      const done = taken !== undefined && (await this.#discard(key, path, gone + name));
+      this.#staging.removeLater(gone, true);
+      if (taken) return done;
     } catch {
       this.#remember(key, () => this.#staging.fence());
       throw lost;

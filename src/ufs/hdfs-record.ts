@@ -42,7 +42,8 @@ const maxValueBytes = 16_384 - 64;
 
 /** Names the exact bytes of a file as long as nobody sets a modification time back: the inode, its time, its length. */
 export function generationOf({ fileId, modificationTime, length }: HdfsStatus): string {
-  return `${fileId}.${modificationTime}.${length}`;
+  // What stands before a NameNode may tell of no inodes.
+  return `${fileId ?? 0}.${modificationTime}.${length}`;
 }
 
 /** The inode and the rest of a generation that `generationOf` made; undefined for another text. */

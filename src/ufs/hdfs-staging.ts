@@ -113,9 +113,14 @@ export class HdfsStaging {
     return gone;
   }
 
+  /** Whether a file of this process lay in a folder that was renamed away. */
+  isFenced(path: string): boolean {
+    return path.startsWith(`${this.#place.own}/${this.#uuid}.`) && !path.startsWith(`${this.folder}/`);
+  }
+
   /** Nobody waits for it; what stays behind is removed once it has lain long enough. */
-  removeLater(path: string): void {
-    this.#later(this.#client.remove(path));
+  removeLater(path: string, recursive = false): void {
+    this.#later(this.#client.remove(path, { recursive }));
   }
 
   /** A file whose request was broken off, and which the DataNode may yet come to make. */
