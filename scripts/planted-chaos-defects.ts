@@ -14,14 +14,14 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
     file: 'src/gateway/routing/owned-metadata.ts',
     right: '    const isKept = mayKeep(target);',
     wrong: '    const isKept = mayKeep(target) && false;',
-    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'long pause,kill'] },
+    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'node without etcd'] },
   },
   {
     name: 'chaos: what was known outlives the ownership',
     file: 'src/gateway/routing/owned-metadata.ts',
     right: '      cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path }))),',
     wrong: '      cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path })) || true),',
-    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '3', '--only', 'join during a PUT'] },
+    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'node without etcd'] },
   },
   {
     name: 'chaos: a node that does not own an object answers from what it knows',

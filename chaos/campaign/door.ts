@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { WorldNode } from '../world/world-node.ts';
 import type { Client } from './client.ts';
 
@@ -7,8 +8,8 @@ export interface Door {
   readonly client: Client;
   /** Undefined for the storage. */
   readonly node?: WorldNode;
-  /** Whether the machine stood still just now, so that nobody had to answer. */
-  wasStill(): boolean;
+  /** Whether the machine stood still since then, or shortly before, so that nobody had to answer. `ms`: of `performance.now`. */
+  wasStill(ms: number): boolean;
   /** What stands before a key in a target. */
   readonly base: string;
 }
@@ -21,5 +22,6 @@ export function isWell({ node }: Door): boolean {
 export function watchDoor(door: Door): () => boolean {
   const before = door.node?.troublesBegun;
   const wasWell = isWell(door);
-  return () => wasWell && isWell(door) && door.node?.troublesBegun === before && !door.wasStill();
+  const fromMs = performance.now();
+  return () => wasWell && isWell(door) && door.node?.troublesBegun === before && !door.wasStill(fromMs);
 }

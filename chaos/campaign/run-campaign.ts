@@ -95,7 +95,7 @@ class Campaign {
     this.storage = {
       name: 'the storage',
       client,
-      wasStill: () => this.stillness.wasJustNow(),
+      wasStill: (ms) => this.stillness.wasSince(ms),
       base: `/${storageBucket}/${bucket}/`,
     };
     // Faults and clients draw apart, so that an answer that comes later changes no fault.
@@ -207,7 +207,7 @@ class Campaign {
     const known = this.doors.get(node);
     if (known) return known;
     const client = new Client(node.name, node.process.place.s3Port, this.world.plan.root);
-    const wasStill = () => this.stillness.wasJustNow();
+    const wasStill = (ms: number) => this.stillness.wasSince(ms);
     const door: Door = { name: node.name, client, node, wasStill, base: `/${bucket}/` };
     this.doors.set(node, door);
     return door;

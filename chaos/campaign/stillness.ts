@@ -18,10 +18,10 @@ export class Stillness {
     this.timer = setInterval(() => this.look(), tickMs);
   }
 
-  /** Whether the machine stood still a short while ago. */
-  wasJustNow(): boolean {
+  /** Whether the machine stood still since then, or a short while before. `ms`: of `performance.now`. */
+  wasSince(ms: number): boolean {
     this.look();
-    return performance.now() - this.stoodMs < echoMs;
+    return this.stoodMs > ms - echoMs;
   }
 
   end(): void {
