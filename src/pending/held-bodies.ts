@@ -1,0 +1,104 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type { ObjectMeta } from '../common/object-meta.ts';
+import type { Backend, CallOptions, OpenedObject, OpenRange } from '../ufs/backend.ts';
+import { toUfsError } from '../ufs/file-system.ts';
+import { checkSignal } from '../ufs/write-rules.ts';
+import type { Journal } from './journal.ts';
+import type { PendingChain } from './pending-chain.ts';
+import type { PendingEntry } from './pending-entry.ts';
+import { generationOf, type StampedVersions } from './stamped-versions.ts';
+
+/** What a version's bytes are read from. */
+type Source = { readonly entry: PendingEntry } | { readonly inner: ObjectMeta };
+
+interface Pinned {
+  readonly source: Source;
+  count: number;
+}
+
+/** The bytes of versions, wherever they lie by now: in the journal, or at the storage. */
+export class HeldBodies {
+  readonly #journal: Journal;
+  readonly #chain: PendingChain;
+  readonly #stamped: StampedVersions;
+  readonly #inner: Backend;
+  readonly #pinned = new Map<string, Pinned>();
+
+  constructor(journal: Journal, chain: PendingChain, stamped: StampedVersions, inner: Backend) {
+    this.#journal = journal;
+    this.#chain = chain;
+    this.#stamped = stamped;
+    this.#inner = inner;
+  }
+
+  /** As `Backend.read`. */
+  async *read(
+    key: string,
+    meta: ObjectMeta,
+    range: ByteRange,
+    options: CallOptions,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    const source = this.#pinned.get(nameOf(key, meta))?.source ?? (await this.#sourceOf(key, meta, options));
+    if ('inner' in source) yield* this.#inner.read(key, source.inner, range, options);
+    else yield* this.#readEntry(source.entry, range, options);
+  }
+
+  /** As `Backend.open`, of a change that is pending. */
+  open(entry: PendingEntry, meta: ObjectMeta, { start, end }: OpenRange): OpenedObject {
+    const from = Math.min(start, meta.sizeBytes);
+    const range = { start: from, end: Math.max(from, Math.min(end ?? meta.sizeBytes, meta.sizeBytes)) };
+    let release: (() => void) | undefined = this.#journal.hold(entry);
+    const close = () => {
+      release?.();
+      release = undefined;
+    };
+    return { meta, range, read: (part, options = {}) => this.#readEntry(entry, part, options), close };
+  }
+
+  /** As `Backend.pin`. */
+  async pin(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<() => Promise<void>> {
+    const name = nameOf(key, meta);
+    const source = this.#pinned.get(name)?.source ?? (await this.#sourceOf(key, meta, options));
+    const release =
+      'entry' in source
+        ? this.#journal.hold(source.entry)
+        : await this.#inner.pin?.(key, source.inner, options);
+    const pinned = this.#pinned.get(name) ?? { source, count: 0 };
+    this.#pinned.set(name, pinned);
+    pinned.count++;
+    return async () => {
+      pinned.count--;
+      if (pinned.count === 0) this.#pinned.delete(name);
+      await release?.();
+    };
+  }
+
+  /** The storage's own metadata of a version of which nothing is pending. Kinds: moved. */
+  async innerOf(key: string, meta: ObjectMeta, options: CallOptions): Promise<ObjectMeta> {
+    if (this.#chain.newest(key)) throw this.#stamped.moved(key);
+    return this.#stamped.innerOf(key, meta, options);
+  }
+
+  async #sourceOf(key: string, meta: ObjectMeta, options: CallOptions): Promise<Source> {
+    checkSignal(options.signal, this.#inner.uri, key);
+    const newest = this.#chain.newest(key);
+    if (newest && generationOf(newest.name) === meta.generation) return { entry: newest };
+    return { inner: await this.innerOf(key, meta, options) };
+  }
+
+  async *#readEntry(entry: PendingEntry, range: ByteRange, { signal }: CallOptions): AsyncGenerator<Buffer> {
+    const { uri } = this.#inner;
+    const release = this.#journal.hold(entry);
+    try {
+      yield* this.#journal.read(entry, range, () => checkSignal(signal, uri, entry.key));
+    } catch (error) {
+      throw toUfsError(error, uri, entry.key);
+    } finally {
+      release();
+    }
+  }
+}
+
+function nameOf(key: string, { generation }: ObjectMeta): string {
+  return `${generation}\0${key}`;
+}

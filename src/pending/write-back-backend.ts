@@ -1,0 +1,396 @@
+import type { ByteRange } from '../common/byte-range.ts';
+import type { Clock } from '../common/clock.ts';
+import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
+import type {
+  Backend,
+  BackendCapabilities,
+  CallOptions,
+  CompleteOptions,
+  CompletePart,
+  CopyOptions,
+  DeleteOptions,
+  ListOptions,
+  ObjectChange,
+  OpenedObject,
+  OpenRange,
+  PutOptions,
+  VersionOptions,
+} from '../ufs/backend.ts';
+import type { BackendVersions, Deletion } from '../ufs/backend-versions.ts';
+import { UfsError } from '../ufs/errors.ts';
+import { toUfsError } from '../ufs/file-system.ts';
+import { KeyLock } from '../ufs/key-lock.ts';
+import { checkCondition, checkSignal, nextModifiedMs } from '../ufs/write-rules.ts';
+import { HeldBodies } from './held-bodies.ts';
+import type { Journal } from './journal.ts';
+import type { PendingChain } from './pending-chain.ts';
+import type { PendingEntry } from './pending-entry.ts';
+import { listPending } from './pending-list.ts';
+import type { Persister } from './persister.ts';
+import { Spool, type Spooled, spooledBody } from './spool.ts';
+import { generationOf, type StampedVersions } from './stamped-versions.ts';
+
+export interface WriteBackSettings {
+  /** What becomes of a write that the journal has no room for. */
+  readonly whenFull: 'through' | 'slow-down';
+  /** How long what goes behind pending changes of its key waits for them. */
+  readonly barrierMs: number;
+}
+
+/** S3 takes no more ("Amazon S3 User Guide", object key naming guidelines), and a mount's prefix comes before. */
+const maxKeyBytes = 600;
+/** Of S3's 2 KiB for user metadata, the stamp takes some. */
+const maxMetadataBytes = 1_800;
+
+/**
+ * A storage whose plain writes are acknowledged as soon as they are in the journal; to whoever asks, what is pending is just what the storage
+ * holds. Everything that the storage has to decide itself goes behind what is pending of its key: conditions, versions, copies, tags of
+ * objects that are there, uploads in parts.
+ */
+export class WriteBackBackend implements Backend {
+  readonly uri: string;
+  readonly capabilities: BackendCapabilities;
+  readonly open?: Backend['open'];
+  readonly pin?: Backend['pin'];
+  readonly findPart?: Backend['findPart'];
+  readonly listObjectParts?: Backend['listObjectParts'];
+  readonly getTags?: Backend['getTags'];
+  readonly amend?: Backend['amend'];
+  readonly versions?: BackendVersions;
+  readonly probe?: Backend['probe'];
+  readonly reach?: Backend['reach'];
+  readonly createUpload: Backend['createUpload'];
+  readonly putPart: Backend['putPart'];
+  readonly listParts: Backend['listParts'];
+  readonly abortUpload: Backend['abortUpload'];
+  readonly listUploads: Backend['listUploads'];
+  readonly #clock: Clock;
+  readonly #journal: Journal;
+  readonly #chain: PendingChain;
+  readonly #persister: Persister;
+  readonly #stamped: StampedVersions;
+  readonly #bodies: HeldBodies;
+  readonly #spool: Spool;
+  readonly #inner: Backend;
+  readonly #settings: WriteBackSettings;
+  /** Changes of one key, in the order in which they are acknowledged. */
+  readonly #lock = new KeyLock();
+
+  constructor(
+    clock: Clock,
+    journal: Journal,
+    chain: PendingChain,
+    persister: Persister,
+    stamped: StampedVersions,
+    inner: Backend,
+    settings: WriteBackSettings,
+  ) {
+    this.#clock = clock;
+    this.#journal = journal;
+    this.#chain = chain;
+    this.#persister = persister;
+    this.#stamped = stamped;
+    this.#inner = inner;
+    this.#settings = settings;
+    this.#bodies = new HeldBodies(journal, chain, stamped, inner);
+    this.#spool = new Spool(journal, inner.uri);
+    this.uri = inner.uri;
+    // The stamps are its own here.
+    this.capabilities = { ...inner.capabilities, stamps: false };
+    this.createUpload = inner.createUpload.bind(inner);
+    this.putPart = inner.putPart.bind(inner);
+    this.listParts = inner.listParts.bind(inner);
+    this.abortUpload = inner.abortUpload.bind(inner);
+    this.listUploads = inner.listUploads.bind(inner);
+    const { open, pin, findPart, listObjectParts, getTags, amend, versions, probe, reach } = inner;
+    if (open) this.open = (key, range, options) => this.#open(key, range, options);
+    if (pin) this.pin = (key, meta, options) => this.#bodies.pin(key, meta, options);
+    if (findPart) {
+      this.findPart = async (key, meta, number, options) =>
+        findPart.call(inner, key, await this.#settled(key, meta, options), number, options);
+    }
+    if (listObjectParts) {
+      this.listObjectParts = async (key, meta, options) =>
+        listObjectParts.call(inner, key, await this.#settled(key, meta, options), options);
+    }
+    if (getTags) this.getTags = (key, options) => this.#tags(key, options);
+    if (amend) this.amend = (key, change, options) => this.#amend(key, change, options);
+    if (versions) this.versions = this.#versionsBehind(versions);
+    if (probe) this.probe = probe.bind(inner);
+    if (reach) this.reach = reach.bind(inner);
+  }
+
+  async head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {
+    checkSignal(options.signal, this.uri, key);
+    this.#checkWhole();
+    const newest = this.#chain.newest(key);
+    if (newest) return this.#metaOf(newest);
+    return this.#stamped.shown(key, await this.#inner.head(key, options));
+  }
+
+  read(key: string, meta: ObjectMeta, range: ByteRange, options: CallOptions = {}): AsyncIterable<Buffer> {
+    return this.#bodies.read(key, meta, range, options);
+  }
+
+  async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    checkSignal(options.signal, this.uri, key);
+    this.#checkWhole();
+    if (this.#mustGoThrough(key, options)) return this.#putThrough(key, body, options);
+    if (!this.#journal.reserve(body.sizeBytes)) {
+      if (this.#settings.whenFull === 'slow-down')
+        throw this.#busy(key, 'the journal of pending writes is full');
+      return this.#putThrough(key, body, options);
+    }
+    let spooled: Spooled | undefined;
+    try {
+      spooled = await this.#spool.take(key, body, options);
+      return await this.#acknowledge(key, spooled, options);
+    } catch (error) {
+      this.#journal.release(body.sizeBytes);
+      throw error;
+    } finally {
+      await spooled?.discard();
+    }
+  }
+
+  async delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
+    checkSignal(options.signal, this.uri, key);
+    this.#checkWhole();
+    const { condition, versioning } = options;
+    const isPlain = !condition && !versioning && isHeld(key);
+    if (!isPlain || !this.#journal.reserve(0)) {
+      return this.#behind(key, options, () => this.#inner.delete(key, options));
+    }
+    const nowMs = this.#clock.nowMs();
+    try {
+      await this.#lock.run(key, async () => {
+        checkSignal(options.signal, this.uri, key);
+        const change = { type: 'delete', chain: this.#chain.name, key, atMs: nowMs } as const;
+        this.#chain.add(await this.#journal.append(change));
+      });
+      return {};
+    } catch (error) {
+      this.#journal.release(0);
+      throw unresolved(toUfsError(error, this.uri, key));
+    }
+  }
+
+  async list(options: ListOptions) {
+    checkSignal(options.signal, this.uri);
+    this.#checkWhole();
+    const pending = this.#chain.under(options.prefix);
+    return listPending(this.#inner, pending, options, (entry) => this.#stamped.listed(entry));
+  }
+
+  copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
+    return this.#behind(key, options, async () => {
+      await this.#flush(sourceKey, options);
+      const source = { generation: options.sourceGeneration } as ObjectMeta;
+      const { generation } = options.sourceVersionId
+        ? source
+        : await this.#bodies.innerOf(sourceKey, source, options);
+      const made = await this.#inner.copy(sourceKey, key, { ...options, sourceGeneration: generation });
+      return this.#stamped.shown(key, made);
+    });
+  }
+
+  completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly CompletePart[],
+    options: CompleteOptions = {},
+  ): Promise<ObjectMeta> {
+    return this.#behind(key, options, async () =>
+      this.#stamped.shown(key, await this.#inner.completeUpload(key, uploadId, parts, options)),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#persister.stop();
+    await this.#inner.close();
+  }
+
+  async #acknowledge(key: string, spooled: Spooled, options: PutOptions): Promise<ObjectMeta> {
+    return this.#lock.run(key, async () => {
+      await options.beforeCommit?.();
+      checkSignal(options.signal, this.uri, key);
+      const before =
+        this.#chain.newest(key)?.change.meta?.lastModifiedMs ?? this.#stamped.lastModifiedMs(key);
+      const nowMs = this.#clock.nowMs();
+      const meta = { ...spooled.meta, lastModifiedMs: nextModifiedMs(nowMs, before) };
+      const { file, bytes, tags } = spooled;
+      const change = { type: 'put', chain: this.#chain.name, key, atMs: nowMs, meta, tags, file } as const;
+      spooled.keep();
+      let entry: PendingEntry;
+      try {
+        entry = await this.#journal.append(change, bytes);
+      } catch (error) {
+        throw unresolved(toUfsError(error, this.uri, key));
+      }
+      this.#chain.add(entry);
+      return this.#metaOf(entry);
+    });
+  }
+
+  /** By the storage, behind what is pending. The body is taken first, so that a slow client holds nobody up. */
+  async #putThrough(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    const { condition } = options;
+    if (condition) await this.#refuseEarly(key, options);
+    if (!this.#journal.reserve(body.sizeBytes)) {
+      return this.#behind(key, options, async () =>
+        this.#stamped.shown(key, await this.#inner.put(key, body, options)),
+      );
+    }
+    let spooled: Spooled | undefined;
+    try {
+      spooled = await this.#spool.take(key, body, options);
+      const taken = spooledBody(this.#journal, spooled, this.uri, key);
+      return await this.#behind(key, options, async () =>
+        this.#stamped.shown(key, await this.#inner.put(key, taken, options)),
+      );
+    } finally {
+      await spooled?.discard();
+      this.#journal.release(body.sizeBytes);
+    }
+  }
+
+  /** The condition is the storage's to decide; this is to spare a body its way. */
+  async #refuseEarly(key: string, { condition, signal }: PutOptions): Promise<void> {
+    let present: ObjectMeta | undefined;
+    try {
+      present = await this.head(key, { signal });
+    } catch (error) {
+      if (!(error instanceof UfsError) || error.kind === 'cancelled') throw error;
+      if (error.kind !== 'not-found') return;
+    }
+    checkCondition(condition, present, this.uri, key);
+  }
+
+  /** Runs a change of the storage's own when nothing of the key is pending, and keeps other changes of the key out meanwhile. */
+  async #behind<T>(key: string, options: CallOptions, work: () => Promise<T>): Promise<T> {
+    checkSignal(options.signal, this.uri, key);
+    this.#checkWhole();
+    return this.#lock.run(key, async () => {
+      await this.#flush(key, options);
+      this.#chain.setAbsent(key, false);
+      return work();
+    });
+  }
+
+  async #flush(key: string, { signal }: CallOptions): Promise<void> {
+    await this.#flushed(key, signal, (until) => this.#persister.flush(key, until));
+  }
+
+  async #flushed(
+    key: string | undefined,
+    signal: AbortSignal | undefined,
+    flush: (until: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const timeout = new AbortController();
+    const ended = new AbortController();
+    this.#clock.sleep(this.#settings.barrierMs, ended.signal).then(
+      () => timeout.abort(),
+      () => undefined,
+    );
+    try {
+      await flush(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal);
+    } catch (error) {
+      checkSignal(signal, this.uri, key);
+      if (!timeout.signal.aborted) throw error;
+      throw this.#busy(key, 'earlier writes of this key wait for the storage');
+    } finally {
+      ended.abort();
+    }
+  }
+
+  /** The storage's own metadata of a version, once nothing of the key is pending. */
+  async #settled(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<ObjectMeta> {
+    await this.#flush(key, options);
+    return this.#bodies.innerOf(key, meta, options);
+  }
+
+  async #open(key: string, range: OpenRange, options: CallOptions = {}): Promise<OpenedObject> {
+    checkSignal(options.signal, this.uri, key);
+    this.#checkWhole();
+    const newest = this.#chain.newest(key);
+    if (newest) return this.#bodies.open(newest, this.#metaOf(newest), range);
+    const opened = (await this.#inner.open?.(key, range, options)) as OpenedObject;
+    return { ...opened, meta: this.#stamped.shown(key, opened.meta) };
+  }
+
+  async #tags(key: string, options: VersionOptions = {}): Promise<readonly Tag[]> {
+    this.#checkWhole();
+    const newest = options.versionId === undefined ? this.#chain.newest(key) : undefined;
+    if (!newest) return this.#inner.getTags?.(key, options) ?? [];
+    this.#metaOf(newest);
+    return newest.change.tags ?? [];
+  }
+
+  #amend(key: string, change: ObjectChange, options: VersionOptions = {}): Promise<ObjectMeta> {
+    return this.#behind(key, options, async () => {
+      const { generation } = change;
+      const inner =
+        generation === undefined || options.versionId !== undefined
+          ? generation
+          : (await this.#bodies.innerOf(key, { generation } as ObjectMeta, options)).generation;
+      const made = (await this.#inner.amend?.(key, { ...change, generation: inner }, options)) as ObjectMeta;
+      return this.#stamped.shown(key, made);
+    });
+  }
+
+  #versionsBehind(versions: BackendVersions): BackendVersions {
+    const { mode } = versions;
+    return {
+      head: async (key, id, options = {}) => {
+        await this.#flush(key, options);
+        return versions.head(key, id, options);
+      },
+      delete: (key, id, options = {}) => this.#behind(key, options, () => versions.delete(key, id, options)),
+      list: async (options) => {
+        const flush = (until: AbortSignal) => this.#persister.flushAll(options.prefix, until);
+        await this.#flushed(undefined, options.signal, flush);
+        return versions.list(options);
+      },
+      ...(mode ? { mode: (options) => mode.call(versions, options) } : {}),
+    };
+  }
+
+  #metaOf({ change, key, name }: PendingEntry): ObjectMeta {
+    if (change.meta) return { ...change.meta, generation: generationOf(name), generationSettled: true };
+    throw new UfsError('not-found', 'there is no such object', { backend: this.uri, key });
+  }
+
+  #mustGoThrough(
+    key: string,
+    { condition, versioning, storageClass, headers, userMetadata }: PutOptions,
+  ): boolean {
+    if (condition || versioning || storageClass !== undefined) return true;
+    if (headers.websiteRedirectLocation !== undefined || !isHeld(key)) return true;
+    let bytes = 0;
+    for (const [name, value] of Object.entries(userMetadata))
+      bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
+    return bytes > maxMetadataBytes;
+  }
+
+  /** What was acknowledged and cannot be read any more is not passed over in silence. */
+  #checkWhole(): void {
+    if (this.#journal.lost.length === 0) return;
+    const message = 'records of acknowledged writes cannot be read: see forebay pending list';
+    throw new UfsError('unavailable', message, { backend: this.uri, retryable: false });
+  }
+
+  #busy(key: string | undefined, message: string): UfsError {
+    return new UfsError('throttled', message, { backend: this.uri, key });
+  }
+}
+
+function isHeld(key: string): boolean {
+  return Buffer.byteLength(key) <= maxKeyBytes;
+}
+
+/** What failed in the journal may be there all the same when it is opened again. */
+function unresolved(error: unknown): unknown {
+  if (!(error instanceof UfsError) || ['cancelled', 'throttled'].includes(error.kind)) return error;
+  const { message, backend, key, cause } = error;
+  return new UfsError('unavailable', message, { backend, key, retryable: false, unresolved: true, cause });
+}
