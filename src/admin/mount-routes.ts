@@ -13,16 +13,8 @@ import { UfsError } from '../ufs/errors.ts';
 import { AdminError } from './admin-error.ts';
 import { MountCheck, tryStorage } from './mount-check.ts';
 import { refuseOwnFolders } from './own-folders-guard.ts';
-import {
-  type AdminRoute,
-  type AdminServices,
-  flag,
-  list,
-  nothing,
-  object,
-  shortText,
-  text,
-} from './route.ts';
+import { refuseBack, removeWithPending } from './pending-routes.ts';
+import { type AdminRoute, type AdminServices, flag, list, object, shortText, text } from './route.ts';
 
 const mount = object(
   {
@@ -52,6 +44,8 @@ const step = object({ name: text, result: text, detail: text, ms: { type: 'integ
   'detail',
   'ms',
 ]);
+
+const lost = object({ lostEntries: { type: 'integer' }, lostBytes: { type: 'integer' } }, []);
 
 const checkTimeoutMs = 10_000;
 
@@ -116,12 +110,16 @@ export const mountRoutes: readonly AdminRoute[] = [
     method: 'DELETE',
     path: '/v1/mounts/:target',
     summary: 'Removes a mount, and its bucket if it was mounted whole; the storage behind is left as it is',
-    answer: nothing,
-    handler: async ({ mounts }, { parameters }) => {
-      const { bucket, prefix } = parseMountTarget(parameters.target as string);
-      await mounts.remove(bucket, prefix);
-      return { status: 200, body: {} };
-    },
+    answer: lost,
+    handler: (services, { parameters }) => removeMount(services, parameters.target as string, false),
+  },
+  {
+    name: 'RemoveMountByForce',
+    method: 'POST',
+    path: '/v1/mounts/:target/remove-by-force',
+    summary: 'Removes a mount though writes are pending for it, which are lost',
+    answer: lost,
+    handler: (services, { parameters }) => removeMount(services, parameters.target as string, true),
   },
   {
     name: 'CheckMount',
@@ -138,6 +136,14 @@ export const mountRoutes: readonly AdminRoute[] = [
   },
 ];
 
+async function removeMount(services: AdminServices, target: string, force: boolean) {
+  const { bucket, prefix } = parseMountTarget(target);
+  const { mounts } = services;
+  const mount = mounts.table.find(bucket, prefix);
+  const remove = () => mounts.remove(bucket, prefix);
+  return { status: 200, body: await removeWithPending(services, mount, force, remove) };
+}
+
 async function addMount(services: AdminServices, request: MountRequest): Promise<Mount> {
   const { mounts, users, ownFolders } = services;
   const spec = parseMountRequest(request);
@@ -152,7 +158,9 @@ async function tryOut(services: AdminServices, spec: MountSpec): Promise<ProbedA
   let backend: Backend | undefined;
   try {
     backend = await services.tryBackend(spec);
-    return await tryStorage(services.random, backend, spec.readOnly, checkTimeoutMs);
+    const abilities = await tryStorage(services.random, backend, spec.readOnly, checkTimeoutMs);
+    if (spec.writeMode === 'back') await tryBack(services, spec, abilities);
+    return abilities;
   } catch (error) {
     if (!(error instanceof UfsError)) throw error;
     throw new AdminError(
@@ -162,6 +170,20 @@ async function tryOut(services: AdminServices, spec: MountSpec): Promise<ProbedA
     );
   } finally {
     await backend?.close();
+  }
+}
+
+/** With the abilities that were found the storage is used as the mount will use it. */
+async function tryBack(
+  services: AdminServices,
+  spec: MountSpec,
+  abilities: ProbedAbilities | undefined,
+): Promise<void> {
+  const backend = await services.tryBackend({ ...spec, abilities });
+  try {
+    await refuseBack(services, spec, backend, spec.readOnly);
+  } finally {
+    await backend.close();
   }
 }
 

@@ -5,8 +5,9 @@ import type { Random } from '../common/random.ts';
 import type { MountSpec } from '../mounts/mount-spec.ts';
 import type { MountStore } from '../mounts/mount-store.ts';
 import type { MountedBackends } from '../mounts/mounted-backends.ts';
+import type { WriteBack } from '../pending/write-back.ts';
 import type { ClusterMember } from '../ring/cluster-member.ts';
-import type { Backend } from '../ufs/backend.ts';
+import type { Backend, ProbedAbilities } from '../ufs/backend.ts';
 import type { OwnFolders } from './own-folders-guard.ts';
 
 /** Bytes of pages, and objects whose metadata is known. */
@@ -27,11 +28,13 @@ export interface AdminServices {
   /** The lease of mounts that were given no freshness, milliseconds. */
   readonly leaseMs: number;
   /** Opens the backend of a mount that is not there yet; the caller closes it. Rejects with `UfsError`. */
-  readonly tryBackend: (spec: MountSpec) => Promise<Backend>;
+  readonly tryBackend: (spec: MountSpec & { readonly abilities?: ProbedAbilities }) => Promise<Backend>;
   /** This node's part in its cluster, if it belongs to one. */
   readonly cluster: ClusterMember | undefined;
   /** What each member of the cluster caches, by workerId; those that do not answer in time are left out. */
   readonly cached: (signal: AbortSignal) => Promise<ReadonlyMap<string, Cached>>;
+  /** This node's pending writes; absent in a cluster. */
+  readonly writeBack?: WriteBack;
   /** No mount may show what lies in them. */
   readonly ownFolders: OwnFolders;
 }

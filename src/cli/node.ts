@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Readiness } from '../admin/readiness.ts';
 import { AdminServer } from '../admin/server.ts';
@@ -18,8 +18,10 @@ import { Namespace } from '../gateway/namespace.ts';
 import { GatewayObjectService } from '../gateway/object-service.ts';
 import { warnOfUnknownBuckets } from '../gateway/unknown-buckets.ts';
 import { VersionHolder } from '../gateway/version-holder.ts';
+import { mountName } from '../mounts/mount-spec.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
+import type { WriteBack } from '../pending/write-back.ts';
 import type { Ownership } from '../ring/ownership.ts';
 import { placeAmong } from '../ring/place-among.ts';
 import { loadWorkerId } from '../ring/worker-identity.ts';
@@ -35,7 +37,7 @@ import type { PageStore } from '../worker/page-store.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
 import { advertisedHost, openCluster } from './cluster.ts';
 import { holdThreadsBack, openCoordination } from './coordination.ts';
-import { CommandError } from './errors.ts';
+import { networkOf } from './mount-network.ts';
 import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
 import { Patience } from './patience.ts';
 import { openPeering, redirectsOf } from './peering.ts';
@@ -45,6 +47,7 @@ import { openOwnDoor, openThreadedDoor } from './s3-door.ts';
 import { pipelineSettings } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
 import { leaseForThreads, sharedDisk, shareWithThreads, threadsReadiness } from './shared-with-threads.ts';
+import { openWriteBack, resumePending, withPending } from './write-back.ts';
 
 const rootUser = 'root';
 /** How long a removed mount's backend stays open for the requests that still use it. */
@@ -153,7 +156,13 @@ async function build(
     openRootMount(settings, rootUri, store, parts, random),
   );
   const { ownership, member } = cluster;
-  const backends = opened.add(openBackends(root, parts, metrics, mounts, ownership), (part) => part.close());
+  const writeBack = opened.add(
+    await openWriteBack(settings, dataFolder, fs, clock, random, metrics, log),
+    (part) => part?.close(),
+  );
+  const backends = opened.add(openBackends(root, parts, metrics, mounts, ownership, writeBack), (part) =>
+    part.close(),
+  );
   const shared = shareWithThreads(settings, random, metrics, pageFolders);
   const disk = await openDisk(settings, pageFolders, mounts, metrics, log);
   const pages = opened.add(disk ? new TieredPageStore(shared.pages, disk) : shared.pages, (part) =>
@@ -161,6 +170,7 @@ async function build(
   );
   const forget = followMounts(mounts, backends, pages);
   opened.add(forget, (stop) => stop());
+  resumePending(writeBack, mounts, backends, log);
   readiness.ready('the mounts');
 
   const reader = opened.add(
@@ -265,6 +275,7 @@ async function build(
     leaseMs: settings['freshness.lease'],
     tryBackend: (spec) => openBackend(parts, spec),
     ownFolders,
+    writeBack,
     cluster: member,
     cached: async (signal) => routing?.usages(signal) ?? new Map(),
   });
@@ -308,6 +319,7 @@ function openBackends(
   metrics: Metrics,
   mounts: MountStore,
   ownership: Ownership,
+  writeBack: WriteBack | undefined,
 ): MountedBackends {
   const node = () => placeAmong(ownership);
   const metered = (backend: Backend, mount: string) => new MeteredBackend(metrics, backend, mount);
@@ -318,30 +330,8 @@ function openBackends(
       credentials: mounts.credentialsOf(mount),
     });
     const limited = limitedBackend(clock, backend, mount, node);
-    return metered(limited, mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`);
+    return withPending(writeBack, mounts, mount, metered(limited, mountName(mount)));
   });
-}
-
-/** How mounts reach their storage. */
-async function networkOf(settings: Settings): Promise<BackendDependencies['network']> {
-  const caFile = settings['backend.caFile'];
-  return {
-    caPem: caFile === undefined ? undefined : await readCertificates(caFile),
-    proxyUrl: settings['backend.proxy'],
-    noProxy: settings['backend.noProxy'].join(',') || undefined,
-    minBytesPerSecond: settings['backend.minBytesPerSecond'],
-  };
-}
-
-async function readCertificates(path: string): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new CommandError(`backend.caFile: ${(error as Error).message}`);
-  }
-  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
-  throw new CommandError(`backend.caFile: ${path} holds no certificate in PEM form`);
 }
 
 async function openDisk(

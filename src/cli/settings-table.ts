@@ -216,6 +216,36 @@ export const settingsTable = {
     7 * 86_400_000,
     'A multipart upload that nothing was done with for so long is removed (0s: never)',
   ),
+  'writeBack.capacity': setting(
+    sizeKind(MiB, 64 * TiB),
+    GiB,
+    'Writes that are acknowledged and that their storage does not have yet (mounts with --write-mode back), together',
+  ),
+  'writeBack.whenFull': setting(
+    choiceKind(['through', 'slow-down']),
+    'through',
+    'What becomes of a write that cannot be acknowledged before its storage has it',
+  ),
+  'writeBack.copies': setting(
+    integerKind('N', 1, 3),
+    1,
+    'Nodes that must have a write on disk before it is acknowledged; where there are fewer, writeBack.whenFull says what happens',
+  ),
+  'writeBack.delay': setting(
+    durationKind(0, 3_600_000),
+    0,
+    'How long a write waits for a later one of its key to take its place before it goes to the storage',
+  ),
+  'writeBack.requests': setting(
+    integerKind('N', 1, 1_000),
+    16,
+    'Writes that are brought to each storage at once',
+  ),
+  'writeBack.onConflict': setting(
+    choiceKind(['keep-backend', 'overwrite']),
+    'keep-backend',
+    'What becomes of a pending write of an object that others changed at the storage meanwhile',
+  ),
   'backend.caFile': optional(
     pathKind,
     'Certificates (PEM) that are trusted beside the usual ones when mounts reach their storage',

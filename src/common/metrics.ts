@@ -99,6 +99,11 @@ export class Metrics {
     'Questions for metadata: answered from what is known (hit), asked of the backend (miss), joined to one under way (coalesced)',
     ['result'],
   );
+  readonly pendingAttempts = this.counter(
+    'forebay_pending_attempts_total',
+    'Attempts to bring a pending write to its storage: persisted, overtaken or superseded by a later one, again (others were faster), conflict (others changed the object), failed',
+    ['result'],
+  );
   readonly cacheBytes = this.gauge('forebay_cache_bytes', 'Bytes of pages held, by tier', ['tier']);
   readonly adminRequests = this.counter('forebay_admin_requests_total', 'Requests to the admin port', [
     'route',
@@ -142,6 +147,23 @@ export class Metrics {
       'forebay_memory_lent_segments',
       'Segments of the memory for pages that answers are sent from; several threads count several times',
       () => read().lentSegments,
+    );
+  }
+
+  /** Takes what is pending of writes from where it is kept. */
+  showPending(
+    read: () => { readonly entries: number; readonly bytes: number; readonly oldestSeconds: number },
+  ): void {
+    this.measured(
+      'forebay_pending_entries',
+      'Writes that their storage does not have yet',
+      () => read().entries,
+    );
+    this.measured('forebay_pending_bytes', 'Object bytes of such writes', () => read().bytes);
+    this.measured(
+      'forebay_pending_oldest_age_seconds',
+      'Age of the oldest of them (0: there is none)',
+      () => read().oldestSeconds,
     );
   }
 

@@ -198,9 +198,9 @@ function parseLimits(request: MountRequest): Pick<MountSpec, 'maxRequests' | 'ma
   };
 }
 
-function parseWriteMode(text: string): WriteMode {
-  if (text === 'through' || text === 'around') return text;
-  if (text === 'back') throw invalid('write mode back is not offered by this version: use through');
+/** Throws a `MountError` of kind `invalid`. */
+export function parseWriteMode(text: string): WriteMode {
+  if (text === 'through' || text === 'around' || text === 'back') return text;
   throw invalid(`the write mode must be through, back or around, not ${JSON.stringify(text)}`);
 }
 

@@ -5,7 +5,7 @@ import { WatchedPrefix } from '../coord/watched-prefix.ts';
 import type { ProbedAbilities } from '../ufs/backend.ts';
 import { KeyLock } from '../ufs/key-lock.ts';
 import { BucketStore } from './bucket-store.ts';
-import type { Mount } from './mount.ts';
+import type { Mount, WriteMode } from './mount.ts';
 import { MountError } from './mount-error.ts';
 import { type MountSpec, mountName } from './mount-spec.ts';
 import { MountTable } from './mount-table.ts';
@@ -162,6 +162,19 @@ export class MountStore {
     if (prefix === '') await this.removeBucketOf(mount);
     if (!(await this.rows.delete(name, revision))) throw changedMeanwhile(mount);
     return mount;
+  }
+
+  /** Another write mode, from the next write on; everything else of the mount stays. Kinds: not-found, conflict. */
+  async setWriteMode(bucket: string, prefix: string, writeMode: WriteMode): Promise<Mount> {
+    const name = nameOf(bucket, prefix);
+    const mount = this.rows.get(name);
+    const revision = this.rows.revisionOf(name);
+    if (!mount || revision === undefined) {
+      throw new MountError('not-found', `there is no mount ${mountName({ bucket, prefix })}`);
+    }
+    const changed = { ...mount, writeMode };
+    if (!(await this.rows.put(name, JSON.stringify(changed), { revision }))) throw changedMeanwhile(mount);
+    return changed;
   }
 
   async close(): Promise<void> {

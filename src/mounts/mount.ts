@@ -47,6 +47,11 @@ export function effectiveFreshness(mount: Pick<Mount, 'uri' | 'freshness'>, leas
   return mount.uri.startsWith('file:') ? { kind: 'always' } : { kind: 'lease', ms: leaseMs };
 }
 
+/** Names a mount's place at its storage: the same for every mount of it. */
+export function placeNameOf({ endpoint, uri }: Pick<Mount, 'endpoint' | 'uri'>): string {
+  return endpoint === undefined ? uri : `${uri} at ${endpoint}`;
+}
+
 export interface BucketRecord {
   readonly name: string;
   readonly owner: string;

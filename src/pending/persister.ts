@@ -10,6 +10,9 @@ import type { PendingEntry } from './pending-entry.ts';
 import { type AttemptResult, type AttemptSettings, type Attempts, attempt } from './persist-attempt.ts';
 import type { StampedVersions } from './stamped-versions.ts';
 
+/** For attempts under way when the node ends. */
+const stopMs = 1_500;
+
 export interface PersisterSettings extends AttemptSettings {
   /** Changes that are brought to the storage at once. */
   readonly concurrency: number;
@@ -94,10 +97,11 @@ export class Persister {
     await Promise.all(this.#chain.under(prefix).map(({ key }) => this.flush(key, signal)));
   }
 
-  /** Begins nothing any more; resolves when what is under way has ended. */
+  /** Begins nothing any more; resolves when what is under way has ended, or soon. What has not is pending when the journal is opened again. */
   async stop(): Promise<void> {
     this.#stopped.abort();
-    while (this.#running.size > 0) await this.#clock.sleep(5);
+    const untilMs = this.#clock.monotonicMs() + stopMs;
+    while (this.#running.size > 0 && this.#clock.monotonicMs() < untilMs) await this.#clock.sleep(5);
   }
 
   #wake(key: string): void {
@@ -204,7 +208,8 @@ export class Persister {
   #attemptsOf(entry: PendingEntry): Attempts {
     let attempts = this.#attempts.get(entry);
     if (!attempts) {
-      const lurkingUntilMs = entry.wasSentBefore ? this.#openedMs + this.#settings.settleMs : 0;
+      // What went out before this one was there may still be under way.
+      const lurkingUntilMs = entry.sent === undefined ? 0 : this.#openedMs + this.#settings.settleMs;
       attempts = { count: 0, lurkingUntilMs };
       this.#attempts.set(entry, attempts);
     }

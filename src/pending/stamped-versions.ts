@@ -34,7 +34,7 @@ export class StampedVersions {
     const { stamp, ...meta } = inner;
     const note = parseNote(key, stamp);
     // Others may have written other bytes and kept the note.
-    if (!note || note.etag !== inner.etag) return meta;
+    if (!note || note.etag !== inner.etag) return inner;
     const generation = generationOf(formatStamp(note.stamp));
     const { lastModifiedMs } = note;
     this.#remembered.delete(key);

@@ -21,6 +21,7 @@ import { UfsError } from '../ufs/errors.ts';
 import { toUfsError } from '../ufs/file-system.ts';
 import { KeyLock } from '../ufs/key-lock.ts';
 import { checkCondition, checkSignal, nextModifiedMs } from '../ufs/write-rules.ts';
+import { Barrier } from './barrier.ts';
 import { HeldBodies } from './held-bodies.ts';
 import type { Journal } from './journal.ts';
 import type { PendingChain } from './pending-chain.ts';
@@ -33,6 +34,10 @@ import { generationOf, type StampedVersions } from './stamped-versions.ts';
 export interface WriteBackSettings {
   /** What becomes of a write that the journal has no room for. */
   readonly whenFull: 'through' | 'slow-down';
+  /** Nodes whose disks must have a change before it is acknowledged. There is one: where it takes more, it is as if there were no room. */
+  readonly copies: number;
+  /** Whether writes may be acknowledged from the journal by now; whatever it says, they come behind what is pending. */
+  readonly isBack: () => boolean;
   /** How long what goes behind pending changes of its key waits for them. */
   readonly barrierMs: number;
 }
@@ -68,6 +73,7 @@ export class WriteBackBackend implements Backend {
   readonly #journal: Journal;
   readonly #chain: PendingChain;
   readonly #persister: Persister;
+  readonly #barrier: Barrier;
   readonly #stamped: StampedVersions;
   readonly #bodies: HeldBodies;
   readonly #spool: Spool;
@@ -94,9 +100,9 @@ export class WriteBackBackend implements Backend {
     this.#settings = settings;
     this.#bodies = new HeldBodies(journal, chain, stamped, inner);
     this.#spool = new Spool(journal, inner.uri);
+    this.#barrier = new Barrier(clock, persister, inner.uri, settings.barrierMs);
     this.uri = inner.uri;
-    // The stamps are its own here.
-    this.capabilities = { ...inner.capabilities, stamps: false };
+    this.capabilities = inner.capabilities;
     this.createUpload = inner.createUpload.bind(inner);
     this.putPart = inner.putPart.bind(inner);
     this.listParts = inner.listParts.bind(inner);
@@ -135,10 +141,12 @@ export class WriteBackBackend implements Backend {
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     checkSignal(options.signal, this.uri, key);
     this.#checkWhole();
+    if (!this.#settings.isBack()) return this.#putUnspooled(key, body, options);
     if (this.#mustGoThrough(key, options)) return this.#putThrough(key, body, options);
-    if (!this.#journal.reserve(body.sizeBytes)) {
-      if (this.#settings.whenFull === 'slow-down')
-        throw this.#busy(key, 'the journal of pending writes is full');
+    const hasCopies = this.#settings.copies <= 1;
+    if (!hasCopies || !this.#journal.reserve(body.sizeBytes)) {
+      const why = hasCopies ? 'the journal of pending writes is full' : 'there are fewer nodes than copies';
+      if (this.#settings.whenFull === 'slow-down') throw this.#busy(key, why);
       return this.#putThrough(key, body, options);
     }
     let spooled: Spooled | undefined;
@@ -158,7 +166,8 @@ export class WriteBackBackend implements Backend {
     this.#checkWhole();
     const { condition, versioning } = options;
     const isPlain = !condition && !versioning && isHeld(key);
-    if (!isPlain || !this.#journal.reserve(0)) {
+    const isBack = this.#settings.isBack() && this.#settings.copies <= 1;
+    if (!isPlain || !isBack || !this.#journal.reserve(0)) {
       return this.#behind(key, options, () => this.#inner.delete(key, options));
     }
     const nowMs = this.#clock.nowMs();
@@ -184,7 +193,7 @@ export class WriteBackBackend implements Backend {
 
   copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
     return this.#behind(key, options, async () => {
-      await this.#flush(sourceKey, options);
+      await this.#barrier.flush(sourceKey, options);
       const source = { generation: options.sourceGeneration } as ObjectMeta;
       const { generation } = options.sourceVersionId
         ? source
@@ -237,9 +246,7 @@ export class WriteBackBackend implements Backend {
     const { condition } = options;
     if (condition) await this.#refuseEarly(key, options);
     if (!this.#journal.reserve(body.sizeBytes)) {
-      return this.#behind(key, options, async () =>
-        this.#stamped.shown(key, await this.#inner.put(key, body, options)),
-      );
+      return this.#putUnspooled(key, body, options);
     }
     let spooled: Spooled | undefined;
     try {
@@ -252,6 +259,12 @@ export class WriteBackBackend implements Backend {
       await spooled?.discard();
       this.#journal.release(body.sizeBytes);
     }
+  }
+
+  async #putUnspooled(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    const put = async () => this.#stamped.shown(key, await this.#inner.put(key, body, options));
+    this.#chain.setAbsent(key, false);
+    return this.#chain.newest(key) ? this.#behind(key, options, put) : put();
   }
 
   /** The condition is the storage's to decide; this is to spare a body its way. */
@@ -270,42 +283,18 @@ export class WriteBackBackend implements Backend {
   async #behind<T>(key: string, options: CallOptions, work: () => Promise<T>): Promise<T> {
     checkSignal(options.signal, this.uri, key);
     this.#checkWhole();
+    this.#chain.setAbsent(key, false);
+    if (!this.#settings.isBack() && !this.#chain.newest(key)) return work();
     return this.#lock.run(key, async () => {
-      await this.#flush(key, options);
+      await this.#barrier.flush(key, options);
       this.#chain.setAbsent(key, false);
       return work();
     });
   }
 
-  async #flush(key: string, { signal }: CallOptions): Promise<void> {
-    await this.#flushed(key, signal, (until) => this.#persister.flush(key, until));
-  }
-
-  async #flushed(
-    key: string | undefined,
-    signal: AbortSignal | undefined,
-    flush: (until: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    const timeout = new AbortController();
-    const ended = new AbortController();
-    this.#clock.sleep(this.#settings.barrierMs, ended.signal).then(
-      () => timeout.abort(),
-      () => undefined,
-    );
-    try {
-      await flush(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal);
-    } catch (error) {
-      checkSignal(signal, this.uri, key);
-      if (!timeout.signal.aborted) throw error;
-      throw this.#busy(key, 'earlier writes of this key wait for the storage');
-    } finally {
-      ended.abort();
-    }
-  }
-
   /** The storage's own metadata of a version, once nothing of the key is pending. */
   async #settled(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<ObjectMeta> {
-    await this.#flush(key, options);
+    await this.#barrier.flush(key, options);
     return this.#bodies.innerOf(key, meta, options);
   }
 
@@ -342,13 +331,12 @@ export class WriteBackBackend implements Backend {
     const { mode } = versions;
     return {
       head: async (key, id, options = {}) => {
-        await this.#flush(key, options);
+        await this.#barrier.flush(key, options);
         return versions.head(key, id, options);
       },
       delete: (key, id, options = {}) => this.#behind(key, options, () => versions.delete(key, id, options)),
       list: async (options) => {
-        const flush = (until: AbortSignal) => this.#persister.flushAll(options.prefix, until);
-        await this.#flushed(undefined, options.signal, flush);
+        await this.#barrier.flushAll(options.prefix, options);
         return versions.list(options);
       },
       ...(mode ? { mode: (options) => mode.call(versions, options) } : {}),
@@ -362,9 +350,9 @@ export class WriteBackBackend implements Backend {
 
   #mustGoThrough(
     key: string,
-    { condition, versioning, storageClass, headers, userMetadata }: PutOptions,
+    { condition, versioning, storageClass, stamp, headers, userMetadata }: PutOptions,
   ): boolean {
-    if (condition || versioning || storageClass !== undefined) return true;
+    if (condition || versioning || storageClass !== undefined || stamp !== undefined) return true;
     if (headers.websiteRedirectLocation !== undefined || !isHeld(key)) return true;
     let bytes = 0;
     for (const [name, value] of Object.entries(userMetadata))

@@ -85,7 +85,6 @@ describe('a mount as an operator writes it', () => {
     [{ maxRequests: 'many' }, 'from 1 to 10000'],
     [{ maxBytesPerSecond: '10KiB' }, 'at least 64KiB'],
     [{ maxBytesPerSecond: 'fast' }, 'at least 64KiB'],
-    [{ writeMode: 'back' }, 'not offered by this version'],
     [{ writeMode: 'sideways' }, 'through, back or around'],
     [{ freshness: 'lease' }, 'lease:30s'],
     [{ freshness: 'lease:30' }, 'lease:30s'],

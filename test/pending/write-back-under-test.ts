@@ -73,6 +73,8 @@ export async function openWriteBack(
   );
   const backend = new WriteBackBackend(clock, journal, chain, persister, stamped, inner, {
     whenFull: 'through',
+    copies: 1,
+    isBack: () => true,
     barrierMs: 20_000,
     ...options.backend,
   });

@@ -17,6 +17,10 @@ interface Mount {
   readonly freshness: string;
   readonly owner: string;
 }
+interface Lost {
+  readonly lostEntries?: number;
+  readonly lostBytes?: number;
+}
 interface Check {
   readonly ok: boolean;
   readonly steps: readonly {
@@ -133,12 +137,38 @@ export const mountCommands: readonly Command[] = [
   {
     words: ['mount', 'remove'],
     arguments: ['BUCKET[/PREFIX]'],
-    options: [],
+    options: [
+      {
+        flag: '--force',
+        meaning: 'Also if writes are pending for it, which are lost then (write mode back)',
+      },
+    ],
     summary: 'Remove a mount; the storage behind it is left as it is',
     run: async (invocation) => {
-      await callAdmin(invocation, 'DELETE', mountPath(invocation));
+      const path = mountPath(invocation);
+      const lost = invocation.options.has('--force')
+        ? await callAdmin<Lost>(invocation, 'POST', `${path}/remove-by-force`)
+        : await callAdmin<Lost>(invocation, 'DELETE', path);
       const name = invocation.arguments['BUCKET[/PREFIX]'];
-      show(invocation, { removed: name }, [`removed the mount ${name}`]);
+      show(invocation, { removed: name, ...lost }, [
+        `removed the mount ${name}`,
+        ...(lost.lostEntries ? [`lost ${lost.lostEntries} pending writes with ${lost.lostBytes} bytes`] : []),
+      ]);
+      return 0;
+    },
+  },
+  {
+    words: ['mount', 'set-write-mode'],
+    arguments: ['BUCKET[/PREFIX]', 'through|back|around'],
+    options: [],
+    summary: 'Change how writes go, from the next one on',
+    run: async (invocation) => {
+      const writeMode = invocation.arguments['through|back|around'];
+      const path = `${mountPath(invocation)}/write-mode`;
+      const mount = await callAdmin<Pick<Mount, 'name' | 'writeMode'>>(invocation, 'POST', path, {
+        writeMode,
+      });
+      show(invocation, mount, [`writes to ${mount.name} go ${mount.writeMode} from now on`]);
       return 0;
     },
   },

@@ -1,0 +1,50 @@
+import type { Clock } from '../common/clock.ts';
+import type { CallOptions } from '../ufs/backend.ts';
+import { UfsError } from '../ufs/errors.ts';
+import { checkSignal } from '../ufs/write-rules.ts';
+import type { Persister } from './persister.ts';
+
+/** Waits for what is pending, and not for ever. Kinds: throttled, cancelled. */
+export class Barrier {
+  readonly #clock: Clock;
+  readonly #persister: Persister;
+  readonly #uri: string;
+  readonly #maxMs: number;
+
+  constructor(clock: Clock, persister: Persister, uri: string, maxMs: number) {
+    this.#clock = clock;
+    this.#persister = persister;
+    this.#uri = uri;
+    this.#maxMs = maxMs;
+  }
+
+  flush(key: string, { signal }: CallOptions): Promise<void> {
+    return this.#within(signal, key, (until) => this.#persister.flush(key, until));
+  }
+
+  flushAll(prefix: string, { signal }: CallOptions): Promise<void> {
+    return this.#within(signal, undefined, (until) => this.#persister.flushAll(prefix, until));
+  }
+
+  async #within(
+    signal: AbortSignal | undefined,
+    key: string | undefined,
+    work: (until: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const timeout = new AbortController();
+    const ended = new AbortController();
+    this.#clock.sleep(this.#maxMs, ended.signal).then(
+      () => timeout.abort(),
+      () => undefined,
+    );
+    try {
+      await work(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal);
+    } catch (error) {
+      checkSignal(signal, this.#uri, key);
+      if (!timeout.signal.aborted) throw error;
+      throw new UfsError('throttled', 'earlier writes wait for the storage', { backend: this.#uri, key });
+    } finally {
+      ended.abort();
+    }
+  }
+}
