@@ -88,6 +88,8 @@ export class Persister {
   async flush(key: string, signal: AbortSignal): Promise<void> {
     if (!this.#chain.newest(key)) return;
     this.#urgent.add(key);
+    // Whoever waits is worth a try, however long the storage has failed.
+    this.#pausedUntilMs = 0;
     this.#pump();
     await this.#chain.emptied(key, signal);
   }
