@@ -1,6 +1,8 @@
 import type { PlantedDefect } from './planted-defects.ts';
 
 const journal = ['test/pending/journal'];
+const campaign = ['test/pending/write-back-campaign'];
+const backend = ['test/pending/write-back.test'];
 
 /** Of changes that are acknowledged before their storage has them. */
 export const plantedPendingDefects: readonly PlantedDefect[] = [
@@ -73,5 +75,55 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
     right: 'let count = durable;',
     wrong: 'let count = 0 * durable;',
     foundBy: journal,
+  },
+  {
+    name: 'a pending write replaces whatever it finds at the storage',
+    file: 'src/pending/persist-attempt.ts',
+    right: '      access,\n      condition,\n',
+    wrong: '      access,\n',
+    foundBy: backend,
+  },
+  {
+    name: 'the next write of a key goes out while an attempt of the one before may still land',
+    file: 'src/pending/persister.ts',
+    right: 'if (lurkingMs > 0) return lurkingMs;',
+    wrong: '',
+    foundBy: campaign,
+  },
+  {
+    name: 'an attempt goes out that no restart would know of',
+    file: 'src/pending/persist-attempt.ts',
+    right: '  await journal.sent(entry, verdict.condition);\n',
+    wrong: '',
+    foundBy: campaign,
+  },
+  {
+    name: 'a write that was sent gives way to a later one before it is resolved',
+    file: 'src/pending/pending-chain.ts',
+    right: 'if (last && last.sent === undefined && !last.isOver) {',
+    wrong: 'if (last && !last.isOver) {',
+    foundBy: campaign,
+  },
+  {
+    name: 'a write is acknowledged before it is in the journal',
+    file: 'src/pending/journal.ts',
+    right: '    const placed = await this.#appended(head, body);\n',
+    wrong:
+      '    const pending = this.#appended(head, body);\n    pending.catch(() => undefined);\n    const placed = { segment: 1, body: { offset: 0, sizeBytes: 0, crc32c: 0 } };\n',
+    foundBy: campaign,
+  },
+  {
+    name: 'every version that is overwritten goes to the storage',
+    file: 'src/pending/pending-chain.ts',
+    right: 'if (last && last.sent === undefined && !last.isOver) {',
+    wrong: 'if (last && last.sent === undefined && last.isGone) {',
+    foundBy: backend,
+  },
+  {
+    name: 'what others changed after an attempt went out is overwritten',
+    file: 'src/pending/persist-attempt.ts',
+    right: 'if (!isExpected && !overwrites)',
+    wrong: 'if (!isExpected && overwrites)',
+    foundBy: backend,
   },
 ];

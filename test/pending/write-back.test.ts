@@ -157,6 +157,22 @@ describe('write mode back', () => {
     }
   });
 
+  test('what somebody else writes between the look and the attempt is not overwritten', async () => {
+    const inner = new MemoryBackend(systemClock, systemRandom, { versions: false });
+    let others: Promise<unknown> | undefined;
+    const faulty = failingBackend(inner, (operation) => {
+      if (operation === 'put') others ??= put(inner, 'k', 'theirs');
+      return undefined;
+    });
+    await withWriteBack(faulty, held, async ({ backend: back, persister, results }) => {
+      await put(back, 'k', 'ours');
+      await persister.flush('k', never);
+      await others;
+      expect(results).toEqual({ again: 1, conflict: 1 });
+      expect((await getAll(inner, 'k')).toString()).toBe('theirs');
+    });
+  });
+
   test.each(['through', 'slow-down'] as const)(
     'a write that the journal has no room for goes %s',
     async (whenFull) => {

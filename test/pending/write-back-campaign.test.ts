@@ -1,0 +1,17 @@
+import { describe, expect, test } from '@jest/globals';
+import { noWriteBackCounts, runWriteBackCampaign } from './write-back-campaign.ts';
+
+const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
+
+describe('write mode back over a storage that fails', () => {
+  test('loses nothing and brings nothing older back, by the log that its client keeps', async () => {
+    const counts = noWriteBackCounts();
+    for (const seed of seeds) {
+      const failure = await runWriteBackCampaign(seed, counts).catch((error: Error) => error.stack);
+      expect([seed, failure]).toEqual([seed, undefined]);
+    }
+    expect(counts.crashes).toBe(180);
+    for (const count of [counts.acknowledged, counts.reads]) expect(count).toBeGreaterThan(500);
+    for (const count of [counts.lost, counts.late]) expect(count).toBeGreaterThan(100);
+  }, 120_000);
+});
