@@ -131,7 +131,7 @@ describe.each(adminRoutes.map((route) => [`${route.method} ${route.path}`, route
       const answer = await node.send(node.sign(fitting(route)));
       // This node belongs to no cluster.
       expect([200, 400, 404, 409]).toContain(answer.status);
-      expect(answer.json.code ?? 'OK').toMatch(/^(OK|InvalidRequest|NotFound|NoCluster)$/);
+      expect(answer.json.code ?? 'OK').toMatch(/^(OK|InvalidRequest|NotFound|NoCluster|InCluster)$/);
     });
   },
 );
@@ -144,12 +144,18 @@ test('every route there is is in the table, or is health or metrics', () => {
     'GET /v1/mounts',
     'GET /v1/mounts/:target',
     'GET /v1/nodes',
+    'GET /v1/pending',
+    'GET /v1/pending/:target',
     'GET /v1/ring',
     'GET /v1/users',
     'GET /v1/users/:name',
     'POST /v1/mounts',
     'POST /v1/mounts/:target/check',
+    'POST /v1/mounts/:target/remove-by-force',
+    'POST /v1/mounts/:target/write-mode',
     'POST /v1/node/drain',
+    'POST /v1/pending-loss/accept',
+    'POST /v1/pending/:target/flush',
     'POST /v1/ring/mode',
     'POST /v1/ring/plan',
     'POST /v1/ring/raise-generation',

@@ -30,7 +30,10 @@ describe('a command that is written wrongly ends with 2 and says how to write it
     ['', 'forebay: which command?\nSee: forebay --help'],
     ['sevre', 'forebay: unknown command sevre (did you mean serve?)\nSee: forebay --help'],
     ['xyzzy', 'forebay: unknown command xyzzy\nSee: forebay --help'],
-    ['mount', 'forebay: forebay mount needs one of: add, list, show, remove, check\nSee: forebay --help'],
+    [
+      'mount',
+      'forebay: forebay mount needs one of: add, list, show, remove, set-write-mode, check\nSee: forebay --help',
+    ],
     ['user list extra', 'forebay: unexpected "extra": forebay user list\nSee: forebay user list --help'],
     ['user show', 'forebay: NAME is missing: forebay user show NAME\nSee: forebay user show --help'],
     [
