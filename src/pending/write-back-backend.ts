@@ -191,7 +191,8 @@ export class WriteBackBackend implements Backend {
     return listPending(this.#inner, pending, options, (entry) => this.#stamped.listed(entry));
   }
 
-  copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
+  async copy(sourceKey: string, key: string, given: CopyOptions): Promise<ObjectMeta> {
+    const options = await this.#hooked(key, given);
     return this.#behind(key, options, async () => {
       await this.#barrier.flush(sourceKey, options);
       const source = { generation: options.sourceGeneration } as ObjectMeta;
@@ -203,12 +204,13 @@ export class WriteBackBackend implements Backend {
     });
   }
 
-  completeUpload(
+  async completeUpload(
     key: string,
     uploadId: string,
     parts: readonly CompletePart[],
-    options: CompleteOptions = {},
+    given: CompleteOptions = {},
   ): Promise<ObjectMeta> {
+    const options = await this.#hooked(key, given);
     return this.#behind(key, options, async () =>
       this.#stamped.shown(key, await this.#inner.completeUpload(key, uploadId, parts, options)),
     );
@@ -220,8 +222,8 @@ export class WriteBackBackend implements Backend {
   }
 
   async #acknowledge(key: string, spooled: Spooled, options: PutOptions): Promise<ObjectMeta> {
+    await options.beforeCommit?.();
     return this.#lock.run(key, async () => {
-      await options.beforeCommit?.();
       checkSignal(options.signal, this.uri, key);
       const before =
         this.#chain.newest(key)?.change.meta?.lastModifiedMs ?? this.#stamped.lastModifiedMs(key);
@@ -252,8 +254,9 @@ export class WriteBackBackend implements Backend {
     try {
       spooled = await this.#spool.take(key, body, options);
       const taken = spooledBody(this.#journal, spooled, this.uri, key);
-      return await this.#behind(key, options, async () =>
-        this.#stamped.shown(key, await this.#inner.put(key, taken, options)),
+      const ready = await this.#hooked(key, options);
+      return await this.#behind(key, ready, async () =>
+        this.#stamped.shown(key, await this.#inner.put(key, taken, ready)),
       );
     } finally {
       await spooled?.discard();
@@ -277,6 +280,16 @@ export class WriteBackBackend implements Backend {
       if (error.kind !== 'not-found') return;
     }
     checkCondition(condition, present, this.uri, key);
+  }
+
+  /**
+   * Runs what is to run before a commit ahead of the wait for other changes of the key, which it may wait for itself. Where nothing is waited for it
+   * is left to the storage.
+   */
+  async #hooked<T extends Pick<PutOptions, 'beforeCommit'>>(key: string, options: T): Promise<T> {
+    if (!this.#settings.isBack() && !this.#chain.newest(key)) return options;
+    await options.beforeCommit?.();
+    return { ...options, beforeCommit: undefined };
   }
 
   /** Runs a change of the storage's own when nothing of the key is pending, and keeps other changes of the key out meanwhile. */
