@@ -51,6 +51,9 @@ const kindsOfExceptions: Readonly<Record<string, UfsErrorKind>> = {
   UnsupportedOperationException: 'not-implemented',
 };
 
+/** A DataNode, or HttpFS, asked the NameNode and did not hear from it; the status is 403 then. */
+const lostNameNode = /\bjava\.(io\.EOFException|net\.\w+Exception)\b/;
+
 function kindOf(exception: string, message: string, failure: HdfsFailure): UfsErrorKind {
   const { status } = failure;
   if (status === undefined) return 'unavailable';
@@ -58,6 +61,7 @@ function kindOf(exception: string, message: string, failure: HdfsFailure): UfsEr
   // A DataNode, and HttpFS, wrap what the NameNode said, whose name stands in the message then.
   const wrapped = Object.keys(kindsOfExceptions).find((name) => message.includes(name));
   if (wrapped) return kindsOfExceptions[wrapped] as UfsErrorKind;
+  if (lostNameNode.test(message)) return 'unavailable';
   if (status === 401 || status === 407) return 'denied';
   if (status === 404) return 'not-found';
   if (status === 405 || status === 501) return 'not-implemented';
@@ -81,7 +85,7 @@ export function toHdfsError(error: unknown, failure: HdfsFailure): UfsError {
     key,
     code: exception || system,
     retryable: isRetryable(kind, exception, system, failure),
-    unresolved: failure.mayHaveChanged && isUndecided(exception, system, failure),
+    unresolved: failure.mayHaveChanged && isUndecided(exception, system, message, failure),
     cause: new Error(text),
   });
 }
@@ -124,7 +128,13 @@ function isRetryable(
 }
 
 /** Whether a change may have been made, or be made yet: the storage did not say that it refused it. */
-function isUndecided(exception: string, system: string | undefined, { status }: HdfsFailure): boolean {
+function isUndecided(
+  exception: string,
+  system: string | undefined,
+  message: string,
+  { status }: HdfsFailure,
+): boolean {
+  if (lostNameNode.test(message)) return true;
   if (status === undefined) return system === undefined || !(unreached.has(system) || isDistrust(system));
   if (status < 300) return true;
   return status >= 500 && !Object.hasOwn(kindsOfExceptions, exception);
