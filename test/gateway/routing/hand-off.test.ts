@@ -9,7 +9,8 @@ import { callsOf, type RingNode, RingNodes, servedBy } from './ring-nodes.ts';
 
 const patienceMs = 120_000;
 const Bucket = 'pages';
-const keyCount = 40;
+/** So many that small and large ones are among those that move, whatever the nodes are called. */
+const keyCount = 80;
 const keys = Array.from({ length: keyCount }, (_, i) => `key-${i}`);
 const pageBytes = 65_536;
 /** Small objects, such of three pages and a bit, and such that are streamed. */
