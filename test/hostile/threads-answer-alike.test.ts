@@ -105,7 +105,9 @@ async function answerOf(node: RunningNode, text: string): Promise<unknown> {
   const connection = await RawConnection.open(node.s3Port);
   connection.write(text);
   const answer = await connection.answer({ headOnly: text.startsWith('HEAD') });
-  const isClosed = await connection.isClosed(100);
+  // A connection that is to be ended is ended in the end; of one that is kept nothing is seen but that it stays.
+  const isLast = answer?.headers.get('connection') === 'close';
+  const isClosed = await connection.isClosed(isLast ? 10_000 : 100);
   connection.close();
   const told = [...(answer?.headers ?? [])].filter(([name]) => !changing.has(name));
   const code = codeOf(answer);
