@@ -227,7 +227,7 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   },
   {
     name: 'S3: an answer without a body is not waited for',
-    file: 'src/ufs/s3-connection.ts',
+    file: 'src/ufs/http-answers.ts',
     right: 'return new Promise((resolve) => {\n    body\n',
     wrong: 'return new Promise((resolve) => {\n    resolve();\n    body\n',
     foundBy: ['test/ufs/s3-reach'],

@@ -2,24 +2,17 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import { Deadline } from './deadline.ts';
-import { UfsError } from './errors.ts';
+import type { UfsError } from './errors.ts';
 import type { GcsAuthorizer } from './gcs-credentials.ts';
 import { GcsRefusal, noGcsAnswer, toGcsError } from './gcs-errors.ts';
 import type { GcsTuning } from './gcs-settings.ts';
+import { drained, gathered } from './http-answers.ts';
 import type { HttpExchange } from './http-exchange.ts';
-import { AdaptiveLimit, type Permit } from './limit.ts';
-import { Backoff, retried } from './retry.ts';
-import { drained, noting } from './s3-connection.ts';
+import { AdaptiveLimit } from './limit.ts';
+import { retried } from './retry.ts';
+import { limitSettings, noting, type StorageCall, StorageConnection } from './storage-connection.ts';
 
-/** What is asked for, and for whom. */
-export interface GcsCall {
-  /** The method of the JSON API, for messages. */
-  readonly operation: string;
-  readonly key?: string;
-  readonly signal?: AbortSignal;
-}
-
-export interface GcsRequest extends GcsCall {
+export interface GcsRequest extends StorageCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** From the host on, percent-encoded; or a whole URL, such as that of an upload's session. */
   readonly path: string;
@@ -51,16 +44,10 @@ const maxAnswerBytes = 32 * 1024 * 1024;
 const maxErrorBytes = 65_536;
 
 /** Sends requests to Cloud Storage: each once, with deadlines, under the mount's limits, and with every fault as a `UfsError`. */
-export class GcsConnection {
-  readonly uri: string;
+export class GcsConnection extends StorageConnection<GcsTuning> {
   readonly origin: URL;
-  readonly tuning: GcsTuning;
-  readonly clock: Clock;
-  readonly reads: AdaptiveLimit;
-  readonly writes: AdaptiveLimit;
   /** Of bodies on their way that hold much memory. */
   readonly large: AdaptiveLimit;
-  readonly #random: Random;
   readonly #exchange: HttpExchange;
   readonly #authorizer: GcsAuthorizer;
 
@@ -72,29 +59,13 @@ export class GcsConnection {
     settings: { readonly uri: string; readonly origin: URL; readonly tuning: GcsTuning },
   ) {
     const { uri, origin, tuning } = settings;
-    this.uri = uri;
+    super(clock, random, uri, tuning);
     this.origin = origin;
-    this.tuning = tuning;
-    this.clock = clock;
-    this.#random = random;
     this.#exchange = exchange;
     this.#authorizer = authorizer;
-    const limit = {
-      backend: uri,
-      initial: tuning.initialConcurrency,
-      minimum: tuning.minConcurrency,
-      maximum: tuning.maxConcurrency,
-      maxQueued: tuning.maxQueued,
-      maxWaitMs: tuning.maxWaitMs,
-      cutIntervalMs: 1_000,
-      idleMs: 100,
-      maxLent: tuning.maxConcurrency,
-    };
-    this.reads = new AdaptiveLimit(clock, limit);
-    this.writes = new AdaptiveLimit(clock, limit);
     const most = tuning.maxLargeUploads;
     this.large = new AdaptiveLimit(clock, {
-      ...limit,
+      ...limitSettings(uri, tuning),
       initial: most,
       minimum: most,
       maximum: most,
@@ -104,14 +75,6 @@ export class GcsConnection {
 
   get authorizer(): GcsAuthorizer {
     return this.#authorizer;
-  }
-
-  backoff(): Backoff {
-    return new Backoff(this.clock, this.#random, this.tuning.retry);
-  }
-
-  deadline(signal: AbortSignal | undefined): Deadline {
-    return new Deadline(this.clock, this.tuning.idleTimeoutMs, signal);
   }
 
   /** A call that changes nothing; repeated while it fails with what may go away by itself. */
@@ -144,20 +107,6 @@ export class GcsConnection {
     );
   }
 
-  /** Runs `work` with a permit of `limit`. */
-  async under<Result>(
-    limit: AdaptiveLimit,
-    signal: AbortSignal | undefined,
-    work: (permit: Permit) => Promise<Result>,
-  ): Promise<Result> {
-    const permit = await limit.acquire(signal);
-    try {
-      return await work(permit);
-    } finally {
-      permit.release();
-    }
-  }
-
   /** One request and the head of its answer, under a deadline that the caller ends. */
   async request(request: GcsRequest, deadline: Deadline, mayHaveChanged: boolean): Promise<GcsAnswer> {
     let status: number | undefined;
@@ -184,20 +133,14 @@ export class GcsConnection {
   /** Any failure of a call as the backend's error. */
   fault(
     error: unknown,
-    { operation, key }: GcsCall,
-    { cause }: Pick<Deadline, 'cause'>,
+    call: StorageCall,
+    deadline: Pick<Deadline, 'cause'>,
     status: number | undefined,
     mayHaveChanged: boolean,
   ): UfsError {
-    const backend = this.uri;
-    const details = { backend, key, unresolved: mayHaveChanged };
-    if (cause === 'cancelled') {
-      return new UfsError('cancelled', `${operation}: the call was cancelled`, details);
-    }
-    if (cause === 'timeout') {
-      return new UfsError('timeout', `${operation}: the storage did not go on in time`, details);
-    }
-    return toGcsError(error, { backend, key, operation, status, mayHaveChanged });
+    const { operation, key } = call;
+    const failure = { backend: this.uri, key, operation, status, mayHaveChanged };
+    return this.endedBy(deadline, call, mayHaveChanged) ?? toGcsError(error, failure);
   }
 
   close(): void {
@@ -244,7 +187,7 @@ export class GcsConnection {
 /** The JSON of an answer. Rejects with `UfsError` where it is none. */
 export function jsonOf<Resource>(
   { body }: GcsResult,
-  { operation, key }: GcsCall,
+  { operation, key }: StorageCall,
   backend: string,
   changed = false,
 ): Resource {
@@ -255,17 +198,6 @@ export function jsonOf<Resource>(
     // It is told below, as of any other answer that is no object.
   }
   throw noGcsAnswer(operation, 'a JSON object', backend, key, changed);
-}
-
-async function gathered(answer: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const piece of answer as AsyncIterable<Buffer>) {
-    sizeBytes += piece.length;
-    if (sizeBytes > maxBytes) throw new Error(`the answer has more than ${maxBytes} bytes`);
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
 }
 
 /** `{"error": {"message": …, "errors": [{"reason": …}]}}`, or plain text ("HTTP status and error codes for JSON"). */

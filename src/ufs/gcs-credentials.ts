@@ -1,9 +1,9 @@
 import type { Agent } from 'node:http';
 import { Storage } from '@google-cloud/storage';
 import { type AuthClient, AwsClient, IdentityPoolClient, JWT, UserRefreshClient } from 'google-auth-library';
+import { abortable } from '../common/abortable.ts';
 import { UfsError } from './errors.ts';
 import type { GcsCredentials } from './gcs-settings.ts';
-import { orAborted } from './s3-connection.ts';
 
 /** What a token may be used for at most: objects, and no policies. */
 const scopes = ['https://www.googleapis.com/auth/devstorage.read_write'];
@@ -67,7 +67,7 @@ export class GcsAuthorizer {
   async headers(signal: AbortSignal | undefined): Promise<Readonly<Record<string, string>>> {
     if (!this.#client) return {};
     try {
-      const headers = await orAborted(this.#client.getRequestHeaders(), signal);
+      const headers = await abortable(this.#client.getRequestHeaders(), signal);
       return Object.fromEntries(headers as Iterable<[string, string]>);
     } catch (error) {
       if (signal?.aborted) throw error;

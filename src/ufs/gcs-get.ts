@@ -2,23 +2,24 @@ import type { IncomingMessage } from 'node:http';
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Deadline } from './deadline.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
-import type { GcsCall, GcsConnection, GcsHeaders } from './gcs-connection.ts';
+import type { GcsConnection, GcsHeaders } from './gcs-connection.ts';
 import { objectPath } from './gcs-names.ts';
 import type { GcsPlace } from './gcs-place.ts';
 import { RateFloor } from './rate-floor.ts';
+import type { StorageCall } from './storage-connection.ts';
 
 const maxChunkBytes = 1_048_576;
 
 /** Bytes of one generation that are on their way. To be closed in the end, in any case. */
 export class GcsGet {
   readonly #connection: GcsConnection;
-  readonly #call: GcsCall;
+  readonly #call: StorageCall;
   readonly #deadline: Deadline;
   readonly #floor: RateFloor;
   readonly #range: ByteRange;
   #body: IncomingMessage | undefined;
 
-  constructor(connection: GcsConnection, call: GcsCall, range: ByteRange) {
+  constructor(connection: GcsConnection, call: StorageCall, range: ByteRange) {
     this.#connection = connection;
     this.#call = call;
     this.#range = range;

@@ -1,10 +1,11 @@
 import { UfsError } from './errors.ts';
-import { type GcsCall, type GcsConnection, jsonOf } from './gcs-connection.ts';
+import { type GcsConnection, jsonOf } from './gcs-connection.ts';
 import { noGcsAnswer } from './gcs-errors.ts';
 import { objectPath, rewritePath } from './gcs-names.ts';
 import { type GcsObject, type GcsObjectToMake, objectFields } from './gcs-object.ts';
 import type { GcsPlace } from './gcs-place.ts';
 import { type Expected, generationMatch } from './gcs-replace.ts';
+import type { StorageCall } from './storage-connection.ts';
 
 /** A version, by the key or hidden name that it has. */
 export interface GcsSource {
@@ -19,7 +20,7 @@ interface RewriteAnswer {
   readonly resource?: GcsObject;
 }
 
-type Target = GcsCall & { readonly key: string };
+type Target = StorageCall & { readonly key: string };
 
 /** Composed at once at most ("Composite objects"). */
 export const maxComposed = 32;

@@ -2,16 +2,17 @@ import type { UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import { UfsError } from './errors.ts';
 import { bodyPieces } from './gcs-body.ts';
-import { type GcsCall, type GcsConnection, type GcsResult, jsonOf } from './gcs-connection.ts';
+import { type GcsConnection, type GcsResult, jsonOf } from './gcs-connection.ts';
 import { noGcsAnswer } from './gcs-errors.ts';
 import { uploadPath } from './gcs-names.ts';
 import { type GcsObject, type GcsObjectToMake, objectFields } from './gcs-object.ts';
 import type { GcsPlace } from './gcs-place.ts';
 import { type Expected, generationMatch } from './gcs-replace.ts';
+import type { StorageCall } from './storage-connection.ts';
 
 /** An object that is to be made of bytes. */
 export interface GcsUpload {
-  readonly call: GcsCall & { readonly key: string };
+  readonly call: StorageCall & { readonly key: string };
   /** Its key, or the name of something hidden. */
   readonly key: string;
   readonly resource: GcsObjectToMake;
@@ -147,7 +148,7 @@ export class GcsUploader {
     }
   }
 
-  #put(call: GcsCall, session: string, bytes: Buffer, range: string): Promise<GcsResult> {
+  #put(call: StorageCall, session: string, bytes: Buffer, range: string): Promise<GcsResult> {
     return this.#connection.change({
       ...call,
       method: 'PUT',
@@ -159,7 +160,7 @@ export class GcsUploader {
   }
 
   /** How much of it is there ("Perform resumable uploads", check the status). */
-  #state(call: GcsCall, session: string, sizeBytes: number): Promise<GcsResult> {
+  #state(call: StorageCall, session: string, sizeBytes: number): Promise<GcsResult> {
     return this.#connection.read({
       ...call,
       method: 'PUT',
@@ -171,7 +172,7 @@ export class GcsUploader {
   }
 
   /** What is left of it goes by itself after a week; that this one fails changes nothing. */
-  async #cancel(call: GcsCall, session: string): Promise<void> {
+  async #cancel(call: StorageCall, session: string): Promise<void> {
     const request = { ...call, signal: undefined, method: 'DELETE', path: session, accepted: [499] } as const;
     await this.#connection.change(request).catch(() => undefined);
   }

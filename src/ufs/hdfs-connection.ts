@@ -3,23 +3,15 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import { Deadline } from './deadline.ts';
-import { UfsError } from './errors.ts';
+import type { UfsError } from './errors.ts';
 import { HdfsRefusal, isStandby, isUnreached, noHdfsAnswer, toHdfsError } from './hdfs-errors.ts';
 import type { HdfsTuning } from './hdfs-settings.ts';
+import { drained, gathered } from './http-answers.ts';
 import type { HttpExchange } from './http-exchange.ts';
-import { AdaptiveLimit, type Permit } from './limit.ts';
-import { Backoff, retried } from './retry.ts';
-import { drained, noting } from './s3-connection.ts';
+import { retried } from './retry.ts';
+import { noting, type StorageCall, StorageConnection } from './storage-connection.ts';
 
-export interface HdfsCall {
-  /** WebHDFS's own word (`op`). */
-  readonly operation: string;
-  /** For messages. */
-  readonly key?: string;
-  readonly signal?: AbortSignal;
-}
-
-export interface HdfsRequest extends HdfsCall {
+export interface HdfsRequest extends StorageCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Absolute, of HDFS, not encoded. */
   readonly path: string;
@@ -55,13 +47,7 @@ const maxErrorBytes = 65_536;
  * Sends requests of WebHDFS to whichever NameNode is the active one: each change once, with deadlines, under the mount's limits, and
  * with every fault as a `UfsError`.
  */
-export class HdfsConnection {
-  readonly uri: string;
-  readonly tuning: HdfsTuning;
-  readonly clock: Clock;
-  readonly reads: AdaptiveLimit;
-  readonly writes: AdaptiveLimit;
-  readonly #random: Random;
+export class HdfsConnection extends StorageConnection<HdfsTuning> {
   readonly #exchange: HttpExchange;
   readonly #origins: readonly URL[];
   readonly #identity: HdfsIdentity;
@@ -70,34 +56,10 @@ export class HdfsConnection {
 
   constructor(clock: Clock, random: Random, exchange: HttpExchange, settings: HdfsConnectionSettings) {
     const { uri, origins, identity, tuning } = settings;
-    this.uri = uri;
-    this.tuning = tuning;
-    this.clock = clock;
-    this.#random = random;
+    super(clock, random, uri, tuning);
     this.#exchange = exchange;
     this.#origins = origins;
     this.#identity = identity;
-    const limit = {
-      backend: uri,
-      initial: tuning.initialConcurrency,
-      minimum: tuning.minConcurrency,
-      maximum: tuning.maxConcurrency,
-      maxQueued: tuning.maxQueued,
-      maxWaitMs: tuning.maxWaitMs,
-      cutIntervalMs: 1_000,
-      idleMs: 100,
-      maxLent: tuning.maxConcurrency,
-    };
-    this.reads = new AdaptiveLimit(clock, limit);
-    this.writes = new AdaptiveLimit(clock, limit);
-  }
-
-  backoff(): Backoff {
-    return new Backoff(this.clock, this.#random, this.tuning.retry);
-  }
-
-  deadline(signal: AbortSignal | undefined): Deadline {
-    return new Deadline(this.clock, this.tuning.idleTimeoutMs, signal);
   }
 
   /** A call that may be repeated, since doing it twice is doing it once; repeated while it fails with what may go away by itself. */
@@ -114,19 +76,6 @@ export class HdfsConnection {
     return this.under(this.writes, request.signal, (permit) =>
       noting(permit, () => this.#whole<Result>(request, this.tuning.commitTimeoutMs, true)),
     );
-  }
-
-  async under<Result>(
-    limit: AdaptiveLimit,
-    signal: AbortSignal | undefined,
-    work: (permit: Permit) => Promise<Result>,
-  ): Promise<Result> {
-    const permit = await limit.acquire(signal);
-    try {
-      return await work(permit);
-    } finally {
-      permit.release();
-    }
   }
 
   /** One request to the active NameNode, and the head of its answer, under a deadline that the caller ends. */
@@ -148,7 +97,7 @@ export class HdfsConnection {
 
   /** One request to a URL as it is, such as a DataNode's. */
   async send(
-    request: HdfsCall & {
+    request: StorageCall & {
       readonly method: string;
       readonly url: URL;
       readonly headers?: Readonly<Record<string, string>>;
@@ -183,7 +132,7 @@ export class HdfsConnection {
   }
 
   /** Where the first of two steps sends the second one (WebHDFS REST API, "Create and Write to a File"). */
-  async redirection(answer: HdfsAnswer, { operation, key }: HdfsCall): Promise<URL> {
+  async redirection(answer: HdfsAnswer, { operation, key }: StorageCall): Promise<URL> {
     await drained(answer.body);
     const { location } = answer;
     const url = location !== undefined && URL.canParse(location) ? new URL(location) : undefined;
@@ -197,26 +146,20 @@ export class HdfsConnection {
   /** Any failure of a call as the backend's error. */
   fault(
     error: unknown,
-    { operation, key }: HdfsCall,
-    { cause }: Pick<Deadline, 'cause'>,
+    call: StorageCall,
+    deadline: Pick<Deadline, 'cause'>,
     status: number | undefined,
     mayHaveChanged: boolean,
   ): UfsError {
-    const backend = this.uri;
-    const details = { backend, key, unresolved: mayHaveChanged };
-    if (cause === 'cancelled') {
-      return new UfsError('cancelled', `${operation}: the call was cancelled`, details);
-    }
-    if (cause === 'timeout') {
-      return new UfsError('timeout', `${operation}: the storage did not go on in time`, details);
-    }
-    return toHdfsError(error, { backend, key, operation, status, mayHaveChanged });
+    const { operation, key } = call;
+    const failure = { backend: this.uri, key, operation, status, mayHaveChanged };
+    return this.endedBy(deadline, call, mayHaveChanged) ?? toHdfsError(error, failure);
   }
 
   /** The JSON of an answer; undefined where it has no body. Rejects with `UfsError`. */
   async json<Result>(
     { body }: HdfsAnswer,
-    request: HdfsCall,
+    request: StorageCall,
     deadline: Deadline,
     changed: boolean,
   ): Promise<Result> {
@@ -264,17 +207,6 @@ export class HdfsConnection {
     }
     return url;
   }
-}
-
-async function gathered(answer: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const piece of answer as AsyncIterable<Buffer>) {
-    sizeBytes += piece.length;
-    if (sizeBytes > maxBytes) throw new Error(`the answer has more than ${maxBytes} bytes`);
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
 }
 
 /** `{"RemoteException": {"exception": …, "message": …}}`, or whatever another server says. */

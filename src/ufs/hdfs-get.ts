@@ -2,13 +2,14 @@ import type { ByteRange } from '../common/byte-range.ts';
 import type { Deadline } from './deadline.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import type { HdfsClient } from './hdfs-client.ts';
-import type { HdfsAnswer, HdfsCall } from './hdfs-connection.ts';
+import type { HdfsAnswer } from './hdfs-connection.ts';
 import { RateFloor } from './rate-floor.ts';
+import type { StorageCall } from './storage-connection.ts';
 
 /** Bytes of a file that are on their way. To be closed in the end, in any case. */
 export class HdfsGet {
   readonly #client: HdfsClient;
-  readonly #call: HdfsCall;
+  readonly #call: StorageCall;
   readonly #range: ByteRange;
   readonly #deadline: Deadline;
   readonly #floor: RateFloor;
@@ -16,7 +17,7 @@ export class HdfsGet {
   /** The DataNode that sends, once it is known. */
   host: string | undefined;
 
-  constructor(client: HdfsClient, call: HdfsCall, range: ByteRange) {
+  constructor(client: HdfsClient, call: StorageCall, range: ByteRange) {
     this.#client = client;
     this.#call = call;
     this.#range = range;

@@ -1,10 +1,10 @@
 import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { abortable } from '../common/abortable.ts';
 import type { CallOptions, ReachStep } from './backend.ts';
 import { trust } from './http-exchange.ts';
 import { usesProxy } from './proxy-bypass.ts';
-import { orAborted } from './s3-connection.ts';
 import type { Destination } from './s3-wire.ts';
 
 /** How a host is reached. */
@@ -30,7 +30,7 @@ export async function* reachHost(
   const whose = proxy ? 'the proxy ' : '';
   if (!isIP(host)) {
     try {
-      const addresses = await orAborted(lookup(host, { all: true }), signal);
+      const addresses = await abortable(lookup(host, { all: true }), signal);
       yield ok('resolve', `${whose}${host} is ${addresses.map(({ address }) => address).join(', ')}`);
     } catch (error) {
       const code = signal?.aborted ? 'no answer in time' : codeOf(error);

@@ -1,11 +1,11 @@
-import type { IncomingMessage } from 'node:http';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { abortable } from '../common/abortable.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 import { Deadline } from './deadline.ts';
 import { UfsError } from './errors.ts';
-import { AdaptiveLimit, type Permit } from './limit.ts';
-import { Backoff, retried } from './retry.ts';
+import { drained } from './http-answers.ts';
+import { retried } from './retry.ts';
 import type { ChunkSeed } from './s3-chunks.ts';
 import { toUfsError } from './s3-errors.ts';
 import { markerOf, type WireHeaders } from './s3-headers.ts';
@@ -20,6 +20,7 @@ import {
   stopBeforeSending,
   type WireRequest,
 } from './s3-wire.ts';
+import { noting, StorageConnection } from './storage-connection.ts';
 
 export interface Answer<Output> {
   readonly output: Output;
@@ -28,13 +29,7 @@ export interface Answer<Output> {
 }
 
 /** Sends requests for objects and, through the SDK, commands: with deadlines, under the mount's limits, and with every fault as a `UfsError`. */
-export class S3Connection {
-  readonly uri: string;
-  readonly tuning: S3Tuning;
-  readonly clock: Clock;
-  readonly reads: AdaptiveLimit;
-  readonly writes: AdaptiveLimit;
-  readonly #random: Random;
+export class S3Connection extends StorageConnection<S3Tuning> {
   readonly #client: S3Client;
   readonly #transport: S3Transport;
 
@@ -46,35 +41,14 @@ export class S3Connection {
     uri: string,
     tuning: S3Tuning,
   ) {
+    super(clock, random, uri, tuning);
     this.#transport = transport;
-    this.clock = clock;
-    this.#random = random;
     this.#client = client;
-    this.uri = uri;
-    this.tuning = tuning;
-    const limit = {
-      backend: uri,
-      initial: tuning.initialConcurrency,
-      minimum: tuning.minConcurrency,
-      maximum: tuning.maxConcurrency,
-      maxQueued: tuning.maxQueued,
-      maxWaitMs: tuning.maxWaitMs,
-      cutIntervalMs: 1_000,
-      idleMs: 100,
-      maxLent: tuning.maxConcurrency,
-    };
-    // A copy through this process reads and writes at once: with one limit for both, readers could wait for each other.
-    this.reads = new AdaptiveLimit(clock, limit);
-    this.writes = new AdaptiveLimit(clock, limit);
-  }
-
-  backoff(): Backoff {
-    return new Backoff(this.clock, this.#random, this.tuning.retry);
   }
 
   /** A call that changes nothing; repeated while it fails with what may go away by itself. */
   async read<Output>(command: () => S3Command<Output>, call: Call): Promise<Answer<Output>> {
-    return this.under(this.reads, call, (permit) =>
+    return this.under(this.reads, call.signal, (permit) =>
       retried(this.backoff(), call.signal, () =>
         noting(permit, () => this.#timed(command(), call, this.tuning.idleTimeoutMs, false)),
       ),
@@ -83,14 +57,14 @@ export class S3Connection {
 
   /** A call that changes something; sent once. */
   async write<Output>(command: S3Command<Output>, call: Call): Promise<Answer<Output>> {
-    return this.under(this.writes, call, (permit) =>
+    return this.under(this.writes, call.signal, (permit) =>
       noting(permit, () => this.#timed(command, call, this.tuning.commitTimeoutMs, true)),
     );
   }
 
   /** As `read`, of a HEAD. */
   async head(request: ObjectRequest, call: Call): Promise<ObjectAnswer> {
-    return this.under(this.reads, call, (permit) =>
+    return this.under(this.reads, call.signal, (permit) =>
       retried(this.backoff(), call.signal, () =>
         noting(permit, () => this.#whole(request, call, this.tuning.idleTimeoutMs, false)),
       ),
@@ -99,7 +73,7 @@ export class S3Connection {
 
   /** As `write`, of a request without a body. */
   async change(request: ObjectRequest, call: Call): Promise<ObjectAnswer> {
-    return this.under(this.writes, call, (permit) =>
+    return this.under(this.writes, call.signal, (permit) =>
       noting(permit, () => this.#whole(request, call, this.tuning.commitTimeoutMs, true)),
     );
   }
@@ -114,24 +88,6 @@ export class S3Connection {
     } finally {
       deadline.end();
     }
-  }
-
-  /** Runs `work` with a permit of `limit`. */
-  async under<Result>(
-    limit: AdaptiveLimit,
-    { signal }: Pick<Call, 'signal'>,
-    work: (permit: Permit) => Promise<Result>,
-  ): Promise<Result> {
-    const permit = await limit.acquire(signal);
-    try {
-      return await work(permit);
-    } finally {
-      permit.release();
-    }
-  }
-
-  deadline(signal: AbortSignal | undefined): Deadline {
-    return new Deadline(this.clock, this.tuning.idleTimeoutMs, signal);
   }
 
   async #timed<Output>(command: S3Command<Output>, call: Call, idleMs: number, changes: boolean) {
@@ -159,7 +115,7 @@ export class S3Connection {
       const headers = { ...request.headers, ...call.headers };
       const { signal } = deadline;
       const sent = this.#transport.send({ ...request, headers }, signal, answered, about.seed);
-      return await orAborted(sent, signal);
+      return await abortable(sent, signal);
     } catch (error) {
       throw this.fault(error, call, deadline, seen, about.mayHaveChanged());
     }
@@ -176,7 +132,7 @@ export class S3Connection {
     instrument(command, call, seen);
     try {
       const sent = this.#client.send(command as never, { abortSignal: deadline.signal }) as Promise<Output>;
-      const output = await orAborted(sent, deadline.signal);
+      const output = await abortable(sent, deadline.signal);
       return { output, status: seen.status as number, headers: seen.headers as WireHeaders };
     } catch (error) {
       throw this.fault(error, call, deadline, seen, about.mayHaveChanged());
@@ -186,25 +142,15 @@ export class S3Connection {
   /** Any failure of a call as the backend's error. */
   fault(
     error: unknown,
-    { key, operation, signal }: Call,
-    deadline: Deadline,
+    call: Call,
+    deadline: Pick<Deadline, 'cause'>,
     { status, headers, systemCode }: Seen,
     mayHaveChanged: boolean,
   ): UfsError {
-    const backend = this.uri;
-    if (deadline.cause === 'cancelled') {
-      return new UfsError('cancelled', `${operation}: the call was cancelled`, {
-        backend,
-        key,
-        unresolved: mayHaveChanged,
-        cause: signal?.reason,
-      });
-    }
-    if (deadline.cause === 'timeout') {
-      const details = { backend, key, unresolved: mayHaveChanged };
-      return new UfsError('timeout', `${operation}: the backend did not go on in time`, details);
-    }
-    const about = { backend, key, operation, status, systemCode, mayHaveChanged };
+    const ended = this.endedBy(deadline, call, mayHaveChanged);
+    if (ended) return ended;
+    const { key, operation } = call;
+    const about = { backend: this.uri, key, operation, status, systemCode, mayHaveChanged };
     return toUfsError(error, { ...about, marker: markerOf(headers) });
   }
 
@@ -217,7 +163,8 @@ export class S3Connection {
       throw stop;
     });
     try {
-      await orAborted(this.#client.send(command as never), signal);
+      // The SDK does not listen to the signal while it looks for credentials.
+      await abortable(this.#client.send(command as never), signal);
     } catch (error) {
       if (error !== stop) throw this.#unsent(error, signal);
     }
@@ -228,7 +175,7 @@ export class S3Connection {
   /** The id of the key that signs. Rejects with `UfsError` where there is none. */
   async accessKeyId(signal?: AbortSignal): Promise<string> {
     try {
-      return (await orAborted(this.#client.config.credentials(), signal)).accessKeyId;
+      return (await abortable(this.#client.config.credentials(), signal)).accessKeyId;
     } catch (error) {
       throw this.#unsent(error, signal);
     }
@@ -246,43 +193,5 @@ export class S3Connection {
   close(): void {
     // The agents are its own, and the transport's too.
     this.#client.destroy();
-  }
-}
-
-/**
- * Waits until an answer is over whose body says nothing, so that the next request finds its connection. How it ends is no matter: its head
- * has said everything.
- */
-export function drained(body: IncomingMessage): Promise<void> {
-  return new Promise((resolve) => {
-    body
-      .once('end', resolve)
-      .once('close', resolve)
-      .on('error', () => resolve())
-      .resume();
-  });
-}
-
-/** The SDK does not listen to the signal while it looks for credentials. */
-export async function orAborted<Result>(work: Promise<Result>, signal?: AbortSignal): Promise<Result> {
-  if (!signal) return work;
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
-
-/** Tells the limit of complaints. */
-export async function noting<Result>(permit: Permit, attempt: () => Promise<Result>): Promise<Result> {
-  try {
-    return await attempt();
-  } catch (error) {
-    if (error instanceof UfsError && error.kind === 'throttled') permit.throttled();
-    throw error;
   }
 }

@@ -2,9 +2,10 @@ import { type ByteRange, rangeLength } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { CallOptions, OpenedObject, OpenRange, PartPlace } from './backend.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
+import { drained } from './http-answers.ts';
 import type { Permit } from './limit.ts';
 import { type Backoff, retried } from './retry.ts';
-import { drained, noting, type S3Connection } from './s3-connection.ts';
+import type { S3Connection } from './s3-connection.ts';
 import { isExact, isWeak, metadataDigest, parseGeneration, type Version } from './s3-generation.ts';
 import { type Carried, carriedBy, type GetHead, S3Get } from './s3-get.ts';
 import {
@@ -18,6 +19,7 @@ import {
 import type { S3Place } from './s3-place.ts';
 import type { ObjectRequest } from './s3-transport.ts';
 import type { Call } from './s3-wire.ts';
+import { noting } from './storage-connection.ts';
 import type { UnresolvedChanges } from './unresolved.ts';
 import { nullVersionId } from './version-ids.ts';
 
@@ -65,7 +67,7 @@ export class S3Reader {
     deadline.allow(this.#connection.tuning.afterWriteTimeoutMs);
     const { reads } = this.#connection;
     try {
-      return await this.#connection.under(reads, { signal: deadline.signal }, async () => {
+      return await this.#connection.under(reads, deadline.signal, async () => {
         const about = { mayHaveChanged: () => false };
         const { headers, body } = await this.#connection.request(
           this.#headRequest(key),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { WireHeaders } from './s3-headers.ts';
+import type { StorageCall } from './storage-connection.ts';
 
 /** A command of the SDK, known by the output it ends with. */
 export interface S3Command<Output> {
@@ -9,11 +10,7 @@ export interface S3Command<Output> {
   resolveMiddleware(...args: never): (...args: never) => Promise<{ output: Output }>;
 }
 
-export interface Call {
-  /** The S3 operation, for messages. */
-  readonly operation: string;
-  readonly key?: string;
-  readonly signal?: AbortSignal;
+export interface Call extends StorageCall {
   /** Headers that are sent as they are, over what the SDK makes of the command. */
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -4,8 +4,9 @@ import type { Random } from '../common/random.ts';
 import type { CallOptions, CopyOptions, PutOptions, WriteCondition } from './backend.ts';
 import type { Deletion } from './backend-versions.ts';
 import { UfsError } from './errors.ts';
+import { drained } from './http-answers.ts';
 import { BodySender, chunkedEncoding, type SendOptions, type SentBody } from './s3-body.ts';
-import { drained, noting, type S3Connection } from './s3-connection.ts';
+import type { S3Connection } from './s3-connection.ts';
 import { noS3Answer } from './s3-errors.ts';
 import { parseGeneration } from './s3-generation.ts';
 import {
@@ -22,6 +23,7 @@ import type { S3Reader } from './s3-read.ts';
 import type { S3Replacer } from './s3-replace.ts';
 import type { ObjectAnswer, ObjectRequest } from './s3-transport.ts';
 import type { Call } from './s3-wire.ts';
+import { noting } from './storage-connection.ts';
 import { checkCondition, checkSignal, isEmpty } from './write-rules.ts';
 
 export type BodyForm = Pick<SendOptions, 'secure' | 'checksumTrailers' | 'signedChunks' | 'inlineBodyBytes'>;
@@ -124,7 +126,7 @@ export class S3Writer {
     sender: BodySender,
     { payload, contentLength, headers }: SentBody,
   ): Promise<ObjectAnswer> {
-    return this.#connection.under(this.#connection.writes, call, async (permit) => {
+    return this.#connection.under(this.#connection.writes, call.signal, async (permit) => {
       const deadline = this.#connection.deadline(call.signal);
       try {
         await sender.start(deadline);

@@ -1,3 +1,4 @@
+import { abortable } from '../common/abortable.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
@@ -5,7 +6,6 @@ import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Cell } from '../common/plain-metrics.ts';
 import type { OpenRange } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
-import { abortable } from './abortable.ts';
 import type { Moment } from './metadata-age.ts';
 import { MetadataEntries, mayKeep } from './metadata-entries.ts';
 import { OpenedRead } from './opened-read.ts';

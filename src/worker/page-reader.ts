@@ -1,10 +1,10 @@
+import { abortable } from '../common/abortable.ts';
 import { type ByteRange, rangeLength } from '../common/byte-range.ts';
 import type { ByteText } from '../common/byte-text.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
 import { UfsError } from '../ufs/errors.ts';
-import { abortable } from './abortable.ts';
 import { afterFirstChunk, readBackend, readBackendWhole } from './bypass-read.ts';
 import { isOnePage, type PageStatus, statusOfStream, statusOfWhole } from './cache-status.ts';
 import { DeadPages, type VersionedPath } from './dead-pages.ts';

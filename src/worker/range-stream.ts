@@ -1,7 +1,7 @@
+import { abortable } from '../common/abortable.ts';
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Metrics } from '../common/metrics.ts';
 import { UfsError } from '../ufs/errors.ts';
-import { abortable } from './abortable.ts';
 import { AheadWindow } from './ahead-window.ts';
 import { readBackend } from './bypass-read.ts';
 import type { DeadPages } from './dead-pages.ts';
