@@ -136,9 +136,9 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   },
   {
     name: 'S3: a lost answer counts as no effect',
-    file: 'src/ufs/s3-errors.ts',
-    right: 'if (failure.status === undefined) return code !== undefined && unreached.has(code);',
-    wrong: 'if (failure.status === undefined) return true;',
+    file: 'src/ufs/storage-failure.ts',
+    right: 'if (status === undefined) return system !== undefined && unreached.has(system);',
+    wrong: 'if (status === undefined) return true;',
     foundBy: writes,
   },
   {

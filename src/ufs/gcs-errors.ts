@@ -1,17 +1,12 @@
 import { UfsError, type UfsErrorKind } from './errors.ts';
-import { isDistrust, unreached } from './network-faults.ts';
-
-/** What is known of a failed request beside its error. */
-export interface GcsFailure {
-  readonly backend: string;
-  readonly key: string | undefined;
-  /** The method of the JSON API, for messages. */
-  readonly operation: string;
-  /** Undefined where no answer came. */
-  readonly status: number | undefined;
-  /** True of a request that changes something and may have done so. */
-  readonly mayHaveChanged: boolean;
-}
+import {
+  isRetryable,
+  isUndecided,
+  joined,
+  noAnswerOf,
+  type StorageFailure,
+  systemCodeOf,
+} from './storage-failure.ts';
 
 /** What Cloud Storage said instead of doing what it was asked for. */
 export class GcsRefusal extends Error {
@@ -36,7 +31,7 @@ const kindsOfReasons: Readonly<Record<string, UfsErrorKind>> = {
   cloudKmsCannotChangeKeyName: 'refused',
 };
 
-function kindOfStatus(status: number, { mayHaveChanged }: GcsFailure): UfsErrorKind {
+function kindOfStatus(status: number, { mayHaveChanged }: StorageFailure): UfsErrorKind {
   switch (status) {
     case 401:
     case 403:
@@ -68,27 +63,28 @@ function kindOfStatus(status: number, { mayHaveChanged }: GcsFailure): UfsErrorK
 }
 
 /** Any failure as one of the backend's. Nothing of the library's own objects is kept, since they hold requests and tokens. */
-export function toGcsError(error: unknown, failure: GcsFailure): UfsError {
+export function toGcsError(error: unknown, failure: StorageFailure): UfsError {
   if (error instanceof UfsError) return error;
   const { status, backend, key, operation } = failure;
   const reason = error instanceof GcsRefusal ? error.reason : '';
   const system = systemCodeOf(error);
   const message = error instanceof Error ? error.message.slice(0, 500) : String(error);
   const kind = kindOf(reason, message, failure);
-  const text = [status, reason || system, message]
-    .filter((part) => part !== undefined && part !== '')
-    .join(' ');
+  const text = joined([status, reason || system, message]);
+  const mayBeMade = (answered: number) =>
+    (answered >= 500 || answered === 408) && kind !== 'not-implemented' && kind !== 'throttled';
   return new UfsError(kind, `${operation}: ${text}`, {
     backend,
     key,
     code: reason || system,
-    retryable: isRetryable(kind, system, failure),
-    unresolved: failure.mayHaveChanged && isUndecided(kind, system, failure),
+    // A bucket that is not there does not come by itself.
+    retryable: status !== 404 && isRetryable(kind, system, failure, () => kind === 'throttled'),
+    unresolved: failure.mayHaveChanged && isUndecided(system, failure, mayBeMade),
     cause: new Error(text),
   });
 }
 
-function kindOf(reason: string, message: string, failure: GcsFailure): UfsErrorKind {
+function kindOf(reason: string, message: string, failure: StorageFailure): UfsErrorKind {
   const { status } = failure;
   if (status === undefined) return 'unavailable';
   if (Object.hasOwn(kindsOfReasons, reason)) return kindsOfReasons[reason] as UfsErrorKind;
@@ -97,43 +93,5 @@ function kindOf(reason: string, message: string, failure: GcsFailure): UfsErrorK
   return kindOfStatus(status, failure);
 }
 
-/** What gave such an answer is no Cloud Storage: what it says of success or of emptiness counts for nothing. */
-export function noGcsAnswer(
-  operation: string,
-  lacks: string,
-  backend: string,
-  key?: string,
-  unresolved = false,
-): UfsError {
-  const message = `${operation}: the answer lacks ${lacks}, so that it is not one of Cloud Storage`;
-  return new UfsError('unavailable', message, {
-    backend,
-    key,
-    code: 'NoGcsAnswer',
-    retryable: false,
-    unresolved,
-  });
-}
-
-/** True only where nothing can have changed. */
-function isRetryable(kind: UfsErrorKind, code: string | undefined, failure: GcsFailure): boolean {
-  if ((kind !== 'throttled' && kind !== 'unavailable') || isDistrust(code) || failure.status === 404)
-    return false;
-  if (!failure.mayHaveChanged) return true;
-  if (failure.status === undefined) return code !== undefined && unreached.has(code);
-  return kind === 'throttled';
-}
-
-/** Whether a change may have been made, or be made yet: the storage did not say that it refused it. */
-function isUndecided(kind: UfsErrorKind, code: string | undefined, { status }: GcsFailure): boolean {
-  if (status === undefined) return code === undefined || !(unreached.has(code) || isDistrust(code));
-  if (status < 300) return true;
-  return (status >= 500 || status === 408) && kind !== 'not-implemented' && kind !== 'throttled';
-}
-
-function systemCodeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null) return undefined;
-  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
-  const found = typeof code === 'string' ? code : cause?.code;
-  return typeof found === 'string' ? found : undefined;
-}
+/** What gave such an answer is no Cloud Storage. */
+export const noGcsAnswer = noAnswerOf('Cloud Storage', 'NoGcsAnswer');

@@ -1,17 +1,13 @@
 import { UfsError, type UfsErrorKind } from './errors.ts';
-import { isDistrust, unreached } from './network-faults.ts';
-
-/** What is known of a failed request beside its error. */
-export interface HdfsFailure {
-  readonly backend: string;
-  readonly key: string | undefined;
-  /** WebHDFS's own word (`op`), for messages. */
-  readonly operation: string;
-  /** Undefined where no answer came. */
-  readonly status: number | undefined;
-  /** True of a request that changes something and may have done so. */
-  readonly mayHaveChanged: boolean;
-}
+import { unreached } from './network-faults.ts';
+import {
+  isRetryable,
+  isUndecided,
+  joined,
+  noAnswerOf,
+  type StorageFailure,
+  systemCodeOf,
+} from './storage-failure.ts';
 
 /** What HDFS said instead of doing what it was asked for (WebHDFS REST API, "Error Responses"). */
 export class HdfsRefusal extends Error {
@@ -54,7 +50,7 @@ const kindsOfExceptions: Readonly<Record<string, UfsErrorKind>> = {
 /** A DataNode, or HttpFS, asked the NameNode and did not hear from it; the status is 403 then. */
 const lostNameNode = /\bjava\.(io\.EOFException|net\.\w+Exception)\b/;
 
-function kindOf(exception: string, message: string, failure: HdfsFailure): UfsErrorKind {
+function kindOf(exception: string, message: string, failure: StorageFailure): UfsErrorKind {
   const { status } = failure;
   if (status === undefined) return 'unavailable';
   if (Object.hasOwn(kindsOfExceptions, exception)) return kindsOfExceptions[exception] as UfsErrorKind;
@@ -70,38 +66,30 @@ function kindOf(exception: string, message: string, failure: HdfsFailure): UfsEr
 }
 
 /** Any failure as one of the backend's. Nothing of a request is kept, since its URL holds the token. */
-export function toHdfsError(error: unknown, failure: HdfsFailure): UfsError {
+export function toHdfsError(error: unknown, failure: StorageFailure): UfsError {
   if (error instanceof UfsError) return error;
   const { status, backend, key, operation } = failure;
   const exception = error instanceof HdfsRefusal ? error.exception : '';
   const system = systemCodeOf(error);
   const message = error instanceof Error ? firstLine(error.message) : String(error);
   const kind = kindOf(exception, message, failure);
-  const text = [status, exception || system, message]
-    .filter((part) => part !== undefined && part !== '')
-    .join(' ');
+  const text = joined([status, exception || system, message]);
+  // A word of HDFS itself says that nothing was done.
+  const isSaid = Object.hasOwn(kindsOfExceptions, exception);
+  const undecided =
+    lostNameNode.test(message) || isUndecided(system, failure, (answered) => answered >= 500 && !isSaid);
   return new UfsError(kind, `${operation}: ${text}`, {
     backend,
     key,
     code: exception || system,
-    retryable: isRetryable(kind, exception, system, failure),
-    unresolved: failure.mayHaveChanged && isUndecided(exception, system, message, failure),
+    retryable: isRetryable(kind, system, failure, () => isSaid),
+    unresolved: failure.mayHaveChanged && undecided,
     cause: new Error(text),
   });
 }
 
-/** What gave such an answer is no HDFS: what it says of success or of emptiness counts for nothing. */
-export function noHdfsAnswer(
-  operation: string,
-  lacks: string,
-  backend: string,
-  key?: string,
-  unresolved = false,
-): UfsError {
-  const message = `${operation}: the answer lacks ${lacks}, so that it is not one of WebHDFS`;
-  const details = { backend, key, code: 'NoHdfsAnswer', retryable: false, unresolved };
-  return new UfsError('unavailable', message, details);
-}
+/** What gave such an answer is no HDFS. */
+export const noHdfsAnswer = noAnswerOf('WebHDFS', 'NoHdfsAnswer');
 
 /** Whether the NameNode that answered is not the one that decides. */
 export function isStandby(error: unknown): boolean {
@@ -112,39 +100,6 @@ export function isStandby(error: unknown): boolean {
 /** Whether nothing of the request can have got there. */
 export function isUnreached(error: unknown): boolean {
   return error instanceof UfsError && error.code !== undefined && unreached.has(error.code);
-}
-
-/** True only where nothing can have changed. */
-function isRetryable(
-  kind: UfsErrorKind,
-  exception: string,
-  system: string | undefined,
-  failure: HdfsFailure,
-): boolean {
-  if ((kind !== 'throttled' && kind !== 'unavailable') || isDistrust(system)) return false;
-  if (!failure.mayHaveChanged) return true;
-  if (failure.status === undefined) return system !== undefined && unreached.has(system);
-  return Object.hasOwn(kindsOfExceptions, exception);
-}
-
-/** Whether a change may have been made, or be made yet: the storage did not say that it refused it. */
-function isUndecided(
-  exception: string,
-  system: string | undefined,
-  message: string,
-  { status }: HdfsFailure,
-): boolean {
-  if (lostNameNode.test(message)) return true;
-  if (status === undefined) return system === undefined || !(unreached.has(system) || isDistrust(system));
-  if (status < 300) return true;
-  return status >= 500 && !Object.hasOwn(kindsOfExceptions, exception);
-}
-
-function systemCodeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null) return undefined;
-  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
-  const found = typeof code === 'string' ? code : cause?.code;
-  return typeof found === 'string' ? found : undefined;
 }
 
 /** What follows is a Java stack. */

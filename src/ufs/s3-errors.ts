@@ -1,19 +1,18 @@
 import { type DeleteMarker, UfsError, type UfsErrorKind } from './errors.ts';
-import { isDistrust, unreached } from './network-faults.ts';
 import { uploadFault } from './s3-upload-faults.ts';
+import {
+  isRetryable,
+  isUndecided,
+  joined,
+  noAnswerOf,
+  type StorageFailure,
+  systemCodeOf,
+} from './storage-failure.ts';
 
-/** What is known of a failed request beside its error. */
-export interface Failure {
-  readonly backend: string;
-  readonly key: string | undefined;
-  /** The S3 operation, for messages. */
-  readonly operation: string;
-  /** The status on the wire; undefined where no answer came. S3 may say 200 and put an error into the body. */
-  readonly status: number | undefined;
+/** What is known of a failed request beside its error. S3 may say 200 and put an error into the body. */
+export interface Failure extends StorageFailure {
   /** The system's word for a fault of the network, such as ECONNREFUSED. */
   readonly systemCode?: string | undefined;
-  /** True of a request that changes something and may have done so. */
-  readonly mayHaveChanged: boolean;
   /** The delete marker that the answer tells of. */
   readonly marker?: DeleteMarker | undefined;
 }
@@ -127,16 +126,18 @@ export function toUfsError(error: unknown, failure: Failure): UfsError {
   const known = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
   const asSaid =
     known ?? (status === undefined || status < 300 ? 'unavailable' : kindOfStatus(status, failure));
-  const parts = [status, name === 'Error' ? code : name, message, requestId && `request ${requestId}`];
-  const text = parts.filter((part) => part !== undefined && part !== '').join(' ');
+  const request = requestId && `request ${requestId}`;
+  const text = joined([status, name === 'Error' ? code : name, message, request]);
   if (status === 405 && failure.marker) return deleteMarker(failure, text);
   const { kind, fault } = uploadFault(asSaid, error, failure) ?? { kind: asSaid };
+  // An error inside a 200 came after the work had begun.
+  const isRefused = (answered: number) => kind === 'throttled' && answered >= 400;
   return new UfsError(kind, `${failure.operation}: ${text}`, {
     backend: failure.backend,
     key: failure.key,
     code: codeOf(name, code, failure),
-    retryable: isRetryable(kind, code, failure),
-    unresolved: failure.mayHaveChanged && isUndecided(kind, code, failure),
+    retryable: isRetryable(kind, code, failure, isRefused),
+    unresolved: failure.mayHaveChanged && isUndecided(code, failure, (answered) => mayBeMade(kind, answered)),
     cause: new Error(text),
     fault,
     ...(kind === 'not-found' && failure.marker ? { marker: failure.marker } : {}),
@@ -154,47 +155,25 @@ function codeOf(name: string, code: string | undefined, { operation, status }: F
   return name === 'Error' || name === '' ? code : name;
 }
 
-/** What gave such an answer is no S3 server: what it says of success or of emptiness counts for nothing. */
-export function noS3Answer(
-  operation: string,
-  lacks: string,
-  backend: string,
-  key?: string,
-  unresolved = false,
-): UfsError {
-  const message = `${operation}: the answer lacks ${lacks}, so that it is not one of an S3 server`;
-  const details = { backend, key, code: 'NoS3Answer', retryable: false, unresolved };
-  return new UfsError('unavailable', message, details);
-}
+/** What gave such an answer is no S3 server. */
+export const noS3Answer = noAnswerOf('an S3 server', 'NoS3Answer');
 
-/** True only where nothing can have changed. An error inside a 200 came after the work had begun. */
-function isRetryable(kind: UfsErrorKind, code: string | undefined, failure: Failure): boolean {
-  if ((kind !== 'throttled' && kind !== 'unavailable') || isDistrust(code)) return false;
-  if (!failure.mayHaveChanged) return true;
-  if (failure.status === undefined) return code !== undefined && unreached.has(code);
-  return kind === 'throttled' && failure.status >= 400;
-}
-
-/** Whether a change may have been made, or be made yet: the backend did not say that it refused it. */
-function isUndecided(kind: UfsErrorKind, code: string | undefined, { status }: Failure): boolean {
-  if (status === undefined) return code === undefined || !(unreached.has(code) || isDistrust(code));
-  if (status < 300) return true;
+/** Whether a change may have been made, or be made yet, that was answered so. */
+function mayBeMade(kind: UfsErrorKind, status: number): boolean {
   if (status === 429 && kind === 'unavailable') return true;
   return status >= 500 && kind !== 'throttled' && kind !== 'not-implemented' && kind !== 'no-space';
 }
 
 function describe(error: unknown): { name?: string; message?: string; code?: string; requestId?: string } {
   if (typeof error !== 'object' || error === null) return { message: String(error) };
-  const { name, message, code, Code, $metadata, cause } = error as Record<string, unknown> & {
+  const { name, message, Code, $metadata } = error as Record<string, unknown> & {
     $metadata?: { requestId?: string };
-    cause?: { code?: unknown };
   };
   const s3Code = typeof Code === 'string' && Code !== '' ? Code : name;
-  const systemCode = typeof code === 'string' ? code : cause?.code;
   return {
     name: typeof s3Code === 'string' ? s3Code : undefined,
     message: typeof message === 'string' ? message.slice(0, 500) : undefined,
-    code: typeof systemCode === 'string' ? systemCode : undefined,
+    code: systemCodeOf(error),
     requestId: $metadata?.requestId,
   };
 }
