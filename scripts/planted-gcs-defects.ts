@@ -26,8 +26,8 @@ export const plantedGcsDefects: readonly PlantedDefect[] = [
   },
   {
     name: 'GCS: an answer that ends early is taken for whole',
-    file: 'src/ufs/gcs-get.ts',
-    right: 'if (passedBytes < wantedBytes) {',
+    file: 'src/ufs/answer-body.ts',
+    right: 'if (passedBytes < carriedBytes) {',
     wrong: 'if (passedBytes < 0) {',
     foundBy: reads,
   },

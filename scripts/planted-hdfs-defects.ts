@@ -30,8 +30,8 @@ export const plantedHdfsDefects: readonly PlantedDefect[] = [
   },
   {
     name: 'HDFS: an answer that ends early is taken for whole',
-    file: 'src/ufs/hdfs-get.ts',
-    right: 'if (passedBytes < wantedBytes) {',
+    file: 'src/ufs/answer-body.ts',
+    right: 'if (passedBytes < carriedBytes) {',
     wrong: 'if (passedBytes < 0) {',
     foundBy: own,
   },

@@ -10,7 +10,7 @@ const node = ['test/cli/s3-mount'];
 export const plantedS3Defects: readonly PlantedDefect[] = [
   {
     name: 'S3: an answer that ends early is taken for whole',
-    file: 'src/ufs/s3-get.ts',
+    file: 'src/ufs/answer-body.ts',
     right: 'if (passedBytes < carriedBytes) {',
     wrong: 'if (passedBytes < 0) {',
     foundBy: reads,
@@ -38,7 +38,7 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   },
   {
     name: 'S3: a reader that stops leaves its connection open',
-    file: 'src/ufs/s3-get.ts',
+    file: 'src/ufs/answer-body.ts',
     right: 'else this.#body?.destroy();',
     wrong: 'else this.#body?.resume();',
     foundBy: reads,
@@ -185,7 +185,7 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   },
   {
     name: 'S3: a slow reader counts as a slow backend',
-    file: 'src/ufs/s3-get.ts',
+    file: 'src/ufs/answer-body.ts',
     right: 'this.#floor.begin();\n        if (passed',
     wrong: 'if (passed',
     foundBy: reads,

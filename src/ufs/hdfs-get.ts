@@ -1,9 +1,6 @@
 import type { ByteRange } from '../common/byte-range.ts';
-import type { Deadline } from './deadline.ts';
-import { UfsError, type UfsErrorKind } from './errors.ts';
+import { AnswerBody } from './answer-body.ts';
 import type { HdfsClient } from './hdfs-client.ts';
-import type { HdfsAnswer } from './hdfs-connection.ts';
-import { RateFloor } from './rate-floor.ts';
 import type { StorageCall } from './storage-connection.ts';
 
 /** Bytes of a file that are on their way. To be closed in the end, in any case. */
@@ -11,9 +8,7 @@ export class HdfsGet {
   readonly #client: HdfsClient;
   readonly #call: StorageCall;
   readonly #range: ByteRange;
-  readonly #deadline: Deadline;
-  readonly #floor: RateFloor;
-  #answer: HdfsAnswer | undefined;
+  readonly #body: AnswerBody;
   /** The DataNode that sends, once it is known. */
   host: string | undefined;
 
@@ -21,10 +16,10 @@ export class HdfsGet {
     this.#client = client;
     this.#call = call;
     this.#range = range;
-    this.#deadline = client.connection.deadline(call.signal);
-    const { clock, tuning } = client.connection;
-    const { minBytesPerSecond, idleTimeoutMs } = tuning;
-    this.#floor = new RateFloor(clock, { minBytesPerSecond, windowMs: idleTimeoutMs });
+    const { connection } = client;
+    this.#body = new AnswerBody(connection, call, (error, deadline) =>
+      connection.fault(error, call, deadline, undefined, false),
+    );
   }
 
   /** Resolves once the head of the answer is here. Kinds: not-found. */
@@ -33,57 +28,23 @@ export class HdfsGet {
     const onHost = (host: string) => {
       this.host = host;
     };
-    this.#answer = await this.#client.open(path, this.#range, excluded, this.#deadline, {
-      key,
-      signal,
-      onHost,
-    });
-    this.#deadline.pause();
-    const { length } = this.#answer;
+    const { deadline } = this.#body;
+    const about = { key, signal, onHost };
+    const { body, length } = await this.#client.open(path, this.#range, excluded, deadline, about);
+    this.#body.begin(body);
     const wanted = this.#range.end - this.#range.start;
     if (length !== undefined && Number(length) !== wanted) {
-      throw this.#error(`asked for ${wanted} bytes, the storage announces ${length}`);
+      throw this.#body.error(`asked for ${wanted} bytes, the storage announces ${length}`);
     }
   }
 
   /** Neither fewer bytes than the range nor more. Rejects with `UfsError`. */
-  async *pieces(): AsyncGenerator<Buffer> {
+  pieces(): AsyncIterable<Buffer> {
     const wantedBytes = this.#range.end - this.#range.start;
-    let passedBytes = 0;
-    this.#deadline.resume();
-    this.#floor.begin();
-    try {
-      for await (const piece of (this.#answer as HdfsAnswer).body as AsyncIterable<Buffer>) {
-        passedBytes += piece.length;
-        if (passedBytes > wantedBytes) throw this.#error('the storage sent more bytes than it was asked for');
-        if (!this.#floor.end(piece.length)) {
-          throw this.#error('the storage sends too few bytes a second', 'timeout');
-        }
-        // While the reader is busy it is not the storage that stands still.
-        this.#deadline.pause();
-        yield piece;
-        this.#deadline.resume();
-        this.#floor.begin();
-      }
-      if (passedBytes < wantedBytes) {
-        throw this.#error(`${wantedBytes - passedBytes} bytes of the answer did not come`);
-      }
-    } catch (error) {
-      throw this.#client.connection.fault(error, this.#call, this.#deadline, undefined, false);
-    } finally {
-      this.close();
-    }
+    return this.#body.pieces(0, wantedBytes, wantedBytes);
   }
 
-  /** An answer that is here to its end gives its connection back; any other takes it along. */
   close(): void {
-    this.#deadline.end();
-    const body = this.#answer?.body;
-    if (body?.complete) body.resume();
-    else body?.destroy();
-  }
-
-  #error(message: string, kind: UfsErrorKind = 'io'): UfsError {
-    return new UfsError(kind, message, { backend: this.#client.connection.uri, key: this.#call.key });
+    this.#body.close();
   }
 }

@@ -11,7 +11,6 @@ import { checkSignal } from './write-rules.ts';
 
 /** An answer that brought so much before it broke off is no failure to be counted with those before it. */
 const progressBytes = 1_048_576;
-const maxChunkBytes = 1_048_576;
 
 interface Version {
   readonly key: string;
@@ -114,9 +113,7 @@ export class HdfsReader {
     let broken: { readonly error: unknown } | undefined;
     try {
       for await (const piece of get.pieces()) {
-        for (let at = 0; at < piece.length; at += maxChunkBytes) {
-          held.push(piece.subarray(at, at + maxChunkBytes));
-        }
+        held.push(piece);
         heldBytes += piece.length;
         if (heldBytes >= confirmBytes) yield await release();
       }

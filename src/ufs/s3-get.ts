@@ -1,13 +1,8 @@
-import type { IncomingMessage } from 'node:http';
-import type { Deadline } from './deadline.ts';
-import { UfsError, type UfsErrorKind } from './errors.ts';
-import { RateFloor } from './rate-floor.ts';
+import { AnswerBody } from './answer-body.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { parseContentRange, parseLength, type WireHeaders } from './s3-headers.ts';
 import type { ObjectRequest } from './s3-transport.ts';
 import type { Call } from './s3-wire.ts';
-
-const maxChunkBytes = 1_048_576;
 
 /** The head of an answer to GET. */
 export interface GetHead {
@@ -32,17 +27,15 @@ export function carriedBy({ status, headers }: GetHead): Carried | undefined {
 export class S3Get {
   readonly #connection: S3Connection;
   readonly #call: Call;
-  readonly #deadline: Deadline;
-  readonly #floor: RateFloor;
-  #body: IncomingMessage | undefined;
+  readonly #body: AnswerBody;
 
   /** The call's signal counts for the whole of it, unless `follow` names another. */
   constructor(connection: S3Connection, call: Call) {
     this.#connection = connection;
     this.#call = call;
-    this.#deadline = connection.deadline(call.signal);
-    const { minBytesPerSecond, idleTimeoutMs } = connection.tuning;
-    this.#floor = new RateFloor(connection.clock, { minBytesPerSecond, windowMs: idleTimeoutMs });
+    this.#body = new AnswerBody(connection, call, (error, deadline) =>
+      connection.fault(error, call, deadline, {}, false),
+    );
   }
 
   /** Sends it. From the head of the answer on nothing is expected of the backend until somebody asks for bytes. */
@@ -51,63 +44,27 @@ export class S3Get {
     const { status, headers, body } = await this.#connection.request(
       request,
       this.#call,
-      this.#deadline,
+      this.#body.deadline,
       about,
     );
-    // Whoever reads it is told; until then the process must not stop for it.
-    body.on('error', () => {});
-    this.#body = body;
-    this.#deadline.pause();
+    this.#body.begin(body);
     return { status, headers };
   }
 
   /** From now on it ends with this signal. */
   follow(signal: AbortSignal | undefined): void {
-    this.#deadline.follow(signal);
+    this.#body.deadline.follow(signal);
   }
 
   /**
    * The answer's bytes but for the first `skipBytes`, and only so many as are wanted; it has `carriedBytes` in all, neither
    * fewer nor more. Rejects with `UfsError`.
    */
-  async *pieces(skipBytes: number, wantedBytes: number, carriedBytes: number): AsyncGenerator<Buffer> {
-    let passedBytes = 0;
-    this.#deadline.resume();
-    this.#floor.begin();
-    try {
-      for await (const piece of this.#body as AsyncIterable<Buffer>) {
-        const from = Math.max(0, skipBytes - passedBytes);
-        const to = skipBytes + wantedBytes - passedBytes;
-        passedBytes += piece.length;
-        if (passedBytes > carriedBytes) throw this.#error('the backend sent more bytes than it announced');
-        if (!this.#floor.end(piece.length))
-          throw this.#error('the backend sends too few bytes a second', 'timeout');
-        // While the reader is busy it is not the backend that stands still.
-        this.#deadline.pause();
-        for (let at = from; at < Math.min(to, piece.length); at += maxChunkBytes)
-          yield piece.subarray(at, Math.min(to, at + maxChunkBytes));
-        this.#deadline.resume();
-        this.#floor.begin();
-        if (passedBytes >= skipBytes + wantedBytes && passedBytes < carriedBytes) return;
-      }
-      if (passedBytes < carriedBytes) {
-        throw this.#error(`${carriedBytes - passedBytes} bytes of the answer did not come`);
-      }
-    } catch (error) {
-      throw this.#connection.fault(error, this.#call, this.#deadline, {}, false);
-    } finally {
-      this.close();
-    }
+  pieces(skipBytes: number, wantedBytes: number, carriedBytes: number): AsyncIterable<Buffer> {
+    return this.#body.pieces(skipBytes, wantedBytes, carriedBytes);
   }
 
-  /** An answer that is here to its end gives its connection back; any other takes it along. */
   close(): void {
-    this.#deadline.end();
-    if (this.#body?.complete) this.#body.resume();
-    else this.#body?.destroy();
-  }
-
-  #error(message: string, kind: UfsErrorKind = 'io'): UfsError {
-    return new UfsError(kind, message, { backend: this.#connection.uri, key: this.#call.key });
+    this.#body.close();
   }
 }

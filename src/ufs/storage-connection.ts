@@ -9,6 +9,8 @@ import { Backoff, type RetrySettings } from './retry.ts';
 export interface CallTuning {
   /** How long the storage may do nothing while it is its turn. */
   readonly idleTimeoutMs: number;
+  /** A body that comes more slowly than this, over `idleTimeoutMs` of the storage's own time, counts as standing still; 0: none does. */
+  readonly minBytesPerSecond: number;
   /** Calls at once, of reads and of writes each; the limit moves between the least and the most. */
   readonly initialConcurrency: number;
   readonly minConcurrency: number;
