@@ -13,7 +13,6 @@ import type {
   UploadedPart,
   UploadInfo,
 } from './backend.ts';
-import { mapBounded } from './bounded.ts';
 import { UfsError } from './errors.ts';
 import { composeDown } from './gcs-compose.ts';
 import type { GcsHidden } from './gcs-hidden.ts';
@@ -31,13 +30,10 @@ import {
   planCompletion,
 } from './multipart-rules.ts';
 import { shownPart } from './part-checksums.ts';
-import { UploadIds } from './upload-ids.ts';
+import { isUploadId, UploadIds } from './upload-ids.ts';
 import { UploadIndex } from './upload-index.ts';
 import { uploadInfoOf } from './upload-info.ts';
 import { checkSignal } from './write-rules.ts';
-
-/** Uploads that are read at once. */
-const atOnce = 16;
 
 export interface GcsMultipartParts {
   readonly place: GcsPlace;
@@ -75,7 +71,7 @@ export class GcsMultipart {
     this.#ids = new UploadIds(clock, random);
     const directory = {
       names: () => its.hidden.folders(`${hiddenPrefix}uploads/`, undefined),
-      read: (uploadId: string) => this.#read(uploadId, undefined),
+      read: (uploadId: string, signal?: AbortSignal) => this.#read(uploadId, signal),
     };
     this.#index = new UploadIndex(directory, true);
   }
@@ -217,15 +213,7 @@ export class GcsMultipart {
 
   async list(options: ListUploadsOptions): Promise<ListUploadsPage> {
     checkSignal(options.signal, this.#its.place.uri, options.prefix);
-    await this.#index.look();
-    const { entries, truncated } = this.#index.page(options);
-    const found = await mapBounded(entries, atOnce, async (entry) => {
-      if (entry.kind === 'prefix') return entry;
-      const upload = await this.#read(entry.upload.uploadId, options.signal);
-      return upload && ({ kind: 'upload', upload } as const);
-    });
-    // Those that ended meanwhile are no more.
-    return { entries: found.filter((entry) => entry !== undefined), truncated };
+    return this.#index.list(options);
   }
 
   /** Removes what has lain still since then: uploads, what is left of ended ones, and bodies that never became objects. */
@@ -299,9 +287,4 @@ export class GcsMultipart {
 
 function recordName(uploadId: string): string {
   return `${uploadFolder(uploadId)}upload`;
-}
-
-/** As `UploadIds` makes them; no other text becomes part of a name. */
-function isUploadId(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }

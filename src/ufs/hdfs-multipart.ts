@@ -12,7 +12,6 @@ import type {
   UploadedPart,
   UploadInfo,
 } from './backend.ts';
-import { mapBounded } from './bounded.ts';
 import { UfsError } from './errors.ts';
 import type { Assembly, HdfsAssembler } from './hdfs-assembly.ts';
 import { type HdfsClient, isAbsent } from './hdfs-client.ts';
@@ -26,7 +25,7 @@ import type { HdfsWriter } from './hdfs-write.ts';
 import { KeyLock } from './key-lock.ts';
 import { minPartSizeBytes, objectParts, pageParts, planCompletion } from './multipart-rules.ts';
 import { shownPart } from './part-checksums.ts';
-import { UploadIds } from './upload-ids.ts';
+import { isUploadId, UploadIds } from './upload-ids.ts';
 import { UploadIndex } from './upload-index.ts';
 import { uploadInfoOf } from './upload-info.ts';
 import { checkSignal } from './write-rules.ts';
@@ -34,7 +33,6 @@ import { checkSignal } from './write-rules.ts';
 /** The attribute of an upload's folder that says what was said when it was begun. Without it there is no upload. */
 const uploadName = 'forebay.upload';
 const maxInfoBytes = 16_000;
-const atOnce = 16;
 
 export interface HdfsMultipartParts {
   readonly client: HdfsClient;
@@ -70,7 +68,10 @@ export class HdfsMultipart {
     this.#minPartSizeBytes = settings.minPartSizeBytes ?? minPartSizeBytes;
     this.#maxCount = settings.maxCount;
     this.#ids = new UploadIds(clock, random);
-    const directory = { names: () => this.#names(), read: (uploadId: string) => this.#read(uploadId) };
+    const directory = {
+      names: () => this.#names(),
+      read: (uploadId: string, signal?: AbortSignal) => this.#read(uploadId, signal),
+    };
     this.#index = new UploadIndex(directory, true);
   }
 
@@ -166,15 +167,7 @@ export class HdfsMultipart {
 
   async list(options: ListUploadsOptions): Promise<ListUploadsPage> {
     checkSignal(options.signal, this.#uri, options.prefix);
-    await this.#index.look();
-    const { entries, truncated } = this.#index.page(options);
-    const found = await mapBounded(entries, atOnce, async (entry) => {
-      if (entry.kind === 'prefix') return entry;
-      const upload = await this.#read(entry.upload.uploadId, options.signal);
-      return upload && ({ kind: 'upload', upload } as const);
-    });
-    // Those that ended meanwhile are no more.
-    return { entries: found.filter((entry) => entry !== undefined), truncated };
+    return this.#index.list(options);
   }
 
   /** Removes what has lain still since then: uploads, and what runs that are over have left behind. */
@@ -314,9 +307,4 @@ export class HdfsMultipart {
 
 function isSame({ parts }: Assembly, others: readonly HdfsPart[]): boolean {
   return parts.length === others.length && parts.every(({ name }, i) => name === others[i]?.name);
-}
-
-/** As `UploadIds` makes them; no other text becomes part of a path. */
-function isUploadId(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }

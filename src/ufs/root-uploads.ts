@@ -27,7 +27,7 @@ import { KeyLock } from './key-lock.ts';
 import { answeredPart, needPartChecksum, partChecksums, shownPart } from './part-checksums.ts';
 import type { RootBodies } from './root-bodies.ts';
 import type { RootPaths } from './root-paths.ts';
-import { UploadIds } from './upload-ids.ts';
+import { isUploadId, UploadIds } from './upload-ids.ts';
 import { type IndexedUpload, UploadIndex } from './upload-index.ts';
 import { uploadInfoOf } from './upload-info.ts';
 import { checkSignal } from './write-rules.ts';
@@ -363,11 +363,6 @@ function ignoreEnded(error: unknown): void {
 
 function byNumber(part: RootPart): [number, RootPart] {
   return [part.partNumber, part];
-}
-
-/** An id is used as a name, so nothing but a UUID is one. */
-export function isUploadId(uploadId: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uploadId);
 }
 
 export function withoutFile({ file: _, ...part }: RootPart): UploadedPart {

@@ -1,6 +1,11 @@
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
 
+/** Whether it is made as `UploadIds` makes them. No other text becomes part of a name or a path. */
+export function isUploadId(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+}
+
 /**
  * Ids of uploads, each greater in byte order than those given before: the uploads of one key are listed in the order in which they were
  * initiated, and a page goes on behind an id (S3 API Reference, ListMultipartUploads). UUIDs of version 7 (RFC 9562, 5.7).

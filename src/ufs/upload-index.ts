@@ -1,5 +1,5 @@
 import { compareUtf8 } from '../common/utf8-order.ts';
-import type { ListUploadsOptions, UploadInfo } from './backend.ts';
+import type { ListUploadsOptions, ListUploadsPage, UploadInfo } from './backend.ts';
 import { mapBounded } from './bounded.ts';
 import { lowerBound } from './grouping.ts';
 import { KeyLock } from './key-lock.ts';
@@ -13,8 +13,11 @@ export interface UploadDirectory {
   /** The ids of all that are there. */
   names(): Promise<readonly string[]>;
   /** Undefined for one that is gone, or does not say what it is. */
-  read(uploadId: string): Promise<UploadInfo | undefined>;
+  read(uploadId: string, signal?: AbortSignal): Promise<UploadInfo | undefined>;
 }
+
+/** Uploads that are read at once. */
+const atOnce = 16;
 
 /**
  * The uploads under way, by key and id, so that listing some of them reads no others. Where other processes may make and end uploads
@@ -80,6 +83,18 @@ export class UploadIndex {
     return pageSortedUploads(this.sorted, options);
   }
 
+  /** One page of those that are there, as each of them says itself; of those that end meanwhile, none. */
+  async list(options: ListUploadsOptions): Promise<ListUploadsPage> {
+    await this.look();
+    const { entries, truncated } = this.page(options);
+    const found = await mapBounded(entries, atOnce, async (entry) => {
+      if (entry.kind === 'prefix') return entry;
+      const upload = await this.directory.read(entry.upload.uploadId, options.signal);
+      return upload && ({ kind: 'upload', upload } as const);
+    });
+    return { entries: found.filter((entry) => entry !== undefined), truncated };
+  }
+
   /** Those known that were begun before. */
   begunBefore(timeMs: number): IndexedUpload[] {
     return this.sorted.filter((upload) => upload.initiatedMs < timeMs);
@@ -93,7 +108,7 @@ export class UploadIndex {
   private async read(touched: ReadonlySet<string>): Promise<void> {
     const names = new Set(await this.directory.names());
     const unknown = [...names].filter((name) => !this.byId.has(name));
-    const found = await mapBounded(unknown, 16, (name) => this.directory.read(name));
+    const found = await mapBounded(unknown, atOnce, (name) => this.directory.read(name));
     for (const uploadId of [...this.byId.keys()]) {
       if (!names.has(uploadId) && !touched.has(uploadId)) this.remove(uploadId);
     }
