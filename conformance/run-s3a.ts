@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { runCommand } from '../scripts/run-command.ts';
-import { makeBuckets } from './backends/storage-server.ts';
+import { makeBucket } from './backends/storage-server.ts';
 import { installByMaven } from './maven.ts';
 
 const sources = join(import.meta.dirname, 's3a');
@@ -18,7 +18,7 @@ export async function runS3a(reports: string, env: NodeJS.ProcessEnv, only = 'IT
   const given = env.S3_BUCKETS?.split(' ')[0];
   if (!given) {
     const server = { port: Number(port), accessKeyId, secretAccessKey: secret };
-    await makeBuckets(server, [bucketOfItsOwn]);
+    await makeBucket(server, bucketOfItsOwn);
   }
   const settings = {
     work,

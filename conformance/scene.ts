@@ -3,31 +3,39 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../scripts/run-command.ts';
 import { startForebay } from './backends/forebay.ts';
+import { startGcs } from './backends/gcs.ts';
+import { startHdfs } from './backends/hdfs.ts';
 import { startMoto } from './backends/moto.ts';
 import { startS3Proxy } from './backends/s3proxy.ts';
-import { type MountedName, makeBuckets, type StorageServer } from './backends/storage-server.ts';
+import type { MountedName, StorageServer } from './backends/storage-server.ts';
 import { type RunningNode, startNode } from './harness.ts';
 
 const root = join(import.meta.dirname, '..');
 
-/** What lies behind the node: its own root mount, `file://`, or another S3. */
+/** What lies behind the node: its own root mount, `file://`, or another storage. */
 export type BackendName = 'file' | MountedName;
 
 /** Clients speak to Forebay, or straight to the backend. */
 export type Route = 'forebay' | 'direct';
 
-const starters = { s3proxy: startS3Proxy, moto: startMoto, forebay: startForebay } as const;
+const starters = {
+  s3proxy: startS3Proxy,
+  moto: startMoto,
+  forebay: startForebay,
+  hdfs: startHdfs,
+  gcs: startGcs,
+} as const;
 
 /** As many buckets of one backend as a test needs at the same time, and what its whole file shares. */
 const bucketCount = 3;
 
-/** A node, the S3 servers behind it, and buckets of each: what suites run against, several one after another. */
+/** A node, the storages behind it, and buckets of each: what suites run against, several one after another. */
 export class Scene {
   readonly node: RunningNode;
   readonly #folder: string;
-  readonly #servers: readonly StorageServer<MountedName>[];
+  readonly #servers: readonly StorageServer[];
 
-  private constructor(node: RunningNode, folder: string, servers: readonly StorageServer<MountedName>[]) {
+  private constructor(node: RunningNode, folder: string, servers: readonly StorageServer[]) {
     this.node = node;
     this.#folder = folder;
     this.#servers = servers;
@@ -36,7 +44,7 @@ export class Scene {
   /** Starts everything. Rejects with `NotInstallable` where a server is not to be had on this machine. */
   static async open(names: readonly MountedName[]): Promise<Scene> {
     const folder = await mkdtemp(join(tmpdir(), 'forebay-scene-'));
-    const servers: StorageServer<MountedName>[] = [];
+    const servers: StorageServer[] = [];
     let scene: Scene | undefined;
     try {
       for (const name of names) servers.push(await starters[name]());
@@ -56,8 +64,9 @@ export class Scene {
     const foreign = /^(FOREBAY_|AWS_|PYTHON|NODE_OPTIONS$)/;
     const inherited = Object.entries(process.env).filter(([name]) => !foreign.test(name));
     const server = this.#servers.find(({ name }) => name === backend);
-    if (route === 'direct' && !server) throw new Error('there is no other S3 to speak to straight');
-    const target = route === 'direct' && server ? { ...server, s3Port: server.port } : this.node;
+    const straight = server?.s3;
+    if (route === 'direct' && !straight) throw new Error('there is no other S3 to speak to straight');
+    const target = route === 'direct' && straight ? { ...straight, s3Port: straight.port } : this.node;
     return {
       ...Object.fromEntries(inherited),
       BACKEND: backend,
@@ -105,34 +114,26 @@ export class Scene {
     return `http://127.0.0.1:${this.node.adminPort}`;
   }
 
-  async #mount(server: StorageServer<MountedName>): Promise<void> {
-    const names = bucketNames(server);
-    await makeBuckets(server, names);
-    for (const name of names) {
-      const { code, output } = await runCommand(
-        join(root, 'bin/forebay'),
-        [
-          ...['mount', 'add', name, `s3://${name}/`, '--endpoint', `http://127.0.0.1:${server.port}`],
-          ...['--path-style', '--access-key-id', server.accessKeyId],
-          ...['--secret-access-key-env', 'BACKEND_SECRET'],
-        ],
-        {
-          env: {
-            ...process.env,
-            BACKEND_SECRET: server.secretAccessKey,
-            FOREBAY_ADMIN_URL: this.#adminUrl,
-            AWS_ACCESS_KEY_ID: this.node.accessKeyId,
-            AWS_SECRET_ACCESS_KEY: this.node.secretAccessKey,
-          },
-          timeoutMs: 120_000,
+  async #mount(server: StorageServer): Promise<void> {
+    for (const name of bucketNames(server)) {
+      const { uri, options, env } = await server.makePlace(name);
+      const command = ['mount', 'add', name, uri, ...options];
+      const { code, output } = await runCommand(join(root, 'bin/forebay'), command, {
+        env: {
+          ...process.env,
+          ...env,
+          FOREBAY_ADMIN_URL: this.#adminUrl,
+          AWS_ACCESS_KEY_ID: this.node.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: this.node.secretAccessKey,
         },
-      );
+        timeoutMs: 120_000,
+      });
       if (code !== 0) throw new Error(`${server.name} could not be mounted\n${output}`);
     }
   }
 }
 
 /** The same on both routes, so that a case is the same too. */
-function bucketNames(server: StorageServer<MountedName>): string[] {
+function bucketNames(server: StorageServer): string[] {
   return Array.from({ length: bucketCount }, (_, index) => `${server.name}-bucket-${index + 1}`);
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { runCommand } from '../../scripts/run-command.ts';
 import { answers, ChildServer } from '../child-server.ts';
 import { freePorts } from '../free-ports.ts';
-import { NotInstallable, type StorageServer } from './storage-server.ts';
+import { makeS3Place, NotInstallable, type StorageServer } from './storage-server.ts';
 
 const withPython = join(import.meta.dirname, '../../scripts/with-python.sh');
 
@@ -29,11 +29,11 @@ export async function startMoto(): Promise<StorageServer> {
     stopTimeoutMs: 10_000,
     isReady: () => answers(`http://127.0.0.1:${port}/moto-api/`),
   });
+  const s3 = { port, accessKeyId: 'MOTOKEY', secretAccessKey: 'moto/secret' };
   return {
     name: 'moto',
-    port,
-    accessKeyId: 'MOTOKEY',
-    secretAccessKey: 'moto/secret',
+    s3,
+    makePlace: (name) => makeS3Place(s3, name),
     logTail: () => server.logTail(),
     stop: async () => {
       try {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { answers, ChildServer } from '../child-server.ts';
 import { freePorts } from '../free-ports.ts';
 import { installByMaven } from '../maven.ts';
-import type { StorageServer } from './storage-server.ts';
+import { makeS3Place, type S3Access, type StorageServer } from './storage-server.ts';
 
 const sources = join(import.meta.dirname, 's3proxy');
 
@@ -13,14 +13,13 @@ export async function startS3Proxy(): Promise<StorageServer> {
   const jars = join(await installByMaven({ name: 's3proxy', sources, phase: 'package' }), 'jars');
   const folder = await mkdtemp(join(tmpdir(), 'forebay-s3proxy-'));
   const [port = 0] = await freePorts(1);
-  const accessKeyId = 'S3PROXYKEY';
-  const secretAccessKey = 's3proxy/secret+key';
+  const s3: S3Access = { port, accessKeyId: 'S3PROXYKEY', secretAccessKey: 's3proxy/secret+key' };
   await mkdir(join(folder, 'objects'));
   const properties = {
     's3proxy.endpoint': `http://127.0.0.1:${port}`,
     's3proxy.authorization': 'aws-v4',
-    's3proxy.identity': accessKeyId,
-    's3proxy.credential': secretAccessKey,
+    's3proxy.identity': s3.accessKeyId,
+    's3proxy.credential': s3.secretAccessKey,
     'jclouds.provider': 'filesystem-nio2',
     'jclouds.filesystem.basedir': join(folder, 'objects'),
   };
@@ -42,9 +41,8 @@ export async function startS3Proxy(): Promise<StorageServer> {
   });
   return {
     name: 's3proxy',
-    port,
-    accessKeyId,
-    secretAccessKey,
+    s3,
+    makePlace: (name) => makeS3Place(s3, name),
     logTail: () => server.logTail(),
     stop: async () => {
       try {

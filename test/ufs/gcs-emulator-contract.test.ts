@@ -3,8 +3,7 @@ import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import { openGcsBackend } from '../../src/ufs/gcs.ts';
 import { backendContract } from '../contracts/backend.ts';
-import { describeOverGcsEmulator, GcsEmulator } from '../support/gcs-emulator.ts';
-import { CorrectedGcsEmulator } from '../support/gcs-emulator-corrections.ts';
+import { CorrectedGcsEmulator, describeOverGcsEmulator, GcsEmulator } from '../support/gcs-emulator.ts';
 import { everything, holds, refusedKeys, smallPieces } from './gcs-under-test.ts';
 
 await describeOverGcsEmulator('over the emulator', (program) => {

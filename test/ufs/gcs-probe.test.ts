@@ -4,8 +4,12 @@ import { systemRandom } from '../../src/common/random.ts';
 import type { ReachStep } from '../../src/ufs/backend.ts';
 import { openGcsBackend } from '../../src/ufs/gcs.ts';
 import { listAll, put } from '../contracts/backend.ts';
-import { describeOverGcsEmulator, GcsEmulator } from '../support/gcs-emulator.ts';
-import { CorrectedGcsEmulator, wrongAnswers } from '../support/gcs-emulator-corrections.ts';
+import {
+  CorrectedGcsEmulator,
+  describeOverGcsEmulator,
+  GcsEmulator,
+  wrongAnswers,
+} from '../support/gcs-emulator.ts';
 import { everything, type GcsUnderTest, startGcs } from './gcs-under-test.ts';
 
 async function withGcs(run: (gcs: GcsUnderTest) => Promise<void>) {

