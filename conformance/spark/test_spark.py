@@ -1,54 +1,22 @@
 """Spark over S3A: jobs whose output three kinds of committers commit, and partitioned Parquet that is read again."""
 
 import json
-import os
-import sys
 
 import pytest
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType
 
-from snippets import snippet
+from spark_sessions import PROTOCOLS, TASKS, start_spark
 
 # `file` renames what the tasks wrote; the others complete uploads that the tasks have begun.
 COMMITTERS = ["file", "directory", "magic"]
-TASKS = 4
-
-
-def documented_settings():
-    lines = snippet("Spark").splitlines()
-    return dict(line.split(maxsplit=1) for line in lines)
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    local = tmp_path_factory.mktemp("spark")
-    settings = {
-        **documented_settings(),
-        "spark.driver.extraClassPath": os.environ["CLASS_PATH"],
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.memory": "1g",
-        "spark.local.dir": str(local),
-        "spark.hadoop.hadoop.tmp.dir": str(local),
-        "spark.sql.warehouse.dir": str(local / "warehouse"),
-        "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": TASKS,
-        # The smallest parts that S3 takes, so that a file of some size has several.
-        "spark.hadoop.fs.s3a.multipart.size": "5M",
-        "spark.hadoop.fs.s3a.multipart.threshold": "5M",
-    }
-    # Two tasks at a time, each tried three times.
-    builder = SparkSession.builder.master("local[2,3]").appName("conformance")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
+    session = start_spark(tmp_path_factory.mktemp("spark"))
     yield session
     session.stop()
 
@@ -56,15 +24,11 @@ def spark(tmp_path_factory):
 @pytest.fixture(params=COMMITTERS)
 def committer(request, spark):
     name = request.param
-    protocols = {
-        "spark.sql.sources.commitProtocolClass": "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol",
-        "spark.sql.parquet.output.committer.class": "org.apache.spark.internal.io.cloud.BindingParquetOutputCommitter",
-    }
     if name != "file":
-        for key, value in protocols.items():
+        for key, value in PROTOCOLS.items():
             spark.conf.set(key, value)
     yield name
-    for key in protocols:
+    for key in PROTOCOLS:
         spark.conf.unset(key)
 
 
