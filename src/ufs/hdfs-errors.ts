@@ -50,9 +50,13 @@ const kindsOfExceptions: Readonly<Record<string, UfsErrorKind>> = {
 /** A DataNode, or HttpFS, asked the NameNode and did not hear from it; the status is 403 then. */
 const lostNameNode = /\bjava\.(io\.EOFException|net\.\w+Exception)\b/;
 
+/** What a NameNode says, of a call that it has not begun, when too many wait for it (RPC's backoff, `ipc.<port>.backoff.enable`). */
+const tooBusy = /\bServer (is )?too busy\b/i;
+
 function kindOf(exception: string, message: string, failure: StorageFailure): UfsErrorKind {
   const { status } = failure;
   if (status === undefined) return 'unavailable';
+  if (tooBusy.test(message)) return 'throttled';
   if (Object.hasOwn(kindsOfExceptions, exception)) return kindsOfExceptions[exception] as UfsErrorKind;
   // A DataNode, and HttpFS, wrap what the NameNode said, whose name stands in the message then.
   const wrapped = Object.keys(kindsOfExceptions).find((name) => message.includes(name));
@@ -75,7 +79,7 @@ export function toHdfsError(error: unknown, failure: StorageFailure): UfsError {
   const kind = kindOf(exception, message, failure);
   const text = joined([status, exception || system, message]);
   // A word of HDFS itself says that nothing was done.
-  const isSaid = Object.hasOwn(kindsOfExceptions, exception);
+  const isSaid = Object.hasOwn(kindsOfExceptions, exception) || tooBusy.test(message);
   const undecided =
     lostNameNode.test(message) || isUndecided(system, failure, (answered) => answered >= 500 && !isSaid);
   return new UfsError(kind, `${operation}: ${text}`, {

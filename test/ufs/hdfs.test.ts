@@ -1,7 +1,11 @@
 import { afterAll, beforeAll } from '@jest/globals';
+import { unprobed } from '../../src/ufs/s3-settings.ts';
+import { type Unprobed, undeclaredCapabilities } from '../contracts/undeclared-capabilities.ts';
 import { describeOverHdfs, HdfsCluster } from '../support/hdfs-cluster.ts';
 import { hdfsFaults } from './hdfs-faults.ts';
 import { hdfsOwn } from './hdfs-own.ts';
+import { hdfsRefusals } from './hdfs-refusals.ts';
+import { openHdfs } from './hdfs-under-test.ts';
 
 await describeOverHdfs('HDFS', (jars) => {
   let cluster: HdfsCluster;
@@ -15,5 +19,22 @@ await describeOverHdfs('HDFS', (jars) => {
   }, 30_000);
 
   hdfsOwn(() => cluster);
+  hdfsRefusals(() => cluster);
   hdfsFaults(() => cluster);
+  undeclaredCapabilities('HDFS', () => unprobedHdfs(cluster));
 });
+
+async function unprobedHdfs(cluster: HdfsCluster): Promise<Unprobed> {
+  const { backend, client, root, close } = await openHdfs(cluster, { abilities: unprobed });
+  return {
+    backend,
+    stored: async () => {
+      await backend.idle();
+      // As the NameNode lists it, so that nothing lies beside what Forebay shows.
+      const { entries } = await client.list(root, undefined);
+      const names = entries.map(({ pathSuffix }) => pathSuffix).filter((name) => name !== '.forebay');
+      return Promise.all(names.map(async (name) => [name, (await backend.head(name)).etag] as const));
+    },
+    close,
+  };
+}
