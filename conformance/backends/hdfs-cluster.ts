@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { freePorts } from '../free-ports.ts';
 import { installByMaven } from '../maven.ts';
@@ -133,6 +135,20 @@ export class HdfsCluster {
     const url = `${this.endpoint}/webhdfs/v1${path}?op=MKDIRS&user.name=${this.user}`;
     const answer = await fetch(url, { method: 'PUT' });
     if (!answer.ok) throw new Error(`${path} cannot be made: ${await answer.text()}`);
+  }
+
+  /** Makes empty files, of absolute paths without line breaks. */
+  async fill(paths: Iterable<string>): Promise<void> {
+    const program = join(import.meta.dirname, 'hdfs/FillDirectory.java');
+    const args = [...opens, ...frugal, '-cp', `${join(this.folder, 'conf')}:${this.jars}/*`, program];
+    const child = spawn('java', args, { cwd: this.folder, stdio: ['pipe', 'ignore', 'inherit'] });
+    const ended = once(child, 'exit');
+    const lines = function* () {
+      for (const path of paths) yield `${path}\n`;
+    };
+    await pipeline(Readable.from(lines()), child.stdin as Writable);
+    const [code] = await ended;
+    if (code !== 0) throw new Error(`files could not be made: java ended with ${code}`);
   }
 
   async startHttpFs(): Promise<void> {

@@ -1,8 +1,8 @@
 import { findHdfs, HdfsCluster } from './hdfs-cluster.ts';
-import { NotInstallable, type StorageServer } from './storage-server.ts';
+import { type FillableStorage, NotInstallable } from './storage-server.ts';
 
 /** A NameNode and a DataNode with blocks and pages of lists as large as they are by default. */
-export async function startHdfs(): Promise<StorageServer> {
+export async function startHdfs(): Promise<FillableStorage> {
   const found = await findHdfs();
   if ('missing' in found) throw new NotInstallable(found.missing);
   const cluster = await HdfsCluster.start(found.jars, {
@@ -16,6 +16,7 @@ export async function startHdfs(): Promise<StorageServer> {
       await cluster.makeDirectory(`/${name}`);
       return { uri: `hdfs://127.0.0.1/${name}`, options };
     },
+    fill: (name, keys) => cluster.fill(keys.map((key) => `/${name}/${key}`)),
     logTail: () => cluster.log(),
     stop: () => cluster.stop(),
   };
