@@ -1,5 +1,6 @@
 /**
- * `npm run conformance:lists [-- BACKEND…] [--keys N]`: a mount of HDFS and one of Cloud Storage (`hdfs`, `gcs`) that hold N keys, 100,000
+ * `npm run conformance:lists [-- BACKEND…] [--keys N]`: a mount of a real HDFS, and one of a strict stub of Cloud Storage (`hdfs`, `gcs`; the emulator
+ * takes the longer for an object the more it has) that hold N keys, 100,000
  * without the option, most of them in one folder; all of them are listed page by page, whole and folded, from the beginning and from the
  * middle, and each page is held against what is there. Tells how long it took and how much memory the node took for it; exit code 1 where a page is
  * wrong, or where the node takes more for ten times the keys.
@@ -8,17 +9,28 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
-import { startGcs } from '../conformance/backends/gcs.ts';
 import { startHdfs } from '../conformance/backends/hdfs.ts';
-import type { FillableStorage } from '../conformance/backends/storage-server.ts';
+import type { MountSource } from '../conformance/backends/storage-server.ts';
 import { type RunningNode, startNode } from '../conformance/harness.ts';
+import { GcsStub } from '../test/support/gcs-stub.ts';
 import { runCommand } from './run-command.ts';
 
 const { values, positionals } = parseArgs({
   options: { keys: { type: 'string', default: '100000' } },
   allowPositionals: true,
 });
-const starters: Readonly<Record<string, () => Promise<FillableStorage>>> = { hdfs: startHdfs, gcs: startGcs };
+
+/** A storage that takes many empty objects quickly. */
+interface FillableStorage {
+  makePlace(name: string): Promise<MountSource>;
+  fill(place: string, keys: readonly string[]): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const starters: Readonly<Record<string, () => Promise<FillableStorage>>> = {
+  hdfs: startHdfs,
+  gcs: startStub,
+};
 const wanted = positionals.length > 0 ? positionals : Object.keys(starters);
 const keyCount = Number(values.keys);
 if (!Number.isInteger(keyCount) || keyCount < 1_000 || wanted.some((name) => !(name in starters))) {
@@ -28,6 +40,18 @@ if (!Number.isInteger(keyCount) || keyCount < 1_000 || wanted.some((name) => !(n
 const bin = join(import.meta.dirname, '../bin/forebay');
 /** What a node may take more at ten times the keys: garbage comes and goes, a record of each key would come to more. */
 const allowedGrowthBytes = 64 * 1024 * 1024;
+
+async function startStub(): Promise<FillableStorage> {
+  const stub = await GcsStub.start();
+  const options = ['--endpoint', `http://127.0.0.1:${stub.port}`, '--anonymous'];
+  return {
+    makePlace: async (name) => ({ uri: `gs://bucket/${name}/`, options }),
+    fill: async (name, keys) => {
+      for (const key of keys) stub.store.put(`${name}/${key}`, {}, Buffer.alloc(0), {});
+    },
+    stop: () => stub.close(),
+  };
+}
 
 /** Nine of ten keys lie in one folder, where HDFS gives names in another order than S3; the others in folders of a hundred. */
 function keysOf(count: number): string[] {

@@ -140,7 +140,8 @@ export class HdfsCluster {
   /** Makes empty files, of absolute paths without line breaks. */
   async fill(paths: Iterable<string>): Promise<void> {
     const program = join(import.meta.dirname, 'hdfs/FillDirectory.java');
-    const args = [...opens, ...frugal, '-cp', `${join(this.folder, 'conf')}:${this.jars}/*`, program];
+    const log = `-Dforebay.log=${join(this.folder, 'fill.log')}`;
+    const args = [...opens, ...frugal, log, '-cp', `${join(this.folder, 'conf')}:${this.jars}/*`, program];
     const child = spawn('java', args, { cwd: this.folder, stdio: ['pipe', 'ignore', 'inherit'] });
     const ended = once(child, 'exit');
     const lines = function* () {

@@ -1,8 +1,13 @@
 import { findHdfs, HdfsCluster } from './hdfs-cluster.ts';
-import { type FillableStorage, NotInstallable } from './storage-server.ts';
+import { NotInstallable, type StorageServer } from './storage-server.ts';
+
+/** One that takes many empty objects quickly. */
+export interface HdfsStorage extends StorageServer {
+  fill(place: string, keys: readonly string[]): Promise<void>;
+}
 
 /** A NameNode and a DataNode with blocks and pages of lists as large as they are by default. */
-export async function startHdfs(): Promise<FillableStorage> {
+export async function startHdfs(): Promise<HdfsStorage> {
   const found = await findHdfs();
   if ('missing' in found) throw new NotInstallable(found.missing);
   const cluster = await HdfsCluster.start(found.jars, {

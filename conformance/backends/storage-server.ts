@@ -33,11 +33,6 @@ export interface StorageServer {
   stop(): Promise<void>;
 }
 
-/** One that takes many empty objects quickly. */
-export interface FillableStorage extends StorageServer {
-  fill(place: string, keys: readonly string[]): Promise<void>;
-}
-
 /** What is needed to run a server is not to be had on this machine. */
 export class NotInstallable extends Error {}
 
