@@ -1,4 +1,4 @@
-import { afterAll, beforeAll } from '@jest/globals';
+import { afterAll, beforeAll, jest } from '@jest/globals';
 import { unprobed } from '../../src/ufs/s3-settings.ts';
 import { type Unprobed, undeclaredCapabilities } from '../contracts/undeclared-capabilities.ts';
 import { describeOverHdfs, HdfsCluster } from '../support/hdfs-cluster.ts';
@@ -6,6 +6,9 @@ import { hdfsFaults } from './hdfs-faults.ts';
 import { hdfsOwn } from './hdfs-own.ts';
 import { hdfsRefusals } from './hdfs-refusals.ts';
 import { openHdfs } from './hdfs-under-test.ts';
+
+// A storage of two Java processes takes its time on a busy machine.
+jest.setTimeout(180_000);
 
 await describeOverHdfs('HDFS', (jars) => {
   let cluster: HdfsCluster;
