@@ -39,7 +39,7 @@ if (!Number.isInteger(keyCount) || keyCount < 1_000 || wanted.some((name) => !(n
 }
 const bin = join(import.meta.dirname, '../bin/forebay');
 /** What a node may take more at ten times the keys: garbage comes and goes, a record of each key would come to more. */
-const allowedGrowthBytes = 64 * 1024 * 1024;
+const allowedGrowthBytes = 128 * 1024 * 1024;
 
 async function startStub(): Promise<FillableStorage> {
   const stub = await GcsStub.start();
