@@ -38,7 +38,7 @@ if (!Number.isInteger(keyCount) || keyCount < 1_000 || wanted.some((name) => !(n
   process.exit(2);
 }
 const bin = join(import.meta.dirname, '../bin/forebay');
-/** What a node may take more at ten times the keys: garbage comes and goes, a record of each key would come to more. */
+/** What a node may take more at ten times the keys: garbage comes and goes, and what lists tell of 50,000 objects is remembered. */
 const allowedGrowthBytes = 128 * 1024 * 1024;
 
 async function startStub(): Promise<FillableStorage> {
