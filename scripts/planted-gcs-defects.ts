@@ -197,8 +197,8 @@ export const plantedGcsDefects: readonly PlantedDefect[] = [
   {
     name: 'GCS: credentials go over the network in the clear',
     file: 'src/ufs/gcs.ts',
-    right: "origin.protocol === 'https:' || isLoopback",
-    wrong: "origin.protocol !== '' || isLoopback",
+    right: "if (wanted.kind === 'anonymous' || isUnreadWay(origin)) return wanted;",
+    wrong: 'return wanted;',
     foundBy: credentials,
   },
   {

@@ -248,9 +248,9 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   },
   {
     name: 'S3: a condition that was never tried is handed on',
-    file: 'src/ufs/s3.ts',
-    right: 'if (condition === undefined || this.capabilities[ability]) return;',
-    wrong: 'if (key.length > 0 || condition === undefined || this.capabilities[ability]) return;',
+    file: 'src/ufs/conditional-abilities.ts',
+    right: 'if (condition === undefined || capabilities[ability]) return;',
+    wrong: 'if (key.length > 0 || condition === undefined || capabilities[ability]) return;',
     foundBy: probe,
   },
   {

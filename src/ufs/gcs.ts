@@ -23,9 +23,9 @@ import type {
   UploadedPart,
   UploadInfo,
   VersionOptions,
-  WriteCondition,
 } from './backend.ts';
 import type { Deletion } from './backend-versions.ts';
+import { abilityToComplete, abilityToPut, checkAble, probedCapabilities } from './conditional-abilities.ts';
 import { UfsError } from './errors.ts';
 import { GcsConnection } from './gcs-connection.ts';
 import { GcsCopier } from './gcs-copy.ts';
@@ -45,10 +45,9 @@ import { GcsUploader } from './gcs-upload.ts';
 import { GcsWriter } from './gcs-write.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { unprobed } from './s3-settings.ts';
+import { isUnreadWay } from './unread-way.ts';
 import { UnresolvedChanges } from './unresolved.ts';
 import { defaultUploadLimits, UploadExpiry, type UploadLimits } from './upload-expiry.ts';
-
-type ConditionalAbility = keyof BackendCapabilities & keyof ProbedAbilities;
 
 /** The parts that do the work, each of which asks the storage and nothing else. */
 export interface GcsParts {
@@ -135,8 +134,7 @@ function credentialsFor(origin: URL, { uri, credentials }: GcsBackendSettings): 
   const isGoogle = /(^|\.)googleapis\.com$/.test(origin.hostname) && origin.protocol === 'https:';
   const wanted = credentials ?? { kind: 'default' };
   if (wanted.kind === 'default') return isGoogle ? wanted : { kind: 'anonymous' };
-  const isLoopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(origin.hostname);
-  if (wanted.kind === 'anonymous' || origin.protocol === 'https:' || isLoopback) return wanted;
+  if (wanted.kind === 'anonymous' || isUnreadWay(origin)) return wanted;
   const message =
     'credentials are not sent over http://: anybody on the way could use them; give an endpoint with https://';
   throw new UfsError('denied', message, { backend: uri });
@@ -155,16 +153,10 @@ export class GcsBackend implements Backend {
     this.uri = parts.place.uri;
     this.parts = parts;
     this.capabilities = {
-      conditionalCreate: abilities.conditionalCreate,
-      conditionalPut: abilities.conditionalPut,
-      conditionalCompleteCreate: abilities.conditionalCompleteCreate,
-      conditionalComplete: abilities.conditionalComplete,
-      conditionalCopy: abilities.conditionalCopy,
-      conditionalDelete: abilities.conditionalDelete,
+      ...probedCapabilities(abilities),
       multipart: true,
       serverSideCopy: true,
       exclusive: false,
-      tagging: abilities.tagging ?? false,
       objectAcls: false,
       stamps: true,
       anyKey: false,
@@ -183,13 +175,12 @@ export class GcsBackend implements Backend {
 
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     const { condition } = options;
-    const creates = condition && 'ifNoneMatch' in condition;
-    this.#checkAble(creates ? 'conditionalCreate' : 'conditionalPut', condition, key);
+    checkAble(this, abilityToPut(condition), condition, key);
     return this.parts.writer.put(key, body, options);
   }
 
   async delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
-    this.#checkAble('conditionalDelete', options.condition, key);
+    checkAble(this, 'conditionalDelete', options.condition, key);
     await this.parts.writer.delete(key, options);
     return {};
   }
@@ -199,7 +190,7 @@ export class GcsBackend implements Backend {
   }
 
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
-    this.#checkAble('conditionalCopy', options.condition, key);
+    checkAble(this, 'conditionalCopy', options.condition, key);
     return this.parts.copier.copy(sourceKey, key, options);
   }
 
@@ -240,8 +231,7 @@ export class GcsBackend implements Backend {
     options: CompleteOptions = {},
   ): Promise<ObjectMeta> {
     const { condition } = options;
-    const creates = condition && 'ifNoneMatch' in condition;
-    this.#checkAble(creates ? 'conditionalCompleteCreate' : 'conditionalComplete', condition, key);
+    checkAble(this, abilityToComplete(condition), condition, key);
     return this.parts.multipart.complete(key, uploadId, parts, options);
   }
 
@@ -270,11 +260,5 @@ export class GcsBackend implements Backend {
     await this.parts.expiry.stop();
     await this.parts.hidden.close();
     this.parts.connection.close();
-  }
-
-  #checkAble(ability: ConditionalAbility, condition: WriteCondition | undefined, key: string): void {
-    if (condition === undefined || this.capabilities[ability]) return;
-    const message = 'this storage was not seen to decide such a condition atomically';
-    throw new UfsError('not-implemented', message, { backend: this.uri, key });
   }
 }

@@ -26,6 +26,13 @@ import type {
   WriteCondition,
 } from './backend.ts';
 import type { Deletion } from './backend-versions.ts';
+import {
+  abilityToComplete,
+  abilityToPut,
+  type ConditionalAbility,
+  checkAble,
+  probedCapabilities,
+} from './conditional-abilities.ts';
 import { UfsError } from './errors.ts';
 import { HdfsAssembler } from './hdfs-assembly.ts';
 import { HdfsClient } from './hdfs-client.ts';
@@ -44,10 +51,9 @@ import { HdfsStaging } from './hdfs-staging.ts';
 import { HdfsWriter } from './hdfs-write.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { unprobed } from './s3-settings.ts';
+import { isUnreadWay } from './unread-way.ts';
 import { defaultUploadLimits, UploadExpiry, type UploadLimits } from './upload-expiry.ts';
 import { checkSignal } from './write-rules.ts';
-
-type ConditionalAbility = keyof BackendCapabilities & keyof ProbedAbilities;
 
 /** The parts that do the work, each of which asks the storage and nothing else. */
 export interface HdfsParts {
@@ -118,9 +124,7 @@ export function openHdfsBackend(clock: Clock, random: Random, settings: HdfsOpen
 }
 
 function refuseTokenInTheClear({ uri, origins }: HdfsPlace, token: string | undefined): void {
-  const isSafe = ({ protocol, hostname }: URL) =>
-    protocol === 'https:' || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
-  if (token === undefined || origins.every(isSafe)) return;
+  if (token === undefined || origins.every(isUnreadWay)) return;
   const message =
     'a delegation token is not sent over http://: anybody on the way could use it; give an endpoint with https://';
   throw new UfsError('denied', message, { backend: uri });
@@ -140,16 +144,10 @@ export class HdfsBackend implements Backend {
     this.uri = its.place.uri;
     this.#its = its;
     this.capabilities = {
-      conditionalCreate: abilities.conditionalCreate,
-      conditionalPut: abilities.conditionalPut,
-      conditionalCompleteCreate: abilities.conditionalCompleteCreate,
-      conditionalComplete: abilities.conditionalComplete,
-      conditionalCopy: abilities.conditionalCopy,
-      conditionalDelete: abilities.conditionalDelete,
+      ...probedCapabilities(abilities),
       multipart: true,
       serverSideCopy: false,
       exclusive: false,
-      tagging: abilities.tagging ?? false,
       objectAcls: false,
       stamps: true,
       anyKey: false,
@@ -175,9 +173,8 @@ export class HdfsBackend implements Backend {
 
   put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     const { condition } = options;
-    const creates = condition && 'ifNoneMatch' in condition;
-    const ability = creates ? 'conditionalCreate' : 'conditionalPut';
-    return this.#change(ability, condition, key, () => this.#its.writer.put(key, body, options));
+    const work = () => this.#its.writer.put(key, body, options);
+    return this.#change(abilityToPut(condition), condition, key, work);
   }
 
   delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
@@ -233,10 +230,8 @@ export class HdfsBackend implements Backend {
     options: CompleteOptions = {},
   ): Promise<ObjectMeta> {
     const { condition } = options;
-    const creates = condition && 'ifNoneMatch' in condition;
-    const ability = creates ? 'conditionalCompleteCreate' : 'conditionalComplete';
     const work = () => this.#its.multipart.complete(key, uploadId, parts, options);
-    return this.#change(ability, condition, key, work);
+    return this.#change(abilityToComplete(condition), condition, key, work);
   }
 
   abortUpload(key: string, uploadId: string, options?: CallOptions): Promise<void> {
@@ -274,10 +269,7 @@ export class HdfsBackend implements Backend {
     key: string,
     work: () => Promise<Result>,
   ): Promise<Result> {
-    if (condition !== undefined && !this.capabilities[ability]) {
-      const message = 'this storage was not seen to decide such a condition atomically';
-      throw new UfsError('not-implemented', message, { backend: this.uri, key });
-    }
+    checkAble(this, ability, condition, key);
     return this.#activity.run(work);
   }
 }

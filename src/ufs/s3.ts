@@ -26,10 +26,9 @@ import type {
   UploadedPart,
   UploadInfo,
   VersionOptions,
-  WriteCondition,
 } from './backend.ts';
 import type { BackendVersions, Deletion } from './backend-versions.ts';
-import { UfsError } from './errors.ts';
+import { abilityToComplete, abilityToPut, checkAble, probedCapabilities } from './conditional-abilities.ts';
 import { createS3Client } from './s3-client.ts';
 import { S3Connection } from './s3-connection.ts';
 import { S3Lister } from './s3-list.ts';
@@ -48,8 +47,6 @@ import { S3VersionLister } from './s3-version-list.ts';
 import { S3Versions } from './s3-versions.ts';
 import { type BodyForm, S3Writer } from './s3-write.ts';
 import { UnresolvedChanges } from './unresolved.ts';
-
-type ConditionalAbility = keyof BackendCapabilities & keyof ProbedAbilities;
 
 /** The parts that do the work, each of which asks the backend and nothing else. */
 export interface S3Parts {
@@ -119,16 +116,10 @@ export class S3Backend implements Backend {
     this.uri = parts.place.uri;
     this.parts = parts;
     this.capabilities = {
-      conditionalCreate: abilities.conditionalCreate,
-      conditionalPut: abilities.conditionalPut,
-      conditionalCompleteCreate: abilities.conditionalCompleteCreate,
-      conditionalComplete: abilities.conditionalComplete,
-      conditionalCopy: abilities.conditionalCopy,
-      conditionalDelete: abilities.conditionalDelete,
+      ...probedCapabilities(abilities),
       multipart: true,
       serverSideCopy: true,
       exclusive: false,
-      tagging: abilities.tagging ?? false,
       objectAcls: false,
       stamps: true,
       anyKey: true,
@@ -151,16 +142,12 @@ export class S3Backend implements Backend {
 
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     const { condition } = options;
-    this.#checkAble(
-      condition && 'ifNoneMatch' in condition ? 'conditionalCreate' : 'conditionalPut',
-      condition,
-      key,
-    );
+    checkAble(this, abilityToPut(condition), condition, key);
     return this.parts.writer.put(key, body, options);
   }
 
   async delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
-    this.#checkAble('conditionalDelete', options.condition, key);
+    checkAble(this, 'conditionalDelete', options.condition, key);
     const marks = this.capabilities.versions && (await this.parts.versions.marks());
     return this.parts.writer.delete(key, options, marks);
   }
@@ -170,7 +157,7 @@ export class S3Backend implements Backend {
   }
 
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
-    this.#checkAble('conditionalCopy', options.condition, key);
+    checkAble(this, 'conditionalCopy', options.condition, key);
     return this.parts.writer.copy(sourceKey, key, options);
   }
 
@@ -212,11 +199,7 @@ export class S3Backend implements Backend {
     options: CompleteOptions = {},
   ): Promise<ObjectMeta> {
     const { condition } = options;
-    this.#checkAble(
-      condition && 'ifNoneMatch' in condition ? 'conditionalCompleteCreate' : 'conditionalComplete',
-      condition,
-      key,
-    );
+    checkAble(this, abilityToComplete(condition), condition, key);
     return this.parts.multipart.complete(key, uploadId, parts, options);
   }
 
@@ -247,13 +230,5 @@ export class S3Backend implements Backend {
 
   async close(): Promise<void> {
     this.parts.connection.close();
-  }
-
-  #checkAble(ability: ConditionalAbility, condition: WriteCondition | undefined, key: string): void {
-    if (condition === undefined || this.capabilities[ability]) return;
-    throw new UfsError('not-implemented', 'this backend was not seen to decide such a condition atomically', {
-      backend: this.uri,
-      key,
-    });
   }
 }
