@@ -110,7 +110,7 @@ export class MountCheck {
   private async write(backend: Backend, key: string, readOnly: boolean): Promise<[true, string]> {
     if (readOnly) throw new Skipped('the mount is read-only');
     const bytes = Buffer.from('written by forebay mount check');
-    const body = new PlainBody(once(bytes), bytes.length);
+    const body = PlainBody.of(bytes);
     await backend.put(key, body, { headers: {}, userMetadata: {}, signal: this.signal() });
     return [true, `${key}, ${bytes.length} bytes`];
   }
@@ -195,10 +195,6 @@ function needSample(sample: ListedObject | 'empty' | undefined): ListedObject {
   if (sample === undefined) throw new Skipped('nothing could be listed');
   if (sample === 'empty') throw new Skipped('there is no object with a body among the first');
   return sample;
-}
-
-async function* once(bytes: Buffer): AsyncIterable<Buffer> {
-  yield bytes;
 }
 
 const meanings: Partial<Readonly<Record<UfsErrorKind, string>>> = {

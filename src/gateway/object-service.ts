@@ -1,6 +1,7 @@
 import type { BucketAccess, ObjectAccess } from '../common/access-control.ts';
 import type { AtOnce } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
+import { nothing } from '../common/nothing.ts';
 import type {
   ChecksumAlgorithm,
   ChecksumType,
@@ -389,5 +390,3 @@ function ofRef(error: unknown, ref: VersionRef): S3Error {
   if (ref.versionId !== undefined) return ofVersion(mapped, ref, ref.versionId);
   return mapped.code === 'NoSuchKey' ? mapped.withExtra({ Key: ref.key }) : mapped;
 }
-
-async function* nothing(): AsyncGenerator<Buffer> {}

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { writeBody } from '../ufs/body-file.ts';
-import { type FileSystem, isErrno, writeDurably } from '../ufs/file-system.ts';
+import { type FileSystem, isErrno, makeDirectoryOnce, writeDurably } from '../ufs/file-system.ts';
 import type { Journal } from './journal.ts';
 import type { PendingEntry } from './pending-entry.ts';
 
@@ -18,7 +18,7 @@ export class ConflictFiles {
 
   /** The path of the JSON file, which is durable. Rejects with `FileSystemError`. */
   async keep(entry: PendingEntry): Promise<string> {
-    await this.#ensure();
+    await makeDirectoryOnce(this.#fs, this.#directory);
     const path = join(this.#directory, `${entry.name}.json`);
     if (await this.#isThere(path)) return path;
     const { meta } = entry.change;
@@ -51,11 +51,5 @@ export class ConflictFiles {
       if (isErrno(error, 'ENOENT')) return false;
       throw error;
     }
-  }
-
-  async #ensure(): Promise<void> {
-    await this.#fs.makeDirectory(this.#directory).catch((error: unknown) => {
-      if (!isErrno(error, 'EEXIST')) throw error;
-    });
   }
 }

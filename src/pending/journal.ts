@@ -3,7 +3,7 @@ import type { ByteRange } from '../common/byte-range.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Random } from '../common/random.ts';
-import { type FileSystem, FileSystemError, isErrno } from '../ufs/file-system.ts';
+import { type FileSystem, FileSystemError, makeDirectoryOnce } from '../ufs/file-system.ts';
 import { BodyFiles } from './body-files.ts';
 import { Compaction } from './compaction.ts';
 import { entryBytes, PendingEntry } from './pending-entry.ts';
@@ -74,7 +74,7 @@ export class Journal {
     settings: JournalSettings,
   ): Promise<Journal> {
     const [journal, files] = [join(settings.path, 'journal'), join(settings.path, 'bodies')];
-    for (const path of [settings.path, journal, files]) await ensureDirectory(fs, path);
+    for (const path of [settings.path, journal, files]) await makeDirectoryOnce(fs, path);
     for (const path of [dirname(settings.path), settings.path]) await fs.syncDirectory(path);
     const bodies = new BodyFiles(fs, random, files);
     const found = await recover(fs, journal);
@@ -223,13 +223,5 @@ export class Journal {
     if (lost.length > 0) return;
     const named = new Set(this.recovered.map(({ change }) => change.file));
     for (const name of await this.bodies.names()) if (!named.has(name)) await this.bodies.remove(name);
-  }
-}
-
-async function ensureDirectory(fs: FileSystem, path: string): Promise<void> {
-  try {
-    await fs.makeDirectory(path);
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
   }
 }

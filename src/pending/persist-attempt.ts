@@ -1,7 +1,8 @@
 import type { Clock } from '../common/clock.ts';
+import { nothing } from '../common/nothing.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Backend, WriteCondition } from '../ufs/backend.ts';
-import { UfsError } from '../ufs/errors.ts';
+import { orAbsent, UfsError } from '../ufs/errors.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
 import type { Journal } from './journal.ts';
 import type { PendingEntry } from './pending-entry.ts';
@@ -47,7 +48,7 @@ export async function attempt(
   attempts: Attempts,
   settings: AttemptSettings,
 ): Promise<AttemptResult> {
-  const present = await headOrAbsent(inner, entry.key);
+  const present = await orAbsent(inner.head(entry.key));
   const verdict = judge(entry, present, settings);
   if (verdict.result !== 'send') {
     // The one that went out is the one that is there: nothing of it is under way any more.
@@ -68,15 +69,6 @@ export async function attempt(
     } else {
       attempts.lurkingUntilMs = clock.monotonicMs() + settings.settleMs;
     }
-    throw error;
-  }
-}
-
-async function headOrAbsent(inner: Backend, key: string): Promise<ObjectMeta | undefined> {
-  try {
-    return await inner.head(key);
-  } catch (error) {
-    if (error instanceof UfsError && error.kind === 'not-found') return undefined;
     throw error;
   }
 }
@@ -139,5 +131,3 @@ async function send(
     release();
   }
 }
-
-async function* nothing(): AsyncGenerator<Buffer> {}

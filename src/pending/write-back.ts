@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Random } from '../common/random.ts';
+import { compareUtf8 } from '../common/utf8-order.ts';
 import type { Backend } from '../ufs/backend.ts';
 import type { FileSystem } from '../ufs/file-system.ts';
 import { ConflictFiles } from './conflict-files.ts';
@@ -148,7 +149,7 @@ export class WriteBack {
     const place = this.#open.get(name);
     const all = [...(place?.chain.all() ?? [])].filter(({ key }) => key.startsWith(prefix));
     return all
-      .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+      .sort((a, b) => compareUtf8(a.key, b.key))
       .map((entry) => ({ entry, lastError: place?.persister?.lastError(entry.key) }));
   }
 

@@ -115,3 +115,13 @@ export class UfsError extends Error {
     this.marker = details.marker;
   }
 }
+
+/** What is asked for; undefined where there is no such object. */
+export async function orAbsent<Result>(asked: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof UfsError && error.kind === 'not-found') return undefined;
+    throw error;
+  }
+}

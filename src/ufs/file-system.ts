@@ -190,6 +190,15 @@ export async function replaceFile(
   }
 }
 
+/** Makes a directory unless it is there; its entry is the caller's to sync. */
+export async function makeDirectoryOnce(fs: FileSystem, path: string): Promise<void> {
+  try {
+    await fs.makeDirectory(path);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  }
+}
+
 /** Removes a file that may be gone. Whatever else stands in the way is left to the sweep, since no reader knows the file. */
 export async function removeQuietly(fs: FileSystem, path: string): Promise<void> {
   await fs.unlink(path).catch(() => {});

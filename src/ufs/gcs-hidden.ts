@@ -1,6 +1,6 @@
 import type { Random } from '../common/random.ts';
 import { mapBounded } from './bounded.ts';
-import { UfsError } from './errors.ts';
+import { orAbsent, UfsError } from './errors.ts';
 import { type GcsConnection, type GcsRequest, jsonOf } from './gcs-connection.ts';
 import { objectPath, objectsPath } from './gcs-names.ts';
 import { type GcsObject, objectFields } from './gcs-object.ts';
@@ -54,12 +54,8 @@ export class GcsHidden {
     const path = objectPath(this.#place, name);
     const call = { operation: 'objects.get', key, signal } as const;
     const request: GcsRequest = { ...call, method: 'GET', path, parameters: { alt: 'media' } };
-    try {
-      return jsonOf<Value>(await this.#connection.read(request), request, this.#place.uri);
-    } catch (error) {
-      if (error instanceof UfsError && error.kind === 'not-found') return undefined;
-      throw error;
-    }
+    const answer = await orAbsent(this.#connection.read(request));
+    return answer && jsonOf<Value>(answer, request, this.#place.uri);
   }
 
   /** The objects whose names begin so, in order, those from `from` on; all pages of them. */

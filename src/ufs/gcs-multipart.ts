@@ -13,7 +13,7 @@ import type {
   UploadedPart,
   UploadInfo,
 } from './backend.ts';
-import { UfsError } from './errors.ts';
+import { orAbsent, UfsError } from './errors.ts';
 import { composeDown } from './gcs-compose.ts';
 import type { GcsHidden } from './gcs-hidden.ts';
 import { type GcsObject, resourceOf } from './gcs-object.ts';
@@ -238,13 +238,8 @@ export class GcsMultipart {
     uploadId: string,
     signal: AbortSignal | undefined,
   ): Promise<GcsObject | undefined> {
-    try {
-      const object = await this.#its.reader.object(key, signal);
-      return isUploadId(uploadId) && stampOf(object) === uploadId ? object : undefined;
-    } catch (error) {
-      if (error instanceof UfsError && error.kind === 'not-found') return undefined;
-      throw error;
-    }
+    const object = await orAbsent(this.#its.reader.object(key, signal));
+    return object && isUploadId(uploadId) && stampOf(object) === uploadId ? object : undefined;
   }
 
   async #get(key: string, uploadId: string, signal: AbortSignal | undefined): Promise<UploadInfo> {

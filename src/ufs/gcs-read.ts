@@ -1,7 +1,7 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { CallOptions } from './backend.ts';
-import { UfsError } from './errors.ts';
+import { orAbsent, UfsError } from './errors.ts';
 import { type GcsConnection, type GcsRequest, jsonOf } from './gcs-connection.ts';
 import { GcsGet } from './gcs-get.ts';
 import { objectPath } from './gcs-names.ts';
@@ -44,12 +44,8 @@ export class GcsReader {
   /** The same, asked for once and within a short time; undefined where there is none. */
   async objectOnce(key: string): Promise<GcsObject | undefined> {
     const request = this.#request(key, undefined);
-    try {
-      return jsonOf(await this.#connection.readOnce(request), request, this.#place.uri);
-    } catch (error) {
-      if (error instanceof UfsError && error.kind === 'not-found') return undefined;
-      throw error;
-    }
+    const answer = await orAbsent(this.#connection.readOnce(request));
+    return answer && jsonOf(answer, request, this.#place.uri);
   }
 
   /** Metadata for the layers above; not to be kept while a change that was lost may still come. */

@@ -1,6 +1,6 @@
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { ProbedAbilities, WriteCondition } from './backend.ts';
-import { UfsError } from './errors.ts';
+import { orAbsent, UfsError } from './errors.ts';
 import { type GcsObject, metaOf } from './gcs-object.ts';
 import type { GcsReader } from './gcs-read.ts';
 import { parseRecord, recordEntry } from './gcs-record.ts';
@@ -81,13 +81,8 @@ export class GcsReplacer {
     return present ? { generation: present.generation } : 'absent';
   }
 
-  async #present(key: string, signal: AbortSignal | undefined): Promise<GcsObject | undefined> {
-    try {
-      return await this.#reader.object(key, signal);
-    } catch (error) {
-      if (error instanceof UfsError && error.kind === 'not-found') return undefined;
-      throw error;
-    }
+  #present(key: string, signal: AbortSignal | undefined): Promise<GcsObject | undefined> {
+    return orAbsent(this.#reader.object(key, signal));
   }
 
   /** What a change made whose answer was lost; rejects with its error where that is not known. */

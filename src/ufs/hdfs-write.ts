@@ -1,4 +1,5 @@
 import type { Clock } from '../common/clock.ts';
+import { nothing } from '../common/nothing.ts';
 import type { ChecksumAlgorithm, NewObject, ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import type { CallOptions, CopyOptions, ObjectChange, PutOptions } from './backend.ts';
@@ -265,8 +266,6 @@ export class HdfsWriter {
     return new UfsError(kind, message, { backend: this.#uri, key });
   }
 }
-
-async function* nothing(): AsyncGenerator<Buffer> {}
 
 function digestsOf(body: UploadBody, algorithm: ChecksumAlgorithm): Facts {
   return { etag: body.digest('MD5').toString('hex'), ...fullChecksum(body, algorithm) };

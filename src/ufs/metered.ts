@@ -1,5 +1,6 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Metrics } from '../common/metrics.ts';
+import { nothing } from '../common/nothing.ts';
 import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type {
   Backend,
@@ -173,5 +174,3 @@ export class MeteredBackend implements Backend {
     };
   }
 }
-
-async function* nothing(): AsyncGenerator<never> {}

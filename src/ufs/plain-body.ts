@@ -20,6 +20,14 @@ export class PlainBody implements UploadBody {
     this.sizeBytes = sizeBytes;
   }
 
+  /** Of bytes that are at hand. */
+  static of(bytes: Buffer): PlainBody {
+    async function* once() {
+      yield bytes;
+    }
+    return new PlainBody(once(), bytes.length);
+  }
+
   /** The checksum that was asked for: nobody sends one, and whoever asks wants it kept. */
   get announcedChecksum(): AnnouncedChecksum | undefined {
     const algorithm = checksumAlgorithms.find((name) => this.digests.has(name));

@@ -21,7 +21,9 @@ export async function keepsTags(
 ): Promise<boolean> {
   const { tagged, copied } = names;
   const about = { headers: {}, userMetadata: {} };
-  await calls.ask((signal) => writer.putUnasked(tagged, bodyOf('tagged'), { ...about, tags: given, signal }));
+  await calls.ask((signal) =>
+    writer.putUnasked(tagged, PlainBody.of(Buffer.from('tagged')), { ...about, tags: given, signal }),
+  );
   const made = await calls.ask((signal) => reader.head(tagged, { signal }));
   if (!(await holds(tagged, given)) || made.tagCount !== given.length) return false;
   const from = { sourceGeneration: made.generation };
@@ -41,12 +43,4 @@ export async function keepsTags(
 
 function byKey(a: Tag, b: Tag): number {
   return a.key < b.key ? -1 : 1;
-}
-
-function bodyOf(text: string): PlainBody {
-  const bytes = Buffer.from(text);
-  async function* once() {
-    yield bytes;
-  }
-  return new PlainBody(once(), bytes.length);
 }

@@ -13,7 +13,9 @@ export async function tellsVersions(
   key: string,
 ): Promise<boolean> {
   const about = { headers: {}, userMetadata: {} };
-  await calls.ask((signal) => writer.putUnasked(key, bodyOf('version'), { ...about, signal }));
+  await calls.ask((signal) =>
+    writer.putUnasked(key, PlainBody.of(Buffer.from('version')), { ...about, signal }),
+  );
   await calls.ask((signal) => versions.mode({ signal }));
   const { entries } = await calls.ask((signal) => versions.list({ prefix: key, limit: 2, signal }));
   const [first] = entries;
@@ -22,12 +24,4 @@ export async function tellsVersions(
   if (first.versionId === nullVersionId) return true;
   const meta = await calls.ask((signal) => versions.head(key, first.versionId, { signal }));
   return meta.etag === first.etag && meta.versionId === first.versionId;
-}
-
-function bodyOf(text: string): PlainBody {
-  const bytes = Buffer.from(text);
-  async function* once() {
-    yield bytes;
-  }
-  return new PlainBody(once(), bytes.length);
 }

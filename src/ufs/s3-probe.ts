@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { OpenRange, ProbedAbilities, ProbeOptions, WriteCondition } from './backend.ts';
-import { UfsError, type UfsErrorKind } from './errors.ts';
+import { orAbsent, UfsError, type UfsErrorKind } from './errors.ts';
 import { PlainBody } from './plain-body.ts';
 import type { S3Parts } from './s3.ts';
 import { allDone, ProbeCalls } from './s3-probe-calls.ts';
@@ -138,7 +138,7 @@ export class S3Probe {
     const beforeCommit = async () => {
       winner = await this.#put(key, 'the winner');
     };
-    const body = () => bodyOf(Buffer.alloc(streamedBytes));
+    const body = () => PlainBody.of(Buffer.alloc(streamedBytes));
     const slow = () =>
       this.#calls.ask((signal) =>
         writer.putUnasked(this.#name(key), body(), { ...plain, condition, beforeCommit, signal }),
@@ -232,7 +232,7 @@ export class S3Probe {
     });
     const algorithm = trailer ? 'CRC32' : undefined;
     await this.#calls.ask((signal) =>
-      writer.putUnasked(this.#name(key), bodyOf(bytes), { ...plain, signal }, algorithm),
+      writer.putUnasked(this.#name(key), PlainBody.of(bytes), { ...plain, signal }, algorithm),
     );
     const meta = await this.#head(key);
     if (meta?.sizeBytes !== bytes.length || meta.headers.contentEncoding !== undefined) return false;
@@ -243,7 +243,7 @@ export class S3Probe {
   async #metadataOnGet(): Promise<boolean> {
     const key = 'described';
     const bytes = Buffer.alloc(streamedBytes, 'forebay ');
-    const body = bodyOf(bytes);
+    const body = PlainBody.of(bytes);
     await this.#calls.ask((signal) =>
       this.#parts.writer.putUnasked(this.#name(key), body, { ...described, signal }, 'CRC32'),
     );
@@ -285,7 +285,7 @@ export class S3Probe {
 
   async #put(key: string, text = 'tried by forebay', condition?: WriteCondition): Promise<string> {
     const { headers } = await this.#calls.ask((signal) =>
-      this.#parts.writer.putUnasked(this.#name(key), bodyOf(Buffer.from(text)), {
+      this.#parts.writer.putUnasked(this.#name(key), PlainBody.of(Buffer.from(text)), {
         ...plain,
         condition,
         signal,
@@ -302,7 +302,7 @@ export class S3Probe {
     const { uploadId } = await this.#calls.ask((signal) => multipart.create(name, { ...plain, signal }));
     this.#uploads.set(uploadId, name);
     const part = await this.#calls.ask((signal) =>
-      multipart.putPart(name, uploadId, 1, bodyOf(Buffer.from('part')), { signal }),
+      multipart.putPart(name, uploadId, 1, PlainBody.of(Buffer.from('part')), { signal }),
     );
     return async (condition) => {
       const made = await this.#calls.ask((signal) =>
@@ -331,13 +331,8 @@ export class S3Probe {
     }
   }
 
-  async #head(key: string): Promise<ObjectMeta | undefined> {
-    try {
-      return await this.#calls.ask((signal) => this.#parts.reader.head(this.#name(key), { signal }));
-    } catch (error) {
-      if (error instanceof UfsError && error.kind === 'not-found') return undefined;
-      throw error;
-    }
+  #head(key: string): Promise<ObjectMeta | undefined> {
+    return orAbsent(this.#calls.ask((signal) => this.#parts.reader.head(this.#name(key), { signal })));
   }
 
   async #etag(key: string): Promise<string | undefined> {
@@ -388,11 +383,4 @@ function isOfProxy({ kind, code }: UfsError): boolean {
 
 function isRefusal(error: unknown): boolean {
   return error instanceof UfsError && refusals.has(error.kind);
-}
-
-function bodyOf(bytes: Buffer): PlainBody {
-  async function* once() {
-    yield bytes;
-  }
-  return new PlainBody(once(), bytes.length);
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ByteRange } from '../common/byte-range.ts';
 import type { Clock } from '../common/clock.ts';
+import { nothing } from '../common/nothing.ts';
 import type { ChecksumAlgorithm, NewObject, ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import { Activity } from './activity.ts';
@@ -379,8 +380,6 @@ export class TreeBackend implements Backend {
     return this.activity.run(() => withUfsErrors(this.uri, key, call));
   }
 }
-
-async function* nothing(): AsyncGenerator<Buffer> {}
 
 function digestsOf(body: UploadBody, algorithm: ChecksumAlgorithm) {
   return { etag: body.digest('MD5').toString('hex'), ...fullChecksum(body, algorithm) };

@@ -1,0 +1,2 @@
+/** A sequence that is over at once. */
+export async function* nothing(): AsyncGenerator<never> {}
