@@ -209,7 +209,7 @@ export const settingsTable = {
   'limits.uploads': setting(
     integerKind('N', 1, 1_000_000),
     10_000,
-    'Multipart uploads under way in the root mount, and in each file:// mount',
+    'Multipart uploads under way in the root mount, and in each file://, gs:// and hdfs:// mount',
   ),
   'limits.uploadAge': setting(
     durationKind(0, 365 * 86_400_000),
