@@ -45,10 +45,15 @@ export class StorageProxy {
   delayMs = 0;
   /** What becomes of the next changes of objects, in order. */
   readonly faults: StorageFault[] = [];
+  /** Called when the storage has answered a request. */
+  onAnswered: (request: StorageRequest) => void = () => {};
   private readonly server: Server;
   private readonly targetPort: number;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 256 });
   private late = 0;
+  private away: 'no' | 'refusing' | 'silent' = 'no';
+  /** Called when the storage is back. */
+  private readonly held: (() => void)[] = [];
 
   private constructor(targetPort: number) {
     this.targetPort = targetPort;
@@ -69,6 +74,17 @@ export class StorageProxy {
     return (this.server.address() as AddressInfo).port;
   }
 
+  /** From now on each connection is closed at the first request; or nothing is answered. */
+  leave(how: 'refusing' | 'silent'): void {
+    this.away = how;
+  }
+
+  /** Requests that were not answered go on, as far as their senders are still there. */
+  comeBack(): void {
+    this.away = 'no';
+    for (const goOn of this.held.splice(0)) goOn();
+  }
+
   /** Resolves when nothing is on its way to the storage that its sender has given up. */
   async settled(): Promise<void> {
     this.faults.length = 0;
@@ -83,6 +99,12 @@ export class StorageProxy {
   }
 
   private async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (this.away === 'refusing') {
+      res.destroy();
+      return;
+    }
+    if (this.away === 'silent') await new Promise<void>((goOn) => this.held.push(goOn));
+    if (res.destroyed) return;
     const fault = isChange(req) ? this.faults.shift() : undefined;
     const seen = this.note(req, fault);
     if (this.delayMs > 0) await sleep(this.delayMs);
@@ -104,6 +126,7 @@ export class StorageProxy {
     req.pipe(upstream);
     const [answer] = (await once(upstream, 'response')) as [IncomingMessage];
     seen.status = answer.statusCode;
+    this.onAnswered(seen);
     answer.on('error', () => res.destroy());
     if (fault) {
       answer.resume();
@@ -141,6 +164,7 @@ export class StorageProxy {
       upstream.end(Buffer.concat(pieces));
       const [answer] = (await once(upstream, 'response')) as [IncomingMessage];
       seen.status = answer.statusCode;
+      this.onAnswered(seen);
       answer.resume();
       await once(answer, 'end');
     } finally {

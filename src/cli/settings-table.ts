@@ -236,6 +236,11 @@ export const settingsTable = {
     0,
     'How long a write waits for a later one of its key to take its place before it goes to the storage',
   ),
+  'writeBack.settle': setting(
+    durationKind(1_000, 3_600_000),
+    30_000,
+    'How long a write whose answer was lost may still be on its way to the storage; so long, at most, does the next one of its key wait',
+  ),
   'writeBack.requests': setting(
     integerKind('N', 1, 1_000),
     16,

@@ -14,8 +14,6 @@ import { CommandError } from './errors.ts';
 import { isInCluster } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
 
-/** Longer than any request of ours is under way that nobody hears of any more. */
-const settleMs = 30_000;
 /** Clients wait for an answer so long, at most, because of what is pending. */
 const barrierMs = 10_000;
 
@@ -39,7 +37,7 @@ export async function openWriteBack(
     whenFull: settings['writeBack.whenFull'],
     copies: settings['writeBack.copies'],
     barrierMs,
-    settleMs,
+    settleMs: settings['writeBack.settle'],
     overwrites: settings['writeBack.onConflict'] === 'overwrite',
     concurrency: settings['writeBack.requests'],
     delayMs: settings['writeBack.delay'],
