@@ -1,5 +1,5 @@
 import type { Draws } from '../../fuzz/lib/draws.ts';
-import type { Client, Outcome } from '../campaign/client.ts';
+import type { Client, ClientRequest, Outcome } from '../campaign/client.ts';
 import { etagOf, headerOf, problemOf } from '../campaign/client.ts';
 import { contentBytes, md5, namedContents } from '../campaign/content.ts';
 import type { ChangeKind, LogLine, OperationLog, VersionNumber } from './operation-log.ts';
@@ -37,6 +37,7 @@ export class PendingClient {
   /** Versions that this client made, by number. */
   private readonly made = new Map<VersionNumber, Known>();
   private readonly versionOfEtag = new Map<string, VersionNumber>();
+  private wasThere = true;
   private readonly times = new Map<VersionNumber, string>();
 
   constructor(
@@ -55,11 +56,12 @@ export class PendingClient {
     this.shared = shared;
   }
 
-  /** One operation. */
-  async act(): Promise<void> {
+  /** One operation. False if the node was not there. */
+  async act(): Promise<boolean> {
     const { draws, shared } = this;
     const key = draws.pick(this.keys);
     shared.operations += 1;
+    this.wasThere = true;
     const what = draws.next();
     if (what < 0.46)
       await this.put(key, 'put', draws.chance(0.12) ? 66_000 + draws.below(400_000) : draws.below(9_000));
@@ -68,6 +70,7 @@ export class PendingClient {
     else if (what < 0.69) await this.multipart(key);
     else if (what < 0.93) await this.read(key);
     else await this.list();
+    return this.wasThere;
   }
 
   /** The version that an answer shows, undefined for an answer that says nothing. Complains of what belongs to none. */
@@ -99,7 +102,7 @@ export class PendingClient {
     this.made.set(change, { version: change, sizeBytes, isUpload: false });
     this.versionOfEtag.set(md5(bytes), change);
     await this.changed(key, kind, change, sizeBytes, () =>
-      this.client.send({
+      this.send({
         method: 'PUT',
         path: `/${bucket}/${key}`,
         headers: {
@@ -114,7 +117,7 @@ export class PendingClient {
   private async delete(key: string): Promise<void> {
     const change = this.shared.nextVersion();
     await this.changed(key, 'delete', change, 0, () =>
-      this.client.send({ method: 'DELETE', path: `/${bucket}/${key}` }),
+      this.send({ method: 'DELETE', path: `/${bucket}/${key}` }),
     );
   }
 
@@ -125,7 +128,7 @@ export class PendingClient {
     const sizeBytes = partBytes + this.draws.below(50_000);
     const bytes = contentBytes(`c${change}`, sizeBytes);
     this.made.set(change, { version: change, sizeBytes, isUpload: true });
-    const begun = await this.client.send({
+    const begun = await this.send({
       method: 'POST',
       path,
       query: [['uploads', '']],
@@ -138,7 +141,7 @@ export class PendingClient {
       ({ length }) => length > 0,
     );
     for (const [index, body] of parts.entries()) {
-      const outcome = await this.client.send({
+      const outcome = await this.send({
         method: 'PUT',
         path,
         query: [
@@ -159,13 +162,19 @@ export class PendingClient {
       (etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${etag}"</ETag></Part>`,
     );
     await this.changed(key, 'multipart', change, sizeBytes, () =>
-      this.client.send({
+      this.send({
         method: 'POST',
         path,
         query: [['uploadId', uploadId]],
         body: `<CompleteMultipartUpload>${named.join('')}</CompleteMultipartUpload>`,
       }),
     );
+  }
+
+  private async send(request: ClientRequest): Promise<Outcome> {
+    const outcome = await this.client.send(request);
+    if (outcome.kind === 'refused') this.wasThere = false;
+    return outcome;
   }
 
   private refuse(what: string, outcome: Outcome): void {
@@ -215,7 +224,7 @@ export class PendingClient {
   }
 
   private async read(key: string): Promise<void> {
-    const outcome = await this.client.send({ method: 'GET', path: `/${bucket}/${key}` });
+    const outcome = await this.send({ method: 'GET', path: `/${bucket}/${key}` });
     const version = this.versionOf(key, 'the node', outcome);
     if (version === undefined) return;
     await this.log.write({ at: 'seen', key, version, by: 'GET' });
@@ -230,7 +239,7 @@ export class PendingClient {
   }
 
   private async list(): Promise<void> {
-    const outcome = await this.client.send({
+    const outcome = await this.send({
       method: 'GET',
       path: `/${bucket}`,
       query: [
