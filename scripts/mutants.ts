@@ -89,11 +89,11 @@ async function suiteCopy({ suite, only }: SuiteCases): Promise<Outcome> {
 }
 
 /** A campaign. Where it does not say what it found it could not be carried out, and found nothing. */
-async function chaosCopy({ seed, seconds, more = [] }: ChaosSeed): Promise<Outcome> {
+async function chaosCopy({ seed, seconds, more = [], pending }: ChaosSeed): Promise<Outcome> {
   const words = ['--seed', String(seed), '--seconds', String(seconds), ...more];
   const { code, output: report } = await runCommand(
     process.execPath,
-    [join(copy, 'chaos/main.ts'), ...words],
+    [join(copy, pending ? 'chaos/pending/main.ts' : 'chaos/main.ts'), ...words],
     {
       cwd: copy,
       timeoutMs: 1000 * (seconds + 240),
@@ -141,7 +141,7 @@ async function isSound(defects: readonly PlantedDefect[]): Promise<string | unde
   ) as ChaosSeed[];
   const longest = new Map<string, ChaosSeed>();
   for (const campaign of campaigns.toSorted((a, b) => a.seconds - b.seconds)) {
-    longest.set(JSON.stringify([campaign.seed, campaign.more]), campaign);
+    longest.set(JSON.stringify([campaign.seed, campaign.more, campaign.pending]), campaign);
   }
   for (const campaign of longest.values()) {
     outcomes.push(await chaosCopy(campaign));

@@ -40,6 +40,8 @@ export interface ChaosSeed {
   readonly seconds: number;
   /** Further words for `npm run chaos`. */
   readonly more?: readonly string[];
+  /** It is one of `npm run chaos:pending`. */
+  readonly pending?: true;
 }
 
 /** A defect that is planted into a copy of the source, and the tests that claim to find it. */

@@ -126,4 +126,47 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
     wrong: 'if (!isExpected && overwrites)',
     foundBy: backend,
   },
+  {
+    name: 'what the storage decides itself bears no stamp',
+    file: 'src/pending/through-writes.ts',
+    right: 'const stamp = ready.stamp ?? (ready.versioning ? undefined : this.#noteOf(key, meta.etag));',
+    wrong: 'const stamp = meta.etag === key ? this.#noteOf(key, meta.etag) : ready.stamp;',
+    foundBy: backend,
+  },
+  {
+    name: 'a change of our own that came late is taken for somebody else’s',
+    file: 'src/pending/through-writes.ts',
+    right: 'this.#chain.setUnsettled(key, this.#clock.monotonicMs() + this.#settings.settleMs);',
+    wrong: 'this.#chain.setUnsettled(key, this.#clock.monotonicMs() - this.#settings.settleMs);',
+    foundBy: backend,
+  },
+  {
+    name: 'chaos:pending: a write is acknowledged before it is in the journal',
+    file: 'src/pending/journal.ts',
+    right: '    const placed = await this.#appended(head, body);\n',
+    wrong:
+      '    const pending = this.#appended(head, body);\n    pending.catch(() => undefined);\n    const placed = { segment: 1, body: { offset: 0, sizeBytes: 0, crc32c: 0 } };\n',
+    foundBy: { seed: 1, seconds: 60, pending: true },
+  },
+  {
+    name: 'chaos:pending: a write that was sent gives way to a later one before it is resolved',
+    file: 'src/pending/pending-chain.ts',
+    right: 'if (last && last.sent === undefined && !last.isOver) {',
+    wrong: 'if (last && !last.isOver) {',
+    foundBy: { seed: 1, seconds: 60, pending: true },
+  },
+  {
+    name: 'chaos:pending: what is done is not remembered, and done again after a restart',
+    file: 'src/pending/journal.ts',
+    right: "    await this.#writer.append({ head: { type: 'done', stamp: entry.change.stamp } });\n",
+    wrong: '',
+    foundBy: { seed: 1, seconds: 60, pending: true },
+  },
+  {
+    name: 'chaos:pending: bytes that lie in a file are not there after a restart',
+    file: 'src/pending/journal.ts',
+    right: 'const named = new Set(this.recovered.map(({ change }) => change.file));',
+    wrong: 'const named = new Set<string>();',
+    foundBy: { seed: 1, seconds: 60, pending: true },
+  },
 ];

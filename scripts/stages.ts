@@ -3,6 +3,7 @@ import { runOverFiles, runOverServers, runTables, smallClientNames } from '../co
 import { runShortChaos } from './chaos-stage.ts';
 import { runFuzzSelection } from './fuzz-stage.ts';
 import { runImageCheck } from './image-check.ts';
+import { runShortPending } from './pending-stage.ts';
 import { runCommand } from './run-command.ts';
 import { runJest } from './run-jest.ts';
 import type { Outcome, Stage } from './stage.ts';
@@ -36,6 +37,7 @@ export const stages: readonly Stage[] = [
   { name: 'hostile', title: 'hostile clients (jest, raw sockets)', run: () => runJest(['test/hostile']) },
   { name: 'fuzz', title: 'random input, the same each time', run: () => runFuzzSelection() },
   { name: 'chaos', title: 'a cluster under faults', run: () => runShortChaos() },
+  { name: 'pending', title: 'write mode back, killed', run: () => runShortPending() },
   ...smallClientNames.map(({ name, title }) => ({
     name,
     title: `conformance: ${title}`,

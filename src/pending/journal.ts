@@ -10,6 +10,7 @@ import { entryBytes, PendingEntry } from './pending-entry.ts';
 import type { ChangeHead, LostRecord, SentCondition } from './records.ts';
 import { recover } from './recovery.ts';
 import { type Placed, SegmentWriter } from './segment-writer.ts';
+import type { Stamp } from './stamp.ts';
 
 export interface JournalSettings {
   readonly path: string;
@@ -124,6 +125,11 @@ export class Journal {
     this.#writer.accept(lost);
     await this.#writer.append({ head: { type: 'mark' } });
     this.#lost = this.#lost.filter((one) => !lost.includes(one));
+  }
+
+  /** A stamp that is later than those of all entries so far, for a change that goes to the storage without one. */
+  nextStamp(): Stamp {
+    return { origin: this.origin, epoch: this.epoch, sequence: ++this.#sequence };
   }
 
   /** Sets room aside for a body; false if there is not so much. */

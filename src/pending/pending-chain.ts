@@ -4,6 +4,8 @@ import type { PendingEntry } from './pending-entry.ts';
 
 /** Keys of which it is remembered that the storage has nothing. */
 const maxAbsent = 10_000;
+/** Keys that a change of the storage's own may be under way of. */
+const maxUnsettled = 10_000;
 
 /**
  * What is pending for one place of a storage: of each key the changes that are not done, in order of acknowledgement. What was never sent
@@ -15,6 +17,8 @@ export class PendingChain {
   readonly #journal: Journal;
   readonly #entries = new Map<string, PendingEntry[]>();
   readonly #absent = new Set<string>();
+  /** Until when, on the monotonic clock, a change that went to the storage without an entry may still take effect. */
+  readonly #unsettled = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #onAdd: (entry: PendingEntry) => void = () => {};
   #bytes = 0;
@@ -120,6 +124,19 @@ export class PendingChain {
     if (!isAbsent) return;
     this.#absent.add(key);
     if (this.#absent.size > maxAbsent) this.#absent.delete(this.#absent.values().next().value as string);
+  }
+
+  /** Whether something that is found at the storage may be an earlier change of ours, that nobody heard of any more. */
+  isUnsettled(key: string, nowMs: number): boolean {
+    return (this.#unsettled.get(key) ?? Number.NEGATIVE_INFINITY) > nowMs;
+  }
+
+  setUnsettled(key: string, untilMs: number): void {
+    this.#unsettled.delete(key);
+    this.#unsettled.set(key, untilMs);
+    if (this.#unsettled.size > maxUnsettled) {
+      this.#unsettled.delete(this.#unsettled.keys().next().value as string);
+    }
   }
 
   #insert(entry: PendingEntry): void {

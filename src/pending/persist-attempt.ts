@@ -38,7 +38,7 @@ export interface AttemptSettings {
 
 /**
  * Tries once to bring a change to its storage: it replaces what is there when it looks, and nothing else (consistency rule 15). What was
- * sent before is resolved by the stamp that lies there. Rejects with what the storage rejects with; then another attempt is due.
+ * sent before is resolved by the stamp that lies there; where `isUnsettled`, what lies there without one may be an earlier change of our own. Rejects with what the storage rejects with; then another attempt is due.
  */
 export async function attempt(
   clock: Clock,
@@ -47,9 +47,10 @@ export async function attempt(
   entry: PendingEntry,
   attempts: Attempts,
   settings: AttemptSettings,
+  isUnsettled: () => boolean,
 ): Promise<AttemptResult> {
   const present = await orAbsent(inner.head(entry.key));
-  const verdict = judge(entry, present, settings);
+  const verdict = judge(entry, present, settings.overwrites || isUnsettled());
   if (verdict.result !== 'send') {
     // The one that went out is the one that is there: nothing of it is under way any more.
     if (verdict.result === 'persisted' && attempts.count === 1 && !entry.wasSentBefore)
@@ -76,7 +77,7 @@ export async function attempt(
 function judge(
   entry: PendingEntry,
   present: ObjectMeta | undefined,
-  { overwrites }: AttemptSettings,
+  overwrites: boolean,
 ):
   | Exclude<AttemptResult, { result: 'again' }>
   | { readonly result: 'send'; readonly condition: WriteCondition } {

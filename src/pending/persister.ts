@@ -191,7 +191,9 @@ export class Persister {
       entry.change.type === 'delete' && entry.sent === undefined && this.#chain.isAbsent(entry.key);
     const outcome: AttemptResult = isNothing
       ? { result: 'persisted', meta: undefined }
-      : await attempt(this.#clock, this.#journal, this.#inner, entry, attempts, this.#settings);
+      : await attempt(this.#clock, this.#journal, this.#inner, entry, attempts, this.#settings, () =>
+          this.#chain.isUnsettled(entry.key, this.#clock.monotonicMs()),
+        );
     this.#events.attempted(outcome.result);
     if (outcome.result === 'superseded' || outcome.result === 'again') return 0;
     if (outcome.result === 'conflict') await this.#conflict(entry, outcome.present?.etag);

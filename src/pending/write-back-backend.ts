@@ -20,26 +20,22 @@ import type { BackendVersions, Deletion } from '../ufs/backend-versions.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { toUfsError } from '../ufs/file-system.ts';
 import { KeyLock } from '../ufs/key-lock.ts';
-import { checkCondition, checkSignal, nextModifiedMs } from '../ufs/write-rules.ts';
-import { Barrier } from './barrier.ts';
+import { checkSignal, nextModifiedMs } from '../ufs/write-rules.ts';
 import { HeldBodies } from './held-bodies.ts';
 import type { Journal } from './journal.ts';
 import type { PendingChain } from './pending-chain.ts';
 import type { PendingEntry } from './pending-entry.ts';
 import { listPending } from './pending-list.ts';
 import type { Persister } from './persister.ts';
-import { Spool, type Spooled, spooledBody } from './spool.ts';
+import { Spool, type Spooled } from './spool.ts';
 import { generationOf, type StampedVersions } from './stamped-versions.ts';
+import { checkWhole, type ThroughSettings, ThroughWrites } from './through-writes.ts';
 
-export interface WriteBackSettings {
+export interface WriteBackSettings extends ThroughSettings {
   /** What becomes of a write that the journal has no room for. */
   readonly whenFull: 'through' | 'slow-down';
   /** Nodes whose disks must have a change before it is acknowledged. There is one: where it takes more, it is as if there were no room. */
   readonly copies: number;
-  /** Whether writes may be acknowledged from the journal by now; whatever it says, they come behind what is pending. */
-  readonly isBack: () => boolean;
-  /** How long what goes behind pending changes of its key waits for them. */
-  readonly barrierMs: number;
 }
 
 /** S3 takes no more ("Amazon S3 User Guide", object key naming guidelines), and a mount's prefix comes before. */
@@ -73,10 +69,10 @@ export class WriteBackBackend implements Backend {
   readonly #journal: Journal;
   readonly #chain: PendingChain;
   readonly #persister: Persister;
-  readonly #barrier: Barrier;
   readonly #stamped: StampedVersions;
   readonly #bodies: HeldBodies;
   readonly #spool: Spool;
+  readonly #through: ThroughWrites;
   readonly #inner: Backend;
   readonly #settings: WriteBackSettings;
   /** Changes of one key, in the order in which they are acknowledged. */
@@ -100,7 +96,17 @@ export class WriteBackBackend implements Backend {
     this.#settings = settings;
     this.#bodies = new HeldBodies(journal, chain, stamped, inner);
     this.#spool = new Spool(journal, inner.uri);
-    this.#barrier = new Barrier(clock, persister, inner.uri, settings.barrierMs);
+    this.#through = new ThroughWrites(
+      clock,
+      journal,
+      chain,
+      persister,
+      stamped,
+      this.#spool,
+      inner,
+      this.#lock,
+      settings,
+    );
     this.uri = inner.uri;
     this.capabilities = inner.capabilities;
     this.createUpload = inner.createUpload.bind(inner);
@@ -128,7 +134,7 @@ export class WriteBackBackend implements Backend {
 
   async head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {
     checkSignal(options.signal, this.uri, key);
-    this.#checkWhole();
+    checkWhole(this.#journal, this.uri);
     const newest = this.#chain.newest(key);
     if (newest) return this.#metaOf(newest);
     return this.#stamped.shown(key, await this.#inner.head(key, options));
@@ -140,8 +146,8 @@ export class WriteBackBackend implements Backend {
 
   async put(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
     checkSignal(options.signal, this.uri, key);
-    this.#checkWhole();
-    if (!this.#settings.isBack()) return this.#putUnspooled(key, body, options);
+    checkWhole(this.#journal, this.uri);
+    if (!this.#settings.isBack()) return this.#through.putAsItComes(key, body, options);
     if (this.#mustGoThrough(key, options)) return this.#putThrough(key, body, options);
     const hasCopies = this.#settings.copies <= 1;
     if (!hasCopies || !this.#journal.reserve(body.sizeBytes)) {
@@ -163,12 +169,12 @@ export class WriteBackBackend implements Backend {
 
   async delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
     checkSignal(options.signal, this.uri, key);
-    this.#checkWhole();
+    checkWhole(this.#journal, this.uri);
     const { condition, versioning } = options;
     const isPlain = !condition && !versioning && isHeld(key);
     const isBack = this.#settings.isBack() && this.#settings.copies <= 1;
     if (!isPlain || !isBack || !this.#journal.reserve(0)) {
-      return this.#behind(key, options, () => this.#inner.delete(key, options));
+      return this.#through.run(key, options, () => this.#inner.delete(key, options));
     }
     const nowMs = this.#clock.nowMs();
     try {
@@ -186,15 +192,15 @@ export class WriteBackBackend implements Backend {
 
   async list(options: ListOptions) {
     checkSignal(options.signal, this.uri);
-    this.#checkWhole();
+    checkWhole(this.#journal, this.uri);
     const pending = this.#chain.under(options.prefix);
     return listPending(this.#inner, pending, options, (entry) => this.#stamped.listed(entry));
   }
 
   async copy(sourceKey: string, key: string, given: CopyOptions): Promise<ObjectMeta> {
-    const options = await this.#hooked(key, given);
-    return this.#behind(key, options, async () => {
-      await this.#barrier.flush(sourceKey, options);
+    const options = await this.#through.hooked(key, given);
+    return this.#through.run(key, options, async () => {
+      await this.#through.barrier.flush(sourceKey, options);
       const source = { generation: options.sourceGeneration } as ObjectMeta;
       const { generation } = options.sourceVersionId
         ? source
@@ -210,8 +216,8 @@ export class WriteBackBackend implements Backend {
     parts: readonly CompletePart[],
     given: CompleteOptions = {},
   ): Promise<ObjectMeta> {
-    const options = await this.#hooked(key, given);
-    return this.#behind(key, options, async () =>
+    const options = await this.#through.hooked(key, given);
+    return this.#through.run(key, options, async () =>
       this.#stamped.shown(key, await this.#inner.completeUpload(key, uploadId, parts, options)),
     );
   }
@@ -219,6 +225,10 @@ export class WriteBackBackend implements Backend {
   async close(): Promise<void> {
     await this.#persister.stop();
     await this.#inner.close();
+  }
+
+  #putThrough(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
+    return this.#through.put(key, body, options, () => this.head(key, { signal: options.signal }));
   }
 
   async #acknowledge(key: string, spooled: Spooled, options: PutOptions): Promise<ObjectMeta> {
@@ -243,77 +253,15 @@ export class WriteBackBackend implements Backend {
     });
   }
 
-  /** By the storage, behind what is pending. The body is taken first, so that a slow client holds nobody up. */
-  async #putThrough(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
-    const { condition } = options;
-    if (condition) await this.#refuseEarly(key, options);
-    if (!this.#journal.reserve(body.sizeBytes)) {
-      return this.#putUnspooled(key, body, options);
-    }
-    let spooled: Spooled | undefined;
-    try {
-      spooled = await this.#spool.take(key, body, options);
-      const taken = spooledBody(this.#journal, spooled, this.uri, key);
-      const ready = await this.#hooked(key, options);
-      return await this.#behind(key, ready, async () =>
-        this.#stamped.shown(key, await this.#inner.put(key, taken, ready)),
-      );
-    } finally {
-      await spooled?.discard();
-      this.#journal.release(body.sizeBytes);
-    }
-  }
-
-  async #putUnspooled(key: string, body: UploadBody, options: PutOptions): Promise<ObjectMeta> {
-    const put = async () => this.#stamped.shown(key, await this.#inner.put(key, body, options));
-    this.#chain.setAbsent(key, false);
-    return this.#chain.newest(key) ? this.#behind(key, options, put) : put();
-  }
-
-  /** The condition is the storage's to decide; this is to spare a body its way. */
-  async #refuseEarly(key: string, { condition, signal }: PutOptions): Promise<void> {
-    let present: ObjectMeta | undefined;
-    try {
-      present = await this.head(key, { signal });
-    } catch (error) {
-      if (!(error instanceof UfsError) || error.kind === 'cancelled') throw error;
-      if (error.kind !== 'not-found') return;
-    }
-    checkCondition(condition, present, this.uri, key);
-  }
-
-  /**
-   * Runs what is to run before a commit ahead of the wait for other changes of the key, which it may wait for itself. Where nothing is waited for it
-   * is left to the storage.
-   */
-  async #hooked<T extends Pick<PutOptions, 'beforeCommit'>>(key: string, options: T): Promise<T> {
-    if (!this.#settings.isBack() && !this.#chain.newest(key)) return options;
-    await options.beforeCommit?.();
-    return { ...options, beforeCommit: undefined };
-  }
-
-  /** Runs a change of the storage's own when nothing of the key is pending, and keeps other changes of the key out meanwhile. */
-  async #behind<T>(key: string, options: CallOptions, work: () => Promise<T>): Promise<T> {
-    checkSignal(options.signal, this.uri, key);
-    this.#checkWhole();
-    this.#chain.setAbsent(key, false);
-    if (!this.#settings.isBack() && !this.#chain.newest(key)) return work();
-    return this.#lock.run(key, async () => {
-      await this.#barrier.flush(key, options);
-      this.#chain.setAbsent(key, false);
-      return work();
-    });
-  }
-
   /** The storage's own metadata of a version, once nothing of the key is pending. */
   async #settled(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<ObjectMeta> {
-    await this.#barrier.flush(key, options);
+    await this.#through.barrier.flush(key, options);
     return this.#bodies.innerOf(key, meta, options);
   }
 
   async #open(key: string, range: OpenRange, options: CallOptions = {}): Promise<OpenedObject> {
     checkSignal(options.signal, this.uri, key);
-    this.#checkWhole();
+    checkWhole(this.#journal, this.uri);
     const newest = this.#chain.newest(key);
     if (newest) return this.#bodies.open(newest, this.#metaOf(newest), range);
     const opened = (await this.#inner.open?.(key, range, options)) as OpenedObject;
@@ -321,7 +269,7 @@ export class WriteBackBackend implements Backend {
   }
 
   async #tags(key: string, options: VersionOptions = {}): Promise<readonly Tag[]> {
-    this.#checkWhole();
+    checkWhole(this.#journal, this.uri);
     const newest = options.versionId === undefined ? this.#chain.newest(key) : undefined;
     if (!newest) return this.#inner.getTags?.(key, options) ?? [];
     this.#metaOf(newest);
@@ -329,7 +277,7 @@ export class WriteBackBackend implements Backend {
   }
 
   #amend(key: string, change: ObjectChange, options: VersionOptions = {}): Promise<ObjectMeta> {
-    return this.#behind(key, options, async () => {
+    return this.#through.run(key, options, async () => {
       const { generation } = change;
       const inner =
         generation === undefined || options.versionId !== undefined
@@ -344,12 +292,13 @@ export class WriteBackBackend implements Backend {
     const { mode } = versions;
     return {
       head: async (key, id, options = {}) => {
-        await this.#barrier.flush(key, options);
+        await this.#through.barrier.flush(key, options);
         return versions.head(key, id, options);
       },
-      delete: (key, id, options = {}) => this.#behind(key, options, () => versions.delete(key, id, options)),
+      delete: (key, id, options = {}) =>
+        this.#through.run(key, options, () => versions.delete(key, id, options)),
       list: async (options) => {
-        await this.#barrier.flushAll(options.prefix, options);
+        await this.#through.barrier.flushAll(options.prefix, options);
         return versions.list(options);
       },
       ...(mode ? { mode: (options) => mode.call(versions, options) } : {}),
@@ -371,13 +320,6 @@ export class WriteBackBackend implements Backend {
     for (const [name, value] of Object.entries(userMetadata))
       bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
     return bytes > maxMetadataBytes;
-  }
-
-  /** What was acknowledged and cannot be read any more is not passed over in silence. */
-  #checkWhole(): void {
-    if (this.#journal.lost.length === 0) return;
-    const message = 'records of acknowledged writes cannot be read: see forebay pending list';
-    throw new UfsError('unavailable', message, { backend: this.uri, retryable: false });
   }
 
   #busy(key: string | undefined, message: string): UfsError {

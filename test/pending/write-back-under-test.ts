@@ -76,6 +76,7 @@ export async function openWriteBack(
     copies: 1,
     isBack: () => true,
     barrierMs: 20_000,
+    settleMs: 50,
     ...options.backend,
   });
   return {

@@ -5,9 +5,10 @@ import { describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import type { Backend } from '../../src/ufs/backend.ts';
+import { UfsError } from '../../src/ufs/errors.ts';
 import { MemoryBackend } from '../../src/ufs/memory.ts';
 import { getAll, kindOf, listAll, put } from '../contracts/backend.ts';
-import { someBytes } from '../support/upload-body.ts';
+import { someBytes, TestBody } from '../support/upload-body.ts';
 import { failingBackend } from './failing-backend.ts';
 import { openWriteBack, type WriteBackOptions, type WriteBackUnderTest } from './write-back-under-test.ts';
 
@@ -157,6 +158,51 @@ describe('write mode back', () => {
     }
   });
 
+  test.each(['its stamp', 'being remembered'])(
+    'a condition that got no answer and takes effect later is known by %s, and gives way to what was acknowledged since',
+    async (how) => {
+      const path = await mkdtemp(join(tmpdir(), 'forebay-pending-'));
+      const inner = new MemoryBackend(systemClock, systemRandom, { versions: false });
+      const late: (() => Promise<unknown>)[] = [];
+      let fails = false;
+      const storage = latePuts(inner, (land) => {
+        if (late.length > 0) return fails ? 'refused' : undefined;
+        late.push(land);
+        return 'late';
+      });
+      // What the journal has no room for goes to the storage as it comes, and without a stamp.
+      const capacityBytes = how === 'its stamp' ? 1e9 : 4_000;
+      const options = {
+        path,
+        capacityBytes,
+        persister: { retryMs: [1, 2] as const },
+        backend: { settleMs: 60_000 },
+      };
+      try {
+        let under = await openWriteBack(storage, options);
+        const created = put(under.backend, 'k', someBytes(6_000), { condition: { ifNoneMatch: '*' } });
+        expect(await kindOf(created)).toBe('unavailable');
+        if (how === 'its stamp') {
+          await under.journal.close();
+          under = await openWriteBack(storage, options);
+        }
+        const { backend: back, persister, results } = under;
+        fails = true;
+        await put(back, 'k', 'acknowledged');
+        while (!results.failed) await systemClock.sleep(2);
+        await late[0]?.();
+        expect((await inner.head('k')).sizeBytes).toBe(6_000);
+        fails = false;
+        await persister.flush('k', never);
+        expect(results.conflict).toBeUndefined();
+        expect((await getAll(inner, 'k')).toString()).toBe('acknowledged');
+        await under.close();
+      } finally {
+        await rm(path, { recursive: true, force: true });
+      }
+    },
+  );
+
   test('what somebody else writes between the look and the attempt is not overwritten', async () => {
     const inner = new MemoryBackend(systemClock, systemRandom, { versions: false });
     let others: Promise<unknown> | undefined;
@@ -212,6 +258,29 @@ describe('write mode back', () => {
     });
   });
 });
+
+/** A storage whose puts may fail without an answer, and be carried out when `land` is called. */
+function latePuts(
+  inner: MemoryBackend,
+  fault: (land: () => Promise<unknown>) => 'refused' | 'late' | undefined,
+): Backend {
+  const put: Backend['put'] = async (key, body, options) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of body) chunks.push(chunk);
+    const land = () => inner.put(key, new TestBody(Buffer.concat(chunks)), options);
+    const found = fault(land);
+    if (found === undefined) return land();
+    const about = { backend: inner.uri, key, unresolved: found === 'late' };
+    throw new UfsError('unavailable', `the storage fails (${found})`, about);
+  };
+  return new Proxy(inner, {
+    get: (target, name) => {
+      if (name === 'put') return put;
+      const value = Reflect.get(target, name) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
 
 async function getAllOf(backend: Backend, meta: Awaited<ReturnType<Backend['head']>>): Promise<void> {
   for await (const _ of backend.read('k', meta, { start: 0, end: 1 })) return;
