@@ -129,8 +129,16 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'what the storage decides itself bears no stamp',
     file: 'src/pending/through-writes.ts',
-    right: 'const stamp = ready.stamp ?? (ready.versioning ? undefined : this.#noteOf(key, meta.etag));',
-    wrong: 'const stamp = meta.etag === key ? this.#noteOf(key, meta.etag) : ready.stamp;',
+    right:
+      'const stamp = ready.stamp ?? (ready.versioning ? undefined : await this.#noteOf(key, meta.etag));',
+    wrong: 'const stamp = meta.etag === key ? await this.#noteOf(key, meta.etag) : ready.stamp;',
+    foundBy: backend,
+  },
+  {
+    name: 'a stamp is given out before it is sure that no later process gives out an earlier one',
+    file: 'src/pending/journal.ts',
+    right: "this.#begun ??= this.#writer.append({ head: { type: 'mark' } });",
+    wrong: 'this.#begun ??= Promise.resolve();',
     foundBy: backend,
   },
   {

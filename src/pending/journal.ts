@@ -41,6 +41,8 @@ export class Journal {
   /** Bodies of records that failed and may count all the same as long as nothing else was written. */
   readonly #doomed: string[] = [];
   #sequence = 0;
+  /** That this process's epoch is durable. */
+  #begun: Promise<unknown> | undefined;
   #usedBytes = 0;
 
   private constructor(
@@ -127,8 +129,19 @@ export class Journal {
     this.#lost = this.#lost.filter((one) => !lost.includes(one));
   }
 
-  /** A stamp that is later than those of all entries so far, for a change that goes to the storage without one. */
-  nextStamp(): Stamp {
+  /**
+   * A stamp that is later than those of all entries so far, for a change that goes to the storage without one. No later process gives out
+   * one that is earlier.
+   */
+  async nextStamp(): Promise<Stamp> {
+    // Nothing of this process may be on the disk yet, so that the next one would begin where it began.
+    this.#begun ??= this.#writer.append({ head: { type: 'mark' } });
+    try {
+      await this.#begun;
+    } catch (error) {
+      this.#begun = undefined;
+      throw error;
+    }
     return { origin: this.origin, epoch: this.epoch, sequence: ++this.#sequence };
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Backend, CallOptions, PutOptions } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
+import { withUfsErrors } from '../ufs/file-system.ts';
 import type { KeyLock } from '../ufs/key-lock.ts';
 import { checkCondition, checkSignal, nextModifiedMs } from '../ufs/write-rules.ts';
 import { Barrier } from './barrier.ts';
@@ -74,7 +75,7 @@ export class ThroughWrites {
       const { meta } = spooled;
       return await this.run(key, ready, async () => {
         // The id of a version that is kept is its generation.
-        const stamp = ready.stamp ?? (ready.versioning ? undefined : this.#noteOf(key, meta.etag));
+        const stamp = ready.stamp ?? (ready.versioning ? undefined : await this.#noteOf(key, meta.etag));
         return this.#stamped.shown(key, await this.#inner.put(key, taken, { ...ready, stamp }));
       });
     } finally {
@@ -113,9 +114,10 @@ export class ThroughWrites {
   }
 
   /** By what later changes know that this one is ours, should it take effect after nobody waits for it any more. */
-  #noteOf(key: string, etag: string): string {
+  async #noteOf(key: string, etag: string): Promise<string> {
     const lastModifiedMs = nextModifiedMs(this.#clock.nowMs(), this.#stamped.lastModifiedMs(key));
-    return formatNote(key, { stamp: this.#journal.nextStamp(), etag, lastModifiedMs });
+    const stamp = await withUfsErrors(this.#inner.uri, key, () => this.#journal.nextStamp());
+    return formatNote(key, { stamp, etag, lastModifiedMs });
   }
 
   /** A change of the storage's own, which leaves the key unsettled where nobody knows what became of it. */
