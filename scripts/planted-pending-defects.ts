@@ -129,23 +129,15 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'what the storage decides itself bears no stamp',
     file: 'src/pending/through-writes.ts',
-    right:
-      'const stamp = ready.stamp ?? (ready.versioning ? undefined : await this.#noteOf(key, meta.etag));',
-    wrong: 'const stamp = meta.etag === key ? await this.#noteOf(key, meta.etag) : ready.stamp;',
-    foundBy: backend,
-  },
-  {
-    name: 'a stamp is given out before it is sure that no later process gives out an earlier one',
-    file: 'src/pending/journal.ts',
-    right: "this.#begun ??= this.#writer.append({ head: { type: 'mark' } });",
-    wrong: 'this.#begun ??= Promise.resolve();',
+    right: 'const isNoted = entry && !ready.versioning && ready.stamp === undefined;',
+    wrong: 'const isNoted = entry && ready.versioning && ready.stamp === undefined;',
     foundBy: backend,
   },
   {
     name: 'a change of our own that came late is taken for somebody else’s',
     file: 'src/pending/through-writes.ts',
-    right: 'this.#chain.setUnsettled(key, this.#clock.monotonicMs() + this.#settings.settleMs);',
-    wrong: 'this.#chain.setUnsettled(key, this.#clock.monotonicMs() - this.#settings.settleMs);',
+    right: 'this.#chain.setUnsettled(key, this.#clock.monotonicMs() + settleMs);',
+    wrong: 'this.#chain.setUnsettled(key, this.#clock.monotonicMs() - settleMs);',
     foundBy: backend,
   },
   {

@@ -10,7 +10,6 @@ import { entryBytes, PendingEntry } from './pending-entry.ts';
 import type { ChangeHead, LostRecord, SentCondition } from './records.ts';
 import { recover } from './recovery.ts';
 import { type Placed, SegmentWriter } from './segment-writer.ts';
-import type { Stamp } from './stamp.ts';
 
 export interface JournalSettings {
   readonly path: string;
@@ -33,6 +32,8 @@ export class Journal {
   readonly epoch: number;
   /** As they were when the journal was opened, in order of acknowledgement. */
   readonly recovered: readonly PendingEntry[];
+  /** Changes that went to their storage without an entry, and may not have arrived when the journal was opened. */
+  readonly throughs: readonly PendingEntry[];
   readonly bodies: BodyFiles;
   readonly #settings: JournalSettings;
   readonly #writer: SegmentWriter;
@@ -41,8 +42,6 @@ export class Journal {
   /** Bodies of records that failed and may count all the same as long as nothing else was written. */
   readonly #doomed: string[] = [];
   #sequence = 0;
-  /** That this process's epoch is durable. */
-  #begun: Promise<unknown> | undefined;
   #usedBytes = 0;
 
   private constructor(
@@ -54,6 +53,7 @@ export class Journal {
       readonly origin: string;
       readonly epoch: number;
       readonly recovered: readonly PendingEntry[];
+      readonly throughs: readonly PendingEntry[];
       readonly lost: readonly LostRecord[];
     },
   ) {
@@ -64,8 +64,9 @@ export class Journal {
     this.origin = before.origin;
     this.epoch = before.epoch;
     this.recovered = before.recovered;
+    this.throughs = before.throughs;
     this.#lost = before.lost;
-    for (const entry of before.recovered) this.#usedBytes += entry.bytes;
+    for (const entry of [...this.recovered, ...this.throughs]) this.#usedBytes += entry.bytes;
   }
 
   /** The folder is the caller's alone. What lies in it from before is read, and what nobody needs is removed. */
@@ -103,8 +104,10 @@ export class Journal {
       }
       recovered.push(entry);
     }
-    const compaction = new Compaction(writer, recovered, segmentBytes, log);
-    const opened = new Journal(writer, compaction, bodies, settings, { origin, epoch, recovered, lost });
+    const throughs = found.throughs.map((one) => new PendingEntry(origin, one));
+    const compaction = new Compaction(writer, [...recovered, ...throughs], segmentBytes, log);
+    const known = { origin, epoch, recovered, throughs, lost };
+    const opened = new Journal(writer, compaction, bodies, settings, known);
     await opened.#sweep(lost);
     return opened;
   }
@@ -130,19 +133,23 @@ export class Journal {
   }
 
   /**
-   * A stamp that is later than those of all entries so far, for a change that goes to the storage without one. No later process gives out
-   * one that is earlier.
+   * Records, durably, that a change of a key goes to its storage without an entry; its stamp is later than those of all entries so far. To be
+   * ended by `ended` when it cannot take effect any more.
    */
-  async nextStamp(): Promise<Stamp> {
-    // Nothing of this process may be on the disk yet, so that the next one would begin where it began.
-    this.#begun ??= this.#writer.append({ head: { type: 'mark' } });
-    try {
-      await this.#begun;
-    } catch (error) {
-      this.#begun = undefined;
+  through(chain: string, key: string, atMs: number): Promise<PendingEntry> {
+    this.#usedBytes += entryBytes;
+    return this.append({ type: 'through', chain, key, atMs }).catch((error: unknown) => {
+      this.#usedBytes -= entryBytes;
       throw error;
-    }
-    return { origin: this.origin, epoch: this.epoch, sequence: ++this.#sequence };
+    });
+  }
+
+  /** That this is not recorded is no harm: then it is taken for being on its way when the journal is opened again. */
+  async ended(entry: PendingEntry): Promise<void> {
+    if (entry.isOver) return;
+    entry.isOver = true;
+    await this.#writer.append({ head: { type: 'over', stamp: entry.change.stamp } }).catch(() => undefined);
+    this.#free(entry);
   }
 
   /** Sets room aside for a body; false if there is not so much. */

@@ -126,9 +126,9 @@ export class PendingChain {
     if (this.#absent.size > maxAbsent) this.#absent.delete(this.#absent.values().next().value as string);
   }
 
-  /** Whether something that is found at the storage may be an earlier change of ours, that nobody heard of any more. */
-  isUnsettled(key: string, nowMs: number): boolean {
-    return (this.#unsettled.get(key) ?? Number.NEGATIVE_INFINITY) > nowMs;
+  /** Until when something that is found at the storage may be an earlier change of ours, that nobody heard of any more. */
+  unsettledUntilMs(key: string): number {
+    return this.#unsettled.get(key) ?? Number.NEGATIVE_INFINITY;
   }
 
   setUnsettled(key: string, untilMs: number): void {

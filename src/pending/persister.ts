@@ -191,14 +191,21 @@ export class Persister {
       entry.change.type === 'delete' && entry.sent === undefined && this.#chain.isAbsent(entry.key);
     const outcome: AttemptResult = isNothing
       ? { result: 'persisted', meta: undefined }
-      : await attempt(this.#clock, this.#journal, this.#inner, entry, attempts, this.#settings, () =>
-          this.#chain.isUnsettled(entry.key, this.#clock.monotonicMs()),
+      : await attempt(
+          this.#clock,
+          this.#journal,
+          this.#inner,
+          entry,
+          attempts,
+          this.#settings,
+          () => this.#chain.unsettledUntilMs(entry.key) > this.#clock.monotonicMs(),
         );
     this.#events.attempted(outcome.result);
     if (outcome.result === 'superseded' || outcome.result === 'again') return 0;
     if (outcome.result === 'conflict') await this.#conflict(entry, outcome.present?.etag);
-    // Until then a change that comes after this one could be undone by an attempt of this one.
-    const lurkingMs = attempts.lurkingUntilMs - this.#clock.monotonicMs();
+    // Until then a change that comes after this one could be undone by an attempt of this one, or of what went through before it.
+    const untilMs = Math.max(attempts.lurkingUntilMs, this.#chain.unsettledUntilMs(entry.key));
+    const lurkingMs = untilMs - this.#clock.monotonicMs();
     if (lurkingMs > 0) return lurkingMs;
     if (outcome.result === 'persisted') {
       this.#chain.setAbsent(entry.key, outcome.meta === undefined);

@@ -6,7 +6,8 @@ export type StampPair = readonly [epoch: number, sequence: number];
 
 /** A change that was acknowledged, or is about to be. Its inline body is the record's. */
 export interface ChangeHead {
-  readonly type: 'put' | 'delete';
+  /** `through`: the storage's own to decide, so that nothing but this is recorded of it, as long as it may be on its way. */
+  readonly type: 'put' | 'delete' | 'through';
   /** Names the place at a storage that the keys belong to. */
   readonly chain: string;
   readonly key: string;

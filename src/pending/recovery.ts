@@ -26,6 +26,8 @@ export interface Recovered {
   readonly segments: readonly SealedSegment[];
   /** In order of acknowledgement. */
   readonly changes: readonly RecoveredChange[];
+  /** What may still be on its way to its storage, and is nobody's to bring there. */
+  readonly throughs: readonly RecoveredChange[];
   /** Records that were durable and cannot be read; number -1 is a whole segment. */
   readonly lost: readonly LostRecord[];
   readonly accepted: readonly LostRecord[];
@@ -75,7 +77,7 @@ export async function recover(fs: FileSystem, directory: string): Promise<Recove
     epoch: Math.max(0, ...segments.map(({ found }) => beginOf(found)?.epoch ?? 0)),
     nextNumber: Math.max(0, ...segments.map(({ number }) => number)) + 1,
     segments: kept,
-    changes: changesOf(heads.filter(({ segment }) => !dropped.has(segment))),
+    ...changesOf(heads.filter(({ segment }) => !dropped.has(segment))),
     lost,
     accepted,
   };
@@ -166,7 +168,7 @@ function lostOf(
  * The changes that something is left to be done about. Whatever came before a change of its key that is done is done too; and so is
  * what came before any other change of its key and was never sent.
  */
-function changesOf(heads: readonly Head[]): RecoveredChange[] {
+function changesOf(heads: readonly Head[]): Pick<Recovered, 'changes' | 'throughs'> {
   const changes = new Map<string, RecoveredChange>();
   const done = new Set<string>();
   const over = new Set<string>();
@@ -175,13 +177,18 @@ function changesOf(heads: readonly Head[]): RecoveredChange[] {
     if (head.type === 'done') done.add(nameOf(head.stamp));
     if (head.type === 'over') over.add(nameOf(head.stamp));
     if (head.type === 'sent') sent.set(nameOf(head.stamp), head.condition);
-    if (head.type !== 'put' && head.type !== 'delete') continue;
+    if (head.type !== 'put' && head.type !== 'delete' && head.type !== 'through') continue;
     const { sent: before, ...change } = head;
     if (before !== undefined && !sent.has(nameOf(head.stamp))) sent.set(nameOf(head.stamp), before);
     changes.set(nameOf(head.stamp), { change, segment, body, isWhole });
   }
   const byKey = new Map<string, RecoveredChange[]>();
+  const throughs: RecoveredChange[] = [];
   for (const one of changes.values()) {
+    if (one.change.type === 'through') {
+      if (!over.has(nameOf(one.change.stamp))) throughs.push(one);
+      continue;
+    }
     const name = JSON.stringify([one.change.chain, one.change.key]);
     byKey.set(name, [...(byKey.get(name) ?? []), one]);
   }
@@ -196,7 +203,7 @@ function changesOf(heads: readonly Head[]): RecoveredChange[] {
       left.push(condition === undefined ? one : { ...one, sent: condition });
     }
   }
-  return left.sort(inOrder);
+  return { changes: left.sort(inOrder), throughs };
 }
 
 function inOrder(a: RecoveredChange, b: RecoveredChange): number {

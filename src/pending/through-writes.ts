@@ -2,12 +2,13 @@ import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Backend, CallOptions, PutOptions } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
-import { withUfsErrors } from '../ufs/file-system.ts';
+import { FileSystemError } from '../ufs/file-system.ts';
 import type { KeyLock } from '../ufs/key-lock.ts';
 import { checkCondition, checkSignal, nextModifiedMs } from '../ufs/write-rules.ts';
 import { Barrier } from './barrier.ts';
 import type { Journal } from './journal.ts';
 import type { PendingChain } from './pending-chain.ts';
+import type { PendingEntry } from './pending-entry.ts';
 import type { Persister } from './persister.ts';
 import { type Spool, type Spooled, spooledBody } from './spool.ts';
 import { formatNote } from './stamp.ts';
@@ -33,6 +34,7 @@ export class ThroughWrites {
   readonly #inner: Backend;
   readonly #lock: KeyLock;
   readonly #settings: ThroughSettings;
+  readonly #stopped = new AbortController();
 
   /** `lock` orders the changes of each key, those that are acknowledged from the journal too. */
   constructor(
@@ -55,6 +57,14 @@ export class ThroughWrites {
     this.#lock = lock;
     this.#settings = settings;
     this.barrier = new Barrier(clock, persister, inner.uri, settings.barrierMs);
+    for (const entry of journal.throughs) {
+      if (entry.change.chain === chain.name && !entry.isOver) this.#leaveUnsettled(entry.key, entry);
+    }
+  }
+
+  /** Waits for nothing any more. */
+  stop(): void {
+    this.#stopped.abort();
   }
 
   /** The body is taken first, so that a slow client holds nobody up. `head` tells what is there for whoever asks. */
@@ -73,9 +83,10 @@ export class ThroughWrites {
       const taken = spooledBody(this.#journal, spooled, this.#inner.uri, key);
       const ready = await this.hooked(key, options);
       const { meta } = spooled;
-      return await this.run(key, ready, async () => {
+      return await this.run(key, ready, async (entry) => {
         // The id of a version that is kept is its generation.
-        const stamp = ready.stamp ?? (ready.versioning ? undefined : await this.#noteOf(key, meta.etag));
+        const isNoted = entry && !ready.versioning && ready.stamp === undefined;
+        const stamp = isNoted ? this.#noteOf(key, meta.etag, entry) : ready.stamp;
         return this.#stamped.shown(key, await this.#inner.put(key, taken, { ...ready, stamp }));
       });
     } finally {
@@ -101,7 +112,11 @@ export class ThroughWrites {
   }
 
   /** Runs a change of the storage's own when nothing of the key is pending, and keeps other changes of the key out meanwhile. */
-  async run<T>(key: string, options: CallOptions, work: () => Promise<T>): Promise<T> {
+  async run<T>(
+    key: string,
+    options: CallOptions,
+    work: (entry: PendingEntry | undefined) => Promise<T>,
+  ): Promise<T> {
     checkSignal(options.signal, this.#inner.uri, key);
     checkWhole(this.#journal, this.#inner.uri);
     this.#chain.setAbsent(key, false);
@@ -114,22 +129,49 @@ export class ThroughWrites {
   }
 
   /** By what later changes know that this one is ours, should it take effect after nobody waits for it any more. */
-  async #noteOf(key: string, etag: string): Promise<string> {
+  #noteOf(key: string, etag: string, { stamp }: PendingEntry): string {
     const lastModifiedMs = nextModifiedMs(this.#clock.nowMs(), this.#stamped.lastModifiedMs(key));
-    const stamp = await withUfsErrors(this.#inner.uri, key, () => this.#journal.nextStamp());
     return formatNote(key, { stamp, etag, lastModifiedMs });
   }
 
-  /** A change of the storage's own, which leaves the key unsettled where nobody knows what became of it. */
-  async #watched<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * A change of the storage's own. As long as nobody knows what became of it, what comes after it stays pending: absence comes back after a
+   * DELETE, so that a change that nobody hears of any more could take effect then.
+   */
+  async #watched<T>(key: string, work: (entry: PendingEntry | undefined) => Promise<T>): Promise<T> {
+    const entry = await this.#recorded(key);
+    let isResolved = true;
     try {
-      return await work();
+      return await work(entry);
     } catch (error) {
-      if (!(error instanceof UfsError) || error.unresolved) {
-        this.#chain.setUnsettled(key, this.#clock.monotonicMs() + this.#settings.settleMs);
-      }
+      isResolved = error instanceof UfsError && !error.unresolved;
+      throw error;
+    } finally {
+      if (!isResolved) this.#leaveUnsettled(key, entry);
+      else if (entry) void this.#journal.ended(entry);
+    }
+  }
+
+  /** What is not on the disk holds as long as this process; of a mount in another mode that is enough, and so it is where there is no room. */
+  async #recorded(key: string): Promise<PendingEntry | undefined> {
+    if (!this.#settings.isBack()) return undefined;
+    try {
+      return await this.#journal.through(this.#chain.name, key, this.#clock.nowMs());
+    } catch (error) {
+      if (error instanceof FileSystemError) return undefined;
       throw error;
     }
+  }
+
+  #leaveUnsettled(key: string, entry: PendingEntry | undefined): void {
+    const { settleMs } = this.#settings;
+    this.#chain.setUnsettled(key, this.#clock.monotonicMs() + settleMs);
+    // Where the process ends before, the next one waits as long again.
+    if (entry)
+      this.#clock.sleep(settleMs, this.#stopped.signal).then(
+        () => this.#journal.ended(entry),
+        () => undefined,
+      );
   }
 
   /** The condition is the storage's to decide; this is to spare a body its way. */

@@ -223,6 +223,7 @@ export class WriteBackBackend implements Backend {
   }
 
   async close(): Promise<void> {
+    this.#through.stop();
     await this.#persister.stop();
     await this.#inner.close();
   }

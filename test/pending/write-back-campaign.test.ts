@@ -12,6 +12,7 @@ describe('write mode back over a storage that fails', () => {
     }
     expect(counts.crashes).toBe(180);
     for (const count of [counts.acknowledged, counts.reads]) expect(count).toBeGreaterThan(500);
+    expect(counts.decided).toBeGreaterThan(20);
     for (const count of [counts.lost, counts.late]) expect(count).toBeGreaterThan(100);
   }, 120_000);
 });

@@ -16,6 +16,8 @@ export interface WriteBackCounts {
   runs: number;
   crashes: number;
   acknowledged: number;
+  /** Changes that the storage decided itself and carried out. */
+  decided: number;
   /** Attempts that the storage carried out without an answer, and those that it carried out later. */
   lost: number;
   late: number;
@@ -23,7 +25,7 @@ export interface WriteBackCounts {
 }
 
 export function noWriteBackCounts(): WriteBackCounts {
-  return { runs: 0, crashes: 0, acknowledged: 0, lost: 0, late: 0, reads: 0 };
+  return { runs: 0, crashes: 0, acknowledged: 0, decided: 0, lost: 0, late: 0, reads: 0 };
 }
 
 const keys = ['a', 'b/c', 'd'];
@@ -217,7 +219,7 @@ class Life {
     const persister = { settleMs, retryMs: [1, 8] as const, concurrency: 2 };
     return openWriteBack(
       this.world.seen(() => this.isGone),
-      { fs: this.fs, clock, path: '/node', persister },
+      { fs: this.fs, clock, path: '/node', persister, backend: { barrierMs: 80, settleMs } },
     );
   }
 
@@ -226,15 +228,18 @@ class Life {
     const what = random.next();
     if (what < 0.35) return;
     if (what < 0.55) return this.judge(under.backend, key);
-    const version = what < 0.85 ? ++this.world.count : undefined;
+    const isCreate = what > 0.93;
+    const version = what < 0.85 || isCreate ? ++this.world.count : undefined;
     const possible = this.world.possible.get(key) as Possible;
     const before = new Set(possible);
     possible.add(version);
     try {
       if (version === undefined) await under.backend.delete(key);
       else {
-        const userMetadata = { version: String(version) };
-        await under.backend.put(key, new TestBody(bytesOf(version)), { headers: {}, userMetadata });
+        const about = { headers: {}, userMetadata: { version: String(version) } };
+        const body = new TestBody(bytesOf(version));
+        if (!isCreate) await under.backend.put(key, body, about);
+        else await this.create(under, key, body, about, before);
       }
       await this.fs.look();
       counts.acknowledged++;
@@ -248,6 +253,21 @@ class Life {
       if (error.unresolved) this.world.unknown.get(key)?.add(version);
       else if (!before.has(version)) possible.delete(version);
     }
+  }
+
+  /** Waits for the storage, behind what is pending. */
+  private async create(
+    under: WriteBackUnderTest,
+    key: string,
+    body: TestBody,
+    about: PutOptions,
+    before: Possible,
+  ): Promise<void> {
+    const condition = { ifNoneMatch: '*' } as const;
+    await this.beside(under.backend.put(key, body, { ...about, condition }));
+    await this.fs.look();
+    if (!before.has(undefined)) throw new Error(`${key} was made where there is ${[...before].join()}`);
+    this.world.counts.decided++;
   }
 
   /** When the journal was opened again it is decided what is there. */
@@ -286,7 +306,7 @@ class Life {
       isOver = true;
     });
     ended.catch(() => undefined);
-    for (let count = 0; !isOver; count++) {
+    for (let count = 0; !isOver && !this.isGone; count++) {
       if (count > 20_000) throw new Error('what is pending does not come to its storage');
       await this.world.tick();
     }
