@@ -134,6 +134,20 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
     foundBy: backend,
   },
   {
+    name: 'what went through without an answer is forgotten with the process',
+    file: 'src/pending/through-writes.ts',
+    right: 'for (const entry of journal.throughs) {',
+    wrong: 'for (const entry of journal.throughs.slice(1_000)) {',
+    foundBy: backend,
+  },
+  {
+    name: 'what follows a change without an answer does not wait for it',
+    file: 'src/pending/persister.ts',
+    right: 'Math.max(attempts.lurkingUntilMs, this.#chain.unsettledUntilMs(entry.key));',
+    wrong: 'Math.max(attempts.lurkingUntilMs, this.#openedMs);',
+    foundBy: backend,
+  },
+  {
     name: 'a change of our own that came late is taken for somebody else’s',
     file: 'src/pending/through-writes.ts',
     right: 'this.#chain.setUnsettled(key, this.#clock.monotonicMs() + settleMs);',

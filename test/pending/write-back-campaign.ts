@@ -68,6 +68,8 @@ class World {
   readonly possible = new Map<string, Possible>(keys.map((key) => [key, new Set([undefined])]));
   /** Versions of each key of which the client was told that nobody knows whether they will be there. */
   readonly unknown = new Map<string, Possible>(keys.map((key) => [key, new Set()]));
+  /** Versions that may be on their way to the storage, whatever became of the process that sent them. */
+  readonly sent = new Map<string, Possible>(keys.map((key) => [key, new Set()]));
   isHealthy = false;
   count = 0;
   nowMs = 0;
@@ -232,7 +234,9 @@ class Life {
     const version = what < 0.85 || isCreate ? ++this.world.count : undefined;
     const possible = this.world.possible.get(key) as Possible;
     const before = new Set(possible);
+    const wasSent = this.world.sent.get(key) as Possible;
     possible.add(version);
+    if (isCreate) wasSent.add(version);
     try {
       if (version === undefined) await under.backend.delete(key);
       else {
@@ -244,6 +248,7 @@ class Life {
       await this.fs.look();
       counts.acknowledged++;
       this.world.unknown.get(key)?.clear();
+      wasSent.clear();
       possible.clear();
       possible.add(version);
     } catch (error) {
@@ -251,7 +256,8 @@ class Life {
       if (!(error instanceof UfsError)) throw error;
       // What surely had no effect may not have one.
       if (error.unresolved) this.world.unknown.get(key)?.add(version);
-      else if (!before.has(version)) possible.delete(version);
+      else wasSent.delete(version);
+      if (!error.unresolved && !before.has(version)) possible.delete(version);
     }
   }
 
@@ -287,7 +293,8 @@ class Life {
     const possible = this.world.possible.get(key) as Possible;
     if (!possible.has(version)) throw new Error(`${key} is ${version}, and may be ${[...possible].join()}`);
     possible.clear();
-    for (const one of this.world.unknown.get(key) ?? []) possible.add(one);
+    for (const unknown of [this.world.unknown, this.world.sent])
+      for (const one of unknown.get(key) ?? []) possible.add(one);
     possible.add(version);
     this.world.counts.reads++;
     if (version === undefined) return;

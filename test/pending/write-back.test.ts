@@ -205,6 +205,34 @@ describe('write mode back', () => {
     },
   );
 
+  test('a condition that got no answer before the node was killed does not bring back what is deleted since', async () => {
+    const path = await mkdtemp(join(tmpdir(), 'forebay-pending-'));
+    const inner = new MemoryBackend(systemClock, systemRandom, { versions: false });
+    const late: (() => Promise<unknown>)[] = [];
+    const storage = latePuts(inner, (land) => {
+      late.push(land);
+      return 'late';
+    });
+    const options = { path, persister: { retryMs: [1, 2] as const }, backend: { settleMs: 3_000 } };
+    try {
+      const first = await openWriteBack(storage, options);
+      const condition = { ifNoneMatch: '*' } as const;
+      expect(await kindOf(put(first.backend, 'k', 'created', { condition }))).toBe('unavailable');
+      await first.journal.close();
+      const { backend: back, persister, results, close } = await openWriteBack(storage, options);
+      await back.delete('k');
+      while (!results.persisted) await systemClock.sleep(2);
+      await late[0]?.();
+      expect((await getAll(inner, 'k')).toString()).toBe('created');
+      expect(await kindOf(back.head('k'))).toBe('not-found');
+      await persister.flush('k', never);
+      expect(await kindOf(inner.head('k'))).toBe('not-found');
+      await close();
+    } finally {
+      await rm(path, { recursive: true, force: true });
+    }
+  }, 60_000);
+
   test('what somebody else writes between the look and the attempt is not overwritten', async () => {
     const inner = new MemoryBackend(systemClock, systemRandom, { versions: false });
     let others: Promise<unknown> | undefined;
