@@ -5,7 +5,6 @@ import type { Random } from '../common/random.ts';
 import type {
   CallOptions,
   CreateUploadOptions,
-  ListedPrefix,
   ListUploadsOptions,
   ListUploadsPage,
   UploadedPart,
@@ -136,35 +135,14 @@ export class RootUploads {
     }
   }
 
-  async list(options: ListUploadsOptions): Promise<ListUploadsPage> {
-    await this.index.look();
-    const entries: ListUploadsPage['entries'][number][] = [];
-    let from: ListUploadsOptions = options;
-    for (;;) {
-      const page = this.index.page({ ...from, limit: options.limit - entries.length });
-      const read = await mapBounded(page.entries, 16, (entry) => this.listed(entry));
-      // An upload that has ended since leaves room for another.
-      for (const entry of read) if (entry) entries.push(entry);
-      const last = page.entries.at(-1);
-      if (!page.truncated || !last || entries.length === options.limit) {
-        return { entries, truncated: page.truncated };
-      }
-      const keyMarker = last.kind === 'prefix' ? last.key : last.upload.key;
-      const uploadIdMarker = last.kind === 'prefix' ? undefined : last.upload.uploadId;
-      from = { ...options, keyMarker, uploadIdMarker };
-    }
+  list(options: ListUploadsOptions): Promise<ListUploadsPage> {
+    return this.index.list(options);
   }
 
   /** All that are under way. */
   async all(): Promise<readonly IndexedUpload[]> {
     await this.index.look();
     return this.index.all();
-  }
-
-  private async listed(entry: { kind: 'upload'; upload: IndexedUpload } | ListedPrefix) {
-    if (entry.kind === 'prefix') return entry;
-    const upload = await this.readInfo(this.paths.upload(entry.upload.uploadId));
-    return upload && { kind: 'upload' as const, upload };
   }
 
   /** Counts one more that is beginning, if there is room for it. */

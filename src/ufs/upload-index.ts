@@ -1,5 +1,5 @@
 import { compareUtf8 } from '../common/utf8-order.ts';
-import type { ListUploadsOptions, ListUploadsPage, UploadInfo } from './backend.ts';
+import type { ListedPrefix, ListUploadsOptions, ListUploadsPage, UploadInfo } from './backend.ts';
 import { mapBounded } from './bounded.ts';
 import { lowerBound } from './grouping.ts';
 import { KeyLock } from './key-lock.ts';
@@ -83,16 +83,24 @@ export class UploadIndex {
     return pageSortedUploads(this.sorted, options);
   }
 
-  /** One page of those that are there, as each of them says itself; of those that end meanwhile, none. */
+  /** One page of those that are there, as each of them says itself. */
   async list(options: ListUploadsOptions): Promise<ListUploadsPage> {
     await this.look();
-    const { entries, truncated } = this.page(options);
-    const found = await mapBounded(entries, atOnce, async (entry) => {
-      if (entry.kind === 'prefix') return entry;
-      const upload = await this.directory.read(entry.upload.uploadId, options.signal);
-      return upload && ({ kind: 'upload', upload } as const);
-    });
-    return { entries: found.filter((entry) => entry !== undefined), truncated };
+    const entries: ListUploadsPage['entries'][number][] = [];
+    let from: ListUploadsOptions = options;
+    for (;;) {
+      const page = this.page({ ...from, limit: options.limit - entries.length });
+      const read = await mapBounded(page.entries, atOnce, (entry) => this.listed(entry, options.signal));
+      // An upload that has ended since leaves room for another.
+      for (const entry of read) if (entry) entries.push(entry);
+      const last = page.entries.at(-1);
+      if (!page.truncated || !last || entries.length === options.limit) {
+        return { entries, truncated: page.truncated };
+      }
+      const keyMarker = last.kind === 'prefix' ? last.key : last.upload.key;
+      const uploadIdMarker = last.kind === 'prefix' ? undefined : last.upload.uploadId;
+      from = { ...options, keyMarker, uploadIdMarker };
+    }
   }
 
   /** Those known that were begun before. */
@@ -103,6 +111,15 @@ export class UploadIndex {
   /** All that are known. */
   all(): readonly IndexedUpload[] {
     return [...this.sorted];
+  }
+
+  private async listed(
+    entry: { kind: 'upload'; upload: IndexedUpload } | ListedPrefix,
+    signal: AbortSignal | undefined,
+  ) {
+    if (entry.kind === 'prefix') return entry;
+    const upload = await this.directory.read(entry.upload.uploadId, signal);
+    return upload && { kind: 'upload' as const, upload };
   }
 
   private async read(touched: ReadonlySet<string>): Promise<void> {
