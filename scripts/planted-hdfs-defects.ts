@@ -29,13 +29,6 @@ export const plantedHdfsDefects: readonly PlantedDefect[] = [
     foundBy: own,
   },
   {
-    name: 'HDFS: an answer that ends early is taken for whole',
-    file: 'src/ufs/answer-body.ts',
-    right: 'if (passedBytes < carriedBytes) {',
-    wrong: 'if (passedBytes < 0) {',
-    foundBy: own,
-  },
-  {
     name: 'HDFS: names are listed as the storage orders them',
     file: 'src/ufs/hdfs-names.ts',
     right: 'const prefix = prefixBeforeOther(name, settledLength(top, name));',

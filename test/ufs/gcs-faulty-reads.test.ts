@@ -30,6 +30,13 @@ describe('reads', () => {
     ]);
   });
 
+  test('answers that end early, and as if that were all, are not taken for whole again and again', async () => {
+    const meta = await put(gcs.backend, 'k', someBytes(large));
+    gcs.proxy.strike('GET', media, { kind: 'body', body: Buffer.alloc(0) }, 20);
+    expect(await kindOf(readAll(gcs.backend, 'k', meta))).toBe('io');
+    expect(gcs.proxy.count('GET', media)).toBeLessThan(20);
+  });
+
   test('a version that is replaced before the rest of a broken answer is asked for has moved', async () => {
     const meta = await put(gcs.backend, 'k', someBytes(large, 1));
     let overwritten = false;
