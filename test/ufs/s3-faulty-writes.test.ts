@@ -105,7 +105,8 @@ describe('a body', () => {
     async (signedChunks) => {
       let before: number | undefined;
       const beforeCommit = async () => {
-        // Whatever is on its way has time to arrive.
+        await s3.proxy.until(() => (puts()[0]?.bodyBytes ?? 0) > 300_000);
+        // Whatever else is on its way has time to arrive.
         await new Promise((resolve) => setTimeout(resolve, 100));
         before = puts()[0]?.bodyBytes;
         expect(await kindOf(s3.storage.head('under/k'))).toBe('not-found');
