@@ -11,6 +11,7 @@ import { openRootBackend } from '../../src/ufs/root.ts';
 import { openTreeBackend } from '../../src/ufs/tree.ts';
 import type { UploadLimits } from '../../src/ufs/upload-expiry.ts';
 import { getAll, kindOf, plain, put } from '../contracts/backend.ts';
+import { until } from '../support/until.ts';
 import { someBytes, TestBody } from '../support/upload-body.ts';
 import { ManualClock, turn } from '../worker/manual-clock.ts';
 
@@ -145,12 +146,14 @@ describe.each(layouts)('uploads under way in %s', (name, openLayout) => {
     const aDayAgo = new Date(clock.wallMs - day);
     await utimes(directory(used), aDayAgo, aDayAgo);
     await search();
+    const directories = () => readdir(join(path, '.forebay/uploads'));
+    await until(async () => (await directories()).length < 2);
     expect(await uploads()).toEqual(['used']);
-    expect(await readdir(join(path, '.forebay/uploads'))).toEqual([used]);
+    expect(await directories()).toEqual([used]);
     expect(await kindOf(backend.abortUpload('idle', idle))).toBe('no-such-upload');
     clock.wallMs += 8 * day;
     await search();
-    expect(await uploads()).toEqual([]);
+    await until(async () => (await uploads()).length === 0);
   });
 
   test('stay for ever where no time is set', async () => {
