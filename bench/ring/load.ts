@@ -73,7 +73,8 @@ export async function measureLoad(count: number): Promise<LoadRow[]> {
     const self = { workerId: identities[i]?.workerId ?? '', incarnation: systemRandom.uuid(), weight: 1 };
     const store = new CountingStore(inner, load);
     const own = createMemoryStore(clock, systemRandom);
-    return ClusterMember.open(clock, systemRandom, silentLog(), store, own, self, settings);
+    const options = { initial: settings, settlingMs: 30_000 };
+    return ClusterMember.open(clock, systemRandom, silentLog(), store, own, self, options);
   };
   const members: ClusterMember[] = [];
   const phase = async (name: string, seconds: number, isDone: () => boolean) => {

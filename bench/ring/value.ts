@@ -56,8 +56,9 @@ export function measureRing(count: number): RingFigures & Evenness {
     arcs: ring.arcsOf(self),
     isUnbroken: true,
     pastViews: [],
-    unknownUntilMs: 0,
+    unknown: { untilMs: 0, settledMs: 0 },
     nowMs: 0,
+    settlingMs: 0,
   });
   const held = new Tenures(self).after(step(smaller, 1));
   const tenures = timed(() => held.after(step(build.value, 2)));

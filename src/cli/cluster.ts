@@ -43,7 +43,7 @@ export async function openCluster(
   if (!isShared) return alone(identity);
   const self = { ...identity, predecessors: await takeOver(local, localFile, incarnation) };
   const member = await patience.until('etcd', () =>
-    ClusterMember.open(clock, random, log, store, local, self),
+    ClusterMember.open(clock, random, log, store, local, self, { settlingMs: settings['backend.settling'] }),
   );
   return {
     ownership: member.ownership,

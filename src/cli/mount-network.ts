@@ -11,6 +11,7 @@ export async function networkOf(settings: Settings): Promise<BackendDependencies
     proxyUrl: settings['backend.proxy'],
     noProxy: settings['backend.noProxy'].join(',') || undefined,
     minBytesPerSecond: settings['backend.minBytesPerSecond'],
+    settlingMs: settings['backend.settling'],
   };
 }
 

@@ -265,6 +265,11 @@ export const settingsTable = {
     4_096,
     "An answer of a mount's storage that brings less over half a minute is broken off (0: none is)",
   ),
+  'backend.settling': setting(
+    durationKind(1_000, 600_000),
+    30_000,
+    'How long a change that a storage gave no answer to may still take effect there',
+  ),
   'timeout.headers': setting(durationKind(100, 600_000), 10_000, 'For the headers of a request to arrive'),
   'timeout.idle': setting(durationKind(100, 3_600_000), 60_000, 'Without a byte either way'),
   'timeout.keepAlive': setting(durationKind(100, 3_600_000), 65_000, 'Between requests of a connection'),

@@ -22,8 +22,8 @@ export class Deletions {
   async remove(place: Place, options: DeleteOptions): Promise<Deletion> {
     const { backend, path, versioning } = place;
     let deletion: Deletion = {};
-    await this.#metadata.write(place, async () => {
-      deletion = await backend.delete(path, { ...options, versioning });
+    await this.#metadata.write(place, async (beforeCommit) => {
+      deletion = await backend.delete(path, { ...options, versioning, beforeCommit });
       return undefined;
     });
     return deletion;

@@ -166,14 +166,14 @@ export class GatewayObjectService implements ObjectService {
   async putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta> {
     return this.#change(ref, (place, beforeCommit) => {
       refuseTags(place, input.tags);
-      return this.#metadata.write(place, () =>
+      return this.#metadata.write(place, (checkStill) =>
         place.backend.put(place.path, input.body, {
           ...newObject(input),
           access: keptAccess(place, input.access),
           condition: input.condition,
           versioning: place.versioning,
           signal: input.signal,
-          beforeCommit,
+          beforeCommit: both(beforeCommit, checkStill),
         }),
       );
     });
@@ -200,8 +200,15 @@ export class GatewayObjectService implements ObjectService {
         refuseTags(place, input.tags);
         const access = keptAccess(place, input.access);
         const { condition, signal } = input;
-        const common = { condition, access, signal, beforeCommit, versioning: place.versioning };
-        const made = await this.#metadata.write(place, async () => {
+        const made = await this.#metadata.write(place, async (checkStill) => {
+          const versioning = place.versioning;
+          const common = {
+            condition,
+            access,
+            signal,
+            beforeCommit: both(beforeCommit, checkStill),
+            versioning,
+          };
           if (source.backend === place.backend && place.backend.capabilities.serverSideCopy) {
             return place.backend.copy(source.path, place.path, {
               ...common,
@@ -326,7 +333,7 @@ export class GatewayObjectService implements ObjectService {
 
   async completeUpload(ref: ObjectRef, input: CompleteInput): Promise<ObjectMeta> {
     return this.#change(ref, (place, beforeCommit) =>
-      this.#metadata.write(place, () =>
+      this.#metadata.write(place, (checkStill) =>
         place.backend.completeUpload(place.path, input.uploadId, input.parts, {
           condition: input.condition,
           checksums: input.checksums,
@@ -334,7 +341,7 @@ export class GatewayObjectService implements ObjectService {
           expectedSizeBytes: input.expectedSizeBytes,
           versioning: place.versioning,
           signal: input.signal,
-          beforeCommit,
+          beforeCommit: both(beforeCommit, checkStill),
         }),
       ),
     );
@@ -389,4 +396,11 @@ function ofRef(error: unknown, ref: VersionRef): S3Error {
   const mapped = toS3Error(error);
   if (ref.versionId !== undefined) return ofVersion(mapped, ref, ref.versionId);
   return mapped.code === 'NoSuchKey' ? mapped.withExtra({ Key: ref.key }) : mapped;
+}
+
+function both(first: () => Promise<void>, second: () => Promise<void>): () => Promise<void> {
+  return async () => {
+    await first();
+    await second();
+  };
 }

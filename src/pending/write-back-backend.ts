@@ -178,6 +178,7 @@ export class WriteBackBackend implements Backend {
     }
     const nowMs = this.#clock.nowMs();
     try {
+      await options.beforeCommit?.();
       await this.#lock.run(key, async () => {
         checkSignal(options.signal, this.uri, key);
         const change = { type: 'delete', chain: this.#chain.name, key, atMs: nowMs } as const;

@@ -1,29 +1,62 @@
+/** What is known of one who may still act on what was gained. Both on the monotonic clock. */
+export interface Wait {
+  /** From then on it does not act on it any more. */
+  readonly untilMs: number;
+  /** From then on nothing has an effect that it sent to a storage before, unless it says better when it releases. */
+  readonly settledMs: number;
+}
+
 /** What is waited for before something that was gained may be used: each who may still act on it releases it, or its lease is over for certain. */
 export class Claim {
-  /** Until when each is waited for, on the monotonic clock; by the name of who it is. */
-  private readonly waiting: Map<string, number>;
+  /** Who is waited for, by name. */
+  private readonly waiting: Map<string, Wait>;
+  private settledMs: number;
 
-  constructor(waiting: ReadonlyMap<string, number>) {
+  /** `settledMs`: from then on nothing has an effect any more that was sent by those who need not be waited for, on the monotonic clock. */
+  constructor(waiting: ReadonlyMap<string, Wait>, settledMs = Number.NEGATIVE_INFINITY) {
     this.waiting = new Map(waiting);
+    this.settledMs = settledMs;
   }
 
-  /** Tested at the moment of use. */
-  isSettled(nowMs: number): boolean {
+  /** Whether nobody else acts on it any more. Tested at the moment of use. */
+  isReleased(nowMs: number): boolean {
     if (this.waiting.size === 0) return true;
-    for (const [name, untilMs] of this.waiting) if (untilMs <= nowMs) this.waiting.delete(name);
+    for (const [name, { untilMs, settledMs }] of this.waiting) {
+      if (untilMs <= nowMs) this.leave(name, settledMs);
+    }
     return this.waiting.size === 0;
   }
 
-  release(name: string): void {
-    this.waiting.delete(name);
+  /** Whether, moreover, nothing that others sent to a storage before can have an effect any more. Tested at the moment of use. */
+  isSettled(nowMs: number): boolean {
+    return this.isReleased(nowMs) && this.settledMs <= nowMs;
+  }
+
+  /** `settledMs`: when what it sent before has had its effect, on the monotonic clock. */
+  release(name: string, settledMs: number): void {
+    if (this.waiting.has(name)) this.leave(name, settledMs);
   }
 
   names(): Iterable<string> {
     return this.waiting.keys();
   }
 
-  /** When it is settled at the latest, on the monotonic clock. */
+  /** When it is released at the latest, on the monotonic clock. */
   untilMs(): number {
-    return Math.max(Number.NEGATIVE_INFINITY, ...this.waiting.values());
+    let latestMs = Number.NEGATIVE_INFINITY;
+    for (const { untilMs } of this.waiting.values()) latestMs = Math.max(latestMs, untilMs);
+    return latestMs;
+  }
+
+  /** When it is settled at the latest, by what is known now, on the monotonic clock. */
+  settledUntilMs(): number {
+    let latestMs = this.settledMs;
+    for (const { settledMs } of this.waiting.values()) latestMs = Math.max(latestMs, settledMs);
+    return latestMs;
+  }
+
+  private leave(name: string, settledMs: number): void {
+    this.waiting.delete(name);
+    this.settledMs = Math.max(this.settledMs, settledMs);
   }
 }

@@ -5,7 +5,7 @@ import { CoordError, type CoordStore } from '../coord/store.ts';
 import { ClusterOwnership } from './cluster-ownership.ts';
 import { ClusterTable } from './cluster-table.ts';
 import { Membership } from './membership.ts';
-import type { Ownership } from './ownership.ts';
+import type { Ownership, ViewMember } from './ownership.ts';
 import { Releases } from './releases.ts';
 import { RingControl } from './ring-control.ts';
 import { Suspects } from './suspects.ts';
@@ -48,17 +48,25 @@ export class ClusterMember {
   private writer: ViewWriter | undefined;
   private looking: Promise<void> | undefined;
 
-  private constructor(clock: Clock, log: Log, store: CoordStore, own: CoordStore, self: MemberIdentity) {
+  private constructor(
+    clock: Clock,
+    log: Log,
+    store: CoordStore,
+    own: CoordStore,
+    self: MemberIdentity,
+    settlingMs: number,
+  ) {
     this.clock = clock;
     this.store = store;
     this.control = new RingControl(store);
     this.self = self;
     this.suspects = new Suspects(store, self.workerId);
-    this.owning = new ClusterOwnership(clock, self, {
+    const reach = {
       refresh: () => this.follower.read(),
-      suspect: (member) => this.suspects.tell(member),
+      suspect: (member: ViewMember) => this.suspects.tell(member),
       asked: () => this.releases.begin(),
-    });
+    };
+    this.owning = new ClusterOwnership(clock, self, reach, settlingMs);
     this.follower = new ViewFollower(clock, log, store, own, this.owning);
     this.membership = new Membership(clock, log, store, self.workerId, self.predecessors);
     this.releases = new Releases(clock, this.owning);
@@ -66,7 +74,8 @@ export class ClusterMember {
 
   /**
    * Follows the cluster from now on, without being a member yet. `own`: a store of this node alone, which outlives the process.
-   * `initial`: the settings of the cluster, if this node is its first. Rejects with `CoordError`.
+   * `initial`: the settings of the cluster, if this node is its first. `settlingMs`: how long after it was sent a change may still take
+   * effect at a storage. Rejects with `CoordError`.
    */
   static async open(
     clock: Clock,
@@ -75,9 +84,9 @@ export class ClusterMember {
     store: CoordStore,
     own: CoordStore,
     self: MemberIdentity,
-    initial: RingSettings = defaultRingSettings,
+    { initial = defaultRingSettings, settlingMs }: { initial?: RingSettings; settlingMs: number },
   ): Promise<ClusterMember> {
-    const member = new ClusterMember(clock, log, store, own, self);
+    const member = new ClusterMember(clock, log, store, own, self, settlingMs);
     try {
       await member.begin(random, log, initial);
     } catch (error) {

@@ -1,10 +1,12 @@
 import type { Clock } from '../common/clock.ts';
 import { Changes } from './changes.ts';
+import type { Wait } from './claim.ts';
 import type {
   Epoch,
   LeaseEnd,
   OwnedWrite,
   Ownership,
+  Released,
   ReleaseQuestion,
   View,
   ViewChange,
@@ -52,7 +54,10 @@ export class ClusterOwnership implements Ownership {
   private tenures: Tenures;
   private step = 0;
   private pastViews: readonly PastView[] = [];
-  private unknownUntilMs = Number.NEGATIVE_INFINITY;
+  private unknown: Wait = { untilMs: Number.NEGATIVE_INFINITY, settledMs: Number.NEGATIVE_INFINITY };
+  /** From when on nothing has an effect any more that was sent for what this node held at any time, on the monotonic clock. */
+  private settledMs = Number.NEGATIVE_INFINITY;
+  private readonly settlingMs: number;
   private question: ReleaseQuestion | undefined;
   /** Members that gained from this node and have not asked yet whether it has released that. */
   private readonly waitedForBy = new Set<string>();
@@ -65,8 +70,10 @@ export class ClusterOwnership implements Ownership {
       readonly predecessors?: readonly string[];
     },
     reach: Reach,
+    settlingMs: number,
   ) {
     this.clock = clock;
+    this.settlingMs = settlingMs;
     this.workerId = self.workerId;
     this.incarnation = self.incarnation;
     this.reach = reach;
@@ -92,6 +99,12 @@ export class ClusterOwnership implements Ownership {
   mayUseMetadata(objectHash: number): boolean {
     const tenure = this.tenures.at(segmentPosition(objectHash, 0));
     if (!tenure || !this.lease.isValid()) return false;
+    return tenure.claim === undefined || tenure.claim.isReleased(this.clock.monotonicMs());
+  }
+
+  mayKeepMetadata(objectHash: number): boolean {
+    const tenure = this.tenures.at(segmentPosition(objectHash, 0));
+    if (!tenure || !this.lease.isValid()) return false;
     return tenure.claim === undefined || tenure.claim.isSettled(this.clock.monotonicMs());
   }
 
@@ -104,8 +117,12 @@ export class ClusterOwnership implements Ownership {
     if (!this.tenures.at(write.position)) return undefined;
     this.writes.begin(write);
     return {
+      isHeld: () => this.isOwnedSince(write.position, write.began),
       mayAcknowledge: () => this.isOwnedSince(write.position, write.began) && this.mayUseMetadata(objectHash),
-      end: () => this.writes.end(write),
+      end: (isUnresolved) => {
+        if (isUnresolved) this.unsettledUntil(this.clock.monotonicMs() + this.settlingMs);
+        this.writes.end(write);
+      },
     };
   }
 
@@ -123,8 +140,9 @@ export class ClusterOwnership implements Ownership {
 
   async whenSettled(objectHash: number, signal: AbortSignal): Promise<void> {
     while (this.owns(objectHash) && !this.mayUseMetadata(objectHash)) {
-      const untilMs = this.tenures.at(segmentPosition(objectHash, 0))?.claim?.untilMs();
-      await this.nextChange(untilMs, signal);
+      const claim = this.tenures.at(segmentPosition(objectHash, 0))?.claim;
+      const isOpen = claim?.isReleased(this.clock.monotonicMs()) === false;
+      await this.nextChange(isOpen ? claim.untilMs() : undefined, signal);
     }
   }
 
@@ -132,10 +150,11 @@ export class ClusterOwnership implements Ownership {
     while (compareEpochs(this.view(), epoch) < 0) await this.changes.next(signal);
   }
 
-  async whenReleased(asker: string, epoch: Epoch, signal: AbortSignal): Promise<void> {
+  async whenReleased(asker: string, epoch: Epoch, signal: AbortSignal): Promise<Released> {
     await this.whenApplied(epoch, signal);
     await this.writes.untilLeftEnded(signal);
     if (this.waitedForBy.delete(asker)) this.changes.tell();
+    return { settlesInMs: Math.max(0, this.settledMs - this.clock.monotonicMs()) };
   }
 
   refresh(signal: AbortSignal): Promise<void> {
@@ -166,7 +185,7 @@ export class ClusterOwnership implements Ownership {
 
   /** Until when owners that are not known here may act, on the monotonic clock. */
   get unknownOwnersUntilMs(): number {
-    return this.unknownUntilMs;
+    return this.unknown.untilMs;
   }
 
   /** Resolves when this node is a member by the applied view, may act on it, and waits for no release; rejects with the signal's reason. */
@@ -199,16 +218,18 @@ export class ClusterOwnership implements Ownership {
     const deadAtMs = seenMs + waitMsFor(record.settings.leaseMs);
     this.pastViews = this.pastViews.filter((past) => past.deadAtMs > nowMs);
     if (before) this.pastViews = [...this.pastViews, { view: before, deadAtMs }];
-    if (!follows) this.unknownUntilMs = Math.max(this.unknownUntilMs, deadAtMs);
+    this.findUnknown(deadAtMs, follows, view);
     this.step += 1;
+    this.unsettledUntil(this.tenures.settledMs());
     const isMine = view.member(this.workerId)?.incarnation === this.incarnation;
     this.tenures = this.tenures.after({
       step: this.step,
       arcs: isMine ? view.writeRing.arcsOf(this.workerId) : [],
       isUnbroken: follows,
       pastViews: this.pastViews,
-      unknownUntilMs: this.unknownUntilMs,
+      unknown: this.unknown,
       nowMs,
+      settlingMs: this.settlingMs,
     });
     for (const asker of this.waitedForBy) if (!view.member(asker)) this.waitedForBy.delete(asker);
     for (const arc of this.isMember ? (before?.writeRing.arcsOf(this.workerId) ?? []) : []) {
@@ -255,10 +276,28 @@ export class ClusterOwnership implements Ownership {
   }
 
   /** This member has released what views up to this one took from it. */
-  released(name: string, epoch: Epoch): void {
+  released(name: string, epoch: Epoch, { settlesInMs }: Released): void {
     if (compareEpochs(epoch, this.view()) < 0) return;
-    for (const claim of this.tenures.openClaims(this.clock.monotonicMs())) claim.release(name);
+    const nowMs = this.clock.monotonicMs();
+    for (const claim of this.tenures.openClaims(nowMs)) claim.release(name, nowMs + settlesInMs);
     this.changes.tell();
+  }
+
+  private unsettledUntil(settledMs: number): void {
+    this.settledMs = Math.max(this.settledMs, settledMs);
+  }
+
+  /**
+   * Whom nobody will name. Views that were not seen may have given to anybody what this node gains by a later one; of what was before the
+   * first view that it sees those know who are owners by that one. Where a view has no owner, there is none to know it of those before.
+   */
+  private findUnknown(deadAtMs: number, follows: boolean, view: RingView): void {
+    const { untilMs, settledMs } = this.unknown;
+    const isLost = view.writeRing.workers.length === 0 || (this.applied !== undefined && !follows);
+    this.unknown = {
+      untilMs: follows ? untilMs : Math.max(untilMs, deadAtMs),
+      settledMs: isLost ? Math.max(settledMs, deadAtMs + this.settlingMs) : settledMs,
+    };
   }
 
   private latestClaimMs(): number | undefined {

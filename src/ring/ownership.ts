@@ -56,8 +56,13 @@ export interface OwnedWrite {
    * the present owner invalidates the key first, or the answer is 503.
    */
   mayAcknowledge(): boolean;
-  /** The backend is through with it, one way or the other. Until then this node does not release the object. Repeating is harmless. */
-  end(): void;
+  /** False once another node may have owned the object since `beginWrite`. */
+  isHeld(): boolean;
+  /**
+   * The backend is through with it, one way or the other. Until then this node does not release the object. Repeating is harmless.
+   * `isUnresolved`: nobody knows whether it took effect, or still will.
+   */
+  end(isUnresolved?: boolean): void;
 }
 
 /** Until when the view lease is valid: until either clock has come so far. */
@@ -68,11 +73,21 @@ export interface LeaseEnd {
   readonly wallMs: number;
 }
 
+/** What a member says with the release of what it owned. */
+export interface Released {
+  /** After so long nothing has an effect any more that it sent to a storage before, ms, ≥ 0; 0 where all of it was answered. */
+  readonly settlesInMs: number;
+}
+
 /**
- * Asks a member over the peer port to answer once it has released everything that a view took from it. True if that very incarnation
- * answered so; false or rejected if there is no telling. The answer of another incarnation counts for nothing.
+ * Asks a member over the peer port to answer once it has released everything that a view took from it. The answer is that very
+ * incarnation's; undefined or rejected if there is no telling. The answer of another incarnation counts for nothing.
  */
-export type ReleaseQuestion = (member: ViewMember, epoch: Epoch, signal: AbortSignal) => Promise<boolean>;
+export type ReleaseQuestion = (
+  member: ViewMember,
+  epoch: Epoch,
+  signal: AbortSignal,
+) => Promise<Released | undefined>;
 
 /**
  * What this node may do as a member of the ring. Metadata is used without asking the backend, and writes are acknowledged, only as this
@@ -86,6 +101,11 @@ export interface Ownership {
   view(): View;
   /** True if cached metadata of the object may be used at this moment: owned, released by whoever owned it before, the view lease valid. */
   mayUseMetadata(objectHash: number): boolean;
+  /**
+   * True if, moreover, nothing that was sent to a storage by whoever owned the object before can have an effect any more. Until then what
+   * is learned of it is not kept: a change that came late, of a node that is gone, would be told to nobody.
+   */
+  mayKeepMetadata(objectHash: number): boolean;
   /** True if this node owns the object's metadata by the applied view, whether or not it may use it yet. */
   owns(objectHash: number): boolean;
   /** Undefined if this node is not the owner by the applied view. */
@@ -110,7 +130,7 @@ export interface Ownership {
    * The answering side of `ReleaseQuestion`: resolves when this view or a later one is applied here and every write that began before,
    * on what it takes from this node, has ended. `asker`: the workerId of who asks; a node that is draining stays until it was asked.
    */
-  whenReleased(asker: string, epoch: Epoch, signal: AbortSignal): Promise<void>;
+  whenReleased(asker: string, epoch: Epoch, signal: AbortSignal): Promise<Released>;
   /** Reads from the coordination store which view is the latest, and applies it. Rejects with `CoordError` or the signal's reason. */
   refresh(signal: AbortSignal): Promise<void>;
   /**

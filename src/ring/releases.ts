@@ -57,9 +57,9 @@ export class Releases {
       () => {},
     );
     try {
-      if (!(await question(member, { generation, epoch }, either))) return false;
-      this.ownership.released(name, { generation, epoch });
-      return true;
+      const released = await question(member, { generation, epoch }, either);
+      if (released) this.ownership.released(name, { generation, epoch }, released);
+      return released !== undefined;
     } catch {
       // No answer is no release: the end of its lease is waited for.
       return false;

@@ -1,10 +1,14 @@
-import type { LeaseEnd, OwnedWrite, Ownership, View, ViewMember } from './ownership.ts';
+import type { LeaseEnd, OwnedWrite, Ownership, Released, View, ViewMember } from './ownership.ts';
 
 const always: LeaseEnd = Object.freeze({
   monotonicMs: Number.POSITIVE_INFINITY,
   wallMs: Number.POSITIVE_INFINITY,
 });
-const write: OwnedWrite = Object.freeze({ mayAcknowledge: () => true, end: () => {} });
+const write: OwnedWrite = Object.freeze({
+  mayAcknowledge: () => true,
+  isHeld: () => true,
+  end: () => {},
+});
 
 /** The ownership of a node that is no member of a cluster: everything is its own, always. */
 export class SoleOwnership implements Ownership {
@@ -35,6 +39,10 @@ export class SoleOwnership implements Ownership {
     return true;
   }
 
+  mayKeepMetadata(): boolean {
+    return true;
+  }
+
   owns(): boolean {
     return true;
   }
@@ -59,7 +67,9 @@ export class SoleOwnership implements Ownership {
 
   async whenApplied(): Promise<void> {}
 
-  async whenReleased(): Promise<void> {}
+  async whenReleased(): Promise<Released> {
+    return { settlesInMs: 0 };
+  }
 
   async refresh(): Promise<void> {}
 

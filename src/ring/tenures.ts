@@ -1,4 +1,4 @@
-import { Claim } from './claim.ts';
+import { Claim, type Wait } from './claim.ts';
 import type { Arc } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 
@@ -6,7 +6,7 @@ import type { RingView } from './ring-view.ts';
 interface Tenure extends Arc {
   /** The step at which it was gained; it was owned without interruption since. */
   readonly since: number;
-  /** Undefined if nobody is waited for. */
+  /** Undefined if nothing is waited for. */
   readonly claim: Claim | undefined;
 }
 
@@ -28,9 +28,11 @@ export interface Step {
   /** False where views between may have given to others what this node owned: then all is gained anew. */
   readonly isUnbroken: boolean;
   readonly pastViews: readonly PastView[];
-  /** Until when owners that are not known may act, on the monotonic clock. */
-  readonly unknownUntilMs: number;
+  /** Owners that are not known. */
+  readonly unknown: Wait;
   readonly nowMs: number;
+  /** How long after it was sent a change may have its effect. */
+  readonly settlingMs: number;
 }
 
 /** What a node owns, since when, and who may still have to release it. A value that is replaced as views are applied. */
@@ -63,10 +65,19 @@ export class Tenures {
     return found && found.from <= position ? found : undefined;
   }
 
-  /** Claims that are not settled yet. */
+  /** Claims on what somebody has not released yet. */
   openClaims(nowMs: number): readonly Claim[] {
+    return this.claims().filter((claim) => !claim.isReleased(nowMs));
+  }
+
+  /** From when on nothing has an effect any more that others sent before, for all that is held, on the monotonic clock. */
+  settledMs(): number {
+    return Math.max(Number.NEGATIVE_INFINITY, ...this.claims().map((claim) => claim.settledUntilMs()));
+  }
+
+  private claims(): readonly Claim[] {
     const claims = new Set<Claim>();
-    for (const { claim } of this.held) if (claim && !claim.isSettled(nowMs)) claims.add(claim);
+    for (const { claim } of this.held) if (claim) claims.add(claim);
     return [...claims];
   }
 
@@ -110,30 +121,52 @@ export class Tenures {
 
   /** What is gained, in parts by who may still act on it. */
   private claimed(gained: Tenure, step: Step, claims: Map<string, Claim>): Tenure[] {
-    const unknown = step.unknownUntilMs > step.nowMs ? [[anybody, step.unknownUntilMs] as const] : [];
-    let parts: { arc: Arc; waiting: Map<string, number> }[] = [{ arc: gained, waiting: new Map(unknown) }];
+    let parts: { arc: Arc; owners: ReadonlyMap<string, Wait> }[] = [
+      { arc: gained, owners: new Map([[anybody, step.unknown]]) },
+    ];
     for (const { view, deadAtMs } of step.pastViews) {
-      if (deadAtMs <= step.nowMs) continue;
-      parts = parts.flatMap(({ arc, waiting }) => {
-        const owners = view.writeRing.ownersIn(arc);
-        if (owners.length === 0) return [{ arc, waiting }];
-        return owners.map((owner) => ({
+      parts = parts.flatMap(({ arc, owners }) => {
+        const there = view.writeRing.ownersIn(arc);
+        if (there.length === 0) return [{ arc, owners }];
+        const wait = { untilMs: deadAtMs, settledMs: deadAtMs + step.settlingMs };
+        return there.map((owner) => ({
           arc: owner.arc,
-          waiting: this.waitingToo(waiting, nameIn(view, owner.workerId), deadAtMs),
+          owners: this.with(owners, nameIn(view, owner.workerId), wait),
         }));
       });
     }
-    return parts.map(({ arc: { from, to }, waiting }) => ({
+    return parts.map(({ arc: { from, to }, owners }) => ({
       from,
       to,
       since: gained.since,
-      claim: waiting.size === 0 ? undefined : shared(claims, waiting),
+      claim: this.claimOn(owners, step, claims),
     }));
   }
 
-  private waitingToo(waiting: Map<string, number>, name: string, untilMs: number): Map<string, number> {
-    if (name === this.self || this.gone.includes(name)) return waiting;
-    return new Map(waiting).set(name, Math.max(untilMs, waiting.get(name) ?? untilMs));
+  private with(owners: ReadonlyMap<string, Wait>, name: string, wait: Wait): ReadonlyMap<string, Wait> {
+    if (name === this.self) return owners;
+    const known = owners.get(name);
+    return new Map(owners).set(name, known && known.untilMs > wait.untilMs ? known : wait);
+  }
+
+  /** One claim for all parts with the same owners before; undefined where there is nothing to wait for. */
+  private claimOn(
+    owners: ReadonlyMap<string, Wait>,
+    { nowMs, settlingMs }: Step,
+    claims: Map<string, Claim>,
+  ): Claim | undefined {
+    const waiting = new Map<string, Wait>();
+    let settledMs = Number.NEGATIVE_INFINITY;
+    for (const [name, wait] of owners) {
+      const isGone = this.gone.includes(name);
+      if (!isGone && wait.untilMs > nowMs) waiting.set(name, wait);
+      else settledMs = Math.max(settledMs, isGone ? nowMs + settlingMs : wait.settledMs);
+    }
+    if (waiting.size === 0 && settledMs <= nowMs) return undefined;
+    const text = JSON.stringify([settledMs, ...[...waiting].sort(([a], [b]) => (a < b ? -1 : 1))]);
+    const claim = claims.get(text) ?? new Claim(waiting, settledMs);
+    claims.set(text, claim);
+    return claim;
   }
 }
 
@@ -144,14 +177,6 @@ export function nameOf(worker: { readonly workerId: string; readonly incarnation
 
 function nameIn(view: RingView, workerId: string): string {
   return nameOf({ workerId, incarnation: view.member(workerId)?.incarnation ?? '' });
-}
-
-/** One claim for all parts that wait for the same. */
-function shared(claims: Map<string, Claim>, waiting: ReadonlyMap<string, number>): Claim {
-  const text = JSON.stringify([...waiting].sort());
-  const claim = claims.get(text) ?? new Claim(waiting);
-  claims.set(text, claim);
-  return claim;
 }
 
 function append(held: Tenure[], part: Tenure): void {

@@ -277,6 +277,8 @@ export interface DeleteOptions extends CallOptions {
   readonly condition?: WriteCondition;
   /** As in `PutOptions`: a delete marker takes the place of what is kept. */
   readonly versioning?: VersioningMode;
+  /** Called, where there is something to delete, when nothing but the storage's own step is left. */
+  readonly beforeCommit?: () => Promise<void>;
 }
 
 /**

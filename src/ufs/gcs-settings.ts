@@ -28,6 +28,8 @@ export interface GcsBackendSettings {
   readonly minPartSizeBytes?: number;
   /** As in `GcsTuning`. */
   readonly minBytesPerSecond?: number;
+  /** As in its tuning. */
+  readonly settlingMs?: number;
   readonly tuning?: Partial<GcsTuning>;
 }
 

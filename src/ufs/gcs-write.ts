@@ -129,13 +129,14 @@ export class GcsWriter {
     throw new UfsError('io', message, { backend: this.#place.uri, key: call.key });
   }
 
-  async delete(key: string, { signal, condition }: DeleteOptions = {}): Promise<void> {
+  async delete(key: string, { signal, condition, beforeCommit }: DeleteOptions = {}): Promise<void> {
     checkSignal(signal, this.#place.uri, key);
     await this.#replacer.replace(
       { key, ability: 'conditionalDelete', condition, signal },
       // What is not there is not sent for: it would be gone before a late request came.
       async (expected, present) => {
         if (!present) return undefined;
+        await beforeCommit?.();
         const path = objectPath(this.#place, key);
         const parameters = { ifGenerationMatch: generationMatch(expected) };
         const request = {

@@ -45,6 +45,7 @@ import { GcsUploader } from './gcs-upload.ts';
 import { GcsWriter } from './gcs-write.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { unprobed } from './s3-settings.ts';
+import { tuned } from './tuned.ts';
 import { isUnreadWay } from './unread-way.ts';
 import { UnresolvedChanges } from './unresolved.ts';
 import { defaultUploadLimits, UploadExpiry, type UploadLimits } from './upload-expiry.ts';
@@ -77,8 +78,8 @@ export interface GcsOpenSettings extends GcsBackendSettings {
  */
 export function openGcsBackend(clock: Clock, random: Random, settings: GcsOpenSettings): GcsBackend {
   const place = new GcsPlace(settings.uri);
-  const { uri, minBytesPerSecond = defaultGcsTuning.minBytesPerSecond, uploadLimits } = settings;
-  const tuning = { ...defaultGcsTuning, minBytesPerSecond, ...settings.tuning };
+  const { uri, uploadLimits } = settings;
+  const tuning = tuned(defaultGcsTuning, settings);
   const origin = new URL(settings.endpoint ?? 'https://storage.googleapis.com');
   const exchange = new HttpExchange(clock, { ...settings, ...tuning });
   const authorizer = new GcsAuthorizer(uri, credentialsFor(origin, settings), (url) =>

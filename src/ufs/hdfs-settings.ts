@@ -22,6 +22,8 @@ export interface HdfsBackendSettings {
   readonly minPartSizeBytes?: number;
   /** As in `HdfsTuning`. */
   readonly minBytesPerSecond?: number;
+  /** As in its tuning. */
+  readonly settlingMs?: number;
   readonly tuning?: Partial<HdfsTuning>;
 }
 

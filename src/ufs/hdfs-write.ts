@@ -2,7 +2,7 @@ import type { Clock } from '../common/clock.ts';
 import { nothing } from '../common/nothing.ts';
 import type { ChecksumAlgorithm, NewObject, ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
-import type { CallOptions, CopyOptions, ObjectChange, PutOptions } from './backend.ts';
+import type { CallOptions, CopyOptions, DeleteOptions, ObjectChange, PutOptions } from './backend.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { type HdfsClient, isAbsent } from './hdfs-client.ts';
 import type { HdfsCommits } from './hdfs-commit.ts';
@@ -124,7 +124,7 @@ export class HdfsWriter {
     });
   }
 
-  async delete(key: string, { signal }: CallOptions): Promise<void> {
+  async delete(key: string, { signal, beforeCommit }: DeleteOptions): Promise<void> {
     const { client, place, commits } = this.#its;
     checkSignal(signal, this.#uri, key);
     const parsed = place.parse(key);
@@ -133,7 +133,9 @@ export class HdfsWriter {
     if (parsed.isFolder) return this.#deleteMarker(key, parsed, signal);
     await this.#lock.run(key, async () => {
       await commits.settle(key);
-      if ((await client.find(path, { key, signal }))?.type === 'FILE') await commits.take(key, path, signal);
+      if ((await client.find(path, { key, signal }))?.type !== 'FILE') return;
+      await beforeCommit?.();
+      await commits.take(key, path, signal);
     });
     await this.prune(parsed.segments.slice(0, -1));
   }

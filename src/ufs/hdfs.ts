@@ -51,6 +51,7 @@ import { HdfsStaging } from './hdfs-staging.ts';
 import { HdfsWriter } from './hdfs-write.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { unprobed } from './s3-settings.ts';
+import { tuned } from './tuned.ts';
 import { isUnreadWay } from './unread-way.ts';
 import { defaultUploadLimits, UploadExpiry, type UploadLimits } from './upload-expiry.ts';
 import { checkSignal } from './write-rules.ts';
@@ -81,8 +82,7 @@ export function openHdfsBackend(clock: Clock, random: Random, settings: HdfsOpen
   const place = new HdfsPlace(settings.uri, settings.endpoint);
   const { uri, user, delegationToken, uploadLimits } = settings;
   refuseTokenInTheClear(place, delegationToken);
-  const { minBytesPerSecond = defaultHdfsTuning.minBytesPerSecond } = settings;
-  const tuning = { ...defaultHdfsTuning, minBytesPerSecond, ...settings.tuning };
+  const tuning = tuned(defaultHdfsTuning, settings);
   const exchange = new HttpExchange(clock, { ...settings, ...tuning });
   const identity = { user, delegationToken };
   const { origins } = place;

@@ -142,6 +142,7 @@ export class MemoryBackend implements Backend {
   }
 
   async delete(key: string, options: DeleteOptions = {}): Promise<Deletion> {
+    if (options.beforeCommit && this.history.present(key)) await options.beforeCommit();
     this.checkChange(key, options);
     const present = this.history.present(key);
     const versioning =

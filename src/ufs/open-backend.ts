@@ -51,7 +51,10 @@ export interface BackendDependencies {
   /** Forebay's own folders, absolute: a tree that overlaps with one is refused. */
   readonly ownFolders?: readonly string[];
   /** How storage in the network is reached; nothing of it for a direct way with the usual certificates. */
-  readonly network?: Pick<S3BackendSettings, 'caPem' | 'proxyUrl' | 'noProxy' | 'minBytesPerSecond'>;
+  readonly network?: Pick<
+    S3BackendSettings,
+    'caPem' | 'proxyUrl' | 'noProxy' | 'minBytesPerSecond' | 'settlingMs'
+  >;
 }
 
 /**

@@ -40,6 +40,8 @@ export interface S3BackendSettings {
   readonly abilities?: ProbedAbilities;
   /** As in `S3Tuning`. */
   readonly minBytesPerSecond?: number;
+  /** As in its tuning. */
+  readonly settlingMs?: number;
   readonly tuning?: Partial<S3Tuning>;
 }
 

@@ -1,7 +1,7 @@
 import { CopyObjectCommand } from '@aws-sdk/client-s3';
 import type { ChecksumAlgorithm, NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
-import type { CallOptions, CopyOptions, PutOptions, WriteCondition } from './backend.ts';
+import type { CallOptions, CopyOptions, DeleteOptions, PutOptions, WriteCondition } from './backend.ts';
 import type { Deletion } from './backend-versions.ts';
 import { UfsError } from './errors.ts';
 import { drained } from './http-answers.ts';
@@ -158,7 +158,7 @@ export class S3Writer {
   /** `marks`: the storage may put a delete marker in the place of what is not there either. */
   async delete(
     key: string,
-    { signal, condition }: CallOptions & { readonly condition?: WriteCondition } = {},
+    { signal, condition, beforeCommit }: DeleteOptions = {},
     marks = false,
   ): Promise<Deletion> {
     checkSignal(signal, this.#place.uri, key);
@@ -170,6 +170,7 @@ export class S3Writer {
         // What is not there is not sent for: it would be gone before a late request came.
         async (expected) => {
           if (expected && 'ifNoneMatch' in expected) return {};
+          await beforeCommit?.();
           return deletionOf((await this.deleteUnasked(key, { signal, condition: expected })).headers);
         },
       );

@@ -46,6 +46,7 @@ import { S3Transport } from './s3-transport.ts';
 import { S3VersionLister } from './s3-version-list.ts';
 import { S3Versions } from './s3-versions.ts';
 import { type BodyForm, S3Writer } from './s3-write.ts';
+import { tuned } from './tuned.ts';
 import { UnresolvedChanges } from './unresolved.ts';
 
 /** The parts that do the work, each of which asks the backend and nothing else. */
@@ -69,8 +70,7 @@ export interface S3Parts {
  */
 export function openS3Backend(clock: Clock, random: Random, settings: S3BackendSettings): S3Backend {
   const place = new S3Place(settings.uri);
-  const { minBytesPerSecond = defaultS3Tuning.minBytesPerSecond } = settings;
-  const tuning = { ...defaultS3Tuning, minBytesPerSecond, ...settings.tuning };
+  const tuning = tuned(defaultS3Tuning, settings);
   const { client, agents } = createS3Client(settings, tuning);
   const signer = new S3Signer(clock, client, place.bucket, settings.uri);
   const transport = new S3Transport(clock, signer, agents, {

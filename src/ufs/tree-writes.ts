@@ -3,7 +3,7 @@ import type { ObjectAccess } from '../common/access-control.ts';
 import type { Clock } from '../common/clock.ts';
 import type { NewObject, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
-import type { CallOptions, ObjectChange, PutOptions, WriteCondition } from './backend.ts';
+import type { CallOptions, DeleteOptions, ObjectChange, PutOptions } from './backend.ts';
 import { writeBody } from './body-file.ts';
 import { DirectoryKeeper, type HeldDirectories } from './directory-keeper.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
@@ -94,13 +94,14 @@ export class TreeWrites {
     }
   }
 
-  async delete(key: string, options: CallOptions & { readonly condition?: WriteCondition }): Promise<void> {
+  async delete(key: string, options: DeleteOptions): Promise<void> {
     const parsed = parseTreeKey(key);
     await this.lock.run(key, async () => {
       const present = await this.reads.find(key);
       checkSignal(options.signal, this.uri, key);
       checkCondition(options.condition, present?.meta, this.uri, key);
       if (!present || !parsed) return;
+      await options.beforeCommit?.();
       const held = await this.keeper.hold(folderOf(parsed)); // They are there, and stay until they are released.
       try {
         if (!parsed.isFolder) {

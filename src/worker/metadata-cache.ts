@@ -11,6 +11,7 @@ import { MetadataEntries, mayKeep } from './metadata-entries.ts';
 import { OpenedRead } from './opened-read.ts';
 import {
   AbsentError,
+  type CheckStill,
   type FoundMeta,
   type KnownMeta,
   type LookUpOptions,
@@ -117,9 +118,11 @@ export class MetadataCache implements MetadataSource {
     return this.ask(name, target, true, { ...options, signal: options.signal, ...alone });
   }
 
+  /** `mayKeepNow`: whether what the change has made may be kept; asked when it has ended. */
   async write<T extends ObjectMeta | undefined | 'unknown'>(
     target: MetadataTarget,
-    change: () => Promise<T>,
+    change: (checkStill: CheckStill) => Promise<T>,
+    mayKeepNow: () => boolean = () => true,
   ): Promise<T> {
     const name = nameOf(target);
     const state = this.hold(name);
@@ -128,11 +131,11 @@ export class MetadataCache implements MetadataSource {
     const epoch = this.advance(name, state);
     const begun = this.entries.now();
     try {
-      const result = await change();
+      const result = await change(always);
       const overlapped = !alone || state.epoch !== epoch;
       this.advance(name, state);
       if (result === 'unknown') return result;
-      if (result && !overlapped) this.entries.install(name, target, result, begun);
+      if (result && !overlapped && mayKeepNow()) this.entries.install(name, target, result, begun);
       // After overlapping changes nobody here knows which of them came last.
       if (!overlapped) this.onVersion(target, result?.generation);
       return result;
@@ -318,6 +321,9 @@ export class MetadataCache implements MetadataSource {
     if (state.holders === 0) this.states.delete(name);
   }
 }
+
+/** Nobody else changes it. */
+const always = async () => {};
 
 /** No incarnation begins with what a version's name begins with. */
 function nameOf({ incarnation, path, versionId }: MetadataTarget): string {

@@ -118,6 +118,9 @@ export interface LookUpOptions {
   readonly together?: boolean;
 }
 
+/** Rejects where a change may not be made any more. */
+export type CheckStill = () => Promise<void>;
+
 /**
  * Metadata of objects as last seen at their backends, under each mount's freshness (it installs only what no
  * write overtook).
@@ -133,11 +136,12 @@ export interface MetadataSource {
   /**
    * Runs a change of the object: the key is not cached from before `change` starts until after it has ended, and nothing that
    * was asked of the backend meanwhile is kept. The change's result, if it is metadata and no other change overlapped, is installed.
-   * `undefined` says that there is no object now, `unknown` that there may be any.
+   * `undefined` says that there is no object now, `unknown` that there may be any. `change` calls what it is given each time before it
+   * lets the backend change something: that rejects where the change may not be made (any more).
    */
   write<T extends ObjectMeta | undefined | 'unknown'>(
     target: MetadataTarget,
-    change: () => Promise<T>,
+    change: (checkStill: CheckStill) => Promise<T>,
   ): Promise<T>;
   /** Forgets what is known of a key (the version was found to have moved). */
   invalidate(target: MetadataTarget): void;

@@ -31,6 +31,8 @@ function viewOf(...names: string[]): RingView {
 const self = nameOf({ workerId: 'self', incarnation: 'self-1' });
 const positions = Array.from({ length: 400 }, (_, i) => (i + 0.5) * 2 ** 48 * (1 / 400)).map(Math.floor);
 
+const never = { untilMs: Number.NEGATIVE_INFINITY, settledMs: Number.NEGATIVE_INFINITY };
+
 function step(
   number: number,
   view: RingView,
@@ -42,8 +44,9 @@ function step(
     arcs: view.writeRing.arcsOf('self'),
     isUnbroken: true,
     pastViews,
-    unknownUntilMs: Number.NEGATIVE_INFINITY,
+    unknown: never,
     nowMs: 0,
+    settlingMs: 1_000,
     ...changes,
   };
 }
@@ -73,10 +76,10 @@ describe('tenures', () => {
     ];
     const claimOf = () => new Tenures(self).after(step(3, mine, past)).at(7)?.claim;
     const released = claimOf();
-    released?.release('b/b-1');
-    expect([released?.isSettled(99), released?.isSettled(100)]).toEqual([false, true]);
+    released?.release('b/b-1', 0);
+    expect([released?.isReleased(99), released?.isReleased(100)]).toEqual([false, true]);
     const waited = claimOf();
-    expect([waited?.isSettled(100), waited?.isSettled(199), waited?.isSettled(200)]).toEqual([
+    expect([waited?.isReleased(100), waited?.isReleased(199), waited?.isReleased(200)]).toEqual([
       false,
       false,
       true,
@@ -89,9 +92,11 @@ describe('tenures', () => {
   test('wait for owners that are not known, whoever has released', () => {
     const [b, mine] = [viewOf('b'), viewOf('self')];
     const past = [{ view: b, deadAtMs: 300 }];
-    const claim = new Tenures(self).after(step(1, mine, past, { unknownUntilMs: 250 })).at(7)?.claim;
-    claim?.release('b/b-1');
-    expect([claim?.isSettled(249), claim?.isSettled(250)]).toEqual([false, true]);
+    const claim = new Tenures(self)
+      .after(step(1, mine, past, { unknown: { untilMs: 250, settledMs: 250 } }))
+      .at(7)?.claim;
+    claim?.release('b/b-1', 0);
+    expect([claim?.isReleased(249), claim?.isReleased(250)]).toEqual([false, true]);
   });
 
   test('begin anew where views are missing between, and still wait where they had to', () => {
@@ -99,8 +104,10 @@ describe('tenures', () => {
     const first = new Tenures(self).after(step(1, mine, [{ view: a, deadAtMs: 100 }]));
     const kept = first.after(step(2, mine, [{ view: a, deadAtMs: 100 }]));
     expect(kept.at(7)).toMatchObject({ since: 1 });
-    expect(kept.at(7)?.claim?.isSettled(50)).toBe(false);
-    const broken = first.after(step(2, mine, [], { isUnbroken: false, unknownUntilMs: 80 }));
+    expect(kept.at(7)?.claim?.isReleased(50)).toBe(false);
+    const broken = first.after(
+      step(2, mine, [], { isUnbroken: false, unknown: { untilMs: 80, settledMs: 80 } }),
+    );
     expect(broken.at(7)).toMatchObject({ since: 2 });
     expect(broken.openClaims(79)).toHaveLength(1);
     expect(broken.openClaims(80)).toHaveLength(0);
@@ -113,5 +120,38 @@ describe('tenures', () => {
     const later = nameOf({ workerId: 'self', incarnation: 'self-2' });
     const restarted = new Tenures(later).after(step(1, mine, [{ view: mine, deadAtMs: 100 }]));
     expect([...(restarted.at(7)?.claim?.names() ?? [])]).toEqual(['self/self-1']);
+  });
+
+  test('are settled when what the owners before them sent can have no effect any more', () => {
+    const [a, mine] = [viewOf('a'), viewOf('self')];
+    const past = [{ view: a, deadAtMs: 100 }];
+    const claimOf = () => new Tenures(self).after(step(2, mine, past)).at(7)?.claim;
+    const answered = claimOf();
+    answered?.release('a/a-1', 40);
+    expect([39, 40].map((nowMs) => answered?.isSettled(nowMs))).toEqual([false, true]);
+    const silent = claimOf();
+    expect([100, 1_099, 1_100].map((nowMs) => silent?.isSettled(nowMs))).toEqual([false, false, true]);
+    const kept = new Tenures(self).after(step(2, mine, past)).after(step(3, mine, [], { nowMs: 500 }));
+    expect([kept.openClaims(500).length, kept.at(7)?.claim?.isSettled(1_099)]).toEqual([0, false]);
+    expect(kept.settledMs()).toBe(1_100);
+  });
+
+  test('of a start that is gone are released at once, and settled when what it sent can have no effect any more', () => {
+    const mine = viewOf('self');
+    const later = nameOf({ workerId: 'self', incarnation: 'self-2' });
+    const restarted = new Tenures(later, [], [self]).after(step(1, mine, [{ view: mine, deadAtMs: 100 }]));
+    const claim = restarted.at(7)?.claim;
+    expect([claim?.isReleased(0), claim?.isSettled(999), claim?.isSettled(1_000)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  test('of owners that are not known are settled when what any of them sent can have no effect any more', () => {
+    const mine = viewOf('self');
+    const lost = { unknown: { untilMs: -1, settledMs: 700 } };
+    const claim = new Tenures(self).after(step(1, mine, [], lost)).at(7)?.claim;
+    expect([claim?.isReleased(0), claim?.isSettled(699), claim?.isSettled(700)]).toEqual([true, false, true]);
   });
 });

@@ -16,6 +16,8 @@ export const address: MemberAddress = {
   adminUrl: 'http://127.0.0.1:9001',
 };
 export const testSettings: RingSettings = { mode: 'dynamic', virtualNodes: 16, leaseMs: 2_000 };
+/** How long a change may take at the storage. */
+export const settlingMs = 1_000;
 /** What a call to the store takes when nothing answers it. */
 const timeoutMs = 1_500;
 
@@ -98,19 +100,22 @@ export class Machine {
     const store = new StoreOverNetwork(this.time, this, clock, life, this.store);
     const { workerId } = this;
     const self = { workerId, incarnation: `${workerId}-${++this.starts}`, weight: 1 };
-    const node = await ClusterMember.open(clock, this.random, silentLog(), store, this.own, self, settings);
+    const node = await ClusterMember.open(clock, this.random, silentLog(), store, this.own, self, {
+      initial: settings,
+      settlingMs,
+    });
     this.node = node;
     node.ownership.askWith(async (member, epoch, signal) => {
       const machine = reachable().find(
         ({ node: other }) => other?.ownership.incarnation === member.incarnation,
       );
       await this.time.sleep(this.delayMs());
-      if (!machine?.node || machine.isAlone || this.isAlone) return false;
+      if (!machine?.node || machine.isAlone || this.isAlone) return undefined;
       await machine.awake(machine.presentLife);
-      await machine.ownership.whenReleased(this.workerId, epoch, signal);
+      const released = await machine.ownership.whenReleased(this.workerId, epoch, signal);
       await this.time.sleep(this.delayMs());
       await this.awake(life);
-      return !machine.isAlone && !this.isAlone;
+      return machine.isAlone || this.isAlone ? undefined : released;
     });
     return node;
   }

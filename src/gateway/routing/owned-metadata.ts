@@ -4,9 +4,11 @@ import { CoordError } from '../../coord/store.ts';
 import { PeerError } from '../../peers/errors.ts';
 import type { Epoch, OwnedWrite, Ownership, ViewMember } from '../../ring/ownership.ts';
 import { S3Error } from '../../s3api/errors.ts';
+import { UfsError } from '../../ufs/errors.ts';
 import type { MetadataCache } from '../../worker/metadata-cache.ts';
 import { mayKeep } from '../../worker/metadata-entries.ts';
 import type {
+  CheckStill,
   FoundMeta,
   KnownMeta,
   LookUpOptions,
@@ -78,11 +80,11 @@ export class OwnedMetadata implements MetadataSource {
     target: MetadataTarget,
     options?: Pick<LookUpOptions, 'maxAgeMs' | 'checksums'>,
   ): KnownMeta | undefined {
-    return this.#mayUse(target) ? this.#cache.peek(target, options) : undefined;
+    return this.#mayKeep(target) ? this.#cache.peek(target, options) : undefined;
   }
 
   get(target: MetadataTarget, options: LookUpOptions = {}): Promise<FoundMeta> {
-    return this.#mayUse(target) ? this.#cache.get(target, options) : this.validated(target, options);
+    return this.#mayKeep(target) ? this.#cache.get(target, options) : this.validated(target, options);
   }
 
   /** As the storage has it now, whoever owns it. */
@@ -94,19 +96,25 @@ export class OwnedMetadata implements MetadataSource {
   /** Rejects with `MovedError` where this node is not the owner of what may be kept. */
   async write<T extends ObjectMeta | undefined | 'unknown'>(
     target: MetadataTarget,
-    change: () => Promise<T>,
+    change: (checkStill: CheckStill) => Promise<T>,
   ): Promise<T> {
     const hash = hashOf(target);
     const isKept = mayKeep(target);
     if (isKept) await this.#settled(target, hash);
     const owned = this.#ownership.beginWrite(hash);
     if (!owned && isKept) throw new MovedError();
+    let isUnresolved = false;
     try {
-      const result = await this.#cache.write(target, change);
+      const checkStill = owned && isKept ? this.#checkOf(target, hash, owned) : async () => {};
+      const mayKeepNow = () => this.#mayKeep(target);
+      const result = await this.#cache.write(target, () => change(checkStill), mayKeepNow);
       if (owned && isKept && !owned.mayAcknowledge()) await this.#makeKnown(target, hash, owned);
       return result;
+    } catch (error) {
+      isUnresolved = error instanceof UfsError && error.unresolved;
+      throw error;
     } finally {
-      owned?.end();
+      owned?.end(isUnresolved);
     }
   }
 
@@ -129,8 +137,9 @@ export class OwnedMetadata implements MetadataSource {
     return true;
   }
 
-  #mayUse(target: MetadataTarget): boolean {
-    return this.#ownership.mayUseMetadata(hashOf(target));
+  /** What is known may be used, and what is learned may be kept. */
+  #mayKeep(target: MetadataTarget): boolean {
+    return this.#ownership.mayKeepMetadata(hashOf(target));
   }
 
   #hasLease(): boolean {
@@ -144,12 +153,32 @@ export class OwnedMetadata implements MetadataSource {
     while (!signal.aborted) {
       if (this.#ownership.mayUseMetadata(hash) || !this.#ownership.owns(hash)) return;
       if (await this.#allLapsed(target, signal)) return;
-      const look = AbortSignal.any([signal, AbortSignal.timeout(lookEveryMs)]);
-      // Looked at again, or the time is up.
-      await this.#ownership.whenSettled(hash, look).catch(() => {});
+      await this.#nextLook(hash, signal);
     }
     const message = 'The object is passing over to this node. Please try again.';
     throw new S3Error('ServiceUnavailable', { message, headers: noEffect });
+  }
+
+  /**
+   * What a change asks before it lets the storage change something: a node that stood still meanwhile must not change what another may
+   * know by now. While the object is this node's it waits for a lease, as before.
+   */
+  #checkOf(target: MetadataTarget, hash: number, owned: OwnedWrite): CheckStill {
+    let wasLetGo = false;
+    return async () => {
+      const signal = AbortSignal.timeout(this.#settleTimeoutMs);
+      while (!owned.mayAcknowledge() && !(await this.#allLapsed(target, signal))) {
+        if (!owned.isHeld() || signal.aborted) throw movedAway(wasLetGo);
+        await this.#nextLook(hash, signal);
+      }
+      wasLetGo = true;
+    };
+  }
+
+  /** Resolves when something may have changed about who may use what is known, or after a while. */
+  async #nextLook(hash: number, signal: AbortSignal): Promise<void> {
+    const look = AbortSignal.any([signal, AbortSignal.timeout(lookEveryMs)]);
+    if (!this.#ownership.mayUseMetadata(hash)) await this.#ownership.whenSettled(hash, look).catch(() => {});
   }
 
   /**
@@ -189,10 +218,7 @@ export class OwnedMetadata implements MetadataSource {
         await this.#clock.sleep(20, signal).catch(() => {});
       }
     }
-    throw new S3Error('ServiceUnavailable', {
-      message: 'The object passed to another node while it was changed. Please try again.',
-      cause,
-    });
+    throw movedAway(true, cause);
   }
 
   async #ownerForgets(target: MetadataTarget, hash: number, signal: AbortSignal): Promise<boolean> {
@@ -200,9 +226,18 @@ export class OwnedMetadata implements MetadataSource {
     const owner = view.metadataOwnerOf(hash);
     if (owner === this.#ownership.workerId) {
       // It may only have been without a lease for a while; if not, it was another's meanwhile, and is this node's again.
-      return this.#mayUse(target) && this.invalidateAsOwner(target);
+      return this.#ownership.mayUseMetadata(hash) && this.invalidateAsOwner(target);
     }
     const member = owner === undefined ? undefined : view.member(owner);
     return member !== undefined && this.#questions.invalidate(member, target, signal);
   }
+}
+
+/**
+ * Of a change whose body may have been read already, so that it cannot be sent on. `wasLetGo`: the storage may have changed something
+ * for it before, unheard.
+ */
+function movedAway(wasLetGo: boolean, cause?: unknown): S3Error {
+  const message = 'The object passed to another node while it was changed. Please try again.';
+  return new S3Error('ServiceUnavailable', { message, headers: wasLetGo ? {} : noEffect, cause });
 }

@@ -32,6 +32,7 @@ import {
   type LookUpAnswer,
   type Question,
   type Read,
+  type ReleaseAnswer,
   type UsageAnswer,
 } from './wire.ts';
 import { toWire } from './wire-errors.ts';
@@ -223,8 +224,9 @@ export class PeerAnswers {
   /** Answered with the incarnation that has released it, when it has. */
   async #released({ view }: Question, exchange: Exchange, asker: string): Promise<void> {
     const { ownership } = this.#routes;
-    await ownership.whenReleased(asker, view, exchange.signal);
-    this.#send(exchange, { ok: ownership.incarnation });
+    const released = await ownership.whenReleased(asker, view, exchange.signal);
+    const answer: ReleaseAnswer = { ...released, incarnation: ownership.incarnation };
+    this.#send(exchange, { ok: answer });
   }
 
   /** NoSuchBucket; ServiceUnavailable where this node knows another bucket or mount there. */

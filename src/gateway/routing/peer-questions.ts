@@ -6,7 +6,7 @@ import { PeerError } from '../../peers/errors.ts';
 import type { Exchange } from '../../peers/exchange.ts';
 import { resetReasons } from '../../peers/frames.ts';
 import type { Lane, PeerPool } from '../../peers/peer-pool.ts';
-import type { Epoch, Ownership, ViewMember } from '../../ring/ownership.ts';
+import type { Epoch, Ownership, Released, ViewMember } from '../../ring/ownership.ts';
 import { OpenedRead } from '../../worker/opened-read.ts';
 import type { FoundMeta, LookUpOptions, MetadataTarget, Missing, ReadTarget } from '../../worker/reader.ts';
 import { PeerBytes } from './peer-bytes.ts';
@@ -19,6 +19,7 @@ import {
   type LookUpAnswer,
   type Read,
   type ReadAnswer,
+  type ReleaseAnswer,
   type UsageAnswer,
 } from './wire.ts';
 import { fromWire, type Named } from './wire-errors.ts';
@@ -138,10 +139,10 @@ export class PeerQuestions {
   }
 
   /** As `ReleaseQuestion`. */
-  async released(member: ViewMember, epoch: Epoch, signal: AbortSignal): Promise<boolean> {
+  async released(member: ViewMember, epoch: Epoch, signal: AbortSignal): Promise<Released | undefined> {
     const exchange = await this.#open(member, 'small', { op: 'released', ...this.#asked(), view: epoch }, 0);
-    const answer = decode<Answer<string>>(await answerOf(exchange, undefined, signal));
-    return 'ok' in answer && answer.ok === member.incarnation;
+    const answer = decode<Answer<ReleaseAnswer>>(await answerOf(exchange, undefined, signal));
+    return 'ok' in answer && answer.ok.incarnation === member.incarnation ? answer.ok : undefined;
   }
 
   /** How much a member caches. */

@@ -3,6 +3,7 @@ import { PeerError } from '../../peers/errors.ts';
 import type { ViewMember } from '../../ring/ownership.ts';
 import { UfsError } from '../../ufs/errors.ts';
 import {
+  type CheckStill,
   type FoundMeta,
   type KnownMeta,
   type LookUpOptions,
@@ -65,7 +66,7 @@ export class RoutedMetadata implements MetadataSource {
 
   write<T extends ObjectMeta | undefined | 'unknown'>(
     target: MetadataTarget,
-    change: () => Promise<T>,
+    change: (checkStill: CheckStill) => Promise<T>,
   ): Promise<T> {
     return this.#owned.write(target, change);
   }

@@ -1,5 +1,5 @@
 import type { ObjectMeta } from '../../common/object-meta.ts';
-import type { Epoch } from '../../ring/ownership.ts';
+import type { Epoch, Released } from '../../ring/ownership.ts';
 import type { CacheStatus } from '../../s3api/service.ts';
 import type { OpenRange } from '../../ufs/backend.ts';
 import type { Missing } from '../../worker/reader.ts';
@@ -65,8 +65,13 @@ export interface Invalidate extends OfObject {
 }
 
 /** To be answered when everything that a view took from this node is released. */
-export interface Released extends Asked {
+export interface Release extends Asked {
   readonly op: 'released';
+}
+
+export interface ReleaseAnswer extends Released {
+  /** Which start of the node has released it. */
+  readonly incarnation: string;
 }
 
 /** How much the node caches. */
@@ -86,7 +91,7 @@ export interface Lapsed extends OfObject {
   readonly op: 'lapsed';
 }
 
-export type Question = LookUp | Read | Held | Holds | Invalidate | Released | Usage | Lapsed;
+export type Question = LookUp | Read | Held | Holds | Invalidate | Release | Usage | Lapsed;
 
 /** `moved`: the node that was asked is not the owner, by this view. */
 export type Answer<T> = { readonly ok: T } | { readonly error: WireError } | { readonly moved: Epoch };

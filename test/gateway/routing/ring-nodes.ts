@@ -21,6 +21,8 @@ import { until } from '../../support/until.ts';
 import { type GatewayUnderTest, startGateway } from '../memory-node.ts';
 import { mountOf } from '../mount-of.ts';
 
+/** How long a change may still take effect after it was sent. */
+export const settlingMs = 1_500;
 const limits = { maxExchanges: 10_000, maxSilentTicks: 20, tickMs: 500 };
 
 /** A pool some of whose ways can be cut. */
@@ -170,7 +172,7 @@ export class RingNodes {
       this.store,
       createMemoryStore(systemClock, systemRandom),
       self,
-      { mode: 'dynamic', virtualNodes: 64, leaseMs: 2_000 },
+      { initial: { mode: 'dynamic', virtualNodes: 64, leaseMs: 2_000 }, settlingMs },
     );
     const { ownership } = member;
     const gateway = await this.gateway(workerId, ownership, (metrics, namespace, cache, reader) => {
