@@ -1,6 +1,6 @@
 import type { OwnedWrite, Ownership } from '../../src/ring/ownership.ts';
 import type { SeededRandom } from '../worker/seeded.ts';
-import type { Machine } from './virtual-node.ts';
+import { type Machine, settlingMs } from './virtual-node.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** What one start of a node has cached: the version of each object, and how often each was invalidated. */
@@ -27,18 +27,22 @@ class NodeCache {
 }
 
 /**
- * Objects whose versions are numbers, on a storage that orders writes, behind nodes that cache as the rules allow: metadata is used only
- * where `mayUseMetadata` says so, and a write is acknowledged only where `mayAcknowledge` does. No read may give a version from before
- * the last acknowledged write.
+ * Objects whose versions are numbers, on a storage that compares and sets, behind nodes that cache as the rules allow: metadata is used and
+ * kept only where `mayKeepMetadata` says so, the storage is sent a change only where `mayAcknowledge` holds, and a write is acknowledged
+ * only where it still does. Some changes get no answer, and take effect late or never. No read may give a version from before the last
+ * acknowledged write, or from before one that a read has given.
  */
 export class VirtualObjects {
   readonly violations: string[] = [];
-  readonly counts = { cached: 0, validated: 0, acknowledged: 0, unresolved: 0 };
+  readonly counts = { cached: 0, validated: 0, acknowledged: 0, unresolved: 0, late: 0 };
   private readonly time: VirtualTime;
   private readonly random: SeededRandom;
   private readonly stored = new Map<number, number>();
-  private readonly acknowledged = new Map<number, number>();
+  /** The newest version that no later read may be behind. */
+  private readonly least = new Map<number, number>();
   private readonly writing = new WeakMap<Ownership, Map<number, number>>();
+  /** Until when a change without an answer may still take effect, as the node that sent it knows. */
+  private readonly unresolved = new WeakMap<Ownership, Map<number, number>>();
   private readonly caches = new WeakMap<Ownership, NodeCache>();
 
   constructor(time: VirtualTime, random: SeededRandom) {
@@ -49,6 +53,7 @@ export class VirtualObjects {
   /** To be called when a node has started. */
   attach(machine: Machine): void {
     this.caches.set(machine.ownership, new NodeCache(machine.ownership));
+    this.unresolved.set(machine.ownership, new Map());
   }
 
   isAttached({ ownership }: Machine): boolean {
@@ -59,56 +64,82 @@ export class VirtualObjects {
     const { ownership } = machine;
     const life = machine.presentLife;
     const cache = this.caches.get(ownership) as NodeCache;
-    const least = this.acknowledged.get(hash) ?? 0;
+    const least = this.least.get(hash) ?? 0;
     const cached = cache.versions.get(hash);
-    if (cached !== undefined && ownership.mayUseMetadata(hash)) {
+    if (cached !== undefined && ownership.mayKeepMetadata(hash)) {
       this.counts.cached += 1;
-      this.check(machine, hash, cached, least);
+      this.check(machine, hash, cached, least, 'from its cache');
       return;
     }
     const token = cache.token(hash);
-    const mayInstall = ownership.mayUseMetadata(hash);
+    const mayInstall = ownership.mayKeepMetadata(hash);
     await this.storageTime();
-    const found = this.stored.get(hash) ?? 0;
+    const found = this.storedOf(hash);
     await this.storageTime();
     await machine.awake(life);
     this.counts.validated += 1;
-    this.check(machine, hash, found, least);
+    this.check(machine, hash, found, least, 'from the storage');
     const isUntouched = cache.token(hash) === token && this.writesOf(ownership, hash) === 0;
-    if (mayInstall && isUntouched && ownership.mayUseMetadata(hash)) cache.versions.set(hash, found);
+    const isResolved = (this.unresolved.get(ownership)?.get(hash) ?? 0) <= this.time.monotonicMs();
+    if (mayInstall && isUntouched && isResolved && ownership.mayKeepMetadata(hash)) {
+      cache.versions.set(hash, found);
+    }
   }
 
   async write(machine: Machine, hash: number): Promise<void> {
     const { ownership } = machine;
     const life = machine.presentLife;
+    if (!ownership.mayUseMetadata(hash)) return;
     const write = ownership.beginWrite(hash);
     if (!write) return;
     const cache = this.caches.get(ownership) as NodeCache;
     cache.invalidate(hash);
     this.under(ownership, hash, 1);
     await this.storageTime();
-    // It reaches the storage though the node may be paused, or gone, by then.
-    const version = (this.stored.get(hash) ?? 0) + 1;
-    this.stored.set(hash, version);
+    const replaced = this.storedOf(hash);
     await this.storageTime();
     await machine.awake(life);
-    this.end(ownership, hash, write, version, cache);
+    // The last look before it goes out; from here on it reaches the storage though the node may be paused, or gone, by then.
+    const isSent = write.mayAcknowledge();
+    const isAnswered = this.random.next() < 0.9;
+    const inMs = isAnswered ? this.storageMs() : this.random.next() * (settlingMs - 1);
+    const isMade = isSent && this.take(hash, replaced, inMs);
+    await this.time.sleep(isAnswered ? inMs : 150);
+    await this.storageTime();
+    await machine.awake(life);
+    this.end(ownership, hash, write, cache, isSent && !isAnswered);
+    if (!isAnswered || !(await isMade) || !write.mayAcknowledge()) return;
+    this.counts.acknowledged += 1;
+    this.least.set(hash, Math.max(this.least.get(hash) ?? 0, replaced + 1));
+  }
+
+  /** True if the change has had its effect, some time later: what it replaces was still there. */
+  private async take(hash: number, replaced: number, inMs: number): Promise<boolean> {
+    await this.time.sleep(inMs);
+    if (this.storedOf(hash) !== replaced) return false;
+    this.stored.set(hash, replaced + 1);
+    if (inMs > 250) this.counts.late += 1;
+    return true;
   }
 
   private end(
     ownership: Ownership,
     hash: number,
     write: OwnedWrite,
-    version: number,
     cache: NodeCache,
+    isUnresolved: boolean,
   ): void {
     cache.invalidate(hash);
     this.under(ownership, hash, -1);
-    if (write.mayAcknowledge()) {
-      this.counts.acknowledged += 1;
-      this.acknowledged.set(hash, Math.max(this.acknowledged.get(hash) ?? 0, version));
-    } else this.counts.unresolved += 1;
-    write.end();
+    if (isUnresolved) {
+      this.counts.unresolved += 1;
+      this.unresolved.get(ownership)?.set(hash, this.time.monotonicMs() + settlingMs);
+    }
+    write.end(isUnresolved);
+  }
+
+  private storedOf(hash: number): number {
+    return this.stored.get(hash) ?? 0;
   }
 
   private writesOf(ownership: Ownership, hash: number): number {
@@ -120,15 +151,20 @@ export class VirtualObjects {
     this.writing.set(ownership, counts.set(hash, (counts.get(hash) ?? 0) + change));
   }
 
-  private check(machine: Machine, hash: number, version: number, least: number): void {
+  private check(machine: Machine, hash: number, version: number, least: number, how: string): void {
+    this.least.set(hash, Math.max(this.least.get(hash) ?? 0, version));
     if (version >= least) return;
     const at = Math.round(this.time.monotonicMs());
     this.violations.push(
-      `at ${at} ms ${machine.workerId} gave version ${version} of ${hash} after ${least} was acknowledged`,
+      `at ${at} ms ${machine.workerId} gave version ${version} of ${hash} ${how} after ${least} was acknowledged or given`,
     );
   }
 
+  private storageMs(): number {
+    return 2 + this.random.next() ** 3 * 200;
+  }
+
   private storageTime(): Promise<void> {
-    return this.time.sleep(2 + this.random.next() ** 3 * 200);
+    return this.time.sleep(this.storageMs());
   }
 }
