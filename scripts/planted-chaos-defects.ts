@@ -5,8 +5,12 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
   {
     name: 'chaos: what is known is used after the view lease',
     file: 'src/ring/cluster-ownership.ts',
-    right: 'if (!tenure || !this.lease.isValid()) return false;',
-    wrong: 'if (!tenure) return false;',
+    right: `  mayKeepMetadata(objectHash: number): boolean {
+    const tenure = this.tenures.at(segmentPosition(objectHash, 0));
+    if (!tenure || !this.lease.isValid()) return false;`,
+    wrong: `  mayKeepMetadata(objectHash: number): boolean {
+    const tenure = this.tenures.at(segmentPosition(objectHash, 0));
+    if (!tenure) return false;`,
     foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'node without etcd'] },
   },
   {
@@ -26,7 +30,7 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
   {
     name: 'chaos: a node that does not own an object answers from what it knows',
     file: 'src/gateway/routing/owned-metadata.ts',
-    right: '    return this.#ownership.mayUseMetadata(hashOf(target));',
+    right: '    return this.#ownership.mayKeepMetadata(hashOf(target));',
     wrong: '    return hashOf(target) >= 0;',
     foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'node without etcd'] },
   },

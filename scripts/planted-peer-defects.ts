@@ -132,7 +132,7 @@ export const plantedPeerDefects: readonly PlantedDefect[] = [
   {
     name: 'metadata is used by a node that does not own it, or has no view lease',
     file: 'src/gateway/routing/owned-metadata.ts',
-    right: 'return this.#ownership.mayUseMetadata(hashOf(target));',
+    right: 'return this.#ownership.mayKeepMetadata(hashOf(target));',
     wrong: 'return hashOf(target) >= 0;',
     foundBy: owned,
   },

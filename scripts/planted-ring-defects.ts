@@ -112,8 +112,8 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
   {
     name: 'owners that are not known are not waited for',
     file: 'src/ring/tenures.ts',
-    right: 'const unknown = step.unknownUntilMs > step.nowMs',
-    wrong: 'const unknown = step.unknownUntilMs === step.nowMs',
+    right: 'owners: new Map([[anybody, step.unknown]])',
+    wrong: 'owners: new Map()',
     foundBy: tenures,
   },
   {
@@ -158,6 +158,41 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     await this.writes`,
     wrong: '    await this.writes',
     foundBy: [...cluster, ...campaign],
+  },
+  {
+    name: 'what a crashed node owned is kept as soon as it cannot act any more',
+    file: 'src/ring/cluster-ownership.ts',
+    right: 'tenure.claim.isSettled(this.clock.monotonicMs())',
+    wrong: 'tenure.claim.isReleased(this.clock.monotonicMs())',
+    foundBy: [...cluster, ...campaign],
+  },
+  {
+    name: 'a range is released as if every change had been answered',
+    file: 'src/ring/cluster-ownership.ts',
+    right: 'return { settlesInMs: Math.max(0, this.settledMs - this.clock.monotonicMs()) };',
+    wrong: 'return { settlesInMs: 0 };',
+    foundBy: cluster,
+  },
+  {
+    name: 'what was gained unsettled is passed on as settled',
+    file: 'src/ring/cluster-ownership.ts',
+    right: '    this.unsettledUntil(this.tenures.settledMs());\n',
+    wrong: '',
+    foundBy: cluster,
+  },
+  {
+    name: 'what owners that are not known sent is not waited for',
+    file: 'src/ring/cluster-ownership.ts',
+    right: 'settledMs: isLost ? Math.max(settledMs, deadAtMs + this.settlingMs) : settledMs,',
+    wrong: 'settledMs,',
+    foundBy: cluster,
+  },
+  {
+    name: 'what an earlier start of the node sent is not waited for',
+    file: 'src/ring/tenures.ts',
+    right: 'isGone ? nowMs + settlingMs : wait.settledMs',
+    wrong: 'isGone ? nowMs : wait.settledMs',
+    foundBy: tenures,
   },
   {
     name: 'nobody is asked for releases',

@@ -17,7 +17,7 @@ export const address: MemberAddress = {
 };
 export const testSettings: RingSettings = { mode: 'dynamic', virtualNodes: 16, leaseMs: 2_000 };
 /** How long a change may take at the storage. */
-export const settlingMs = 1_000;
+export const settlingMs = 6_000;
 /** What a call to the store takes when nothing answers it. */
 const timeoutMs = 1_500;
 
