@@ -190,6 +190,19 @@ export function objectContract(open: OpenBackend): void {
     );
 
     test(
+      'a rejection before an object is deleted leaves it there and is passed on',
+      withBackend(open, async (backend) => {
+        const failure = new Error('the epoch is over');
+        const beforeCommit = () => Promise.reject(failure);
+        await put(backend, 'k', 'kept');
+        await expect(backend.delete('k', { beforeCommit })).rejects.toBe(failure);
+        expect((await getAll(backend, 'k')).toString()).toBe('kept');
+        await backend.delete('k', { beforeCommit: async () => {} });
+        expect(await listAll(backend)).toEqual([]);
+      }),
+    );
+
+    test(
       'an aborted call rejects with cancelled and changes nothing',
       withBackend(open, async (backend) => {
         const meta = await put(backend, 'k', someBytes(3_000_000));

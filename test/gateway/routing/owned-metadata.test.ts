@@ -122,3 +122,73 @@ test(
   },
   patienceMs,
 );
+
+test(
+  'a change that was held up beyond the view lease is not let go, and surely had no effect',
+  async () => {
+    ring = await RingNodes.start(2);
+    const { owner } = ring.rolesOf('k');
+    await ring.settled('k');
+    const { metadata, target } = await sceneOn(owner, lease);
+    const changing = metadata.write(target, async (checkStill) => {
+      await owner.member.close();
+      await checkStill();
+      return put('late')();
+    });
+    expect(await changing.catch((error: unknown) => error)).toMatchObject({
+      code: 'ServiceUnavailable',
+      headers: { 'x-forebay-effect': 'none' },
+    });
+    await expect(ring.storage.head('k')).rejects.toMatchObject({ kind: 'not-found' });
+  },
+  patienceMs,
+);
+
+test(
+  'a change of which a part was let go before does not say that it had no effect',
+  async () => {
+    ring = await RingNodes.start(2);
+    const { owner } = ring.rolesOf('k');
+    await ring.settled('k');
+    const { metadata, target } = await sceneOn(owner, lease);
+    const changing = metadata.write(target, async (checkStill) => {
+      await checkStill();
+      await owner.member.close();
+      await checkStill();
+      return put('late')();
+    });
+    const error = (await changing.catch((reason: unknown) => reason)) as { code: string; headers: unknown };
+    expect(error.code).toBe('ServiceUnavailable');
+    expect(error.headers).not.toHaveProperty('x-forebay-effect');
+  },
+  patienceMs,
+);
+
+test(
+  'what a node that is gone owned is asked of the storage each time until nothing of that node can take effect any more',
+  async () => {
+    ring = await RingNodes.start(2);
+    const { owner, others } = ring.rolesOf('k');
+    const [other] = others as [RingNode];
+    await ring.settled('k');
+    await put('x')();
+    const { metadata, target, asked } = await sceneOn(other, lease);
+    // It releases nothing.
+    owner.stuckIn = 'answers';
+    await other.ownership.suspect(owner.workerId, AbortSignal.timeout(patienceMs));
+    const hash = ring.hashOf('k');
+    await other.ownership.whenSettled(hash, AbortSignal.timeout(patienceMs));
+    await metadata.write(target, put('y'));
+    let validated = 0;
+    while (!other.ownership.mayKeepMetadata(hash)) {
+      expect(metadata.peek(target)).toBeUndefined();
+      await metadata.get(target);
+      expect(asked()).toBe(++validated);
+      await systemClock.sleep(50);
+    }
+    expect(validated).toBeGreaterThan(0);
+    await metadata.get(target);
+    expect(metadata.peek(target)).toBeDefined();
+  },
+  patienceMs,
+);

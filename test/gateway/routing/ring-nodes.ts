@@ -22,7 +22,7 @@ import { type GatewayUnderTest, startGateway } from '../memory-node.ts';
 import { mountOf } from '../mount-of.ts';
 
 /** How long a change may still take effect after it was sent. */
-export const settlingMs = 1_500;
+export const settlingMs = 4_000;
 const limits = { maxExchanges: 10_000, maxSilentTicks: 20, tickMs: 500 };
 
 /** A pool some of whose ways can be cut. */
