@@ -71,6 +71,8 @@ function settingsOf(seed: number, etcdProgram: string, fakeTime: string | undefi
     settings: {
       FOREBAY_IO_THREADS: threads,
       // Where nobody changes anything behind the nodes' back nothing is forgotten for its age, so that what is wrong stays so.
+      // Longer than anything here takes that gets no answer; else hardly anything would ever be kept between two faults.
+      FOREBAY_BACKEND_SETTLING: '8s',
       FOREBAY_FRESHNESS_LEASE: `${outside > 0 ? lease : 3_600}s`,
     },
   };

@@ -23,10 +23,12 @@ export function reportLines(result: CampaignResult): string[] {
   for (const [name, count] of refusals) lines.push(`  ${count} × ${name}`);
   for (const { atMs, what } of result.complaints.slice(0, 20))
     lines.push(`✕ at ${(atMs / 1000).toFixed(2)} s: ${what}`);
-  for (const { key, kind, at, history } of result.violations) {
+  for (const { key, kind, at, history, storage } of result.violations) {
     lines.push(
       `✕ ${key} is ${kind}, at [${Math.round(at.startMs)}, ${Math.round(at.endMs)}] ms ${at.label}`,
       history,
+      'what reached the storage:',
+      ...storage.map((line) => `  ${line}`),
     );
   }
   if (wasFound(result))

@@ -137,6 +137,20 @@ export const plantedPeerDefects: readonly PlantedDefect[] = [
     foundBy: owned,
   },
   {
+    name: 'a change goes out without a look at the view lease',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: 'const checkStill = owned && isKept ? this.#checkOf(target, hash, owned) : async () => {};',
+    wrong: 'const checkStill = async () => {};',
+    foundBy: owned,
+  },
+  {
+    name: 'what a change has made is kept while an earlier one may still take effect',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: 'this.#cache.write(target, () => change(checkStill), mayKeepNow)',
+    wrong: 'this.#cache.write(target, () => change(checkStill))',
+    foundBy: owned,
+  },
+  {
     name: 'metadata of a node that does not own it is kept',
     file: 'src/gateway/routing/owned-metadata.ts',
     right: 'return this.#cache.get(target, { ...options, signal, revalidate: true, noStore: true });',

@@ -34,7 +34,8 @@ export class Record {
   observations = 0;
   /** Told of each ETag that was answered of a key. */
   onEtag: (key: string, etag: string) => void = () => {};
-  private readonly startedMs = performance.now();
+  /** Where its times begin, on this process's clock. */
+  readonly startedMs = performance.now();
   private readonly byKey = new Map<string, KeyOperation[]>();
   private readonly versions = new Map<string, Version>();
   private readonly contentsByEtag = new Map<string, Content>();

@@ -37,7 +37,10 @@ export interface CampaignResult {
   readonly overlaps: number;
   readonly availability: Availability;
   readonly complaints: readonly Complaint[];
-  readonly violations: readonly (KeyViolation & { readonly history: string })[];
+  readonly violations: readonly (KeyViolation & {
+    readonly history: string;
+    readonly storage: readonly string[];
+  })[];
   /** What was done, in order. */
   readonly events: readonly string[];
   /** How often the machine stood still. */
@@ -154,7 +157,9 @@ class Campaign {
     const violations = this.record.keys.flatMap((key) => {
       const history = this.record.historyOf(key);
       const violation = checkKey(history);
-      return violation ? [{ ...violation, history: describeHistory(shrinkHistory(history)) }] : [];
+      if (!violation) return [];
+      const seen = this.world.storage.of(violation.key, this.record.startedMs, violation.at);
+      return [{ ...violation, history: describeHistory(shrinkHistory(history)), storage: seen }];
     });
     return {
       operations: this.availability.asked,

@@ -22,8 +22,9 @@ export interface StorageRequest {
   /** The version id that it brings in its metadata. */
   readonly version?: string;
   readonly fault?: StorageFault['kind'];
-  /** Of the storage's answer, once it is there. */
+  /** Of the storage's answer, once it is there, and when it was. */
   status?: number;
+  answeredMs?: number;
 }
 
 /** What becomes of a change on its way to the storage. */
@@ -85,6 +86,19 @@ export class StorageProxy {
     for (const goOn of this.held.splice(0)) goOn();
   }
 
+  /**
+   * What reached the storage of a key in the half minute before something about it was wrong, and shortly after, a line each; times count
+   * from `startedMs`.
+   */
+  of(key: string, startedMs: number, around: { readonly startMs: number; readonly endMs: number }): string[] {
+    const isNear = ({ atMs }: StorageRequest) =>
+      atMs > startedMs + around.startMs - 30_000 && atMs < startedMs + around.endMs + 10_000;
+    const path = `/${encodeURIComponent(key)}`;
+    return this.requests
+      .filter((seen) => isNear(seen) && seen.url.split('?')[0]?.endsWith(path))
+      .map((seen) => lineOf(seen, startedMs));
+  }
+
   /** Resolves when nothing is on its way to the storage that its sender has given up. */
   async settled(): Promise<void> {
     this.faults.length = 0;
@@ -126,6 +140,7 @@ export class StorageProxy {
     req.pipe(upstream);
     const [answer] = (await once(upstream, 'response')) as [IncomingMessage];
     seen.status = answer.statusCode;
+    seen.answeredMs = performance.now();
     this.onAnswered(seen);
     answer.on('error', () => res.destroy());
     if (fault) {
@@ -164,6 +179,7 @@ export class StorageProxy {
       upstream.end(Buffer.concat(pieces));
       const [answer] = (await once(upstream, 'response')) as [IncomingMessage];
       seen.status = answer.statusCode;
+      seen.answeredMs = performance.now();
       this.onAnswered(seen);
       answer.resume();
       await once(answer, 'end');
@@ -195,4 +211,11 @@ function isChange({ method, url = '' }: IncomingMessage): boolean {
   if (method === 'PUT') return !url.includes('partNumber=') && url.split('/').length > 2;
   if (method === 'DELETE') return !url.includes('uploadId=');
   return method === 'POST' && url.includes('uploadId=');
+}
+
+function lineOf(seen: StorageRequest, startedMs: number): string {
+  const { atMs, answeredMs, method, url, condition = '', version = '', fault = '', status } = seen;
+  const at = (ms: number) => (ms - startedMs).toFixed(0);
+  const answer = answeredMs === undefined ? 'no answer' : `${status} at ${at(answeredMs)}`;
+  return `${at(atMs)} ms ${method} ${url.split('/').at(-1)} ${condition} ${version} ${fault}: ${answer}`;
 }

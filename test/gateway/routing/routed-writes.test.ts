@@ -288,12 +288,14 @@ test(
         new Proxy(backend, {
           get: (target, name) => {
             if (name !== 'put') return Reflect.get(target, name) as unknown;
-            return async (...args: Parameters<typeof target.put>) => {
-              if (args[0].startsWith('slow')) {
+            return (...[key, body, options]: Parameters<typeof target.put>) => {
+              const beforeCommit = async () => {
+                await options.beforeCommit?.();
+                // On its way to the storage.
                 isHeld = true;
                 await held;
-              }
-              return target.put(...args);
+              };
+              return target.put(key, body, key === 'slow' ? { ...options, beforeCommit } : options);
             };
           },
         }),
@@ -305,7 +307,6 @@ test(
     await until(() => isHeld);
     // The others hear that it is out of reach; it itself goes on, and its change with it.
     await other.ownership.suspect(owner.workerId, AbortSignal.timeout(patienceMs));
-    // The successor knows by now that there is no such object, and may say so without asking.
     await ring.settled('slow');
     expect(await textOf(other, 'slow')).toBe('NoSuchKey');
     release?.();
