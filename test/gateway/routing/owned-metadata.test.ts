@@ -187,6 +187,8 @@ test(
       await systemClock.sleep(50);
     }
     expect(validated).toBeGreaterThan(0);
+    // Nor was anything kept that only could not be used.
+    expect(metadata.peek(target)).toBeUndefined();
     await metadata.get(target);
     expect(metadata.peek(target)).toBeDefined();
   },
