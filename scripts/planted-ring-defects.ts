@@ -2,6 +2,7 @@ import type { PlantedDefect } from './planted-defects.ts';
 
 const ring = ['test/ring/ring.test'];
 const cluster = ['test/ring/cluster.test'];
+const settling = ['test/ring/settling'];
 const tenures = ['test/ring/tenures'];
 const views = ['test/ring/next-view'];
 /** Found by the campaign too, within its seeds. */
@@ -164,21 +165,21 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     file: 'src/ring/cluster-ownership.ts',
     right: 'tenure.claim.isSettled(this.clock.monotonicMs())',
     wrong: 'tenure.claim.isReleased(this.clock.monotonicMs())',
-    foundBy: [...cluster, ...campaign],
+    foundBy: [...settling, ...campaign],
   },
   {
     name: 'a range is released as if every change had been answered',
     file: 'src/ring/cluster-ownership.ts',
     right: 'return { settlesInMs: Math.max(0, this.settledMs - this.clock.monotonicMs()) };',
     wrong: 'return { settlesInMs: 0 };',
-    foundBy: cluster,
+    foundBy: settling,
   },
   {
     name: 'what was gained unsettled is passed on as settled',
     file: 'src/ring/cluster-ownership.ts',
     right: '    this.unsettledUntil(this.tenures.settledMs());\n',
     wrong: '',
-    foundBy: cluster,
+    foundBy: settling,
   },
   {
     name: 'what owners that are not known sent is not waited for',

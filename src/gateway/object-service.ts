@@ -1,6 +1,7 @@
 import type { BucketAccess, ObjectAccess } from '../common/access-control.ts';
 import type { AtOnce } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
+import { inOrder } from '../common/in-order.ts';
 import { nothing } from '../common/nothing.ts';
 import type {
   ChecksumAlgorithm,
@@ -173,7 +174,7 @@ export class GatewayObjectService implements ObjectService {
           condition: input.condition,
           versioning: place.versioning,
           signal: input.signal,
-          beforeCommit: both(beforeCommit, checkStill),
+          beforeCommit: inOrder(beforeCommit, checkStill),
         }),
       );
     });
@@ -206,7 +207,7 @@ export class GatewayObjectService implements ObjectService {
             condition,
             access,
             signal,
-            beforeCommit: both(beforeCommit, checkStill),
+            beforeCommit: inOrder(beforeCommit, checkStill),
             versioning,
           };
           if (source.backend === place.backend && place.backend.capabilities.serverSideCopy) {
@@ -341,7 +342,7 @@ export class GatewayObjectService implements ObjectService {
           expectedSizeBytes: input.expectedSizeBytes,
           versioning: place.versioning,
           signal: input.signal,
-          beforeCommit: both(beforeCommit, checkStill),
+          beforeCommit: inOrder(beforeCommit, checkStill),
         }),
       ),
     );
@@ -396,11 +397,4 @@ function ofRef(error: unknown, ref: VersionRef): S3Error {
   const mapped = toS3Error(error);
   if (ref.versionId !== undefined) return ofVersion(mapped, ref, ref.versionId);
   return mapped.code === 'NoSuchKey' ? mapped.withExtra({ Key: ref.key }) : mapped;
-}
-
-function both(first: () => Promise<void>, second: () => Promise<void>): () => Promise<void> {
-  return async () => {
-    await first();
-    await second();
-  };
 }

@@ -31,8 +31,7 @@ export interface BackendCapabilities {
   readonly exclusive: boolean;
   /** Tags are kept with each object: given when it is made, taken along by copies, and changed by `amend`. */
   readonly tagging: boolean;
-  /** Each object's owner and ACL are kept with it (`ObjectMeta.access`), given and changed as tags are; otherwise every object is its
-   * bucket's owner's alone. */
+  /** Each object's owner and ACL are kept with it (`ObjectMeta.access`), as tags are; otherwise all are the bucket owner's alone. */
   readonly objectAcls: boolean;
   /** `put` keeps a stamp with the object, and `head` tells it. */
   readonly stamps: boolean;
@@ -275,16 +274,15 @@ export interface CopyOptions extends CallOptions {
 
 export interface DeleteOptions extends CallOptions {
   readonly condition?: WriteCondition;
-  /** As in `PutOptions`: a delete marker takes the place of what is kept. */
+  /** As in `PutOptions`: a delete marker takes the place of what is kept; and where there is something to delete. */
   readonly versioning?: VersioningMode;
-  /** Called, where there is something to delete, when nothing but the storage's own step is left. */
   readonly beforeCommit?: () => Promise<void>;
 }
 
 /**
  * Storage below: a flat space of keys (any UTF-8 string of 1–1,600 bytes) and immutable versions of objects.
- * Every method may run concurrently with every other, for one key too, and rejects with `UfsError` only (apart from what
- * an `UploadBody` or `beforeCommit` rejects with, which is passed on as it is). A change that has returned is durable and visible.
+ * Every method may run concurrently with every other, for one key too, and rejects with `UfsError` only, or as it is with what an
+ * `UploadBody` or `beforeCommit` rejects with. A change that has returned is durable and visible.
  */
 export interface Backend {
   /** The mount's URI without credentials, for messages. */

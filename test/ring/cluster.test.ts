@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { WorkerIdInUseError } from '../../src/ring/membership.ts';
-import { hashObject } from '../../src/ring/ring.ts';
 import { waitMsFor } from '../../src/ring/view-lease.ts';
 import {
   epochOfKey,
@@ -11,45 +10,14 @@ import {
   viewsPrefix,
   workersPrefix,
 } from '../../src/ring/view-record.ts';
-import { VirtualCluster } from './virtual-cluster.ts';
+import { closeAll, clusterOf, hashes, ownedBy, pointerOf, settle, usersOf } from './cluster-scene.ts';
+import type { VirtualCluster } from './virtual-cluster.ts';
 import { address, Machine, settlingMs, testSettings } from './virtual-node.ts';
 
-const opened: VirtualCluster[] = [];
+afterEach(closeAll);
 
-afterEach(async () => {
-  for (const cluster of opened.splice(0)) await cluster.close();
-});
-
-const hashes = Array.from({ length: 300 }, (_, i) => hashObject('mount', `key-${i}`));
 const never = new AbortController().signal;
 const { leaseMs } = testSettings;
-
-/** A cluster whose first nodes have joined. */
-async function clusterOf(joined: number, more = 0): Promise<VirtualCluster> {
-  const cluster = new VirtualCluster(joined + more);
-  opened.push(cluster);
-  for (let i = 0; i < joined; i++) await cluster.join(i);
-  await settle(cluster);
-  return cluster;
-}
-
-function settle(cluster: VirtualCluster): Promise<void> {
-  return cluster.time.until(
-    () => cluster.isSettled(),
-    'settled',
-    () => cluster.describe(),
-  );
-}
-
-/** Who may use what is cached of an object, at this moment. */
-function usersOf(cluster: VirtualCluster, hash: number): string[] {
-  const running = cluster.machines.filter(({ node }) => node !== undefined);
-  return running.filter(({ ownership }) => ownership.mayUseMetadata(hash)).map(({ workerId }) => workerId);
-}
-
-function ownedBy({ ownership }: Machine): number[] {
-  return hashes.filter((hash) => ownership.owns(hash));
-}
 
 /** Two nodes that are about to join; each joining resolves when a view has it. */
 async function openedTwo(cluster: VirtualCluster): Promise<(() => Promise<void>)[]> {
@@ -64,10 +32,6 @@ async function openedTwo(cluster: VirtualCluster): Promise<(() => Promise<void>)
         .member(`worker-${i + 2}`) !== undefined;
     await cluster.time.until(has, 'in a view');
   });
-}
-
-async function pointerOf({ store }: VirtualCluster): Promise<ViewPointer> {
-  return JSON.parse((await store.get(pointerKey))?.value ?? '') as ViewPointer;
 }
 
 describe('a cluster', () => {
@@ -130,56 +94,6 @@ describe('a cluster', () => {
     }
     await settle(cluster);
     for (const hash of hashes) expect(usersOf(cluster, hash)).toHaveLength(1);
-  });
-
-  test('may keep at once what was handed over with every change answered, and is told how long it must wait otherwise', async () => {
-    const cluster = await clusterOf(1, 3);
-    const machine = cluster.machine(0);
-    await cluster.join(1);
-    await settle(cluster);
-    const second = cluster.machine(1);
-    expect(ownedBy(second).filter((hash) => second.ownership.mayKeepMetadata(hash))).toEqual(ownedBy(second));
-    // Beyond everything that the first one waited for when it gained it.
-    await cluster.time.pass(2 * settlingMs + waitMsFor(leaseMs));
-    for (const each of [machine, second]) each.ownership.beginWrite(ownedBy(each)[0] as number)?.end(true);
-    const sentMs = cluster.time.monotonicMs();
-    await cluster.join(2);
-    const third = cluster.machine(2);
-    const isFrom = (hash: number) => machine.ownership.view().metadataOwnerOf(hash) === third.workerId;
-    await cluster.time.until(() => hashes.some((hash) => third.ownership.mayUseMetadata(hash)), 'in use');
-    const passed = hashes.filter((hash) => isFrom(hash) && third.ownership.mayUseMetadata(hash));
-    const unsettled = passed.filter((hash) => !third.ownership.mayKeepMetadata(hash));
-    expect(unsettled.length).toBeGreaterThan(0);
-    // Passed on within that time, it is not settled sooner.
-    await cluster.join(3);
-    const fourth = cluster.machine(3);
-    const gained = ownedBy(fourth).filter((hash) => unsettled.includes(hash));
-    await cluster.time.until(() => gained.every((hash) => fourth.ownership.mayUseMetadata(hash)), 'in use');
-    expect(gained.length).toBeGreaterThan(0);
-    while (cluster.time.monotonicMs() < sentMs + settlingMs - 20) {
-      expect(gained.some((hash) => fourth.ownership.mayKeepMetadata(hash))).toBe(false);
-      await cluster.time.pass(20);
-    }
-    await cluster.time.pass(200);
-    expect(gained.every((hash) => fourth.ownership.mayKeepMetadata(hash))).toBe(true);
-  });
-
-  test('keeps nothing of what a crashed node owned until what that node sent can have no effect any more', async () => {
-    const cluster = await clusterOf(3);
-    const lost = ownedBy(cluster.machine(1));
-    cluster.machine(1).kill();
-    const { epoch } = await pointerOf(cluster);
-    await cluster.time.until(() => cluster.machine(0).ownership.view().epoch > epoch, 'another view');
-    const seenMs = cluster.time.monotonicMs();
-    await settle(cluster);
-    const mayBeKept = (hash: number) =>
-      cluster.machines.some(({ node }) => node?.ownership.mayKeepMetadata(hash));
-    while (cluster.time.monotonicMs() < seenMs + waitMsFor(leaseMs) + settlingMs - 50) {
-      expect(lost.filter(mayBeKept)).toEqual([]);
-      await cluster.time.pass(50);
-    }
-    await cluster.time.pass(100);
-    expect(lost.every(mayBeKept)).toBe(true);
   });
 
   test('lets a node that stood still use nothing from the moment it goes on', async () => {

@@ -1,0 +1,60 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { waitMsFor } from '../../src/ring/view-lease.ts';
+import { closeAll, clusterOf, hashes, ownedBy, pointerOf, settle } from './cluster-scene.ts';
+import { settlingMs, testSettings } from './virtual-node.ts';
+
+const { leaseMs } = testSettings;
+
+afterEach(closeAll);
+
+describe('a node that gains something', () => {
+  test('may keep at once what was handed over with every change answered, and is told how long it must wait otherwise', async () => {
+    const cluster = await clusterOf(1, 3);
+    const machine = cluster.machine(0);
+    await cluster.join(1);
+    await settle(cluster);
+    const second = cluster.machine(1);
+    expect(ownedBy(second).filter((hash) => second.ownership.mayKeepMetadata(hash))).toEqual(ownedBy(second));
+    // Beyond everything that the first one waited for when it gained it.
+    await cluster.time.pass(2 * settlingMs + waitMsFor(leaseMs));
+    for (const each of [machine, second]) each.ownership.beginWrite(ownedBy(each)[0] as number)?.end(true);
+    const sentMs = cluster.time.monotonicMs();
+    await cluster.join(2);
+    const third = cluster.machine(2);
+    const isFrom = (hash: number) => machine.ownership.view().metadataOwnerOf(hash) === third.workerId;
+    await cluster.time.until(() => hashes.some((hash) => third.ownership.mayUseMetadata(hash)), 'in use');
+    const passed = hashes.filter((hash) => isFrom(hash) && third.ownership.mayUseMetadata(hash));
+    const unsettled = passed.filter((hash) => !third.ownership.mayKeepMetadata(hash));
+    expect(unsettled.length).toBeGreaterThan(0);
+    // Passed on within that time, it is not settled sooner.
+    await cluster.join(3);
+    const fourth = cluster.machine(3);
+    const gained = ownedBy(fourth).filter((hash) => unsettled.includes(hash));
+    await cluster.time.until(() => gained.every((hash) => fourth.ownership.mayUseMetadata(hash)), 'in use');
+    expect(gained.length).toBeGreaterThan(0);
+    while (cluster.time.monotonicMs() < sentMs + settlingMs - 20) {
+      expect(gained.some((hash) => fourth.ownership.mayKeepMetadata(hash))).toBe(false);
+      await cluster.time.pass(20);
+    }
+    await cluster.time.pass(200);
+    expect(gained.every((hash) => fourth.ownership.mayKeepMetadata(hash))).toBe(true);
+  });
+
+  test('keeps nothing of what a crashed node owned until what that node sent can have no effect any more', async () => {
+    const cluster = await clusterOf(3);
+    const lost = ownedBy(cluster.machine(1));
+    cluster.machine(1).kill();
+    const { epoch } = await pointerOf(cluster);
+    await cluster.time.until(() => cluster.machine(0).ownership.view().epoch > epoch, 'another view');
+    const seenMs = cluster.time.monotonicMs();
+    await settle(cluster);
+    const mayBeKept = (hash: number) =>
+      cluster.machines.some(({ node }) => node?.ownership.mayKeepMetadata(hash));
+    while (cluster.time.monotonicMs() < seenMs + waitMsFor(leaseMs) + settlingMs - 50) {
+      expect(lost.filter(mayBeKept)).toEqual([]);
+      await cluster.time.pass(50);
+    }
+    await cluster.time.pass(100);
+    expect(lost.every(mayBeKept)).toBe(true);
+  });
+});
