@@ -3,6 +3,7 @@ import type { PlantedDefect } from './planted-defects.ts';
 const journal = ['test/pending/journal'];
 const campaign = ['test/pending/write-back-campaign'];
 const backend = ['test/pending/write-back.test'];
+const uploads = ['test/pending/held-uploads'];
 
 /** Of changes that are acknowledged before their storage has them. */
 export const plantedPendingDefects: readonly PlantedDefect[] = [
@@ -153,6 +154,63 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
     right: 'this.#chain.setUnsettled(key, this.#clock.monotonicMs() + settleMs);',
     wrong: 'this.#chain.setUnsettled(key, this.#clock.monotonicMs() - settleMs);',
     foundBy: backend,
+  },
+  {
+    name: 'bytes of parts are swept as if nobody needed them',
+    file: 'src/pending/journal.ts',
+    right: 'for (const file of this.uploads.files()) named.add(file);',
+    wrong: '',
+    foundBy: uploads,
+  },
+  {
+    name: 'an upload that was completed is under way again after a restart',
+    file: 'src/pending/held-uploads.ts',
+    right:
+      'const found = completed.has(name) || !isHeldUpload(name) ? undefined : await uploads.#read(name);',
+    wrong: 'const found = !isHeldUpload(name) ? undefined : await uploads.#read(name);',
+    foundBy: uploads,
+  },
+  {
+    name: 'a part is told before it is there for sure',
+    file: 'src/pending/held-uploads.ts',
+    right: 'await replaceDurably(this.#fs, join(folder, tmpName), join(folder, name), [bytes]);',
+    wrong: 'await replaceFile(this.#fs, join(folder, tmpName), join(folder, name), [bytes]);',
+    foundBy: uploads,
+  },
+  {
+    name: 'an upload is begun before its folder is there for sure',
+    file: 'src/pending/held-uploads.ts',
+    right: '      await this.#fs.syncDirectory(this.#path);\n',
+    wrong: '',
+    foundBy: uploads,
+  },
+  {
+    name: 'the bytes of a completed upload go with it',
+    file: 'src/pending/journal.ts',
+    right: '    await this.uploads.remove(upload, kept);\n',
+    wrong: '    await this.uploads.remove(upload);\n',
+    foundBy: uploads,
+  },
+  {
+    name: 'parts that came before are left behind when an upload goes on at the storage',
+    file: 'src/pending/back-uploads.ts',
+    right: 'for (const part of [...upload.parts.values()]) {',
+    wrong: 'for (const part of [...upload.parts.values()].slice(1)) {',
+    foundBy: uploads,
+  },
+  {
+    name: 'an upload is held though its storage gives it another ETag',
+    file: 'src/pending/upload-trial.ts',
+    right: 'return found.etag === expected && found.stamp === stamp;',
+    wrong: 'return found.etag.length + expected.length > 0 && found.stamp === stamp;',
+    foundBy: uploads,
+  },
+  {
+    name: 'the room of parts is not given back',
+    file: 'src/pending/journal.ts',
+    right: 'this.release(kept.has(file) ? 0 : sizeBytes);',
+    wrong: 'if (!kept.has(file)) this.release(sizeBytes);',
+    foundBy: uploads,
   },
   {
     name: 'chaos:pending: a write is acknowledged before it is in the journal',

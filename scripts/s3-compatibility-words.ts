@@ -33,6 +33,10 @@ export const capabilityMeanings: Readonly<
     means: 'notes of Forebay’s own beside an object, which write mode `back` needs',
     lacking: 'no write mode `back`',
   },
+  uploadStamps: {
+    means: 'the same beside an object that came in parts, so that write mode `back` takes those too',
+    lacking: 'parts go to it at once under write mode `back`',
+  },
   tagging: { means: 'tags of objects', lacking: 'it keeps no tags' },
   anyKey: {
     means: 'keys of any form; otherwise those that the storage has no name for are refused',

@@ -10,6 +10,7 @@ import type { MountedBackends } from '../mounts/mounted-backends.ts';
 import { WriteBack } from '../pending/write-back.ts';
 import type { Backend } from '../ufs/backend.ts';
 import { type FileSystem, FileSystemError } from '../ufs/file-system.ts';
+import { minPartSizeBytes } from '../ufs/multipart-rules.ts';
 import { CommandError } from './errors.ts';
 import { isInCluster } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
@@ -42,6 +43,8 @@ export async function openWriteBack(
     concurrency: settings['writeBack.requests'],
     delayMs: settings['writeBack.delay'],
     retryMs: [100, 30_000],
+    minPartSizeBytes,
+    maxUploadIdleMs: settings['limits.uploadAge'],
   } as const;
   const attempted = (result: string) => metrics.pendingAttempts.inc({ result });
   let opened: WriteBack;

@@ -108,7 +108,7 @@ export class Compaction {
 
   /** Writes an entry again behind the others. */
   async #carry(entry: PendingEntry): Promise<void> {
-    const isInline = entry.change.file === undefined && entry.body.sizeBytes > 0;
+    const isInline = entry.body.sizeBytes > 0;
     const body = isInline ? await this.bodyOf(entry).catch(() => undefined) : undefined;
     if (entry.isOver) return;
     const isLost = entry.isDamaged || (isInline && body === undefined);

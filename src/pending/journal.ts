@@ -6,8 +6,9 @@ import type { Random } from '../common/random.ts';
 import { type FileSystem, FileSystemError, makeDirectoryOnce } from '../ufs/file-system.ts';
 import { BodyFiles } from './body-files.ts';
 import { Compaction } from './compaction.ts';
+import { type HeldUpload, HeldUploads } from './held-uploads.ts';
 import { entryBytes, PendingEntry } from './pending-entry.ts';
-import type { ChangeHead, LostRecord, SentCondition } from './records.ts';
+import { type ChangeHead, filesOf, type HeldPart, type LostRecord, type SentCondition } from './records.ts';
 import { recover } from './recovery.ts';
 import { type Placed, SegmentWriter } from './segment-writer.ts';
 
@@ -35,6 +36,8 @@ export class Journal {
   /** Changes that went to their storage without an entry, and may not have arrived when the journal was opened. */
   readonly throughs: readonly PendingEntry[];
   readonly bodies: BodyFiles;
+  /** Uploads whose parts are held here; what they take of the capacity is reserved and released by whoever changes them. */
+  readonly uploads: HeldUploads;
   readonly #settings: JournalSettings;
   readonly #writer: SegmentWriter;
   readonly #compaction: Compaction;
@@ -48,6 +51,7 @@ export class Journal {
     writer: SegmentWriter,
     compaction: Compaction,
     bodies: BodyFiles,
+    uploads: HeldUploads,
     settings: JournalSettings,
     before: {
       readonly origin: string;
@@ -60,6 +64,8 @@ export class Journal {
     this.#writer = writer;
     this.#compaction = compaction;
     this.bodies = bodies;
+    this.uploads = uploads;
+    this.#usedBytes = uploads.sizeBytes;
     this.#settings = settings;
     this.origin = before.origin;
     this.epoch = before.epoch;
@@ -78,7 +84,8 @@ export class Journal {
     settings: JournalSettings,
   ): Promise<Journal> {
     const [journal, files] = [join(settings.path, 'journal'), join(settings.path, 'bodies')];
-    for (const path of [settings.path, journal, files]) await makeDirectoryOnce(fs, path);
+    const parts = join(settings.path, 'uploads');
+    for (const path of [settings.path, journal, files, parts]) await makeDirectoryOnce(fs, path);
     for (const path of [dirname(settings.path), settings.path]) await fs.syncDirectory(path);
     const bodies = new BodyFiles(fs, random, files);
     const found = await recover(fs, journal);
@@ -94,8 +101,7 @@ export class Journal {
     const recovered: PendingEntry[] = [];
     for (const one of found.changes) {
       const entry = new PendingEntry(origin, one);
-      const { file, meta } = one.change;
-      if (file !== undefined && !(await bodies.has(file, meta?.sizeBytes ?? 0))) entry.isDamaged = true;
+      if (!(await isThere(bodies, one.change))) entry.isDamaged = true;
       if (entry.isDamaged) {
         log.error(
           { key: one.change.key, chain: one.change.chain },
@@ -104,10 +110,12 @@ export class Journal {
       }
       recovered.push(entry);
     }
+    const completed = new Set(recovered.flatMap(({ change }) => change.upload?.id ?? []));
+    const uploads = await HeldUploads.open(fs, clock, random, bodies, parts, completed);
     const throughs = found.throughs.map((one) => new PendingEntry(origin, one));
     const compaction = new Compaction(writer, [...recovered, ...throughs], segmentBytes, log);
     const known = { origin, epoch, recovered, throughs, lost };
-    const opened = new Journal(writer, compaction, bodies, settings, known);
+    const opened = new Journal(writer, compaction, bodies, uploads, settings, known);
     await opened.#sweep(lost);
     return opened;
   }
@@ -196,6 +204,20 @@ export class Journal {
     this.#free(entry);
   }
 
+  /** Gives up an upload. */
+  async discardUpload(upload: HeldUpload): Promise<void> {
+    if (!(await this.uploads.remove(upload))) return;
+    for (const { sizeBytes } of upload.parts.values()) this.release(sizeBytes);
+    this.release(0);
+  }
+
+  /** An entry has taken over the bytes of some of an upload's parts, and its room. */
+  async uploadCompleted(upload: HeldUpload, taken: readonly HeldPart[]): Promise<void> {
+    const kept = new Set(taken.map(({ file }) => file));
+    await this.uploads.remove(upload, kept);
+    for (const { file, sizeBytes } of upload.parts.values()) this.release(kept.has(file) ? 0 : sizeBytes);
+  }
+
   /** Keeps an entry's bytes until the returned function is called, once. */
   hold(entry: PendingEntry): () => void {
     entry.holds++;
@@ -207,10 +229,14 @@ export class Journal {
 
   /** Exactly the bytes of `range`, in chunks of at most 1 MiB. The entry is to be held. EIO where they are damaged. */
   async *read(entry: PendingEntry, range: ByteRange, check: () => void): AsyncGenerator<Buffer> {
-    const { file, meta } = entry.change;
+    const { file, meta, upload } = entry.change;
     if (entry.isDamaged) throw new FileSystemError('EIO', 'the bytes of the change are damaged');
     if (file !== undefined) {
       yield* this.bodies.read(file, meta?.sizeBytes ?? 0, range, check);
+      return;
+    }
+    if (upload) {
+      yield* readParts(this.bodies, upload.parts, range, check);
       return;
     }
     check();
@@ -241,13 +267,35 @@ export class Journal {
     entry.isGone = true;
     this.#usedBytes -= entry.bytes;
     this.#compaction.remove(entry);
-    if (entry.change.file !== undefined) void this.bodies.remove(entry.change.file);
+    for (const file of filesOf(entry.change)) void this.bodies.remove(file);
   }
 
   /** Removes bodies that no change names. Those of changes that cannot be read any more stay. */
   async #sweep(lost: readonly LostRecord[]): Promise<void> {
     if (lost.length > 0) return;
-    const named = new Set(this.recovered.map(({ change }) => change.file));
+    const named = new Set(this.recovered.flatMap(({ change }) => filesOf(change)));
+    for (const file of this.uploads.files()) named.add(file);
     for (const name of await this.bodies.names()) if (!named.has(name)) await this.bodies.remove(name);
+  }
+}
+
+/** Whether the files are there that a change's bytes lie in, each of the right length. */
+async function isThere(bodies: BodyFiles, { file, meta, upload }: ChangeHead): Promise<boolean> {
+  if (file !== undefined) return bodies.has(file, meta?.sizeBytes ?? 0);
+  for (const part of upload?.parts ?? []) if (!(await bodies.has(part.file, part.sizeBytes))) return false;
+  return true;
+}
+
+async function* readParts(
+  bodies: BodyFiles,
+  parts: readonly HeldPart[],
+  { start, end }: ByteRange,
+  check: () => void,
+): AsyncGenerator<Buffer> {
+  let at = 0;
+  for (const { file, sizeBytes } of parts) {
+    const [from, to] = [Math.max(0, start - at), Math.min(sizeBytes, end - at)];
+    if (from < to) yield* bodies.read(file, sizeBytes, { start: from, end: to }, check);
+    at += sizeBytes;
   }
 }

@@ -6,6 +6,7 @@ import { orAbsent, UfsError } from '../ufs/errors.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
 import type { Journal } from './journal.ts';
 import type { PendingEntry } from './pending-entry.ts';
+import { sendParts } from './send-parts.ts';
 import { compareStamps, formatNote, parseNote } from './stamp.ts';
 
 /** How an attempt ended that did not fail. */
@@ -113,8 +114,10 @@ async function send(
     return undefined;
   }
   const { sizeBytes, headers, userMetadata, storageClass, access, etag, lastModifiedMs, checksums } = meta;
+  const note = formatNote(key, { stamp, etag, lastModifiedMs });
   const release = journal.hold(entry);
   try {
+    if (change.upload) return await sendParts(journal, inner, entry, change.upload, note, condition);
     const bytes = journal.read(entry, { start: 0, end: sizeBytes }, () => {});
     const body = new PlainBody(sizeBytes === 0 ? nothing() : bytes, sizeBytes);
     const [algorithm] = Object.keys(checksums ?? {}) as (keyof NonNullable<typeof checksums>)[];
@@ -126,7 +129,7 @@ async function send(
       tags,
       access,
       condition,
-      stamp: formatNote(key, { stamp, etag, lastModifiedMs }),
+      stamp: note,
     });
   } finally {
     release();

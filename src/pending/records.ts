@@ -1,5 +1,5 @@
-import type { ObjectMeta, Tag } from '../common/object-meta.ts';
-import type { WriteCondition } from '../ufs/backend.ts';
+import type { ChecksumAlgorithm, ChecksumType, ObjectMeta, Tag } from '../common/object-meta.ts';
+import type { UploadedPart, WriteCondition } from '../ufs/backend.ts';
 
 /** Epoch and sequence of a change; the origin is the journal's. */
 export type StampPair = readonly [epoch: number, sequence: number];
@@ -16,12 +16,33 @@ export interface ChangeHead {
   /** Of a put. The generation is not in it. */
   readonly meta?: Omit<ObjectMeta, 'generation' | 'generationSettled'>;
   readonly tags?: readonly Tag[];
-  /** Name of the file that holds the body; otherwise the record does. */
+  /** Name of the file that holds the body; otherwise the record does, unless it came in parts. */
   readonly file?: string;
+  /** Of a put that came in parts, whose bytes lie in a file each. */
+  readonly upload?: CompletedUpload;
   /** Written again since its segment goes, and its bytes could not be read any more. */
   readonly damaged?: true;
   /** Written again since its segment goes: what was recorded of attempts. */
   readonly sent?: SentCondition;
+}
+
+/** A part of an upload, and the name of the file that holds its bytes. */
+export interface HeldPart extends UploadedPart {
+  readonly file: string;
+}
+
+export interface CompletedUpload {
+  readonly id: string;
+  /** As its creator said. */
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly checksumType?: ChecksumType;
+  /** Those that the object is made of, in order. */
+  readonly parts: readonly HeldPart[];
+}
+
+/** Names of the files that hold a change's bytes. */
+export function filesOf({ file, upload }: Pick<ChangeHead, 'file' | 'upload'>): readonly string[] {
+  return file === undefined ? (upload?.parts ?? []).map((part) => part.file) : [file];
 }
 
 /** What an attempt replaces: nothing is said where it may replace anything. */

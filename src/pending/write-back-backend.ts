@@ -21,27 +21,28 @@ import { UfsError } from '../ufs/errors.ts';
 import { toUfsError } from '../ufs/file-system.ts';
 import { KeyLock } from '../ufs/key-lock.ts';
 import { checkSignal, nextModifiedMs } from '../ufs/write-rules.ts';
+import { type BackUploadSettings, BackUploads, type UploadAcknowledger } from './back-uploads.ts';
 import { HeldBodies } from './held-bodies.ts';
-import type { Journal } from './journal.ts';
+import type { Journal, NewChange } from './journal.ts';
 import type { PendingChain } from './pending-chain.ts';
 import type { PendingEntry } from './pending-entry.ts';
 import { listPending } from './pending-list.ts';
+import { pageOfParts, placeOfPart } from './pending-parts.ts';
 import type { Persister } from './persister.ts';
+import { isPlainKey, isPlainObject } from './plain-writes.ts';
+import type { CompletedUpload } from './records.ts';
 import { Spool, type Spooled } from './spool.ts';
 import { generationOf, type StampedVersions } from './stamped-versions.ts';
 import { checkWhole, type ThroughSettings, ThroughWrites } from './through-writes.ts';
+import { listUploads } from './upload-list.ts';
+import type { UploadTrials } from './upload-trial.ts';
 
-export interface WriteBackSettings extends ThroughSettings {
+export interface WriteBackSettings extends ThroughSettings, BackUploadSettings {
   /** What becomes of a write that the journal has no room for. */
   readonly whenFull: 'through' | 'slow-down';
   /** Nodes whose disks must have a change before it is acknowledged. There is one: where it takes more, it is as if there were no room. */
   readonly copies: number;
 }
-
-/** S3 takes no more ("Amazon S3 User Guide", object key naming guidelines), and a mount's prefix comes before. */
-const maxKeyBytes = 600;
-/** Of S3's 2 KiB for user metadata, the stamp takes some. */
-const maxMetadataBytes = 1_800;
 
 /**
  * A storage whose plain writes are acknowledged as soon as they are in the journal; to whoever asks, what is pending is just what the storage
@@ -73,6 +74,7 @@ export class WriteBackBackend implements Backend {
   readonly #bodies: HeldBodies;
   readonly #spool: Spool;
   readonly #through: ThroughWrites;
+  readonly #uploads: BackUploads;
   readonly #inner: Backend;
   readonly #settings: WriteBackSettings;
   /** Changes of one key, in the order in which they are acknowledged. */
@@ -84,6 +86,7 @@ export class WriteBackBackend implements Backend {
     chain: PendingChain,
     persister: Persister,
     stamped: StampedVersions,
+    trials: UploadTrials,
     inner: Backend,
     settings: WriteBackSettings,
   ) {
@@ -109,21 +112,42 @@ export class WriteBackBackend implements Backend {
     );
     this.uri = inner.uri;
     this.capabilities = inner.capabilities;
-    this.createUpload = inner.createUpload.bind(inner);
-    this.putPart = inner.putPart.bind(inner);
-    this.listParts = inner.listParts.bind(inner);
-    this.abortUpload = inner.abortUpload.bind(inner);
-    this.listUploads = inner.listUploads.bind(inner);
+    const acknowledger: UploadAcknowledger = {
+      head: (key, options) => this.head(key, options),
+      acknowledge: (key, options, change, then) => this.#acknowledge(key, options, change, { then }),
+    };
+    this.#uploads = new BackUploads(
+      clock,
+      journal,
+      chain,
+      trials,
+      stamped,
+      this.#through,
+      inner,
+      acknowledger,
+      settings,
+    );
+    this.createUpload = (key, options) => this.#uploads.create(key, options);
+    this.putPart = (key, id, number, body, options) => this.#uploads.putPart(key, id, number, body, options);
+    this.listParts = (key, id, options) => this.#uploads.listParts(key, id, options);
+    this.abortUpload = (key, id, options) => this.#uploads.abort(key, id, options);
+    this.listUploads = (options) => listUploads(inner, journal.uploads.of(chain.name), options);
     const { open, pin, findPart, listObjectParts, getTags, amend, versions, probe, reach } = inner;
     if (open) this.open = (key, range, options) => this.#open(key, range, options);
     if (pin) this.pin = (key, meta, options) => this.#bodies.pin(key, meta, options);
     if (findPart) {
-      this.findPart = async (key, meta, number, options) =>
-        findPart.call(inner, key, await this.#settled(key, meta, options), number, options);
+      this.findPart = async (key, meta, number, options) => {
+        const upload = this.#uploadOf(key, meta);
+        if (upload) return placeOfPart(upload, number, { backend: inner.uri, key });
+        return findPart.call(inner, key, await this.#settled(key, meta, options), number, options);
+      };
     }
     if (listObjectParts) {
-      this.listObjectParts = async (key, meta, options) =>
-        listObjectParts.call(inner, key, await this.#settled(key, meta, options), options);
+      this.listObjectParts = async (key, meta, options) => {
+        const upload = this.#uploadOf(key, meta);
+        if (upload) return pageOfParts(upload, options);
+        return listObjectParts.call(inner, key, await this.#settled(key, meta, options), options);
+      };
     }
     if (getTags) this.getTags = (key, options) => this.#tags(key, options);
     if (amend) this.amend = (key, change, options) => this.#amend(key, change, options);
@@ -158,7 +182,8 @@ export class WriteBackBackend implements Backend {
     let spooled: Spooled | undefined;
     try {
       spooled = await this.#spool.take(key, body, options);
-      return await this.#acknowledge(key, spooled, options);
+      const { meta, tags, file, bytes, keep } = spooled;
+      return await this.#acknowledge(key, options, { meta, tags, file }, { bytes, first: keep });
     } catch (error) {
       this.#journal.release(body.sizeBytes);
       throw error;
@@ -171,7 +196,7 @@ export class WriteBackBackend implements Backend {
     checkSignal(options.signal, this.uri, key);
     checkWhole(this.#journal, this.uri);
     const { condition, versioning } = options;
-    const isPlain = !condition && !versioning && isHeld(key);
+    const isPlain = !condition && !versioning && isPlainKey(key);
     const isBack = this.#settings.isBack() && this.#settings.copies <= 1;
     if (!isPlain || !isBack || !this.#journal.reserve(0)) {
       return this.#through.run(key, options, () => this.#inner.delete(key, options));
@@ -215,12 +240,11 @@ export class WriteBackBackend implements Backend {
     key: string,
     uploadId: string,
     parts: readonly CompletePart[],
-    given: CompleteOptions = {},
+    options: CompleteOptions = {},
   ): Promise<ObjectMeta> {
-    const options = await this.#through.hooked(key, given);
-    return this.#through.run(key, options, async () =>
-      this.#stamped.shown(key, await this.#inner.completeUpload(key, uploadId, parts, options)),
-    );
+    checkSignal(options.signal, this.uri, key);
+    checkWhole(this.#journal, this.uri);
+    return this.#uploads.complete(key, uploadId, parts, options);
   }
 
   async close(): Promise<void> {
@@ -233,26 +257,42 @@ export class WriteBackBackend implements Backend {
     return this.#through.put(key, body, options, () => this.head(key, { signal: options.signal }));
   }
 
-  async #acknowledge(key: string, spooled: Spooled, options: PutOptions): Promise<ObjectMeta> {
-    await options.beforeCommit?.();
+  /** `first` runs before anything is recorded, `then` when the change is durable, before it is seen. */
+  async #acknowledge(
+    key: string,
+    { signal, beforeCommit }: Pick<PutOptions, 'signal' | 'beforeCommit'>,
+    about: Pick<NewChange, 'tags' | 'file' | 'upload'> & { readonly meta: Spooled['meta'] },
+    {
+      bytes,
+      first,
+      then,
+    }: { readonly bytes?: Buffer; readonly first?: () => void; readonly then?: () => Promise<void> },
+  ): Promise<ObjectMeta> {
+    await beforeCommit?.();
     return this.#lock.run(key, async () => {
-      checkSignal(options.signal, this.uri, key);
+      checkSignal(signal, this.uri, key);
       const before =
         this.#chain.newest(key)?.change.meta?.lastModifiedMs ?? this.#stamped.lastModifiedMs(key);
       const nowMs = this.#clock.nowMs();
-      const meta = { ...spooled.meta, lastModifiedMs: nextModifiedMs(nowMs, before) };
-      const { file, bytes, tags } = spooled;
-      const change = { type: 'put', chain: this.#chain.name, key, atMs: nowMs, meta, tags, file } as const;
-      spooled.keep();
+      const meta = { ...about.meta, lastModifiedMs: nextModifiedMs(nowMs, before) };
+      const change = { ...about, type: 'put', chain: this.#chain.name, key, atMs: nowMs, meta } as const;
+      first?.();
       let entry: PendingEntry;
       try {
         entry = await this.#journal.append(change, bytes);
       } catch (error) {
         throw unresolved(toUfsError(error, this.uri, key));
       }
+      await then?.();
       this.#chain.add(entry);
       return this.#metaOf(entry);
     });
+  }
+
+  /** Of the present version, if it came in parts and is pending. */
+  #uploadOf(key: string, { generation }: ObjectMeta): CompletedUpload | undefined {
+    const newest = this.#chain.newest(key);
+    return newest && generationOf(newest.name) === generation ? newest.change.upload : undefined;
   }
 
   /** The storage's own metadata of a version, once nothing of the key is pending. */
@@ -312,25 +352,14 @@ export class WriteBackBackend implements Backend {
     throw new UfsError('not-found', 'there is no such object', { backend: this.uri, key });
   }
 
-  #mustGoThrough(
-    key: string,
-    { condition, versioning, storageClass, stamp, headers, userMetadata }: PutOptions,
-  ): boolean {
-    if (condition || versioning || storageClass !== undefined || stamp !== undefined) return true;
-    if (headers.websiteRedirectLocation !== undefined || !isHeld(key)) return true;
-    let bytes = 0;
-    for (const [name, value] of Object.entries(userMetadata))
-      bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
-    return bytes > maxMetadataBytes;
+  #mustGoThrough(key: string, options: PutOptions): boolean {
+    const { condition, versioning, stamp } = options;
+    return Boolean(condition || versioning || stamp !== undefined) || !isPlainObject(key, options);
   }
 
   #busy(key: string | undefined, message: string): UfsError {
     return new UfsError('throttled', message, { backend: this.uri, key });
   }
-}
-
-function isHeld(key: string): boolean {
-  return Buffer.byteLength(key) <= maxKeyBytes;
 }
 
 /** What failed in the journal may be there all the same when it is opened again. */

@@ -5,18 +5,23 @@ import type { Random } from '../common/random.ts';
 import { compareUtf8 } from '../common/utf8-order.ts';
 import type { Backend } from '../ufs/backend.ts';
 import type { FileSystem } from '../ufs/file-system.ts';
+import { UploadExpiry } from '../ufs/upload-expiry.ts';
 import { ConflictFiles } from './conflict-files.ts';
+import { maxHeldUploads } from './held-uploads.ts';
 import { defaultSegmentBytes, Journal } from './journal.ts';
 import { PendingChain } from './pending-chain.ts';
 import type { PendingEntry } from './pending-entry.ts';
 import { Persister, type PersisterEvents, type PersisterSettings } from './persister.ts';
 import { StampedVersions } from './stamped-versions.ts';
+import { UploadTrials } from './upload-trial.ts';
 import { WriteBackBackend, type WriteBackSettings } from './write-back-backend.ts';
 
 export interface WriteBackNodeSettings extends Omit<WriteBackSettings, 'isBack'>, PersisterSettings {
   /** The journal's folder. */
   readonly path: string;
   readonly capacityBytes: number;
+  /** An upload in parts that nothing was done with for so long is given up; 0: never. */
+  readonly maxUploadIdleMs: number;
 }
 
 /** One place of a storage that writes are pending for, and whoever brings them there. */
@@ -45,6 +50,8 @@ export class WriteBack {
   readonly #journal: Journal;
   readonly #settings: WriteBackNodeSettings;
   readonly #events: PersisterEvents;
+  readonly #trials: UploadTrials;
+  readonly #expiry: UploadExpiry;
   readonly #open = new Map<string, Open>();
   /** Places that take no more pending writes. */
   readonly #closing = new Set<string>();
@@ -65,6 +72,13 @@ export class WriteBack {
     this.#journal = journal;
     this.#settings = settings;
     this.#events = events;
+    this.#trials = new UploadTrials(fs, random, settings.path);
+    this.#expiry = new UploadExpiry(
+      clock,
+      () => this.#removeIdle(),
+      (err) => log.warn({ err }, 'uploads that nothing was done with could not be removed'),
+    );
+    this.#expiry.start({ maxCount: maxHeldUploads, maxIdleMs: settings.maxUploadIdleMs });
     for (const { change } of journal.recovered) this.#place(change.chain);
   }
 
@@ -105,10 +119,19 @@ export class WriteBack {
       this.#events,
     );
     place.persister = persister;
-    return new WriteBackBackend(this.#clock, this.#journal, place.chain, persister, stamped, inner, {
-      ...this.#settings,
-      isBack: () => isBack() && !this.#closing.has(name),
-    });
+    return new WriteBackBackend(
+      this.#clock,
+      this.#journal,
+      place.chain,
+      persister,
+      stamped,
+      this.#trials,
+      inner,
+      {
+        ...this.#settings,
+        isBack: () => isBack() && !this.#closing.has(name),
+      },
+    );
   }
 
   /** Whether a backend of the place was opened in this process, and brings what is pending to it. */
@@ -170,6 +193,7 @@ export class WriteBack {
     if (!place) return;
     await place.persister?.stop();
     place.persister = undefined;
+    for (const upload of this.#journal.uploads.of(name)) await this.#journal.discardUpload(upload);
     for (const entry of [...place.chain.all()]) {
       await this.#journal.done(entry);
       place.chain.remove(entry);
@@ -182,8 +206,16 @@ export class WriteBack {
   }
 
   async close(): Promise<void> {
+    await this.#expiry.stop();
     await Promise.all([...this.#open.values()].map(({ persister }) => persister?.stop()));
     await this.#journal.close();
+  }
+
+  async #removeIdle(): Promise<void> {
+    const { uploads } = this.#journal;
+    for (const upload of uploads.idleSince(this.#clock.nowMs() - this.#settings.maxUploadIdleMs)) {
+      await uploads.exclusively(upload.info.uploadId, () => this.#journal.discardUpload(upload));
+    }
   }
 
   #place(name: string): Open {

@@ -22,6 +22,7 @@ const nothing: BackendCapabilities = {
   tagging: false,
   objectAcls: true,
   stamps: false,
+  uploadStamps: false,
   anyKey: true,
   versions: false,
   versioning: false,

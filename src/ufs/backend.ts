@@ -35,6 +35,8 @@ export interface BackendCapabilities {
   readonly objectAcls: boolean;
   /** `put` keeps a stamp with the object, and `head` tells it. */
   readonly stamps: boolean;
+  /** `createUpload` takes a stamp too, which the object that is made of the upload has. */
+  readonly uploadStamps: boolean;
   /** Keys of any form up to 1,024 bytes; otherwise `invalid-key` and `key-conflict` can occur. */
   readonly anyKey: boolean;
   /** Keeps versions beside the present one, or may do so: `versions` is there. */
@@ -145,6 +147,8 @@ export interface ListPage {
 export interface CreateUploadOptions extends CallOptions, NewObject {
   /** Of the object that is going to be made of it. */
   readonly access?: ObjectAccess;
+  /** As in `PutOptions`. Where `capabilities.uploadStamps`. */
+  readonly stamp?: string;
   /** Who begins it, if not the bucket's owner. Kept where `capabilities.objectAcls`. */
   readonly initiator?: string;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
@@ -157,6 +161,7 @@ export interface UploadInfo extends NewObject {
   readonly uploadId: string;
   readonly initiatedMs: number;
   readonly access?: ObjectAccess;
+  readonly stamp?: string;
   readonly initiator?: string;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ChecksumType;

@@ -160,6 +160,7 @@ export class GcsBackend implements Backend {
       exclusive: false,
       objectAcls: false,
       stamps: true,
+      uploadStamps: false,
       anyKey: false,
       versions: false,
       versioning: false,

@@ -150,6 +150,7 @@ export class HdfsBackend implements Backend {
       exclusive: false,
       objectAcls: false,
       stamps: true,
+      uploadStamps: false,
       anyKey: false,
       versions: false,
       versioning: false,

@@ -91,6 +91,7 @@ export class MemoryBackend implements Backend {
       tagging: settings.tagging ?? true,
       objectAcls: true,
       stamps: true,
+      uploadStamps: true,
       anyKey: true,
       versions,
       versioning: versions,

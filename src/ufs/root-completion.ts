@@ -62,9 +62,15 @@ export class RootCompletion {
       const facts = { etag, sizeBytes, ...(checksums ? { checksums, checksumType } : {}) };
       const parts = plan.parts.map(storedPart);
       const files = new Set(parts.map((part) => part.file));
-      const { access } = upload;
-      return this.objects.commitParts(key, uploadId, parts, facts, upload, { ...options, access }, () =>
-        this.uploads.finish(uploadId, files),
+      const { access, stamp } = upload;
+      return this.objects.commitParts(
+        key,
+        uploadId,
+        parts,
+        facts,
+        upload,
+        { ...options, access, stamp },
+        () => this.uploads.finish(uploadId, files),
       );
     });
   }

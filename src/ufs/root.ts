@@ -98,6 +98,7 @@ export class RootBackend implements Backend {
     tagging: true,
     objectAcls: true,
     stamps: true,
+    uploadStamps: true,
     anyKey: true,
     versions: true,
     versioning: true,

@@ -122,6 +122,7 @@ export class S3Backend implements Backend {
       exclusive: false,
       objectAcls: false,
       stamps: true,
+      uploadStamps: true,
       anyKey: true,
       versions: abilities.versions ?? false,
       versioning: false,

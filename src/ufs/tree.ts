@@ -111,6 +111,7 @@ export class TreeBackend implements Backend {
     tagging: true,
     objectAcls: true,
     stamps: false,
+    uploadStamps: false,
     anyKey: false,
     versions: false,
     versioning: false,

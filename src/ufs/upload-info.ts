@@ -9,8 +9,17 @@ export function uploadInfoOf(
   initiatedMs: number,
   options: CreateUploadOptions,
 ): UploadInfo {
-  const { headers, userMetadata, storageClass, access, initiator, checksumAlgorithm, checksumType, tags } =
-    options;
+  const {
+    headers,
+    userMetadata,
+    storageClass,
+    access,
+    initiator,
+    checksumAlgorithm,
+    checksumType,
+    tags,
+    stamp,
+  } = options;
   return {
     key,
     uploadId,
@@ -22,6 +31,7 @@ export function uploadInfoOf(
     ...(checksumType === undefined ? {} : { checksumType }),
     ...keptTags(tags),
     ...keptAccess(access),
+    ...(stamp === undefined ? {} : { stamp }),
     ...(initiator === undefined ? {} : { initiator }),
   };
 }

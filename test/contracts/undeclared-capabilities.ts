@@ -88,6 +88,7 @@ export function undeclaredCapabilities(name: string, start: () => Promise<Unprob
       exclusive: [],
       anyKey: [],
       stamps: [],
+      uploadStamps: [],
     };
     const rows = Object.entries(requests).flatMap(([name, calls]) =>
       calls.map((call) => [name, call] as const),

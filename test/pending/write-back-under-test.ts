@@ -9,6 +9,7 @@ import { Journal } from '../../src/pending/journal.ts';
 import { PendingChain } from '../../src/pending/pending-chain.ts';
 import { Persister, type PersisterSettings } from '../../src/pending/persister.ts';
 import { StampedVersions } from '../../src/pending/stamped-versions.ts';
+import { UploadTrials } from '../../src/pending/upload-trial.ts';
 import { WriteBackBackend, type WriteBackSettings } from '../../src/pending/write-back-backend.ts';
 import type { Backend } from '../../src/ufs/backend.ts';
 import type { FileSystem } from '../../src/ufs/file-system.ts';
@@ -47,6 +48,7 @@ export async function openWriteBack(
   const journal = await Journal.open(fs, clock, systemRandom, silentLog(), settings);
   const chain = new PendingChain(inner.uri, journal);
   const stamped = new StampedVersions(inner);
+  const trials = new UploadTrials(fs, systemRandom, settings.path);
   const results: Record<string, number> = {};
   const persister = new Persister(
     clock,
@@ -71,12 +73,13 @@ export async function openWriteBack(
       },
     },
   );
-  const backend = new WriteBackBackend(clock, journal, chain, persister, stamped, inner, {
+  const backend = new WriteBackBackend(clock, journal, chain, persister, stamped, trials, inner, {
     whenFull: 'through',
     copies: 1,
     isBack: () => true,
     barrierMs: 20_000,
     settleMs: 50,
+    minPartSizeBytes: 5,
     ...options.backend,
   });
   return {
