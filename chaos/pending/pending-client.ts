@@ -67,7 +67,7 @@ export class PendingClient {
       await this.put(key, 'put', draws.chance(0.12) ? 66_000 + draws.below(400_000) : draws.below(9_000));
     else if (what < 0.54) await this.put(key, 'create', draws.below(3_000));
     else if (what < 0.66) await this.delete(key);
-    else if (what < 0.69) await this.multipart(key);
+    else if (what < 0.7) await this.multipart(key);
     else if (what < 0.93) await this.read(key);
     else await this.list();
     return this.wasThere;
