@@ -52,7 +52,7 @@ function show(result: PendingResult): number {
   console.log(`faults: ${inOrder(result.faults)}; ${failedStarts} starts failed`);
   console.log(`not answered as hoped: ${inOrder(result.refusals)}`);
   console.log(
-    `${operations} operations, ${acknowledged} changes acknowledged, ${storageChanges} PUTs at the storage; all was there ${(flushMs / 1_000).toFixed(1)} s after the last start`,
+    `${operations} operations, acknowledged: ${inOrder(acknowledged)}; ${storageChanges} PUTs at the storage; all was there ${(flushMs / 1_000).toFixed(1)} s after the last start`,
   );
   for (const what of complaints.slice(0, 20)) console.log(`✕ ${what}`);
   for (const { key, what, history } of violations) {
@@ -81,13 +81,14 @@ try {
         `again: npm run chaos:pending -- --seed ${seed} --seconds ${seconds} --clients ${clients} --away ${awayMs / 1_000}`,
       );
     if (values.json !== undefined) {
-      const { faults, refusals, ...rest } = result;
+      const { faults, refusals, acknowledged, ...rest } = result;
       const line = {
         seed,
         seconds,
         ...rest,
         faults: Object.fromEntries(faults),
         refusals: Object.fromEntries(refusals),
+        acknowledged: Object.fromEntries(acknowledged),
       };
       await appendFile(values.json, `${JSON.stringify(line)}\n`);
     }

@@ -16,8 +16,9 @@ export interface Shared {
   complain(what: string): void;
   /** An answer that was none of those that were hoped for. */
   refused(what: string): void;
+  /** A change was answered. */
+  acknowledged(kind: ChangeKind): void;
   operations: number;
-  acknowledged: number;
 }
 
 interface Known {
@@ -192,7 +193,7 @@ export class PendingClient {
     await this.log.write({ at: 'begin', change, key, kind, sizeBytes });
     const outcome = await send();
     const end = this.endOf(kind, change, outcome);
-    if (end.effect === 'done') this.shared.acknowledged += 1;
+    if (end.effect === 'done') this.shared.acknowledged(kind);
     else this.refuse(kind, outcome);
     const isOther = end.etag !== undefined && this.versionOfEtag.get(end.etag) !== change;
     if (isOther)

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { caseSeed, Draws } from '../../fuzz/lib/draws.ts';
 import { Client, type Outcome } from '../campaign/client.ts';
 import { type FinalState, judgeLog, judgeOrder, type KeyViolation } from './judge-log.ts';
-import { OperationLog, readLog, type VersionNumber } from './operation-log.ts';
+import { type ChangeKind, OperationLog, readLog, type VersionNumber } from './operation-log.ts';
 import { etagsIn, PendingClient, type Shared } from './pending-client.ts';
 import { lanes } from './pending-faults.ts';
 import { bucket, PendingWorld } from './pending-world.ts';
@@ -19,7 +19,8 @@ export interface PendingSettings {
 
 export interface PendingResult {
   readonly operations: number;
-  readonly acknowledged: number;
+  /** Changes, by kind. */
+  readonly acknowledged: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
   /** How often something was answered with anything else than was hoped for. */
   readonly refusals: ReadonlyMap<string, number>;
@@ -59,7 +60,6 @@ export async function runPendingCampaign(
 
 class Campaign implements Shared {
   operations = 0;
-  acknowledged = 0;
   private readonly world: PendingWorld;
   private readonly settings: PendingSettings;
   private readonly startMs = performance.now();
@@ -67,6 +67,7 @@ class Campaign implements Shared {
   private readonly events: string[] = [];
   private readonly faults = new Map<string, number>();
   private readonly refusals = new Map<string, number>();
+  private readonly answered = new Map<string, number>();
   private version = 0;
 
   constructor(world: PendingWorld, settings: PendingSettings) {
@@ -81,6 +82,10 @@ class Campaign implements Shared {
 
   complain(what: string): void {
     this.complaints.push(`${this.time()} ${what}`);
+  }
+
+  acknowledged(kind: ChangeKind): void {
+    this.answered.set(kind, 1 + (this.answered.get(kind) ?? 0));
   }
 
   refused(what: string): void {
@@ -113,7 +118,7 @@ class Campaign implements Shared {
     const order = judgeOrder(world.applied, lines);
     return {
       operations: this.operations,
-      acknowledged: this.acknowledged,
+      acknowledged: this.answered,
       faults: this.faults,
       refusals: this.refusals,
       storageChanges: world.applied.length,
