@@ -5,12 +5,8 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
   {
     name: 'chaos: what is known is used after the view lease',
     file: 'src/ring/cluster-ownership.ts',
-    right: `  mayKeepMetadata(objectHash: number): boolean {
-    const tenure = this.tenures.at(segmentPosition(objectHash, 0));
-    if (!tenure || !this.lease.isValid()) return false;`,
-    wrong: `  mayKeepMetadata(objectHash: number): boolean {
-    const tenure = this.tenures.at(segmentPosition(objectHash, 0));
-    if (!tenure) return false;`,
+    right: 'if (!tenure || !this.lease.isValid()) return undefined;',
+    wrong: 'if (!tenure) return undefined;',
     foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'node without etcd'] },
   },
   {

@@ -102,13 +102,6 @@ export const plantedEtcdDefects: readonly PlantedDefect[] = [
     foundBy: following,
   },
   {
-    name: 'a node of a cluster goes by a lease on metadata that other nodes make old',
-    file: 'src/gateway/namespace.ts',
-    right: "return this.#settings.isShared && freshness.kind === 'lease' ? { kind: 'always' } : freshness;",
-    wrong: 'return freshness;',
-    foundBy: ['test/cli/cluster'],
-  },
-  {
     name: 'a node joins a cluster with another root mount than its own',
     file: 'src/cli/root-mount.ts',
     right: 'if (agreed && isInCluster(settings)) {',

@@ -111,15 +111,15 @@ export const plantedPeerDefects: readonly PlantedDefect[] = [
   {
     name: 'how often a change was handed on is not looked at',
     file: 'src/gateway/routing/write-answers.ts',
-    right: 'if (isOld || write.hops > maxHops ||',
-    wrong: 'if (isOld ||',
+    right: 'if (write.hops > maxHops ||',
+    wrong: 'if (',
     foundBy: writes,
   },
   {
     name: 'whether a question was handed on is not looked at',
     file: 'src/gateway/routing/peer-answers.ts',
-    right: ' || question.hops !== 1',
-    wrong: '',
+    right: 'if (question.hops !== 1) {',
+    wrong: 'if (question.hops < 1) {',
     foundBy: reads,
   },
   {

@@ -55,8 +55,8 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
   {
     name: 'the view lease is not tested when metadata is used',
     file: 'src/ring/cluster-ownership.ts',
-    right: 'if (!tenure || !this.lease.isValid()) return false;',
-    wrong: 'if (!tenure) return false;',
+    right: 'if (!tenure || !this.lease.isValid()) return undefined;',
+    wrong: 'if (!tenure) return undefined;',
     foundBy: campaign,
   },
   {
@@ -92,8 +92,8 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
   {
     name: 'what was gained is used without waiting',
     file: 'src/ring/tenures.ts',
-    right: 'claim: waiting.size === 0 ? undefined : shared(claims, waiting),',
-    wrong: 'claim: waiting.size === 0 ? shared(claims, waiting) : undefined,',
+    right: 'if (waiting.size === 0 && settledMs <= nowMs) return undefined;',
+    wrong: 'if (waiting.size >= 0) return undefined;',
     foundBy: [...cluster, ...campaign],
   },
   {
@@ -120,8 +120,8 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
   {
     name: 'metadata outlives views that were skipped',
     file: 'src/ring/view-follower.ts',
-    right: 'this.ownership.apply(view, seenMs, i > 0 || isComplete)',
-    wrong: 'this.ownership.apply(view, seenMs, i >= 0 || isComplete)',
+    right: 'this.ownership.apply(view, seenMs, i > 0 || isComplete, rings)',
+    wrong: 'this.ownership.apply(view, seenMs, i >= 0 || isComplete, rings)',
     foundBy: cluster,
   },
   {

@@ -21,8 +21,12 @@ export const plantedSoakDefects: readonly PlantedDefect[] = [
   {
     name: 'soak: the connection between two threads outlives its client',
     file: 'src/gateway/hand-over.ts',
-    right: 'if (!res.writableFinished) onward.destroy();',
-    wrong: 'if (onward.destroyed) onward.destroy();',
+    right: `      answer?.destroy();
+      onward.destroy();
+    };
+    res.once('close', gone);`,
+    wrong: `    };
+    res.once('close', gone);`,
     foundBy: 'soak',
   },
 ];

@@ -14,7 +14,7 @@ import type {
 } from './ownership.ts';
 import { segmentPosition } from './ring.ts';
 import { RingView, type ViewRings } from './ring-view.ts';
-import { nameOf, type PastView, Tenures } from './tenures.ts';
+import { nameOf, type PastView, type Tenure, Tenures } from './tenures.ts';
 import { type Moment, ViewLease, waitMsFor } from './view-lease.ts';
 import { compareEpochs, type ViewName, type ViewRecord } from './view-record.ts';
 import { WritesUnderWay } from './writes-under-way.ts';
@@ -97,14 +97,14 @@ export class ClusterOwnership implements Ownership {
   }
 
   mayUseMetadata(objectHash: number): boolean {
-    const tenure = this.tenures.at(segmentPosition(objectHash, 0));
-    if (!tenure || !this.lease.isValid()) return false;
+    const tenure = this.tenureUnderLease(objectHash);
+    if (!tenure) return false;
     return tenure.claim === undefined || tenure.claim.isReleased(this.clock.monotonicMs());
   }
 
   mayKeepMetadata(objectHash: number): boolean {
-    const tenure = this.tenures.at(segmentPosition(objectHash, 0));
-    if (!tenure || !this.lease.isValid()) return false;
+    const tenure = this.tenureUnderLease(objectHash);
+    if (!tenure) return false;
     return tenure.claim === undefined || tenure.claim.isSettled(this.clock.monotonicMs());
   }
 
@@ -281,6 +281,12 @@ export class ClusterOwnership implements Ownership {
     const nowMs = this.clock.monotonicMs();
     for (const claim of this.tenures.openClaims(nowMs)) claim.release(name, nowMs + settlesInMs);
     this.changes.tell();
+  }
+
+  private tenureUnderLease(objectHash: number): Tenure | undefined {
+    const tenure = this.tenures.at(segmentPosition(objectHash, 0));
+    if (!tenure || !this.lease.isValid()) return undefined;
+    return tenure;
   }
 
   private unsettledUntil(settledMs: number): void {

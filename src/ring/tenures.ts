@@ -3,7 +3,7 @@ import type { Arc } from './ring.ts';
 import type { RingView } from './ring-view.ts';
 
 /** An arc that this node owns. */
-interface Tenure extends Arc {
+export interface Tenure extends Arc {
   /** The step at which it was gained; it was owned without interruption since. */
   readonly since: number;
   /** Undefined if nothing is waited for. */
