@@ -272,4 +272,11 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     wrong: 'if (owner < -1) continue;',
     foundBy: ring,
   },
+  {
+    name: 'pages are looked for where they lay before the last change alone',
+    file: 'src/ring/ring-view.ts',
+    right: 'const maxPrevious = 3;',
+    wrong: 'const maxPrevious = 1;',
+    foundBy: ['test/ring/next-view'],
+  },
 ];

@@ -37,7 +37,7 @@ export interface View extends Epoch {
    * object's metadata owner reads the backend. Undefined where there is no worker. `without`: as above.
    */
   placementOwnerOf(objectHash: number, segment: number, without?: ReadonlySet<string>): string | undefined;
-  /** Where the segment's pages lay before placement last changed, if that was another worker and it is still a member. */
+  /** Where the segment's pages lay before they came to lie where they do, if that worker is still a member; after a few changes nobody knows. */
   previousPlacementOwnerOf(objectHash: number, segment: number): string | undefined;
 }
 

@@ -9,6 +9,9 @@ export interface ViewRings {
   readonly placement: Ring;
 }
 
+/** Rings before the present one that pages are looked for by. */
+const maxPrevious = 3;
+
 /** A view with its rings: who owns metadata and writes, and where pages lie. */
 export class RingView implements View {
   readonly record: ViewRecord;
@@ -17,7 +20,8 @@ export class RingView implements View {
   readonly members: readonly ViewMember[];
   readonly writeRing: Ring;
   private readonly placementRing: Ring;
-  private readonly previousPlacement: Ring | undefined;
+  /** By which pages were placed before, the last one first. */
+  private readonly previousPlacements: readonly Ring[];
   private readonly byId: ReadonlyMap<string, ViewMember>;
 
   /** `before`: the view that was applied before, whose rings are used again as far as they are the same. `rings`: those of just this view. */
@@ -33,8 +37,9 @@ export class RingView implements View {
     this.byId = new Map(record.members.map((member) => [member.workerId, member]));
     this.writeRing = rings.write;
     this.placementRing = rings.placement;
+    const earlier = before?.previousPlacements ?? [];
     const isMoved = before !== undefined && before.placementRing !== this.placementRing;
-    this.previousPlacement = isMoved ? before.placementRing : before?.previousPlacement;
+    this.previousPlacements = isMoved ? [before.placementRing, ...earlier].slice(0, maxPrevious) : earlier;
   }
 
   /** In steps, since large rings take long. */
@@ -59,9 +64,13 @@ export class RingView implements View {
   }
 
   previousPlacementOwnerOf(objectHash: number, segment: number): string | undefined {
-    const previous = this.previousPlacement?.ownerOf(objectHash, segment);
-    if (previous === undefined || !this.byId.has(previous)) return undefined;
-    return previous === this.placementOwnerOf(objectHash, segment) ? undefined : previous;
+    const present = this.placementOwnerOf(objectHash, segment);
+    for (const ring of this.previousPlacements) {
+      const previous = ring.ownerOf(objectHash, segment);
+      // Pages that were not asked for since an earlier change still lie where they lay before it.
+      if (previous !== undefined && previous !== present && this.byId.has(previous)) return previous;
+    }
+    return undefined;
   }
 
   /** The ring by which pages are placed. */

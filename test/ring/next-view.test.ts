@@ -170,4 +170,20 @@ describe('the rings of a view', () => {
     }
     expect(moved).toBeGreaterThan(50);
   });
+
+  test('remember where pages lay that nobody has asked for since an earlier change', () => {
+    const one = new RingView(first(1, 2, 3));
+    const joined = recordOf(nextView(one.record, state(members(1, 2, 3, 4))), one.record);
+    const two = new RingView(joined, one);
+    const leaving = [member(1, { state: 'draining' }), ...members(2, 3, 4)];
+    const three = new RingView(recordOf(nextView(joined, state(leaving)), joined), two);
+    let waiting = 0;
+    for (let hash = 1; hash < 2 ** 48; hash += 2 ** 39) {
+      const owners = [one, two, three].map((view) => view.placementOwnerOf(hash, 1));
+      const before = owners[1] === owners[2] ? owners[0] : owners[1];
+      if (owners[1] === owners[2] && owners[0] !== owners[1]) waiting += 1;
+      expect(three.previousPlacementOwnerOf(hash, 1)).toBe(before === owners[2] ? undefined : before);
+    }
+    expect(waiting).toBeGreaterThan(50);
+  });
 });
