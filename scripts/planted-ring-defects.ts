@@ -279,4 +279,11 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
     wrong: 'const maxPrevious = 1;',
     foundBy: ['test/ring/next-view'],
   },
+  {
+    name: 'checker: of writes that are alike the last one to be answered stands for all',
+    file: 'chaos/checker/search.ts',
+    right: 'if (!known || step.endMs < known.endMs)',
+    wrong: 'if (!known || step.endMs > known.endMs)',
+    foundBy: ['test/chaos/checker'],
+  },
 ];

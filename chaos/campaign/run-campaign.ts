@@ -159,7 +159,9 @@ class Campaign {
       const violation = checkKey(history);
       if (!violation) return [];
       const seen = this.world.storage.of(violation.key, this.record.startedMs, violation.at);
-      return [{ ...violation, history: describeHistory(shrinkHistory(history)), storage: seen }];
+      // To be judged again, with more patience.
+      const whole = violation.kind === 'undecided' ? { operations: history.operations } : {};
+      return [{ ...violation, history: describeHistory(shrinkHistory(history)), storage: seen, ...whole }];
     });
     return {
       operations: this.availability.asked,

@@ -2,7 +2,7 @@ import type { KeyHistory, KeyOperation } from './operation.ts';
 import { prepare } from './prepare.ts';
 import { type SearchLimits, search } from './search.ts';
 
-export const defaultLimits: SearchLimits = { ways: 20_000 };
+export const defaultLimits: SearchLimits = { ways: 300_000 };
 
 /** What is wrong with one key's history. */
 export interface KeyViolation {

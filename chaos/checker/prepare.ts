@@ -1,4 +1,4 @@
-import type { KeyHistory, KeyOperation } from './operation.ts';
+import type { Effect, KeyHistory, KeyOperation } from './operation.ts';
 import { absent, type KeyState, unnamedState, unseen, versionState } from './state.ts';
 
 /** An operation as the search takes it. */
@@ -50,6 +50,15 @@ export function prepare({ operations, etags }: KeyHistory): Prepared | Unheard {
   const seenEtags = new Set(
     operations.flatMap(({ sight }) => (sight && 'etag' in sight ? [sight.etag] : [])),
   );
+  const seenVersions = new Set(
+    operations.flatMap(({ sight }) => (sight?.kind === 'version' ? [sight.version] : [])),
+  );
+  /** Versions that nobody saw by their id are told apart by what else was seen of them. */
+  const stateLeft = (effect: Effect): KeyState => {
+    if (effect.kind === 'delete') return absent;
+    const etag = etags.get(effect.version);
+    return seenVersions.has(effect.version) ? versionState(effect.version, etag) : unnamed(etag, seenEtags);
+  };
   const ownChanges = operations.filter(
     ({ effect, isOutside, endMs }) => effect && !isOutside && endMs < Number.POSITIVE_INFINITY,
   );
@@ -60,11 +69,11 @@ export function prepare({ operations, etags }: KeyHistory): Prepared | Unheard {
         ? seenBy.get(effect.version)
         : operation.endMs;
     if (endMs !== undefined && endMs < Number.POSITIVE_INFINITY) {
-      steps.push(stepOf(operation, endMs, etags, ownChanges));
+      steps.push(stepOf(operation, endMs, effect && stateLeft(effect), ownChanges));
       continue;
     }
     if (!effect) continue;
-    const leaves = effect.kind === 'delete' ? absent : unnamed(etags.get(effect.version), seenEtags);
+    const leaves = stateLeft(effect);
     const alike = maybe.get(leaves.name) ?? { leaves, startsMs: [] };
     alike.startsMs.push(operation.startMs);
     maybe.set(leaves.name, alike);
@@ -80,13 +89,11 @@ function unnamed(etag: string | undefined, seenEtags: ReadonlySet<string>): KeyS
 function stepOf(
   operation: KeyOperation,
   endMs: number,
-  etags: KeyHistory['etags'],
+  leaves: KeyState | undefined,
   ownChanges: readonly KeyOperation[],
 ): Step {
-  const { effect, freshMs = 0 } = operation;
+  const { freshMs = 0 } = operation;
   const startMs = operation.startMs - freshMs;
-  const leaves =
-    effect?.kind === 'put' ? versionState(effect.version, etags.get(effect.version)) : effect && absent;
   const after =
     freshMs === 0
       ? []

@@ -36,6 +36,8 @@ export function search(prepared: Prepared, limits: SearchLimits): Verdict {
 class Search {
   private readonly pending = new Map<number, Step>();
   private readonly answered = new Set<number>();
+  /** Changes that some step must come after, each for itself. */
+  private readonly awaited = new Set<number>();
   private readonly maybe: readonly MaybeChange[];
   private readonly limits: SearchLimits;
   private nowMs = Number.NEGATIVE_INFINITY;
@@ -48,6 +50,7 @@ class Search {
   }
 
   run(steps: readonly Step[]): Verdict {
+    for (const { after } of steps) for (const id of after) this.awaited.add(id);
     const starts = steps.toSorted((a, b) => a.startMs - b.startMs);
     const ends = steps.toSorted((a, b) => a.endMs - b.endMs);
     let begun = 0;
@@ -92,13 +95,29 @@ class Search {
     return { ...way, seen };
   }
 
+  /**
+   * Of changes that demand nothing and leave the same only the one that has its answer first: where another one comes before it, they can
+   * change places.
+   */
+  private pendingChanges(way: Way): Iterable<Step & { readonly leaves: KeyState }> {
+    const first = new Map<string, Step & { readonly leaves: KeyState }>();
+    for (const [id, step] of this.pending) {
+      const { leaves } = step;
+      if (!leaves || way.changed.has(id)) continue;
+      const isLikeOthers = !step.operation.sight && !this.awaited.has(id);
+      const name = isLikeOthers ? leaves.name : `${id}`;
+      const known = first.get(name);
+      if (!known || step.endMs < known.endMs) first.set(name, { ...step, leaves });
+    }
+    return first.values();
+  }
+
   /** Each change that may happen next. */
   private changes(way: Way): Way[] {
     const next: Way[] = [];
-    for (const [id, { operation, leaves }] of this.pending) {
-      if (!leaves || way.changed.has(id)) continue;
+    for (const { operation, leaves } of this.pendingChanges(way)) {
       if (operation.sight && !shows(way.state, operation.sight)) continue;
-      next.push(this.look({ ...way, state: leaves, changed: new Set([...way.changed, id]) }));
+      next.push(this.look({ ...way, state: leaves, changed: new Set([...way.changed, operation.id]) }));
     }
     for (const [index, { leaves, startsMs }] of this.maybe.entries()) {
       const used = way.used[index] ?? 0;
@@ -119,31 +138,30 @@ function without(ids: ReadonlySet<number>, id: number): ReadonlySet<number> {
 /** Ways without those that can do no more than another of them. */
 class Ways {
   count = 0;
-  private readonly byState = new Map<string, Way[]>();
+  /** By state and changes: only ways that are alike in both can be compared. */
+  private readonly groups = new Map<string, Way[]>();
 
   /** False if another can do as much. */
   add(way: Way): boolean {
-    const alike = this.byState.get(way.state.name) ?? [];
+    const name = `${way.state.name} ${[...way.changed].sort((a, b) => a - b).join()}`;
+    const alike = this.groups.get(name) ?? [];
     if (alike.some((other) => isAsGood(other, way))) return false;
     const kept = alike.filter((other) => !isAsGood(way, other));
     this.count += kept.length + 1 - alike.length;
     kept.push(way);
-    this.byState.set(way.state.name, kept);
+    this.groups.set(name, kept);
     return true;
   }
 
   all(): Way[] {
-    return [...this.byState.values()].flat();
+    return [...this.groups.values()].flat();
   }
 }
 
-/** Of two ways to the same state: whether the first leaves open whatever the second does. */
+/** Of two ways to the same state by the same changes: whether the first leaves open whatever the second does. */
 function isAsGood(way: Way, other: Way): boolean {
   return (
-    way.changed.size === other.changed.size &&
-    isWithin(way.changed, other.changed) &&
-    isWithin(other.seen, way.seen) &&
-    way.used.every((count, index) => count <= (other.used[index] ?? 0))
+    isWithin(other.seen, way.seen) && way.used.every((count, index) => count <= (other.used[index] ?? 0))
   );
 }
 

@@ -284,6 +284,17 @@ function withStaleRead(draws: Draws, history: KeyHistory): KeyHistory | undefine
   return undefined;
 }
 
+test('a key that forty writes at once have held up is judged', () => {
+  const writes = Array.from({ length: 40 }, (_, i) => [i, 1_000 + i, put(`v${i}`)] as const);
+  const sights = [
+    [500, 900, read('v3')],
+    [901, 950, read('v30')],
+    [2_000, 2_001, read('v0')],
+  ] as const;
+  expect(kindOf(historyOf([...writes, ...sights]))).toBeUndefined();
+  expect(kindOf(historyOf([...writes, ...sights, [2_002, 2_003, read('v30')]]))).toBe('not linearizable');
+});
+
 test('one stale read among a thousand operations is found, and shrunk to what shows it', () => {
   let tried = 0;
   for (let index = 0; index < 20; index++) {
