@@ -237,7 +237,7 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'chaos:pending: bytes that lie in a file are not there after a restart',
     file: 'src/pending/journal.ts',
-    right: 'const named = new Set(this.recovered.map(({ change }) => change.file));',
+    right: 'const named = new Set(this.recovered.flatMap(({ change }) => filesOf(change)));',
     wrong: 'const named = new Set<string>();',
     foundBy: { seed: 1, seconds: 60, pending: true },
   },
