@@ -54,6 +54,6 @@ test('any text is read in one pass and without error', () => {
   );
   const started = performance.now();
   for (const part of ['x="', '"\\', 'a=', ', ', 'max-age='])
-    parseCacheControl(part.repeat(16_000 / part.length));
-  expect(performance.now() - started).toBeLessThan(500);
+    parseCacheControl(part.repeat(1_600_000 / part.length));
+  expect(performance.now() - started).toBeLessThan(10_000);
 });

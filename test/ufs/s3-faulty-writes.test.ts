@@ -280,7 +280,7 @@ test('a write is answered in time if what is asked after it hangs, or waits for 
   s3.proxy.rule = ({ method }) => (method === 'HEAD' && heads++ > 0 ? { kind: 'hang' } : undefined);
   const startMs = performance.now();
   expect(await put(s3.open(tuned), 'k', 'x')).toMatchObject({ generationSettled: false });
-  expect(performance.now() - startMs).toBeLessThan(2_000);
+  expect(performance.now() - startMs).toBeLessThan(15_000);
   s3.proxy.rule = () => undefined;
   const one = s3.open({
     tuning: { ...tuned.tuning, initialConcurrency: 1, minConcurrency: 1, maxConcurrency: 1 },
@@ -297,7 +297,7 @@ test('a write is answered in time if what is asked after it hangs, or waits for 
   };
   const secondMs = performance.now();
   expect(await put(one, 'k', 'y', { beforeCommit })).toMatchObject({ generationSettled: false });
-  expect(performance.now() - secondMs).toBeLessThan(2_000);
+  expect(performance.now() - secondMs).toBeLessThan(15_000);
   cancel.abort();
   expect(await reading).toBe('cancelled');
 });
