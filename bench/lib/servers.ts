@@ -31,17 +31,21 @@ export async function addMount(
   storagePort: number,
   freshness = 'lease:1h',
 ): Promise<void> {
-  const host = `127.0.0.1:${node.adminPort}`;
-  const body = JSON.stringify({
+  await addMountOf(node, {
     target: bucket,
     uri: `s3://${bucket}`,
     endpoint: `http://127.0.0.1:${storagePort}`,
     region: 'us-east-1',
     pathStyle: true,
     freshness,
-    accessKeyId: credentials.accessKeyId,
-    secretAccessKey: credentials.secretAccessKey,
+    ...credentials,
   });
+}
+
+/** Mounts what is described as `POST /v1/mounts` has it. */
+export async function addMountOf(node: Node, mount: Readonly<Record<string, unknown>>): Promise<void> {
+  const host = `127.0.0.1:${node.adminPort}`;
+  const body = JSON.stringify(mount);
   const headers = {
     'content-type': 'application/json',
     'x-amz-content-sha256': createHash('sha256').update(body).digest('hex'),
@@ -57,7 +61,8 @@ export async function addMount(
   };
   const signed = aws4.sign(signing, credentials).headers as Record<string, string>;
   const answer = await fetch(`http://${host}/v1/mounts`, { method: 'POST', body, headers: signed });
-  if (!answer.ok) throw new Error(`the mount of ${bucket} failed: ${answer.status} ${await answer.text()}`);
+  if (!answer.ok)
+    throw new Error(`the mount of ${mount.target} failed: ${answer.status} ${await answer.text()}`);
 }
 
 /** A port that was free a moment ago. */

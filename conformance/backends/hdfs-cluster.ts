@@ -137,12 +137,19 @@ export class HdfsCluster {
     if (!answer.ok) throw new Error(`${path} cannot be made: ${await answer.text()}`);
   }
 
+  /** How `java` runs a program of one source file that is a client of this cluster. */
+  clientArguments(program: string): string[] {
+    const log = `-Dforebay.log=${join(this.folder, 'client.log')}`;
+    return [...opens, ...frugal, log, '-cp', `${join(this.folder, 'conf')}:${this.jars}/*`, program];
+  }
+
   /** Makes empty files, of absolute paths without line breaks. */
   async fill(paths: Iterable<string>): Promise<void> {
     const program = join(import.meta.dirname, 'hdfs/FillDirectory.java');
-    const log = `-Dforebay.log=${join(this.folder, 'fill.log')}`;
-    const args = [...opens, ...frugal, log, '-cp', `${join(this.folder, 'conf')}:${this.jars}/*`, program];
-    const child = spawn('java', args, { cwd: this.folder, stdio: ['pipe', 'ignore', 'inherit'] });
+    const child = spawn('java', this.clientArguments(program), {
+      cwd: this.folder,
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
     const ended = once(child, 'exit');
     const lines = function* () {
       for (const path of paths) yield `${path}\n`;
