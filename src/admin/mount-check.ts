@@ -1,8 +1,9 @@
 import type { Clock } from '../common/clock.ts';
 import type { Random } from '../common/random.ts';
-import type { Backend, ListedObject, ProbedAbilities, ProbeOptions, ReachStep } from '../ufs/backend.ts';
+import type { Backend, ListedObject, ProbedAbilities, ProbeOptions } from '../ufs/backend.ts';
 import { UfsError, type UfsErrorKind } from '../ufs/errors.ts';
 import { PlainBody } from '../ufs/plain-body.ts';
+import type { ReachStep } from '../ufs/reach-step.ts';
 
 /** One thing that was tried at a backend, and how it went, in plain words. */
 export interface CheckStep {

@@ -11,17 +11,11 @@ import type {
   UploadBody,
 } from '../common/object-meta.ts';
 import type { BackendCapabilities, ProbedAbilities } from './backend-capabilities.ts';
+import type { FencedBackend } from './backend-fence.ts';
 import type { BackendVersions, Deletion, VersioningMode } from './backend-versions.ts';
+import type { ReachStep } from './reach-step.ts';
 
 export type { BackendCapabilities, ProbedAbilities } from './backend-capabilities.ts';
-
-/** One step on the way to a storage, in words for operators. */
-export interface ReachStep {
-  readonly name: 'credentials' | 'resolve' | 'connect' | 'tls' | 'signature' | 'bucket';
-  readonly result: 'ok' | 'failed';
-  /** What was found, or what is wrong and what to do about it. */
-  readonly detail: string;
-}
 
 /** A condition on the object that a change replaces. ETags without quotes; `*` is any object that exists. */
 export type WriteCondition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' };
@@ -236,7 +230,7 @@ export interface DeleteOptions extends CallOptions {
  * Every method may run concurrently with every other, for one key too, and rejects with `UfsError` only, or as it is with what an
  * `UploadBody` or `beforeCommit` rejects with. A change that has returned is durable and visible.
  */
-export interface Backend {
+export interface Backend extends FencedBackend {
   /** The mount's URI without credentials, for messages. */
   readonly uri: string;
   readonly capabilities: BackendCapabilities;

@@ -1,7 +1,8 @@
-import type { CallOptions, ReachStep } from './backend.ts';
+import type { CallOptions } from './backend.ts';
 import { UfsError } from './errors.ts';
 import type { GcsParts } from './gcs.ts';
 import { failed, ok, reachHost } from './reach-host.ts';
+import type { ReachStep } from './reach-step.ts';
 
 /** The way to a bucket: credentials, name, connection, TLS, what the storage makes of the credentials, and the bucket itself. */
 export async function* reachGcs(

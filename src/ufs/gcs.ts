@@ -19,7 +19,6 @@ import type {
   ProbedAbilities,
   ProbeOptions,
   PutOptions,
-  ReachStep,
   UploadedPart,
   UploadInfo,
   VersionOptions,
@@ -44,6 +43,7 @@ import { defaultGcsTuning, type GcsBackendSettings, type GcsCredentials } from '
 import { GcsUploader } from './gcs-upload.ts';
 import { GcsWriter } from './gcs-write.ts';
 import { HttpExchange } from './http-exchange.ts';
+import type { ReachStep } from './reach-step.ts';
 import { unprobed } from './s3-settings.ts';
 import { tuned } from './tuned.ts';
 import { isUnreadWay } from './unread-way.ts';

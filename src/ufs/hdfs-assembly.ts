@@ -1,11 +1,14 @@
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
 import { UfsError } from './errors.ts';
-import type { For, HdfsClient, HdfsStatus } from './hdfs-client.ts';
+import { type For, type HdfsClient, type HdfsStatus, isAbsent } from './hdfs-client.ts';
+import { entriesOf } from './hdfs-fence.ts';
 import type { HdfsPart, HdfsParts } from './hdfs-parts.ts';
+import type { HdfsPlace } from './hdfs-place.ts';
 import type { HdfsReader } from './hdfs-read.ts';
 import { generationOf } from './hdfs-record.ts';
 import type { HdfsStaging, StagedFile } from './hdfs-staging.ts';
+import { parseRunFolder } from './run-folders.ts';
 
 type About = For & { readonly key: string };
 
@@ -26,6 +29,7 @@ const wholePrefix = 'whole.';
 export class HdfsAssembler {
   readonly #random: Random;
   readonly #client: HdfsClient;
+  readonly #place: HdfsPlace;
   readonly #reader: HdfsReader;
   readonly #staging: HdfsStaging;
   readonly #parts: HdfsParts;
@@ -33,12 +37,14 @@ export class HdfsAssembler {
   constructor(
     random: Random,
     client: HdfsClient,
+    place: HdfsPlace,
     reader: HdfsReader,
     staging: HdfsStaging,
     parts: HdfsParts,
   ) {
     this.#random = random;
     this.#client = client;
+    this.#place = place;
     this.#reader = reader;
     this.#staging = staging;
     this.#parts = parts;
@@ -46,7 +52,8 @@ export class HdfsAssembler {
 
   /** The assembly that was begun; undefined if none of the parts was used up yet. */
   async begun(uploadId: string, about: About): Promise<Assembly | undefined> {
-    if (!(await this.#whole(uploadId, about))) return undefined;
+    const { whole, hasPlan } = await this.#state(uploadId, about);
+    if (!whole && !(hasPlan && (await this.#elsewhere(uploadId, about)))) return undefined;
     const path = `${this.#parts.folder(uploadId)}/${planName}`;
     const status = await this.#client.status(path, about);
     const meta = { generation: generationOf(status) } as Pick<ObjectMeta, 'generation'>;
@@ -61,7 +68,8 @@ export class HdfsAssembler {
     const folder = this.#parts.folder(uploadId);
     const full = parts.filter(({ sizeBytes }) => sizeBytes > 0);
     const first = full[0] ?? (parts[0] as HdfsPart);
-    let whole = await this.#whole(uploadId, about);
+    const state = await this.#state(uploadId, about);
+    let whole = state.whole ?? (state.hasPlan ? await this.#reclaimed(uploadId, about) : undefined);
     if (!whole) {
       await this.#plan(folder, { parts }, about);
       await this.#client.rename(`${folder}/${first.name}`, `${folder}/${this.#wholeName()}`, 'NONE', about);
@@ -84,14 +92,25 @@ export class HdfsAssembler {
     return { path: `${folder}/${whole.pathSuffix}`, status: whole };
   }
 
-  /** Gives the whole another name, so that a rename of it comes too late; whether it was there. */
-  async withdraw(whole: StagedFile, about: About): Promise<boolean> {
-    const to = whole.path.slice(0, whole.path.lastIndexOf('/') + 1) + this.#wholeName();
+  /** Takes the whole into this process's folder, out of which it is made visible, and out of which others can take it. */
+  async adopt(uploadId: string, whole: StagedFile, about: About): Promise<StagedFile> {
+    const to = await this.#staging.room(about, uploadId);
     try {
       await this.#client.rename(whole.path, to, 'NONE', about);
+    } catch (error) {
+      throw asHarmless(error);
+    }
+    return { path: to, status: whole.status };
+  }
+
+  /** Puts the whole back into the upload's folder, so that a rename of it comes too late; whether it was there. */
+  async giveBack(uploadId: string, staged: StagedFile, about: About): Promise<boolean> {
+    try {
+      const to = `${this.#parts.folder(uploadId)}/${this.#wholeName()}`;
+      await this.#client.rename(staged.path, to, 'NONE', about);
       return true;
     } catch (error) {
-      if (error instanceof UfsError && error.kind === 'not-found') return false;
+      if (isAbsent(error)) return false;
       throw error;
     }
   }
@@ -126,8 +145,37 @@ export class HdfsAssembler {
   }
 
   async #whole(uploadId: string, about: About): Promise<HdfsStatus | undefined> {
-    const { entries } = await this.#client.list(this.#parts.folder(uploadId), 'w', about);
-    return entries.find(({ pathSuffix }) => pathSuffix.startsWith(wholePrefix));
+    return (await this.#state(uploadId, about)).whole;
+  }
+
+  async #state(uploadId: string, about: About): Promise<{ whole: HdfsStatus | undefined; hasPlan: boolean }> {
+    // Behind the parts, in order of name.
+    const { entries } = await this.#client.list(this.#parts.folder(uploadId), 'pl', about);
+    const whole = entries.find(({ pathSuffix }) => pathSuffix.startsWith(wholePrefix));
+    return { whole, hasPlan: entries.some(({ pathSuffix }) => pathSuffix === planName) };
+  }
+
+  /** The whole, brought back from the folder of whoever was about to make it visible and did not come to it. */
+  async #reclaimed(uploadId: string, about: About): Promise<HdfsStatus | undefined> {
+    const path = await this.#elsewhere(uploadId, about);
+    if (path === undefined) return undefined;
+    try {
+      const to = `${this.#parts.folder(uploadId)}/${this.#wholeName()}`;
+      await this.#client.rename(path, to, 'NONE', about);
+    } catch (error) {
+      throw asHarmless(error);
+    }
+    return this.#whole(uploadId, about);
+  }
+
+  /** Where the whole lies, in the folder of some run, if there. */
+  async #elsewhere(uploadId: string, about: About): Promise<string | undefined> {
+    for await (const { pathSuffix, type } of entriesOf(this.#client, this.#place.own)) {
+      if (type !== 'DIRECTORY' || !parseRunFolder(pathSuffix)) continue;
+      const path = `${this.#place.own}/${pathSuffix}/${uploadId}`;
+      if (await this.#client.find(path, about)) return path;
+    }
+    return undefined;
   }
 
   #wholeName(): string {

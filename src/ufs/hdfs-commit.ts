@@ -1,7 +1,7 @@
 import type { WriteCondition } from './backend.ts';
 import { UfsError } from './errors.ts';
 import { type HdfsClient, isAbsent } from './hdfs-client.ts';
-import type { HdfsStaging } from './hdfs-staging.ts';
+import { fencedCode, type HdfsStaging } from './hdfs-staging.ts';
 
 /** A file that is to become visible. */
 export interface Placing {
@@ -69,6 +69,7 @@ export class HdfsCommits {
       } catch (error) {
         if (!(error instanceof UfsError)) throw error;
         if (error.unresolved) return this.#resolve(placing, error);
+        if (attempt > 1 || error.kind === 'key-conflict') await this.#checkSource(placing, error);
         if (!isAbsent(error) || error.kind === 'key-conflict' || attempt === attemptCount) {
           throw await this.#meaning(placing, error, creates);
         }
@@ -80,10 +81,23 @@ export class HdfsCommits {
     }
   }
 
-  /** Takes a file away; false if there was none. `unresolved` as above. */
-  async take(key: string, path: string, signal: AbortSignal | undefined): Promise<boolean> {
+  /** Rejects where nothing lies any more where the file was to be taken from. Kinds: unavailable. */
+  async #checkSource({ key, from, signal }: Placing, error: UfsError): Promise<void> {
+    if (await this.#client.find(from, { key, signal })) return;
+    const isFenced = await this.#staging.isTakenAway(from, { key, signal });
+    throw isFenced ? this.#staging.fenced(key, error) : missing(error, this.#uri, key);
+  }
+
+  /** Takes a file away; false if there was none. `beforeTaking` runs before each attempt, and may reject. `unresolved` as above. */
+  async take(
+    key: string,
+    path: string,
+    beforeTaking: (() => Promise<void>) | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
-      const to = this.#staging.newPath();
+      const to = await this.#staging.room({ key, signal });
+      await beforeTaking?.();
       try {
         await this.#client.rename(path, to, 'NONE', { key, signal });
         return await this.#discard(key, path, to);
@@ -92,7 +106,7 @@ export class HdfsCommits {
         if (error.unresolved) return this.#resolveTaking(key, path, to, error);
         if (!isAbsent(error) || attempt === attemptCount) throw error;
         if (!(await this.#client.find(path, { key, signal }))) return false;
-        await this.#staging.ensure({ key, signal });
+        await this.#staging.isTakenAway(to, { key, signal });
       }
     }
   }
@@ -118,7 +132,7 @@ export class HdfsCommits {
       if (present && fileId > 0 && present.fileId === fileId) return;
       if (!(await withdraw())) {
         // Unless it was fenced off meanwhile, what is not there any more became visible, and something else has taken its place since.
-        if (this.#staging.isFenced(from)) throw new UfsError('conflict', 'fenced', { backend: this.#uri });
+        if (await this.#staging.isTakenAway(from, { key })) throw this.#staging.fenced(key, lost);
         if (present?.type !== 'DIRECTORY') return;
         // A rename without options moves a file into a directory that lies there.
         await this.#client.remove(to + from.slice(from.lastIndexOf('/')), { key });
@@ -130,8 +144,8 @@ export class HdfsCommits {
       }
     } catch (error) {
       if (error instanceof UfsError && error.kind === 'key-conflict') throw error;
-      // It lies in a folder that nothing is renamed out of any more.
-      if (!this.#staging.isFenced(from)) this.#remember(key, withdraw);
+      // It lies in a folder that nothing is renamed out of any more, unless it was renamed before.
+      if (!isFenced(error)) this.#remember(key, withdraw);
       throw lost;
     }
     throw withoutEffect(lost);
@@ -170,6 +184,11 @@ export class HdfsCommits {
     if (present && creates) return new UfsError('precondition-failed', 'the object exists', details);
     return error;
   }
+}
+
+/** Whether a change had no effect since another node has fenced it off. */
+export function isFenced(error: unknown): boolean {
+  return error instanceof UfsError && error.code === fencedCode;
 }
 
 function parentOf(path: string): string {

@@ -14,7 +14,8 @@ import type {
 } from './backend.ts';
 import { UfsError } from './errors.ts';
 import type { Assembly, HdfsAssembler } from './hdfs-assembly.ts';
-import { type HdfsClient, isAbsent } from './hdfs-client.ts';
+import { type HdfsClient, type HdfsStatus, isAbsent } from './hdfs-client.ts';
+import { entriesOf } from './hdfs-fence.ts';
 import type { HdfsObjects } from './hdfs-objects.ts';
 import { type HdfsPart, type HdfsParts, shown } from './hdfs-parts.ts';
 import type { HdfsPlace } from './hdfs-place.ts';
@@ -25,6 +26,7 @@ import type { HdfsWriter } from './hdfs-write.ts';
 import { KeyLock } from './key-lock.ts';
 import { minPartSizeBytes, objectParts, pageParts, planCompletion } from './multipart-rules.ts';
 import { shownPart } from './part-checksums.ts';
+import { parseRunFolder } from './run-folders.ts';
 import { isUploadId, UploadIds } from './upload-ids.ts';
 import { UploadIndex } from './upload-index.ts';
 import { uploadInfoOf } from './upload-info.ts';
@@ -178,13 +180,19 @@ export class HdfsMultipart {
         await client.remove(parts.folder(pathSuffix), { recursive: true });
       }
     }
-    for (const { pathSuffix } of await this.#children(place.own)) {
+    for (const { pathSuffix, type, modificationTime } of await this.#children(place.own)) {
       const folder = `${place.own}/${pathSuffix}`;
-      if (!staging.isFolderName(pathSuffix) || folder === staging.folder) continue;
+      if (!parseRunFolder(pathSuffix) || folder === staging.folder) continue;
+      const isOld = modificationTime < sinceMs;
+      if (type === 'FILE') {
+        if (isOld) await client.remove(folder);
+        continue;
+      }
       const files = await this.#children(folder);
       const old = files.filter((file) => file.modificationTime < sinceMs);
       for (const file of old) await client.remove(`${folder}/${file.pathSuffix}`, { recursive: true });
-      if (old.length === files.length) await client.remove(folder).catch(() => false);
+      // A folder that was used of late may be that of a node which counts on it.
+      if (isOld && old.length === files.length) await client.remove(folder).catch(() => false);
     }
   }
 
@@ -216,8 +224,15 @@ export class HdfsMultipart {
       uploadId,
       ...(checksums ? { checksums, checksumType } : {}),
     };
-    const withdraw = () => assembler.withdraw(whole, { key });
-    return writer.commit(key, whole, upload, options, facts, withdraw);
+    const staged = await assembler.adopt(uploadId, whole, about);
+    const giveBack = () => assembler.giveBack(uploadId, staged, { key });
+    try {
+      return await writer.commit(key, staged, upload, options, facts, giveBack);
+    } catch (error) {
+      // One that may still become visible is given back before its key changes again; one that stays there a later Complete finds.
+      if (!(error instanceof UfsError && error.unresolved)) await giveBack().catch(() => false);
+      throw error;
+    }
   }
 
   /** The parts that there are, those that an assembly has used up too. */
@@ -283,21 +298,10 @@ export class HdfsMultipart {
     return children.map(({ pathSuffix }) => pathSuffix).filter(isUploadId);
   }
 
-  async #children(path: string) {
-    const { client } = this.#its;
-    const found = [];
-    let after: string | undefined;
-    try {
-      for (;;) {
-        const { entries, hasMore } = await client.list(path, after);
-        found.push(...entries);
-        after = entries.at(-1)?.pathSuffix;
-        if (!hasMore || after === undefined) return found;
-      }
-    } catch (error) {
-      if (isAbsent(error)) return found;
-      throw error;
-    }
+  async #children(path: string): Promise<readonly HdfsStatus[]> {
+    const children: HdfsStatus[] = [];
+    for await (const entry of entriesOf(this.#its.client, path)) children.push(entry);
+    return children;
   }
 
   #noSuchUpload(key: string, cause?: unknown): UfsError {

@@ -1,7 +1,8 @@
-import type { CallOptions, ReachStep } from './backend.ts';
+import type { CallOptions } from './backend.ts';
 import { UfsError } from './errors.ts';
 import type { HdfsParts } from './hdfs.ts';
 import { failed, ok, reachHost } from './reach-host.ts';
+import type { ReachStep } from './reach-step.ts';
 
 /** The way to a directory: name, connection and TLS of each NameNode, what it makes of who asks, and the directory itself. */
 export async function* reachHdfs(

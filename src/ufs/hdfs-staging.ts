@@ -1,21 +1,28 @@
 import { Readable } from 'node:stream';
 import type { UploadBody } from '../common/object-meta.ts';
 import type { Random } from '../common/random.ts';
+import type { Writer } from './backend-fence.ts';
 import type { Deadline } from './deadline.ts';
 import { UfsError } from './errors.ts';
 import { type For, type HdfsClient, type HdfsStatus, isAbsent } from './hdfs-client.ts';
 import { isUnreached } from './hdfs-errors.ts';
 import type { HdfsPlace } from './hdfs-place.ts';
+import { runFolderOf } from './run-folders.ts';
 import { checkSignal } from './write-rules.ts';
 
 /** A file that nobody sees yet. */
 export interface StagedFile {
-  readonly path: string;
+  /** Where it lies: elsewhere after `rescue`. */
+  path: string;
   readonly status: HdfsStatus;
 }
 
 type Upload = For & { readonly key: string };
 
+/** The code of the error that says so. */
+export const fencedCode = 'Fenced';
+/** How often one change is fenced off before it is given up. */
+export const maxFences = 3;
 /** DataNodes that are tried for one body, as long as none has taken a byte of it. */
 const placeCount = 3;
 /** Between attempts to remove a file that may yet be made. */
@@ -29,37 +36,86 @@ export class HdfsStaging {
   readonly #random: Random;
   readonly #client: HdfsClient;
   readonly #place: HdfsPlace;
-  readonly #uuid: string;
+  readonly #writer: Pick<Writer, 'id'> & Partial<Writer>;
   readonly #background = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   #epoch = 0;
   /** Whether there may be such a folder. */
   #used = false;
+  /** The folder that was seen to be there. */
+  #seen: string | undefined;
 
-  constructor(random: Random, client: HdfsClient, place: HdfsPlace) {
+  /** `writer`: under which name others of a cluster know this run; without one nobody fences it. */
+  constructor(random: Random, client: HdfsClient, place: HdfsPlace, writer?: Writer) {
     this.#random = random;
     this.#client = client;
     this.#place = place;
-    this.#uuid = random.uuid();
+    this.#writer = writer ?? { id: random.uuid() };
   }
 
   get folder(): string {
-    return `${this.#place.own}/${this.#uuid}.${this.#epoch}`;
+    return `${this.#place.own}/${runFolderOf(this.#writer, this.#epoch)}`;
   }
 
-  /** The name of a run's folder, as `folder` makes it. */
-  isFolderName(name: string): boolean {
-    return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d+(\.gone)?$/.test(name);
+  /** What those have in common who fence each other; undefined outside a cluster. */
+  get group(): string | undefined {
+    return this.#writer.group;
+  }
+
+  newName(): string {
+    return this.#random.uuid();
   }
 
   newPath(): string {
-    return `${this.folder}/${this.#random.uuid()}`;
+    return `${this.folder}/${this.newName()}`;
   }
 
-  /** Where nothing was written yet there is no folder. */
-  async ensure(options: For): Promise<void> {
-    this.#used = true;
-    await this.#client.makeDirectory(this.folder, options);
+  /**
+   * A new path in a folder that is there by now. Whoever renames something into it asks for it before it looks whether it still may: a folder
+   * that came to be only afterwards would be one that those who fence have not seen.
+   */
+  async room(options: For, name = this.newName()): Promise<string> {
+    for (let attempt = 1; this.#seen !== this.folder; attempt++) {
+      const { folder } = this;
+      this.#used = true;
+      try {
+        await this.#client.makeDirectory(folder, options);
+        this.#seen = folder;
+      } catch (error) {
+        if (attempt === maxFences || !(await this.isTakenAway(folder, options))) throw error;
+      }
+    }
+    return `${this.folder}/${name}`;
+  }
+
+  /** Whether the folder that a path lies in, or is, was fenced off; from now on there is another one then. */
+  async isTakenAway(path: string, options: For = {}): Promise<boolean> {
+    const { folder } = this;
+    if (path !== folder && !path.startsWith(`${folder}/`)) return this.#isOwn(path);
+    const there = await this.#client.find(folder, options);
+    if (there?.type === 'DIRECTORY') return false;
+    if (this.#seen === folder) this.#seen = undefined;
+    const isGone = there !== undefined || (await this.#client.find(`${folder}.gone`, options)) !== undefined;
+    if (isGone && folder === this.folder) this.#epoch++;
+    return isGone;
+  }
+
+  /**
+   * Brings a file back out of a folder that was fenced off; the caller looks then whether it still may make it visible. False if it is not
+   * there.
+   */
+  async rescue(staged: StagedFile, options: For): Promise<boolean> {
+    const at = staged.path.lastIndexOf('/');
+    const from = `${staged.path.slice(0, at)}.gone${staged.path.slice(at)}`;
+    const to = await this.room(options, staged.path.slice(at + 1));
+    try {
+      await this.#client.rename(from, to, 'NONE', options);
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw error;
+    }
+    staged.path = to;
+    return true;
   }
 
   /**
@@ -82,9 +138,23 @@ export class HdfsStaging {
           continue;
         }
         if (sending.sent) this.#removeUntilGone(path);
-        throw sending.failure ? sending.failure.error : harmless(error);
+        if (sending.failure) throw sending.failure.error;
+        throw (await this.#meantFence(error, path, upload)) ?? harmless(error);
       }
     }
+  }
+
+  /** A body found no folder to go to, and the next one does. */
+  async #meantFence(error: unknown, path: string, upload: Upload): Promise<UfsError | undefined> {
+    if (!(error instanceof UfsError) || error.kind !== 'key-conflict') return undefined;
+    return (await this.isTakenAway(path, upload)) ? this.fenced(upload.key, error) : undefined;
+  }
+
+  /** Of a change that had no effect since another node has fenced it off. */
+  fenced(key: string, cause: unknown): UfsError {
+    const message = 'another node has taken over while this was written';
+    const details = { backend: this.#place.uri, key, code: fencedCode, retryable: true, cause };
+    return new UfsError('unavailable', message, details);
   }
 
   /** A file of text that is small. */
@@ -113,9 +183,9 @@ export class HdfsStaging {
     return gone;
   }
 
-  /** Whether a file of this process lay in a folder that was renamed away. */
-  isFenced(path: string): boolean {
-    return path.startsWith(`${this.#place.own}/${this.#uuid}.`) && !path.startsWith(`${this.folder}/`);
+  /** Whether a path lies in a folder of this process. */
+  #isOwn(path: string): boolean {
+    return path.startsWith(`${this.#place.own}/${this.#writer.id}.`);
   }
 
   /** Nobody waits for it; what stays behind is removed once it has lain long enough. */
@@ -152,6 +222,7 @@ export class HdfsStaging {
   /** Takes the folder away if it is empty, so that runs do not leave folders behind. */
   async clear(): Promise<void> {
     await this.idle();
+    this.#seen = undefined;
     if (this.#used) await this.#client.remove(this.folder).catch(() => false);
     this.#used = false;
   }
@@ -179,7 +250,10 @@ export class HdfsStaging {
   async #check(path: string, sizeBytes: number, upload: Upload): Promise<StagedFile> {
     try {
       const status = await this.#client.status(path, upload);
-      if (status.length === sizeBytes) return { path, status };
+      if (status.length === sizeBytes) {
+        if (path.startsWith(`${this.folder}/`)) this.#seen = this.folder;
+        return { path, status };
+      }
       const message = `the storage has ${status.length} of ${sizeBytes} bytes`;
       throw new UfsError('io', message, { backend: this.#place.uri, key: upload.key });
     } catch (error) {

@@ -5,7 +5,7 @@ import type { Random } from '../common/random.ts';
 import type { CallOptions, CopyOptions, DeleteOptions, ObjectChange, PutOptions } from './backend.ts';
 import { UfsError, type UfsErrorKind } from './errors.ts';
 import { type HdfsClient, isAbsent } from './hdfs-client.ts';
-import type { HdfsCommits } from './hdfs-commit.ts';
+import { type HdfsCommits, isFenced } from './hdfs-commit.ts';
 import type { HdfsObject, HdfsObjects } from './hdfs-objects.ts';
 import type { HdfsPlace } from './hdfs-place.ts';
 import type { HdfsReader } from './hdfs-read.ts';
@@ -19,7 +19,7 @@ import {
   recordName,
   recordOf,
 } from './hdfs-record.ts';
-import type { HdfsStaging, StagedFile } from './hdfs-staging.ts';
+import { type HdfsStaging, maxFences, type StagedFile } from './hdfs-staging.ts';
 import { KeyLock } from './key-lock.ts';
 import { PlainBody } from './plain-body.ts';
 import { keptTags } from './tags.ts';
@@ -107,7 +107,7 @@ export class HdfsWriter {
     facts: Facts,
     withdraw: () => Promise<boolean>,
   ): Promise<ObjectMeta> {
-    const { client, place, objects, commits } = this.#its;
+    const { client, place, objects, commits, staging } = this.#its;
     const { signal, condition } = options;
     const to = place.path(place.require(key).segments);
     const record = recordOf(generationOf(staged.status), about, facts);
@@ -118,7 +118,17 @@ export class HdfsWriter {
       await commits.settle(key);
       checkSignal(signal, this.#uri, key);
       const { fileId } = staged.status;
-      await commits.place({ key, from: staged.path, fileId, to, condition, signal, withdraw });
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await commits.place({ key, from: staged.path, fileId, to, condition, signal, withdraw });
+          break;
+        } catch (error) {
+          if (!isFenced(error) || attempt === maxFences) throw error;
+          if (!(await staging.rescue(staged, { key, signal }))) throw error;
+          // Another node may own the key by now: then this rejects.
+          await options.beforeCommit?.();
+        }
+      }
       const made = objects.describe(staged.status, new Map([[recordName, value]]));
       return (made as HdfsObject).meta;
     });
@@ -133,9 +143,9 @@ export class HdfsWriter {
     if (parsed.isFolder) return this.#deleteMarker(key, parsed, signal);
     await this.#lock.run(key, async () => {
       await commits.settle(key);
-      if ((await client.find(path, { key, signal }))?.type !== 'FILE') return;
-      await beforeCommit?.();
-      await commits.take(key, path, signal);
+      if ((await client.find(path, { key, signal }))?.type === 'FILE') {
+        await commits.take(key, path, beforeCommit, signal);
+      }
     });
     await this.prune(parsed.segments.slice(0, -1));
   }
@@ -198,7 +208,7 @@ export class HdfsWriter {
     const { client, staging } = this.#its;
     const staged = await staging.write(body, { key, signal: options.signal });
     try {
-      const withdraw = () => client.remove(staged.path, { key });
+      const withdraw = () => client.remove(staged.path, { key }).catch(absentIsFalse);
       return await this.commit(key, staged, about, options, facts(), withdraw);
     } catch (error) {
       // One that may still become visible is taken away before its key changes again.
@@ -271,4 +281,9 @@ export class HdfsWriter {
 
 function digestsOf(body: UploadBody, algorithm: ChecksumAlgorithm): Facts {
   return { etag: body.digest('MD5').toString('hex'), ...fullChecksum(body, algorithm) };
+}
+
+function absentIsFalse(error: unknown): false {
+  if (isAbsent(error)) return false;
+  throw error;
 }

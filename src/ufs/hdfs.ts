@@ -20,11 +20,11 @@ import type {
   ProbedAbilities,
   ProbeOptions,
   PutOptions,
-  ReachStep,
   UploadedPart,
   UploadInfo,
   WriteCondition,
 } from './backend.ts';
+import type { Writer } from './backend-fence.ts';
 import type { Deletion } from './backend-versions.ts';
 import {
   abilityToComplete,
@@ -38,6 +38,7 @@ import { HdfsAssembler } from './hdfs-assembly.ts';
 import { HdfsClient } from './hdfs-client.ts';
 import { HdfsCommits } from './hdfs-commit.ts';
 import { HdfsConnection } from './hdfs-connection.ts';
+import { HdfsFence } from './hdfs-fence.ts';
 import { HdfsLister } from './hdfs-list.ts';
 import { HdfsMultipart } from './hdfs-multipart.ts';
 import { HdfsObjects } from './hdfs-objects.ts';
@@ -50,6 +51,7 @@ import { defaultHdfsTuning, type HdfsBackendSettings } from './hdfs-settings.ts'
 import { HdfsStaging } from './hdfs-staging.ts';
 import { HdfsWriter } from './hdfs-write.ts';
 import { HttpExchange } from './http-exchange.ts';
+import type { ReachStep } from './reach-step.ts';
 import { unprobed } from './s3-settings.ts';
 import { tuned } from './tuned.ts';
 import { isUnreadWay } from './unread-way.ts';
@@ -74,6 +76,8 @@ export interface HdfsParts {
 export interface HdfsOpenSettings extends HdfsBackendSettings {
   /** Absent: nothing is removed by itself, as where the mount is read-only. */
   readonly uploadLimits?: UploadLimits;
+  /** Under which name others in a cluster know this process, which may come to fence it; absent of a node by itself. */
+  readonly writer?: Writer;
   readonly onFault?: (error: unknown) => void;
 }
 
@@ -92,11 +96,11 @@ export function openHdfsBackend(clock: Clock, random: Random, settings: HdfsOpen
   const objects = new HdfsObjects(client, place);
   const reader = new HdfsReader(client);
   const lister = new HdfsLister(client, place, objects);
-  const staging = new HdfsStaging(random, client, place);
+  const staging = new HdfsStaging(random, client, place, settings.writer);
   const commits = new HdfsCommits(client, staging);
   const writer = new HdfsWriter(clock, random, { client, place, objects, reader, staging, commits });
   const parts = new HdfsPartStore(random, client, place, staging);
-  const assembler = new HdfsAssembler(random, client, reader, staging, parts);
+  const assembler = new HdfsAssembler(random, client, place, reader, staging, parts);
   const limits = uploadLimits ?? defaultUploadLimits;
   const multipart = new HdfsMultipart(
     clock,
@@ -249,6 +253,11 @@ export class HdfsBackend implements Backend {
 
   reach(options: CallOptions = {}): AsyncIterable<ReachStep> {
     return reachHdfs(this.#its, options);
+  }
+
+  fence(mayWrite: (writer: string) => boolean): Promise<void> {
+    const { client, place, staging } = this.#its;
+    return this.#activity.run(() => new HdfsFence(client, place, staging).raise(mayWrite));
   }
 
   /** Resolves when nothing that was needed for changes is being removed any more. */

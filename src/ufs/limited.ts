@@ -165,7 +165,7 @@ class Gate {
 }
 
 function limitedBy(gate: Gate, inner: Backend): Backend {
-  const { open, pin, findPart, listObjectParts, getTags, amend, probe, reach, versions } = inner;
+  const { open, pin, findPart, listObjectParts, getTags, amend, probe, reach, fence, versions } = inner;
   return {
     uri: inner.uri,
     capabilities: inner.capabilities,
@@ -205,6 +205,8 @@ function limitedBy(gate: Gate, inner: Backend): Backend {
     ...(versions && { versions: limitedVersions(gate, versions) }),
     ...(probe && { probe: probe.bind(inner) }),
     ...(reach && { reach: reach.bind(inner) }),
+    // Who waits for it holds back others.
+    ...(fence && { fence: fence.bind(inner) }),
   };
 }
 

@@ -38,6 +38,7 @@ export class MeteredBackend implements Backend {
   readonly amend?: Backend['amend'];
   readonly probe?: Backend['probe'];
   readonly reach?: Backend['reach'];
+  readonly fence?: Backend['fence'];
 
   /** `mount` is the label under which it is counted. */
   constructor(metrics: Metrics, inner: Backend, mount: string) {
@@ -66,6 +67,7 @@ export class MeteredBackend implements Backend {
       this.amend = (key, change, options) =>
         this.count('amend').amend?.(key, change, options) as Promise<ObjectMeta>;
     }
+    if (inner.fence) this.fence = (mayWrite) => this.count('fence').fence?.(mayWrite) ?? Promise.resolve();
     if (inner.reach) this.reach = (options) => this.count('reach').reach?.(options) ?? nothing();
     if (inner.probe) {
       this.probe = (key, options) => this.count('probe').probe?.(key, options) as Promise<ProbedAbilities>;

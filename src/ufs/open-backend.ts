@@ -3,10 +3,11 @@ import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Random } from '../common/random.ts';
 import type { Backend, ProbedAbilities } from './backend.ts';
+import type { Writer } from './backend-fence.ts';
 import { UfsError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import type { GcsBackendSettings, GcsCredentials } from './gcs-settings.ts';
-import type { HdfsBackendSettings } from './hdfs-settings.ts';
+import type { HdfsOpenSettings } from './hdfs.ts';
 import { MemoryBackend } from './memory.ts';
 import { openRootBackend } from './root.ts';
 import type { S3BackendSettings } from './s3-settings.ts';
@@ -27,6 +28,8 @@ export interface BackendDescription {
   readonly anonymous?: boolean;
   /** Of `hdfs:` only. */
   readonly user?: string;
+  /** Of `hdfs:`, for changes by a node of a cluster; see `FencedBackend`. */
+  readonly writer?: Writer;
   /** What a probe has shown of the storage. */
   readonly abilities?: ProbedAbilities;
   /** Of `file:` only. True for the root mount: Forebay's own layout, made where there is nothing yet. Otherwise an existing tree as it is. */
@@ -127,9 +130,9 @@ function gcsSettings(description: BackendDescription): GcsBackendSettings {
   return { uri, endpoint, credentials, abilities, minPartSizeBytes };
 }
 
-function hdfsSettings(description: BackendDescription): HdfsBackendSettings {
-  const { uri, endpoint, user, credentials, abilities, minPartSizeBytes } = description;
-  return { uri, endpoint, user, delegationToken: credentials?.trim(), abilities, minPartSizeBytes };
+function hdfsSettings(description: BackendDescription): HdfsOpenSettings {
+  const { uri, endpoint, user, writer, credentials, abilities, minPartSizeBytes } = description;
+  return { uri, endpoint, user, writer, delegationToken: credentials?.trim(), abilities, minPartSizeBytes };
 }
 
 /** The absolute path that a `file:` URI names. Kinds: not-implemented. */

@@ -2,9 +2,10 @@ import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { abortable } from '../common/abortable.ts';
-import type { CallOptions, ReachStep } from './backend.ts';
+import type { CallOptions } from './backend.ts';
 import { trust } from './http-exchange.ts';
 import { usesProxy } from './proxy-bypass.ts';
+import type { ReachStep } from './reach-step.ts';
 import type { Destination } from './s3-wire.ts';
 
 /** How a host is reached. */

@@ -1,7 +1,8 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import type { CallOptions, ReachStep } from './backend.ts';
+import type { CallOptions } from './backend.ts';
 import { UfsError } from './errors.ts';
 import { failed, ok, reachHost } from './reach-host.ts';
+import type { ReachStep } from './reach-step.ts';
 import type { S3Parts } from './s3.ts';
 import { adviceOn, isAboutSignature } from './s3-advice.ts';
 import type { Destination } from './s3-wire.ts';

@@ -22,13 +22,13 @@ import type {
   ProbedAbilities,
   ProbeOptions,
   PutOptions,
-  ReachStep,
   UploadedPart,
   UploadInfo,
   VersionOptions,
 } from './backend.ts';
 import type { BackendVersions, Deletion } from './backend-versions.ts';
 import { abilityToComplete, abilityToPut, checkAble, probedCapabilities } from './conditional-abilities.ts';
+import type { ReachStep } from './reach-step.ts';
 import { createS3Client } from './s3-client.ts';
 import { S3Connection } from './s3-connection.ts';
 import { S3Lister } from './s3-list.ts';

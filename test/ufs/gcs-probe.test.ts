@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
-import type { ReachStep } from '../../src/ufs/backend.ts';
 import { openGcsBackend } from '../../src/ufs/gcs.ts';
+import type { ReachStep } from '../../src/ufs/reach-step.ts';
 import { listAll, put } from '../contracts/backend.ts';
 import {
   CorrectedGcsEmulator,
