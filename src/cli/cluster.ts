@@ -7,6 +7,7 @@ import { WorkerIdInUseError } from '../ring/membership.ts';
 import type { Ownership } from '../ring/ownership.ts';
 import { takeOver } from '../ring/predecessors.ts';
 import { SoleOwnership } from '../ring/sole-ownership.ts';
+import type { Writer } from '../ufs/backend-fence.ts';
 import type { Coordination } from './coordination.ts';
 import { CommandError } from './errors.ts';
 import type { Patience } from './patience.ts';
@@ -63,6 +64,11 @@ export async function openCluster(
     },
     close: () => member.close(),
   };
+}
+
+/** By which name others of the cluster know this node's changes in the storage of a mount, or of the root mount; undefined outside a cluster. */
+export function writerIn({ member, ownership }: ClusterPart, mount: string | 'root'): Writer | undefined {
+  return member && { id: ownership.incarnation, group: mount === 'root' ? '00000000' : mount.slice(0, 8) };
 }
 
 /** The host that other nodes reach this one at. Throws `CommandError` where none is known. */

@@ -22,7 +22,6 @@ import { mountName } from '../mounts/mount-spec.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
 import type { WriteBack } from '../pending/write-back.ts';
-import type { Ownership } from '../ring/ownership.ts';
 import { placeAmong } from '../ring/place-among.ts';
 import { loadWorkerId } from '../ring/worker-identity.ts';
 import type { Backend } from '../ufs/backend.ts';
@@ -35,7 +34,7 @@ import { MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
 import type { PageStore } from '../worker/page-store.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
-import { advertisedHost, openCluster } from './cluster.ts';
+import { advertisedHost, type ClusterPart, openCluster, writerIn } from './cluster.ts';
 import { holdThreadsBack, openCoordination } from './coordination.ts';
 import { networkOf } from './mount-network.ts';
 import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
@@ -153,14 +152,14 @@ async function build(
   const fs = new NodeFileSystem();
   const parts = { fs, clock, random, log, uploadLimits, ownFolders: apart, network };
   const root = await patience.until('the root mount', () =>
-    openRootMount(settings, rootUri, store, parts, random),
+    openRootMount(settings, rootUri, store, parts, random, writerIn(cluster, 'root')),
   );
   const { ownership, member } = cluster;
   const writeBack = opened.add(
     await openWriteBack(settings, dataFolder, fs, clock, random, metrics, log),
     (part) => part?.close(),
   );
-  const backends = opened.add(openBackends(root, parts, metrics, mounts, ownership, writeBack), (part) =>
+  const backends = opened.add(openBackends(root, parts, metrics, mounts, cluster, writeBack), (part) =>
     part.close(),
   );
   const shared = shareWithThreads(settings, random, metrics, pageFolders);
@@ -318,14 +317,15 @@ function openBackends(
   parts: BackendDependencies,
   metrics: Metrics,
   mounts: MountStore,
-  ownership: Ownership,
+  cluster: ClusterPart,
   writeBack: WriteBack | undefined,
 ): MountedBackends {
-  const node = () => placeAmong(ownership);
+  const node = () => placeAmong(cluster.ownership);
   const metered = (backend: Backend, mount: string) => new MeteredBackend(metrics, backend, mount);
   return new MountedBackends(metered(root, 'root'), async (mount) => {
     const backend = await openBackend(parts, {
       ...mount,
+      writer: writerIn(cluster, mount.incarnation),
       secretAccessKey: mounts.secretOf(mount),
       credentials: mounts.credentialsOf(mount),
     });

@@ -4,6 +4,7 @@ import { tryStorage } from '../admin/mount-check.ts';
 import type { Random } from '../common/random.ts';
 import type { CoordStore } from '../coord/store.ts';
 import type { Backend, ProbedAbilities } from '../ufs/backend.ts';
+import type { Writer } from '../ufs/backend-fence.ts';
 import { type BackendDependencies, type BackendDescription, openBackend } from '../ufs/open-backend.ts';
 import { CommandError } from './errors.ts';
 import { isInCluster } from './server-settings.ts';
@@ -34,8 +35,9 @@ export async function openRootMount(
   store: CoordStore,
   parts: BackendDependencies,
   random: Random,
+  writer?: Writer,
 ): Promise<Backend> {
-  const description = describe(settings, rootUri);
+  const description = { ...describe(settings, rootUri), writer };
   const isElsewhere = /^(s3|gs|hdfs):/.test(rootUri);
   if (!isElsewhere && !isInCluster(settings)) return openBackend(parts, description);
   const abilities = await agree(settings, description, store, async () => {

@@ -41,6 +41,11 @@ export class Claim {
     return this.waiting.keys();
   }
 
+  /** Who is waited for, with how long. */
+  waits(): Iterable<[name: string, wait: Wait]> {
+    return this.waiting;
+  }
+
   /** When it is released at the latest, on the monotonic clock. */
   untilMs(): number {
     let latestMs = Number.NEGATIVE_INFINITY;

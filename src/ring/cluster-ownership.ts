@@ -14,7 +14,7 @@ import type {
 } from './ownership.ts';
 import { segmentPosition } from './ring.ts';
 import { RingView, type ViewRings } from './ring-view.ts';
-import { nameOf, type PastView, type Tenure, Tenures } from './tenures.ts';
+import { anybody, nameOf, type PastView, type Tenure, Tenures } from './tenures.ts';
 import { type Moment, ViewLease, waitMsFor } from './view-lease.ts';
 import { compareEpochs, type ViewName, type ViewRecord } from './view-record.ts';
 import { WritesUnderWay } from './writes-under-way.ts';
@@ -26,6 +26,8 @@ export interface Reach {
   /** There is a way to ask members now. */
   asked(): void;
 }
+
+const nobody: ReadonlyMap<string, number> = new Map();
 
 /** Before any view: nobody is a member and nobody owns anything. */
 export const noView: View = Object.freeze({
@@ -59,6 +61,8 @@ export class ClusterOwnership implements Ownership {
   private settledMs = Number.NEGATIVE_INFINITY;
   private readonly settlingMs: number;
   private question: ReleaseQuestion | undefined;
+  /** Who has not answered yet that it has released what it lost, by the name of `nameOf`: last waited for at which step, and at first until when. */
+  private readonly owing = new Map<string, { readonly step: number; readonly untilMs: number }>();
   /** Members that gained from this node and have not asked yet whether it has released that. */
   private readonly waitedForBy = new Set<string>();
 
@@ -237,6 +241,7 @@ export class ClusterOwnership implements Ownership {
         if (workerId !== this.workerId) this.waitedForBy.add(workerId);
       }
     }
+    this.noteOwing(view, nowMs);
     this.applied = view;
     const { step } = this;
     this.writes.leave(({ position, began }) => this.isOwnedSince(position, began));
@@ -280,6 +285,10 @@ export class ClusterOwnership implements Ownership {
     if (compareEpochs(epoch, this.view()) < 0) return;
     const nowMs = this.clock.monotonicMs();
     for (const claim of this.tenures.openClaims(nowMs)) claim.release(name, nowMs + settlesInMs);
+    const owing = this.owing.get(name);
+    if (settlesInMs === 0) this.owing.delete(name);
+    // It has given it up; but what got no answer may come late.
+    else if (owing) this.owing.set(name, { ...owing, untilMs: nowMs });
     this.changes.tell();
   }
 
@@ -287,6 +296,25 @@ export class ClusterOwnership implements Ownership {
     const tenure = this.tenures.at(segmentPosition(objectHash, 0));
     if (!tenure || !this.lease.isValid()) return undefined;
     return tenure;
+  }
+
+  overdue(): ReadonlyMap<string, number> {
+    if (this.owing.size === 0) return nobody;
+    const nowMs = this.clock.monotonicMs();
+    const late = [...this.owing].filter(([, { untilMs }]) => untilMs <= nowMs);
+    return new Map(late.map(([name, { step }]) => [name.slice(name.indexOf('/') + 1), step]));
+  }
+
+  /** Whoever is no member any more need not be remembered. */
+  private noteOwing(view: RingView, nowMs: number): void {
+    for (const claim of this.tenures.openClaims(nowMs)) {
+      for (const [name, { untilMs }] of claim.waits()) {
+        const firstMs = this.owing.get(name)?.untilMs ?? untilMs;
+        this.owing.set(name, { step: this.step, untilMs: Math.min(firstMs, untilMs) });
+      }
+    }
+    const members = new Set([anybody, ...view.members.map((member) => nameOf(member))]);
+    for (const name of this.owing.keys()) if (!members.has(name)) this.owing.delete(name);
   }
 
   private unsettledUntil(settledMs: number): void {

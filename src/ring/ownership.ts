@@ -138,6 +138,12 @@ export interface Ownership {
    * lasts for some seconds. Rejects with `CoordError` or the signal's reason. Calls for one member share one attempt.
    */
   suspect(workerId: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Who owned something of what this node has gained and did not release it, but was waited for until its lease was over: what it has begun may
+   * still come to the storage. By incarnation, '' for who is not known; the numbers differ from one time to the next. Members of the
+   * applied view alone: whoever is none has released nothing either.
+   */
+  overdue(): ReadonlyMap<string, number>;
   /** How other members are asked; the peer transport sets it when it is there. Until then nobody answers, and all is waited for. */
   askWith(question: ReleaseQuestion): void;
 }

@@ -4,6 +4,7 @@ const always: LeaseEnd = Object.freeze({
   monotonicMs: Number.POSITIVE_INFINITY,
   wallMs: Number.POSITIVE_INFINITY,
 });
+const nobody: ReadonlyMap<string, number> = new Map();
 const write: OwnedWrite = Object.freeze({
   mayAcknowledge: () => true,
   isHeld: () => true,
@@ -74,6 +75,10 @@ export class SoleOwnership implements Ownership {
   async refresh(): Promise<void> {}
 
   async suspect(): Promise<void> {}
+
+  overdue(): ReadonlyMap<string, number> {
+    return nobody;
+  }
 
   askWith(): void {}
 }

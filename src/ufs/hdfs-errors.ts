@@ -50,6 +50,12 @@ const kindsOfExceptions: Readonly<Record<string, UfsErrorKind>> = {
 /** A DataNode, or HttpFS, asked the NameNode and did not hear from it; the status is 403 then. */
 const lostNameNode = /\bjava\.(io\.EOFException|net\.\w+Exception)\b/;
 
+/** A path through a file, where a NameNode speaks of rights (FSPermissionChecker.checkTraverse). */
+function exceptionOf(exception: string, message: string): string {
+  const isThroughFile = exception === 'AccessControlException' && message.endsWith('(is not a directory)');
+  return isThroughFile ? 'ParentNotDirectoryException' : exception;
+}
+
 /** What a NameNode says, of a call that it has not begun, when too many wait for it (RPC's backoff, `ipc.<port>.backoff.enable`). */
 const tooBusy = /\bServer (is )?too busy\b/i;
 
@@ -73,9 +79,9 @@ function kindOf(exception: string, message: string, failure: StorageFailure): Uf
 export function toHdfsError(error: unknown, failure: StorageFailure): UfsError {
   if (error instanceof UfsError) return error;
   const { status, backend, key, operation } = failure;
-  const exception = error instanceof HdfsRefusal ? error.exception : '';
   const system = systemCodeOf(error);
   const message = error instanceof Error ? firstLine(error.message) : String(error);
+  const exception = error instanceof HdfsRefusal ? exceptionOf(error.exception, message) : '';
   const kind = kindOf(exception, message, failure);
   const text = joined([status, exception || system, message]);
   // A word of HDFS itself says that nothing was done.

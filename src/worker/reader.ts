@@ -148,7 +148,7 @@ export interface MetadataSource {
 }
 
 export interface MetadataTarget extends RoutedObject {
-  readonly backend: Pick<Backend, 'uri' | 'capabilities' | 'head' | 'open' | 'read' | 'pin'>;
+  readonly backend: Pick<Backend, 'uri' | 'capabilities' | 'head' | 'open' | 'read' | 'pin' | 'fence'>;
   readonly mount: string;
   readonly incarnation: string;
   readonly path: string;

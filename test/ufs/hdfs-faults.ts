@@ -70,8 +70,9 @@ export function hdfsFaults(cluster: () => HdfsCluster): void {
             expect((await getAll(backend, 'k')).toString()).toBe(`between ${round}`);
           }
           expect((await client.status(`${root}/k`)).length).toBe('between 3'.length);
-        }),
-      60_000,
+          // It is by cuts that the silence ends here, so that a slow machine is waited for.
+        }, { tuning: { ...impatient, idleTimeoutMs: 20_000 } }),
+      180_000,
     );
 
     test('a delete whose answer is lost does not take away what is put after it', () =>

@@ -61,7 +61,9 @@ export async function openHdfs(
       await backend.idle();
       const left: string[] = [];
       for (const folder of await namesIn(client, `${root}/.forebay`)) {
-        if (folder === 'uploads') continue;
+        // A file stands where a folder was fenced off.
+        const isFile = (await client.status(`${root}/.forebay/${folder}`)).type === 'FILE';
+        if (folder === 'uploads' || isFile) continue;
         const names = await namesIn(client, `${root}/.forebay/${folder}`);
         left.push(...names.map((name) => `${folder}/${name}`));
       }

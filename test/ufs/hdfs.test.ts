@@ -3,6 +3,7 @@ import { unprobed } from '../../src/ufs/s3-settings.ts';
 import { type Unprobed, undeclaredCapabilities } from '../contracts/undeclared-capabilities.ts';
 import { describeOverHdfs, HdfsCluster } from '../support/hdfs-cluster.ts';
 import { hdfsFaults } from './hdfs-faults.ts';
+import { hdfsFences } from './hdfs-fences.ts';
 import { hdfsOwn } from './hdfs-own.ts';
 import { hdfsRefusals } from './hdfs-refusals.ts';
 import { openHdfs } from './hdfs-under-test.ts';
@@ -23,6 +24,7 @@ await describeOverHdfs('HDFS', (jars) => {
 
   hdfsOwn(() => cluster);
   hdfsRefusals(() => cluster);
+  hdfsFences(() => cluster);
   hdfsFaults(() => cluster);
   undeclaredCapabilities('HDFS', () => unprobedHdfs(cluster));
 });

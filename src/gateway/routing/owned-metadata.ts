@@ -15,6 +15,7 @@ import type {
   MetadataSource,
   MetadataTarget,
 } from '../../worker/reader.ts';
+import { Fences } from './fences.ts';
 import { hashOf } from './routes.ts';
 
 /** How often a change that has to wait looks whether it still has to, ms. */
@@ -56,6 +57,7 @@ export class OwnedMetadata implements MetadataSource {
   readonly #cache: MetadataCache;
   readonly #ownership: Ownership;
   readonly #questions: MemberQuestions;
+  readonly #fences: Fences;
   /** How long a change waits for its object to be settled, before and after, ms. */
   readonly #settleTimeoutMs: number;
 
@@ -70,6 +72,7 @@ export class OwnedMetadata implements MetadataSource {
     this.#cache = cache;
     this.#ownership = ownership;
     this.#questions = questions;
+    this.#fences = new Fences(ownership);
     this.#settleTimeoutMs = settleTimeoutMs;
     ownership.onView(({ keeps }) =>
       cache.retain(({ incarnation, path }) => keeps(hashOf({ incarnation, path }))),
@@ -100,7 +103,10 @@ export class OwnedMetadata implements MetadataSource {
   ): Promise<T> {
     const hash = hashOf(target);
     const isKept = mayKeep(target);
-    if (isKept) await this.#settled(target, hash);
+    if (isKept) {
+      await this.#settled(target, hash);
+      await this.#fences.clear(target);
+    }
     const owned = this.#ownership.beginWrite(hash);
     if (!owned && isKept) throw new MovedError();
     let isUnresolved = false;
@@ -139,7 +145,11 @@ export class OwnedMetadata implements MetadataSource {
 
   /** What is known may be used, and what is learned may be kept. */
   #mayKeep(target: MetadataTarget): boolean {
-    return this.#ownership.mayKeepMetadata(hashOf(target));
+    if (!this.#ownership.mayKeepMetadata(hashOf(target))) return false;
+    if (this.#fences.isClear(target)) return true;
+    // Until then the storage is asked each time; where it cannot be reached, who asks it finds out.
+    void this.#fences.clear(target).catch(() => {});
+    return false;
   }
 
   #hasLease(): boolean {
