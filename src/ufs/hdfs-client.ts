@@ -67,7 +67,8 @@ export class HdfsClient {
       operation: 'LISTSTATUS_BATCH',
       method: 'GET',
       path,
-      parameters: { startAfter: after },
+      // In small letters: a NameNode that finds others in a name writes the query anew, which braces in a value break (ParamFilter).
+      parameters: { startafter: after },
     } as const;
     const answer = await this.connection.read<{
       DirectoryListing?: {

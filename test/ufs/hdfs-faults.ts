@@ -49,29 +49,32 @@ export function hdfsFaults(cluster: () => HdfsCluster): void {
     test(
       'a change whose answer is lost is found out, and told as it is',
       () =>
-        through(async ({ backend, proxy, client, root }) => {
-          await put(backend, 'k', 'first');
-          for (const round of [1, 2, 3]) {
-            const rename = put(backend, 'k', `body ${round}`, {
-              // The rename itself is carried out; its answer does not come, nor does anything for a while.
-              beforeCommit: async () => proxy.silence('answers'),
-            });
-            await new Promise((resume) => setTimeout(resume, 1_000));
-            proxy.cut();
-            proxy.mend();
-            const told = await rename.then(
-              () => 'done',
-              (error: UfsError) => (error.unresolved ? 'unknown' : 'nothing'),
-            );
-            const present = (await getAll(backend, 'k')).toString();
-            if (told === 'done') expect(present).toBe(`body ${round}`);
-            if (told === 'nothing') expect(present).not.toBe(`body ${round}`);
-            await put(backend, 'k', `between ${round}`);
-            expect((await getAll(backend, 'k')).toString()).toBe(`between ${round}`);
-          }
-          expect((await client.status(`${root}/k`)).length).toBe('between 3'.length);
-          // It is by cuts that the silence ends here, so that a slow machine is waited for.
-        }, { tuning: { ...impatient, idleTimeoutMs: 20_000 } }),
+        through(
+          async ({ backend, proxy, client, root }) => {
+            await put(backend, 'k', 'first');
+            for (const round of [1, 2, 3]) {
+              const rename = put(backend, 'k', `body ${round}`, {
+                // The rename itself is carried out; its answer does not come, nor does anything for a while.
+                beforeCommit: async () => proxy.silence('answers'),
+              });
+              await new Promise((resume) => setTimeout(resume, 1_000));
+              proxy.cut();
+              proxy.mend();
+              const told = await rename.then(
+                () => 'done',
+                (error: UfsError) => (error.unresolved ? 'unknown' : 'nothing'),
+              );
+              const present = (await getAll(backend, 'k')).toString();
+              if (told === 'done') expect(present).toBe(`body ${round}`);
+              if (told === 'nothing') expect(present).not.toBe(`body ${round}`);
+              await put(backend, 'k', `between ${round}`);
+              expect((await getAll(backend, 'k')).toString()).toBe(`between ${round}`);
+            }
+            expect((await client.status(`${root}/k`)).length).toBe('between 3'.length);
+            // It is by cuts that the silence ends here, so that a slow machine is waited for.
+          },
+          { tuning: { ...impatient, idleTimeoutMs: 20_000 } },
+        ),
       180_000,
     );
 

@@ -165,6 +165,33 @@ export function hdfsOwn(cluster: () => HdfsCluster): void {
       60_000,
     );
 
+    test('names of every kind of character are listed across pages, and read, copied and deleted', () =>
+      over(async ({ backend }) => {
+        const names = [
+          '()&^%$#@!~_+}{><',
+          '{a}',
+          'a b',
+          'a?b=c&d',
+          'q\'"`',
+          '[x]',
+          'a;b,c',
+          'a|b\\c',
+          '100%',
+          '%41',
+        ];
+        const keys = names.flatMap((name) => [`${name}/${name}`, `flat/${name}`]).sort(compareUtf8);
+        for (const key of keys) await put(backend, key, key);
+        for (const limit of [1, 3]) expect(await listAll(backend, { limit })).toEqual(keys);
+        for (const key of keys) {
+          const meta = await backend.head(key);
+          await backend.copy(key, `${key}~`, { sourceGeneration: meta.generation });
+          expect((await getAll(backend, `${key}~`)).toString()).toBe(key);
+          await backend.delete(key);
+          await backend.delete(`${key}~`);
+        }
+        expect(await listAll(backend)).toEqual([]);
+      }));
+
     test('a Complete that broke off after it had used parts up is gone on with, and no other list of parts is taken', () =>
       over(async ({ backend, client, root }) => {
         const { uploadId } = await backend.createUpload('k', plain);
