@@ -57,4 +57,44 @@ describe('a node that gains something', () => {
     await cluster.time.pass(100);
     expect(lost.every(mayBeKept)).toBe(true);
   });
+
+  test('knows which members did not release what it gained, as long as they are members', async () => {
+    const cluster = await clusterOf(2, 2);
+    const silent = cluster.machine(1);
+    silent.isAlone = true;
+    await cluster.join(2);
+    const gaining = cluster.machine(2);
+    await cluster.time.until(
+      () => ownedBy(gaining).every((hash) => gaining.ownership.mayUseMetadata(hash)),
+      'in use',
+    );
+    const late = [...gaining.ownership.overdue()];
+    expect(late.map(([incarnation]) => incarnation)).toEqual([silent.ownership.incarnation]);
+    expect([...cluster.machine(0).ownership.overdue()]).toEqual([]);
+    // What it is late with a second time is another matter, and has another number.
+    await cluster.join(3);
+    await settle(cluster);
+    cluster.machine(3).kill();
+    await settle(cluster);
+    const again = gaining.ownership.overdue();
+    for (const [incarnation, number] of late) expect(again.get(incarnation)).toBeGreaterThanOrEqual(number);
+    silent.kill();
+    await cluster.time.until(
+      () => gaining.ownership.view().member(silent.workerId) === undefined,
+      'without the silent one',
+    );
+    expect(gaining.ownership.overdue().has(late[0]?.[0] ?? '')).toBe(false);
+  });
+
+  test('holds nothing against who has released it, and all against who released it with changes that got no answer', async () => {
+    const cluster = await clusterOf(2, 2);
+    await cluster.join(2);
+    await settle(cluster);
+    expect([...cluster.machine(2).ownership.overdue()]).toEqual([]);
+    const unsure = cluster.machine(0);
+    unsure.ownership.beginWrite(ownedBy(unsure)[0] as number)?.end(true);
+    await cluster.join(3);
+    await settle(cluster);
+    expect(cluster.machine(3).ownership.overdue().has(unsure.ownership.incarnation)).toBe(true);
+  });
 });
