@@ -4,6 +4,7 @@ import type { PlantedDefect } from './planted-defects.ts';
 const contract = ['test/ufs/hdfs-contract'];
 const own = ['test/ufs/hdfs.test'];
 const names = ['test/ufs/hdfs-names'];
+const fences = ['test/gateway/routing/fences'];
 
 /** What could break unseen between this node and HDFS. */
 export const plantedHdfsDefects: readonly PlantedDefect[] = [
@@ -104,5 +105,97 @@ export const plantedHdfsDefects: readonly PlantedDefect[] = [
     right: 'if (answer === undefined) return;',
     wrong: 'if (answer === undefined || answer.boolean === false) return;',
     foundBy: own,
+  },
+  {
+    name: 'HDFS: a NameNode with too much to do is taken for one that is away',
+    file: 'src/ufs/hdfs-errors.ts',
+    right: "if (tooBusy.test(message)) return 'throttled';",
+    wrong: "if (tooBusy.test(message)) return 'unavailable';",
+    foundBy: own,
+  },
+  {
+    name: 'HDFS: a list goes on behind a name with braces as the NameNode cannot read it',
+    file: 'src/ufs/hdfs-client.ts',
+    right: 'parameters: { startafter: after },',
+    wrong: 'parameters: { startAfter: after },',
+    foundBy: own,
+  },
+  {
+    name: 'HDFS: who was fenced off does not ask again whether it may commit',
+    file: 'src/ufs/hdfs-write.ts',
+    right: 'await options.beforeCommit?.();\n        }',
+    wrong: '}',
+    foundBy: own,
+  },
+  {
+    name: 'HDFS: who was fenced off gives up what it owns still',
+    file: 'src/ufs/hdfs-write.ts',
+    right: 'if (!isFenced(error) || attempt === maxFences) throw error;',
+    wrong: 'if (!isFenced(error) || attempt > 0) throw error;',
+    foundBy: own,
+  },
+  {
+    name: "HDFS: a Complete is made visible out of its upload's folder",
+    file: 'src/ufs/hdfs-multipart.ts',
+    right: 'const staged = await assembler.adopt(uploadId, whole, about);',
+    wrong: 'const staged = whole;',
+    foundBy: own,
+  },
+  {
+    name: 'HDFS: the whole of an upload is not looked for where another node left it',
+    file: 'src/ufs/hdfs-assembly.ts',
+    right: "if (type !== 'DIRECTORY' || !parseRunFolder(pathSuffix)) continue;",
+    wrong: "if (type !== 'FILE' || !parseRunFolder(pathSuffix)) continue;",
+    foundBy: own,
+  },
+  {
+    name: 'HDFS: a delete looks whether it may before its folder is there',
+    file: 'src/ufs/hdfs-commit.ts',
+    right: 'const to = await this.#staging.room({ key, signal });\n      await beforeTaking?.();',
+    wrong:
+      'if (attempt === 1) await beforeTaking?.();\n      const to = await this.#staging.room({ key, signal });',
+    foundBy: own,
+  },
+  {
+    name: 'HDFS: what was fenced off can come to lie there again',
+    file: 'src/ufs/hdfs-fence.ts',
+    right: 'else await this.#fill(folder);',
+    wrong: 'else return;',
+    foundBy: own,
+  },
+  {
+    name: 'HDFS: a fence stands before other clusters too',
+    file: 'src/ufs/hdfs-fence.ts',
+    right: 'if (run?.group === group && !mayWrite(run.writer))',
+    wrong: 'if (run && !mayWrite(run.writer))',
+    foundBy: own,
+  },
+  {
+    name: 'fences: who did not release what it lost may go on',
+    file: 'src/gateway/routing/fences.ts',
+    right: '(members.has(writer) && !isToEnd(writer) && !isToEnd(anybody))',
+    wrong: 'members.has(writer)',
+    foundBy: fences,
+  },
+  {
+    name: 'fences: what was gained is changed before the fence is raised',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: 'await this.#fences.clear(target);',
+    wrong: 'void this.#fences.clear(target);',
+    foundBy: fences,
+  },
+  {
+    name: 'fences: what was gained is used before the fence is raised',
+    file: 'src/gateway/routing/owned-metadata.ts',
+    right: 'if (this.#fences.isClear(target)) return true;',
+    wrong: 'if (this.#fences.isClear(target) || target.path.length > 0) return true;',
+    foundBy: fences,
+  },
+  {
+    name: 'fences: a release with changes that got no answer is taken for one without',
+    file: 'src/ring/cluster-ownership.ts',
+    right: 'if (settlesInMs === 0) this.owing.delete(name);',
+    wrong: 'if (settlesInMs >= 0) this.owing.delete(name);',
+    foundBy: ['test/ring/settling'],
   },
 ];

@@ -22,9 +22,9 @@ await describeOverHdfs('HDFS', (jars) => {
     await cluster?.stop();
   }, 30_000);
 
-  hdfsOwn(() => cluster);
   hdfsRefusals(() => cluster);
   hdfsFences(() => cluster);
+  hdfsOwn(() => cluster);
   hdfsFaults(() => cluster);
   undeclaredCapabilities('HDFS', () => unprobedHdfs(cluster));
 });
