@@ -58,6 +58,7 @@ function describe(settings: Settings, uri: string): BackendDescription {
     root: true,
     endpoint: settings.rootMountEndpoint,
     region: settings.rootMountRegion,
+    user: settings.rootMountUser,
     pathStyle: settings.rootMountPathStyle,
     accessKeyId: settings.rootMountAccessKeyId,
     secretAccessKey: settings.rootMountSecretAccessKey,

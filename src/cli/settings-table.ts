@@ -138,8 +138,15 @@ export const settingsTable = {
     'Threads that listen on the S3 port (default: 1 on up to two cores, else all but one, at most 4)',
   ),
   rootMount: optional(uriKind, 'Where buckets made over S3 lie (default: the folder root below data)'),
-  rootMountEndpoint: optional(urlKind, 'Of an s3:// root mount: where its S3 is (default: AWS)'),
+  rootMountEndpoint: optional(
+    urlKind,
+    'Of a root mount elsewhere: where its storage is asked (default: at its usual place)',
+  ),
   rootMountRegion: optional(regionKind, 'Its region'),
+  rootMountUser: optional(
+    otherKeyIdKind,
+    'Of an hdfs:// root mount: as whom HDFS is asked, where it believes that',
+  ),
   rootMountPathStyle: optional(booleanKind, 'Whether its bucket stands in the path of URLs'),
   rootMountAccessKeyId: optional(otherKeyIdKind, 'The access key for it'),
   rootMountSecretAccessKey: { ...optional(otherSecretKind, 'Its secret; both or neither'), secret: true },

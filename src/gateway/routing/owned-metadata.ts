@@ -145,7 +145,14 @@ export class OwnedMetadata implements MetadataSource {
 
   /** What is known may be used, and what is learned may be kept. */
   #mayKeep(target: MetadataTarget): boolean {
-    if (!this.#ownership.mayKeepMetadata(hashOf(target))) return false;
+    return this.#isOwned(target) && this.#isClear(target);
+  }
+
+  #isOwned(target: MetadataTarget): boolean {
+    return this.#ownership.mayKeepMetadata(hashOf(target));
+  }
+
+  #isClear(target: MetadataTarget): boolean {
     if (this.#fences.isClear(target)) return true;
     // Until then the storage is asked each time; where it cannot be reached, who asks it finds out.
     void this.#fences.clear(target).catch(() => {});
