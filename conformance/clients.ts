@@ -12,6 +12,8 @@ export interface Client {
   readonly runner: 'pytest' | 'jest' | 'surefire';
   /** What it is run over. */
   readonly backends: readonly BackendName[];
+  /** Of its cases, those that are run over a backend where not all are: as `--only` names them. */
+  readonly only?: Partial<Record<BackendName, string>>;
   /** The Python packages it comes with: `conformance/requirements[-…].txt`. */
   readonly packages?: 'data' | 'tables' | 'spark' | 'trino';
   /** The package below `.cache/debian`, where it comes from Debian. */
@@ -98,6 +100,8 @@ export const clients: readonly Client[] = [
     title: "Hadoop S3A's own tests",
     runner: 'surefire',
     backends: all,
+    // What makes S3A a file system; the rest is about S3A, and about S3.
+    only: { hdfs: 'ITestS3AContract*', gcs: 'ITestS3AContract*' },
     version: inPom('s3a', /<hadoop.version>([^<]+)</),
     small: false,
   },

@@ -105,7 +105,7 @@ export async function runSuite(scene: Scene, choice: SuiteChoice): Promise<Suite
       CASES: cases,
     };
     const { run, read } = runners[client.runner];
-    const { code, output } = await run({ folder, reportTo, env, only });
+    const { code, output } = await run({ folder, reportTo, env, only: only ?? client.only?.[backend] });
     const seen = (await read(reportTo)) ?? [];
     if (!isEnd(client, code, seen)) {
       seen.push({ name: client.name, outcome: 'failed', said: `the runner ended with ${code}` });
