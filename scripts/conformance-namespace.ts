@@ -1,6 +1,7 @@
 /**
  * `npm run conformance:namespace [-- --only PATTERN]`: a cluster of three nodes, and one bucket in it whose folders are mounts of an S3, of
- * Cloud Storage and of HDFS. Spark over S3A, boto3 and the aws CLI write and read the same tables in it, each at another node. Closes
+ * Cloud Storage and of HDFS. Spark over S3A, boto3 and the aws CLI write and read the same tables in it, each at another node. In the end nodes stand still and are
+ * killed, and what they had begun over HDFS is fenced off (`--only fences`: that alone). Closes
  * with one line `N passed, N failed[, N skipped]`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SmallCluster } from '../chaos/cluster/small-cluster.ts';
 import { startGcs } from '../conformance/backends/gcs.ts';
-import { startHdfs } from '../conformance/backends/hdfs.ts';
+import { type HdfsStorage, startHdfs } from '../conformance/backends/hdfs.ts';
 import {
   type MountSource,
   makeBucket,
@@ -20,8 +21,9 @@ import {
 import { readPytestResults } from '../conformance/cases.ts';
 import { clients } from '../conformance/clients.ts';
 import { installClient } from '../conformance/install.ts';
+import { checkFences } from './namespace-fence.ts';
 import { runCommand } from './run-command.ts';
-import { closingLine, judge, leftOut, type Outcome } from './stage.ts';
+import { closingLine, judge, leftOut, type Outcome, total } from './stage.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 const root = join(import.meta.dirname, '..');
@@ -62,13 +64,12 @@ function plain(): NodeJS.ProcessEnv {
 async function openNamespace(
   folder: string,
   running: Running,
-): Promise<{ cluster: SmallCluster; mounts: string[] }> {
-  const others: StorageServer[] = [];
-  for (const start of [startHdfs, startGcs]) {
-    const server = await start();
-    running.push(() => server.stop());
-    others.push(server);
-  }
+): Promise<{ cluster: SmallCluster; mounts: string[]; hdfs: HdfsStorage }> {
+  const hdfs = await startHdfs();
+  running.push(() => hdfs.stop());
+  const gcs = await startGcs();
+  running.push(() => gcs.stop());
+  const others: readonly StorageServer[] = [hdfs, gcs];
   const cluster = await SmallCluster.start(folder, 3, keys);
   running.push(() => cluster.close());
   const [node] = cluster.nodes;
@@ -77,7 +78,7 @@ async function openNamespace(
   const places = new Map([['s3', await makeS3Place(storage, `${bucket}-below`)]]);
   for (const server of others) places.set(server.name, await server.makePlace(bucket));
   for (const [name, place] of places) await addMount(cluster, name, place);
-  return { cluster, mounts: [...places.keys()] };
+  return { cluster, mounts: [...places.keys()], hdfs };
 }
 
 /** Spark with its jars, and the CLI, which has an environment of its own. */
@@ -92,9 +93,21 @@ async function installTools(): Promise<NodeJS.ProcessEnv> {
   return { ...(await installed('spark')), COMMAND_AWS: `${join(bin, 'python')} ${join(bin, 'aws')}` };
 }
 
-async function runSuite(folder: string, running: Running): Promise<Outcome> {
+async function runAll(folder: string, running: Running): Promise<Outcome> {
   const tools = await installTools();
-  const { cluster, mounts } = await openNamespace(folder, running);
+  const { cluster, mounts, hdfs } = await openNamespace(folder, running);
+  const outcomes: Outcome[] = [];
+  if (values.only !== 'fences') outcomes.push(await runSuite(folder, cluster, mounts, tools));
+  if (values.only === undefined || values.only === 'fences') outcomes.push(await runFences(cluster, hdfs));
+  return { ...total(outcomes), report: outcomes.map(({ report }) => report).join('\n') };
+}
+
+async function runSuite(
+  folder: string,
+  cluster: SmallCluster,
+  mounts: readonly string[],
+  tools: NodeJS.ProcessEnv,
+): Promise<Outcome> {
   const results = join(folder, 'results.json');
   const args = [
     ...[join(root, 'scripts/with-python.sh'), '-m', 'pytest', '-q', '--tb=short', '-p', 'no:cacheprovider'],
@@ -138,6 +151,17 @@ async function runSuite(folder: string, running: Running): Promise<Outcome> {
   return { passed: count('passed'), failed, skipped: count('skipped'), report };
 }
 
+/** Last, since it leaves a node killed. */
+async function runFences(cluster: SmallCluster, hdfs: HdfsStorage): Promise<Outcome> {
+  const none = { passed: 0, failed: 0, skipped: 0, report: '' };
+  try {
+    await checkFences(cluster.nodes, keys, hdfs, { bucket, prefix: 'hdfs/', directory: bucket });
+    return { ...none, passed: 1 };
+  } catch (error) {
+    return { ...none, failed: 1, report: `fences: ${error instanceof Error ? error.stack : error}` };
+  }
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'forebay-namespace-'));
 const running: Running = [];
 const end = async () => {
@@ -150,7 +174,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 let outcome: Outcome;
 try {
-  outcome = await runSuite(folder, running);
+  outcome = await runAll(folder, running);
 } catch (error) {
   const report = error instanceof Error ? (error.stack ?? error.message) : String(error);
   outcome =

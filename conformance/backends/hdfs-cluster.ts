@@ -137,6 +137,16 @@ export class HdfsCluster {
     if (!answer.ok) throw new Error(`${path} cannot be made: ${await answer.text()}`);
   }
 
+  async entries(path: string): Promise<{ name: string; isFile: boolean }[]> {
+    const query = `op=LISTSTATUS&user.name=${this.user}`;
+    const answer = (await this.json(`/webhdfs/v1${path}?${query}`)) as {
+      FileStatuses: { FileStatus: { pathSuffix: string; type: string }[] };
+    };
+    return answer.FileStatuses.FileStatus.map(({ pathSuffix, type }) => {
+      return { name: pathSuffix, isFile: type === 'FILE' };
+    });
+  }
+
   /** How `java` runs a program of one source file that is a client of this cluster. */
   clientArguments(program: string): string[] {
     const log = `-Dforebay.log=${join(this.folder, 'client.log')}`;

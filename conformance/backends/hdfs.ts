@@ -4,6 +4,8 @@ import { NotInstallable, type StorageServer } from './storage-server.ts';
 /** One that takes many empty objects quickly. */
 export interface HdfsStorage extends StorageServer {
   fill(place: string, keys: readonly string[]): Promise<void>;
+  /** What lies in a directory. */
+  entries(path: string): Promise<readonly { readonly name: string; readonly isFile: boolean }[]>;
 }
 
 /** A NameNode and a DataNode with blocks and pages of lists as large as they are by default. */
@@ -22,6 +24,7 @@ export async function startHdfs(): Promise<HdfsStorage> {
       return { uri: `hdfs://127.0.0.1/${name}`, options };
     },
     fill: (name, keys) => cluster.fill(keys.map((key) => `/${name}/${key}`)),
+    entries: (path) => cluster.entries(path),
     logTail: () => cluster.log(),
     stop: () => cluster.stop(),
   };
