@@ -3,6 +3,7 @@ import type { PlantedDefect } from './planted-defects.ts';
 const journal = ['test/pending/journal'];
 const campaign = ['test/pending/write-back-campaign'];
 const backend = ['test/pending/write-back.test'];
+const written = ['test/gateway/written-pages', 'test/worker/page-intake'];
 const uploads = ['test/pending/held-uploads'];
 
 /** Of changes that are acknowledged before their storage has them. */
@@ -211,6 +212,48 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
     right: 'this.release(kept.has(file) ? 0 : sizeBytes);',
     wrong: 'if (!kept.has(file)) this.release(sizeBytes);',
     foundBy: uploads,
+  },
+  {
+    name: 'pages of what is written are kept of a version that may still change',
+    file: 'src/worker/page-intake.ts',
+    right: 'if (!meta.generationSettled || meta.sizeBytes !== this.#sizeBytes) return;',
+    wrong: 'if (meta.sizeBytes !== this.#sizeBytes) return;',
+    foundBy: written,
+  },
+  {
+    name: 'a page of what is written is kept though it is not whole',
+    file: 'src/worker/page-intake.ts',
+    right: 'if (filledBytes === bytes.length) await',
+    wrong: 'if (filledBytes > 0) await',
+    foundBy: written,
+  },
+  {
+    name: 'pages of what is written begin where the piece begins that came',
+    file: 'src/worker/page-intake.ts',
+    right: 'const count = chunk.copy(page.bytes, page.filledBytes, from);',
+    wrong: 'const count = chunk.copy(page.bytes, 0, from);',
+    foundBy: written,
+  },
+  {
+    name: 'what is written is taken in without end',
+    file: 'src/worker/page-fill.ts',
+    right: 'return this.hasRoomAhead(bytes) ? this.budget.takeAtOnce(bytes) : undefined;',
+    wrong: 'return this.hasRoomAhead(0) || bytes > 0 ? () => {} : undefined;',
+    foundBy: written,
+  },
+  {
+    name: 'the memory of what is written is not given back where it comes to nothing',
+    file: 'src/worker/page-intake.ts',
+    right: 'for (const { release } of this.#pages.splice(0)) release();',
+    wrong: 'this.#pages.splice(0);',
+    foundBy: written,
+  },
+  {
+    name: 'what is written around is kept',
+    file: 'src/gateway/namespace.ts',
+    right: "keepsWrites: mount.writeMode === 'through' && !backend.capabilities.exclusive,",
+    wrong: 'keepsWrites: !backend.capabilities.exclusive,',
+    foundBy: written,
   },
   {
     name: 'chaos:pending: a write is acknowledged before it is in the journal',

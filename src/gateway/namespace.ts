@@ -27,6 +27,8 @@ export interface Place {
   readonly freshness: Freshness;
   readonly readOnly: boolean;
   readonly isRoot: boolean;
+  /** Whether what is written through it stays here to be read. */
+  readonly keepsWrites: boolean;
   /** What changes are told of versions; undefined where their bucket keeps none, or its storage is set by its own operator. */
   readonly versioning: VersioningMode | undefined;
 }
@@ -122,6 +124,8 @@ export class Namespace {
         freshness,
         readOnly: false,
         isRoot: true,
+        // Where nobody else writes, its storage is this node's own.
+        keepsWrites: !backend.capabilities.exclusive,
         versioning: bucket.versioning,
       };
     }
@@ -136,6 +140,7 @@ export class Namespace {
       freshness: this.#freshnessOf(mount),
       readOnly: mount.readOnly,
       isRoot: false,
+      keepsWrites: mount.writeMode === 'through' && !backend.capabilities.exclusive,
       versioning: undefined,
     };
   }

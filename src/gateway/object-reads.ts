@@ -1,6 +1,6 @@
 import { type AtOnce, isPending } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
-import type { ObjectMeta } from '../common/object-meta.ts';
+import type { ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { ObjectRef, VersionRef } from '../s3api/names.ts';
 import { partsClaimed } from '../s3api/representation.ts';
@@ -20,6 +20,7 @@ import {
 import { toS3Error } from './error-map.ts';
 import { LaterOptions } from './later-options.ts';
 import type { Namespace, Place } from './namespace.ts';
+import { TakenBody } from './taken-body.ts';
 import { ofVersion } from './version-errors.ts';
 import { versionNamed, versionTarget } from './version-reads.ts';
 
@@ -212,6 +213,25 @@ export class ObjectReads {
     const start = Math.floor(read.start / pageSizeBytes) * pageSizeBytes;
     if (read.end === undefined) return options.with({ read: { start } });
     return options.with({ read: { start, end: Math.ceil(read.end / pageSizeBytes) * pageSizeBytes } });
+  }
+
+  /** Runs `write` with a body, whose bytes can be read from here afterwards, where they are kept of what is written. */
+  async takingIn(
+    place: Place,
+    body: UploadBody,
+    write: (body: UploadBody) => Promise<ObjectMeta>,
+  ): Promise<ObjectMeta> {
+    const { pageSizeBytes } = this.#settings;
+    const at = { ...place, pageSizeBytes };
+    const intake = place.keepsWrites ? this.#reader.takeIn?.(at, body.sizeBytes) : undefined;
+    if (!intake) return write(body);
+    try {
+      const meta = await write(new TakenBody(body, intake));
+      await intake.keep(meta);
+      return meta;
+    } finally {
+      intake.drop();
+    }
   }
 
   /** Undefined, at once, where the metadata tells enough. */

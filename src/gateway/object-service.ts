@@ -167,15 +167,17 @@ export class GatewayObjectService implements ObjectService {
   async putObject(ref: ObjectRef, input: PutObjectInput): Promise<ObjectMeta> {
     return this.#change(ref, (place, beforeCommit) => {
       refuseTags(place, input.tags);
-      return this.#metadata.write(place, (checkStill) =>
-        place.backend.put(place.path, input.body, {
-          ...newObject(input),
-          access: keptAccess(place, input.access),
-          condition: input.condition,
-          versioning: place.versioning,
-          signal: input.signal,
-          beforeCommit: inOrder(beforeCommit, checkStill),
-        }),
+      return this.#reads.takingIn(place, input.body, (body) =>
+        this.#metadata.write(place, (checkStill) =>
+          place.backend.put(place.path, body, {
+            ...newObject(input),
+            access: keptAccess(place, input.access),
+            condition: input.condition,
+            versioning: place.versioning,
+            signal: input.signal,
+            beforeCommit: inOrder(beforeCommit, checkStill),
+          }),
+        ),
       );
     });
   }

@@ -45,6 +45,11 @@ export class FillBudget {
     return this.waiting.size === 0 && this.isBelow(backgroundShare, usedBytes, usedCount);
   }
 
+  /** As `acquire`, for what is not urgent, without waiting: undefined where there is no room. */
+  takeAtOnce(bytes: number): (() => void) | undefined {
+    return this.waiting.size === 0 && this.fits(bytes, false) ? this.take(bytes) : undefined;
+  }
+
   /**
    * Resolves with a function that gives the permit back (a second call does nothing), or with undefined once the signal
    * is aborted.

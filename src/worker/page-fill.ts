@@ -7,7 +7,7 @@ import { FillRun, type RunEvents } from './fill-run.ts';
 import { PageFlight } from './page-flight.ts';
 import { pageKeyOf, pageLength, pageName } from './page-key.ts';
 import type { PageStore } from './page-store.ts';
-import { type ReadTarget, WorkerError } from './reader.ts';
+import { type Intake, type ReadTarget, WorkerError } from './reader.ts';
 
 export interface PageFillSettings {
   /** Memory for pages being filled, bytes, shared by all readers. */
@@ -51,6 +51,8 @@ export class PageFills {
   private readonly continuable = new Map<string, FillRun>();
   /** Flights that are whole and need not be kept: what gives their memory back. */
   private readonly spare = new Map<PageFlight, () => void>();
+  /** Uploads whose pages are kept in memory until they are there. */
+  private readonly intakes = new Set<Pick<Intake, 'drop'>>();
   private readonly writes = new Set<Promise<void>>();
   private readonly writeQueue: (() => void)[] = [];
   private writeCount = 0;
@@ -81,6 +83,20 @@ export class PageFills {
   async borrow(bytes: number, signal: AbortSignal): Promise<(() => void) | undefined> {
     this.checkRoom();
     return this.budget.acquire(bytes, signal);
+  }
+
+  /** Memory for bytes that nobody waits for, if there is room for them at once. The result gives it back. */
+  tryBorrow(bytes: number): (() => void) | undefined {
+    return this.hasRoomAhead(bytes) ? this.budget.takeAtOnce(bytes) : undefined;
+  }
+
+  /** Has a holder of such memory give it back as soon as somebody waits. */
+  onPressure(intake: Pick<Intake, 'drop'>): void {
+    this.intakes.add(intake);
+  }
+
+  offPressure(intake: Pick<Intake, 'drop'>): void {
+    this.intakes.delete(intake);
   }
 
   /** Whether a page of so many bytes that nobody waits for may be filled: it leaves half of the limits to those who wait. */
@@ -209,6 +225,10 @@ export class PageFills {
     for (const flight of this.spare.keys()) {
       if (!this.budget.pressed) return;
       this.left(flight);
+    }
+    for (const intake of this.intakes) {
+      if (!this.budget.pressed) return;
+      intake.drop();
     }
   }
 

@@ -13,6 +13,7 @@ import { openHeld } from './held-pages.ts';
 import { Loans } from './loans.ts';
 import { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
+import { PageIntake } from './page-intake.ts';
 import { pageKeyOf, pageName } from './page-key.ts';
 import { cut, join, type Piece, takePiece } from './page-pieces.ts';
 import type { PageKey, PageStore } from './page-store.ts';
@@ -178,6 +179,11 @@ export class PageReader implements LocalReader {
       isOver = true;
       leave();
     };
+  }
+
+  takeIn(at: Omit<ReadTarget, 'meta'>, sizeBytes: number, endBytes = sizeBytes): PageIntake | undefined {
+    if (sizeBytes === 0) return undefined;
+    return new PageIntake(this.fills, this.store, this.dead, at, sizeBytes, Math.min(sizeBytes, endBytes));
   }
 
   holdsSome({ incarnation, path }: VersionedPath): boolean {

@@ -73,8 +73,23 @@ export interface RangeReader {
   holdsSome(at: Pick<ReadTarget, 'incarnation' | 'path'>): boolean;
   /** Without waiting: what came together with the metadata, if it is all of the range and all here. Absent where nothing comes so. */
   takeSent?(target: ReadTarget, range: ByteRange): PageRead | undefined;
+  /**
+   * Takes pages out of an object's bytes on their way to its storage; undefined where none would be kept here. To be ended by `keep` or
+   * `drop`.
+   */
+  takeIn?(at: Omit<ReadTarget, 'meta'>, sizeBytes: number, endBytes?: number): Intake | undefined;
   /** Whether it is asked of another node: exactly what is read then, not whole pages. Absent where it never is. */
   isElsewhere?(at: MetadataTarget): boolean;
+}
+
+/** Bytes of an object that is being written, to be read from here afterwards. */
+export interface Intake {
+  /** All bytes in order, copied. */
+  add(chunk: Buffer): void;
+  /** They are of this version. Resolves when they can be read. Never rejects. */
+  keep(meta: ObjectMeta): Promise<void>;
+  /** They came to nothing. */
+  drop(): void;
 }
 
 /** Reads what lies on this node. */

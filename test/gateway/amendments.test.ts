@@ -31,6 +31,7 @@ async function scene() {
     freshness: { kind: 'lease', ms: 60_000 },
     readOnly: false,
     isRoot: false,
+    keepsWrites: true,
     versioning: 'enabled',
   };
   const known = async () => {

@@ -4,7 +4,14 @@ import type { Cell } from '../../common/plain-metrics.ts';
 import { PeerError } from '../../peers/errors.ts';
 import type { ViewMember } from '../../ring/ownership.ts';
 import { UfsError } from '../../ufs/errors.ts';
-import type { MetadataTarget, Missing, PageRead, RangeReader, ReadTarget } from '../../worker/reader.ts';
+import type {
+  Intake,
+  MetadataTarget,
+  Missing,
+  PageRead,
+  RangeReader,
+  ReadTarget,
+} from '../../worker/reader.ts';
 import type { Fallbacks } from './fallbacks.ts';
 import type { HandOff } from './hand-off.ts';
 import { chunksOf } from './page-read-chunks.ts';
@@ -77,6 +84,11 @@ export class RoutedReader implements RangeReader {
 
   holdsSome(at: Pick<ReadTarget, 'incarnation' | 'path'>): boolean {
     return this.#local.holdsSome(at);
+  }
+
+  takeIn(at: Omit<ReadTarget, 'meta'>, sizeBytes: number): Intake | undefined {
+    if (this.#routes.placementOwner(at, 0)) return undefined;
+    return this.#local.takeIn?.(at, sizeBytes, this.#routes.segmentEnd(0));
   }
 
   isElsewhere(at: MetadataTarget): boolean {
