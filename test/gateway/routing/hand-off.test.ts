@@ -1,4 +1,4 @@
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, expect, test } from '@jest/globals';
 import type { Metrics } from '../../../src/common/metrics.ts';
 import type { Ownership } from '../../../src/ring/ownership.ts';
@@ -33,15 +33,16 @@ async function get(node: RingNode | undefined, Key: string, Range?: string): Pro
   return Buffer.from((await answer?.Body?.transformToByteArray()) ?? []);
 }
 
-const put = (node: RingNode | undefined, Key: string, Body: Buffer) =>
-  node?.gateway.client.send(new PutObjectCommand({ Bucket, Key, Body }));
+/** Behind the nodes' back, so that none of them has anything of it yet. */
+const put = (key: string, body: Buffer) =>
+  ring.storage.put(key, plainBody(body), { headers: {}, userMetadata: {} });
 
 /** Every key is written, and its pages read up to `Range`, so that its owner has them. */
 async function warmUp(Range = 'bytes=0-'): Promise<void> {
   const [first] = ring.nodes;
   await Promise.all(
     keys.map(async (key) => {
-      await put(first, key, bodyOf(key));
+      await put(key, bodyOf(key));
       await ring.settled(key);
       await get(first, key, Range);
     }),
@@ -170,8 +171,7 @@ test(
     ring = await RingNodes.start(3);
     await warmUp();
     const { moved } = await join();
-    for (const key of moved)
-      await ring.storage.put(key, plainBody(newBodyOf(key)), { headers: {}, userMetadata: {} });
+    for (const key of moved) await put(key, newBodyOf(key));
     const expected = (key: string) => (moved.includes(key) ? newBodyOf(key) : bodyOf(key));
     expect((await readAll(expected)).bytes).toBe(lengthOf(moved));
     expect(await handOffs('given')).toBe(0);
@@ -183,8 +183,7 @@ test(
   'what the node before lacks comes from the storage, and it is asked about each object once',
   async () => {
     ring = await RingNodes.start(3);
-    const [first] = ring.nodes;
-    for (const key of keys) await put(first, key, bodyOf(key));
+    for (const key of keys) await put(key, bodyOf(key));
     const { joined, moved } = await join();
     for (const key of moved) await get(joined, key, 'bytes=0-9');
     await readAll(bodyOf, [joined], moved);
