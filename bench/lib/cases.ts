@@ -26,6 +26,8 @@ export interface Case {
   readonly connections: number;
   /** Of a range request. */
   readonly rangeBytes?: number;
+  /** Writes are acknowledged before their storage has them, and are brought there after the case. */
+  readonly isBack?: true;
 }
 
 const kib = 1024;
@@ -112,6 +114,14 @@ export const cases: readonly Case[] = [
     ...writes,
     operation: 'put',
     connections: 8,
+  },
+  {
+    name: 'put-4k-back',
+    dataset: { bucket: 'bench-put-4k-back', sizeBytes: 4 * kib, keys: 200 },
+    ...writes,
+    operation: 'put',
+    connections: 8,
+    isBack: true,
   },
   {
     name: 'put-1m',

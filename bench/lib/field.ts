@@ -67,7 +67,7 @@ export class Field {
   async contestantsOf(one: Case): Promise<Contestant[]> {
     await this.store(one);
     const node = await this.nodeFor(one);
-    await this.mount(node, one.dataset.bucket);
+    await this.mount(node, one);
     const ask = { credentials, signing: one.signing } as const;
     const own = (server: Server): Contestant => ({ ...placeOf(server), ...ask });
     const all = [{ ...own(node), name: 'forebay' }];
@@ -122,25 +122,27 @@ export class Field {
     if (isRead && this.nginxStatic) await storeAsFiles(join(this.folder, 'www'), dataset);
   }
 
-  private async nodeFor({ state, threads }: Case): Promise<Node> {
+  private async nodeFor({ state, threads, isBack }: Case): Promise<Node> {
     const memory = memoryOf[state];
-    const name = `forebay-${threads}-${memory ?? 'default'}`;
+    const name = `forebay-${threads}-${memory ?? 'default'}${isBack ? '-back' : ''}`;
     const present = this.nodes.get(name);
     if (present) return present;
     const node = await startForebay(name, join(this.folder, name), {
       ...this.nodeEnvironment,
       FOREBAY_IO_THREADS: String(threads),
       ...(memory ? { FOREBAY_CACHE_MEMORY: memory } : {}),
+      // Nothing is brought to the storage as long as it is measured what taking it costs.
+      ...(isBack ? { FOREBAY_WRITE_BACK_DELAY: '1h' } : {}),
     });
     this.nodes.set(name, node);
     this.servers.push(node);
     return node;
   }
 
-  private async mount(node: Node, bucket: string): Promise<void> {
+  private async mount(node: Node, { dataset: { bucket }, isBack }: Case): Promise<void> {
     const name = `${node.name} ${bucket}`;
     if (this.mounted.has(name)) return;
-    await addMount(node, bucket, this.storage.port);
+    await addMount(node, bucket, this.storage.port, isBack && { writeMode: 'back' });
     this.mounted.add(name);
   }
 }

@@ -29,7 +29,7 @@ export async function addMount(
   node: Node,
   bucket: string,
   storagePort: number,
-  freshness = 'lease:1h',
+  { freshness = 'lease:1h', writeMode }: { freshness?: string; writeMode?: string } = {},
 ): Promise<void> {
   await addMountOf(node, {
     target: bucket,
@@ -38,6 +38,7 @@ export async function addMount(
     region: 'us-east-1',
     pathStyle: true,
     freshness,
+    writeMode,
     ...credentials,
   });
 }

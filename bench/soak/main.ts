@@ -62,7 +62,7 @@ async function startNode(folder: string): Promise<{ storage: Node; node: Node }>
     FOREBAY_CACHE_DISK: '128MiB',
     FOREBAY_PAGE_SIZE: '1MiB',
   });
-  await addMount(node, bucket, storage.port, 'lease:30s');
+  await addMount(node, bucket, storage.port, { freshness: 'lease:30s' });
   return { storage, node };
 }
 

@@ -361,10 +361,7 @@ export class GatewayObjectService implements ObjectService {
     return this.#listings.uploads(bucket, input);
   }
 
-  /**
-   * Runs a change. Its commit is kept apart from the bucket's deletion, and from mounts that changed, by the hook it is given,
-   * which it calls when the bytes are in and before they become visible.
-   */
+  /** Runs a change: it calls the hook when the bytes are in and not visible yet, which keeps it apart from deletions of its bucket and changes of mounts. */
   async #change<T>(
     ref: ObjectRef,
     change: (place: Place, beforeCommit: () => Promise<void>) => Promise<T>,
