@@ -54,7 +54,7 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
   {
     name: 'chaos: a reader is content with what was asked before it came',
     file: 'src/worker/metadata-cache.ts',
-    right: 'const early = (!validating && young) || this.settings.mutants?.joinEarlierValidation;',
+    right: 'const early = (!validating && young && isKept) || this.settings.mutants?.joinEarlierValidation;',
     wrong: 'const early = validating || young || this.settings.mutants?.joinEarlierValidation;',
     foundBy: { seed: 1, seconds: 60, more: ['--only', 'delay', '--clients', '30', '--rate', '120'] },
   },

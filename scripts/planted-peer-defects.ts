@@ -151,6 +151,20 @@ export const plantedPeerDefects: readonly PlantedDefect[] = [
     foundBy: owned,
   },
   {
+    name: 'what was asked while nothing may be kept is kept by who joins',
+    file: 'src/worker/metadata-cache.ts',
+    right: 'const isKept = noStore || running?.mayKeep;',
+    wrong: 'const isKept = running !== undefined;',
+    foundBy: ['test/worker/metadata-cache'],
+  },
+  {
+    name: 'a release that comes late is not heard',
+    file: 'src/ring/claim.ts',
+    right: 'if (!this.silent.delete(name) && !wasWaiting) return;',
+    wrong: 'if (!wasWaiting) return;',
+    foundBy: ['test/ring/settling'],
+  },
+  {
     name: 'metadata of a node that does not own it is kept',
     file: 'src/gateway/routing/owned-metadata.ts',
     right: 'return this.#cache.get(target, { ...options, signal, revalidate: true, noStore: true });',

@@ -1,9 +1,10 @@
+import { inOrder } from '../common/in-order.ts';
 import type { ObjectMeta, Tag } from '../common/object-meta.ts';
 import type { ObjectChange } from '../ufs/backend.ts';
 import type { BackendVersions } from '../ufs/backend-versions.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { nullVersionId } from '../ufs/version-ids.ts';
-import type { MetadataSource } from '../worker/reader.ts';
+import type { CheckStill, MetadataSource } from '../worker/reader.ts';
 import type { Place } from './namespace.ts';
 import { checkHeld, versionNamed, versionTarget } from './version-reads.ts';
 
@@ -38,7 +39,10 @@ export class Amendments {
     const { backend, path } = place;
     const asked = { versionId: heldVersion(place, versionId), signal };
     if (backend.versions) return this.#amendVersion(place, backend.versions, change, asked);
-    await this.#metadata.write(place, () => backend.amend?.(path, change, asked) as Promise<ObjectMeta>);
+    await this.#metadata.write(place, async (checkStill) => {
+      await checkStill();
+      return backend.amend?.(path, change, asked) as Promise<ObjectMeta>;
+    });
     return undefined;
   }
 
@@ -52,11 +56,15 @@ export class Amendments {
     for (let attempt = 1; ; attempt++) {
       const found = await findVersion(place, versions, { versionId, signal });
       const { generation, versionId: id = nullVersionId } = found;
-      const amend = () =>
-        backend.amend?.(path, { generation, ...change }, { versionId, signal }) as Promise<ObjectMeta>;
+      const amend = async (checkStill: CheckStill) => {
+        await checkStill();
+        return backend.amend?.(path, { generation, ...change }, { versionId, signal }) as Promise<ObjectMeta>;
+      };
       try {
-        await this.#metadata.write(place, async () => {
-          const amended = await this.#metadata.write(versionTarget(place, id), amend);
+        await this.#metadata.write(place, async (checkStill) => {
+          const amended = await this.#metadata.write(versionTarget(place, id), (own) =>
+            amend(inOrder(checkStill, own)),
+          );
           return versionId === undefined ? amended : 'unknown';
         });
         return versionNamed(place, found);

@@ -1,3 +1,4 @@
+import { inOrder } from '../common/in-order.ts';
 import type { VersionRef } from '../s3api/names.ts';
 import type { CallOptions, WriteCondition } from '../ufs/backend.ts';
 import type { Deletion } from '../ufs/backend-versions.ts';
@@ -37,8 +38,9 @@ export class Deletions {
     try {
       if (!versions) return await this.#removeOnly(place, versionId, options);
       let deletion: Deletion = {};
-      await this.#metadata.write(place, async () => {
-        await this.#metadata.write(versionTarget(place, versionId), async () => {
+      await this.#metadata.write(place, async (checkStill) => {
+        await this.#metadata.write(versionTarget(place, versionId), async (own) => {
+          await inOrder(checkStill, own)();
           deletion = await versions.delete(path, versionId, options);
           return undefined;
         });

@@ -10,6 +10,8 @@ export interface Wait {
 export class Claim {
   /** Who is waited for, by name. */
   private readonly waiting: Map<string, Wait>;
+  /** Whose time is over, and who has not said when what it sent has had its effect. */
+  private readonly silent = new Map<string, Wait>();
   private settledMs: number;
 
   /** `settledMs`: from then on nothing has an effect any more that was sent by those who need not be waited for, on the monotonic clock. */
@@ -21,29 +23,36 @@ export class Claim {
   /** Whether nobody else acts on it any more. Tested at the moment of use. */
   isReleased(nowMs: number): boolean {
     if (this.waiting.size === 0) return true;
-    for (const [name, { untilMs, settledMs }] of this.waiting) {
-      if (untilMs <= nowMs) this.leave(name, settledMs);
+    for (const [name, wait] of this.waiting) {
+      if (wait.untilMs > nowMs) continue;
+      this.waiting.delete(name);
+      this.silent.set(name, wait);
     }
     return this.waiting.size === 0;
   }
 
   /** Whether, moreover, nothing that others sent to a storage before can have an effect any more. Tested at the moment of use. */
   isSettled(nowMs: number): boolean {
-    return this.isReleased(nowMs) && this.settledMs <= nowMs;
+    if (!this.isReleased(nowMs) || this.settledMs > nowMs) return false;
+    for (const { settledMs } of this.silent.values()) if (settledMs > nowMs) return false;
+    return true;
   }
 
-  /** `settledMs`: when what it sent before has had its effect, on the monotonic clock. */
+  /** Also when its time is over already. `settledMs`: when what it sent before has had its effect, on the monotonic clock. */
   release(name: string, settledMs: number): void {
-    if (this.waiting.has(name)) this.leave(name, settledMs);
+    const wasWaiting = this.waiting.delete(name);
+    if (!this.silent.delete(name) && !wasWaiting) return;
+    this.settledMs = Math.max(this.settledMs, settledMs);
   }
 
-  names(): Iterable<string> {
-    return this.waiting.keys();
-  }
-
-  /** Who is waited for, with how long. */
-  waits(): Iterable<[name: string, wait: Wait]> {
+  /** Who is waited for. */
+  waits(): ReadonlyMap<string, Wait> {
     return this.waiting;
+  }
+
+  /** Who has not released it, be its time over or not. */
+  unreleased(): ReadonlyMap<string, Wait> {
+    return new Map([...this.silent, ...this.waiting]);
   }
 
   /** When it is released at the latest, on the monotonic clock. */
@@ -56,12 +65,7 @@ export class Claim {
   /** When it is settled at the latest, by what is known now, on the monotonic clock. */
   settledUntilMs(): number {
     let latestMs = this.settledMs;
-    for (const { settledMs } of this.waiting.values()) latestMs = Math.max(latestMs, settledMs);
+    for (const { settledMs } of this.unreleased().values()) latestMs = Math.max(latestMs, settledMs);
     return latestMs;
-  }
-
-  private leave(name: string, settledMs: number): void {
-    this.waiting.delete(name);
-    this.settledMs = Math.max(this.settledMs, settledMs);
   }
 }

@@ -223,6 +223,7 @@ export class ClusterOwnership implements Ownership {
     this.pastViews = this.pastViews.filter((past) => past.deadAtMs > nowMs);
     if (before) this.pastViews = [...this.pastViews, { view: before, deadAtMs }];
     this.findUnknown(deadAtMs, follows, view);
+    this.unsettledUntil(this.unknown.settledMs);
     this.step += 1;
     this.unsettledUntil(this.tenures.settledMs());
     const isMine = view.member(this.workerId)?.incarnation === this.incarnation;
@@ -275,7 +276,18 @@ export class ClusterOwnership implements Ownership {
   unreleased(): ReadonlyMap<string, number> {
     const names = new Map<string, number>();
     for (const claim of this.tenures.openClaims(this.clock.monotonicMs())) {
-      for (const name of claim.names()) names.set(name, Math.max(names.get(name) ?? 0, claim.untilMs()));
+      for (const name of claim.waits().keys())
+        names.set(name, Math.max(names.get(name) ?? 0, claim.untilMs()));
+    }
+    return names;
+  }
+
+  /** Whose release would still let something be kept sooner, by the name of `nameOf`; each with until when on the monotonic clock. */
+  unsettled(): ReadonlyMap<string, number> {
+    const names = new Map<string, number>();
+    for (const claim of this.tenures.unsettledClaims(this.clock.monotonicMs())) {
+      for (const [name, { settledMs }] of claim.unreleased())
+        names.set(name, Math.max(names.get(name) ?? settledMs, settledMs));
     }
     return names;
   }
@@ -284,7 +296,7 @@ export class ClusterOwnership implements Ownership {
   released(name: string, epoch: Epoch, { settlesInMs }: Released): void {
     if (compareEpochs(epoch, this.view()) < 0) return;
     const nowMs = this.clock.monotonicMs();
-    for (const claim of this.tenures.openClaims(nowMs)) claim.release(name, nowMs + settlesInMs);
+    for (const claim of this.tenures.unsettledClaims(nowMs)) claim.release(name, nowMs + settlesInMs);
     const owing = this.owing.get(name);
     if (settlesInMs === 0) this.owing.delete(name);
     // It has given it up; but what got no answer may come late.

@@ -29,7 +29,7 @@ export class Releases {
     const { signal } = this.asking;
     const question = this.ownership.releaseQuestion;
     if (!question) return;
-    const names = new Set(this.ownership.unreleased().keys());
+    const names = new Set(this.ownership.unsettled().keys());
     const queue = this.ownership.view().members.filter((member) => names.has(nameOf(member)));
     for (let i = 0; i < Math.min(maxAtOnce, queue.length); i++) void this.askAll(queue, question, signal);
   }
@@ -47,7 +47,7 @@ export class Releases {
   private async ask(member: ViewMember, question: ReleaseQuestion, signal: AbortSignal): Promise<boolean> {
     const { generation, epoch } = this.ownership.view();
     const name = nameOf(member);
-    const untilMs = this.ownership.unreleased().get(name);
+    const untilMs = this.ownership.unsettled().get(name);
     if (untilMs === undefined) return true;
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
@@ -61,7 +61,7 @@ export class Releases {
       if (released) this.ownership.released(name, { generation, epoch }, released);
       return released !== undefined;
     } catch {
-      // No answer is no release: the end of its lease is waited for.
+      // No answer is no release: the end of its lease is waited for, and the time in which something may come late.
       return false;
     } finally {
       over.abort();

@@ -70,6 +70,11 @@ export class Tenures {
     return this.claims().filter((claim) => !claim.isReleased(nowMs));
   }
 
+  /** Claims that are not settled yet. */
+  unsettledClaims(nowMs: number): readonly Claim[] {
+    return this.claims().filter((claim) => !claim.isSettled(nowMs));
+  }
+
   /** From when on nothing has an effect any more that others sent before, for all that is held, on the monotonic clock. */
   settledMs(): number {
     return Math.max(Number.NEGATIVE_INFINITY, ...this.claims().map((claim) => claim.settledUntilMs()));

@@ -102,9 +102,10 @@ export class GcsConnection extends StorageConnection<GcsTuning> {
 
   /** A call that changes something; sent once (consistency rule 4). */
   change(request: GcsRequest): Promise<GcsResult> {
-    return this.under(this.writes, request.signal, (permit) =>
-      noting(permit, () => this.#whole(request, this.tuning.commitTimeoutMs, true)),
-    );
+    return this.under(this.writes, request.signal, async (permit) => {
+      await request.beforeCommit?.();
+      return noting(permit, () => this.#whole(request, this.tuning.commitTimeoutMs, true));
+    });
   }
 
   /** One request and the head of its answer, under a deadline that the caller ends. */

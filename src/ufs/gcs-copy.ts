@@ -45,15 +45,9 @@ export class GcsCopier {
     const made = await this.#replacer.replace(
       { key, ability: 'conditionalCopy', condition, signal, stamp },
       async (expected) => {
-        await options.beforeCommit?.();
         const from = { key: sourceKey, generation: source.generation };
-        return this.#rewriter.rewrite(
-          { operation: 'objects.rewrite', key, signal },
-          from,
-          key,
-          resource,
-          expected,
-        );
+        const call = { operation: 'objects.rewrite', key, signal, beforeCommit: options.beforeCommit };
+        return this.#rewriter.rewrite(call, from, key, resource, expected);
       },
     );
     return this.#reader.shown(key, made as GcsObject);

@@ -173,8 +173,8 @@ export class GcsMultipart {
       async (expected: Expected, present) => {
         // Another Complete of this upload came first.
         if (present && stampOf(present) === uploadId) return present;
-        await options.beforeCommit?.();
-        return rewriter.compose(call, few, key, resource, expected);
+        const { beforeCommit } = options;
+        return rewriter.compose({ ...call, beforeCommit }, few, key, resource, expected);
       },
     );
     return made as GcsObject;

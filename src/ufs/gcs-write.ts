@@ -73,13 +73,11 @@ export class GcsWriter {
     const recorded = { stamp, crc32c, ...fullChecksum(body, algorithm) };
     // Cloud Storage refuses bytes that do not have it ("Objects: insert", crc32c).
     const resource = { ...resourceOf(options, recorded, this.#about(key)), crc32c };
-    const call = { operation: 'objects.insert', key, signal };
+    const { beforeCommit } = options;
+    const call = { operation: 'objects.insert', key, signal, beforeCommit };
     const made = await this.#replacer.replace(
       { key, ability: 'conditionalPut', condition, signal, stamp },
-      async (expected) => {
-        await options.beforeCommit?.();
-        return this.#uploader.insert({ call, key, resource, expected }, bytes);
-      },
+      (expected) => this.#uploader.insert({ call, key, resource, expected }, bytes),
     );
     return this.#reader.shown(key, made as GcsObject);
   }
@@ -103,9 +101,9 @@ export class GcsWriter {
       const made = await this.#replacer.replace(
         { key, ability: 'conditionalPut', condition, signal, stamp },
         async (expected) => {
-          await options.beforeCommit?.();
           const source = { key: name, generation: staged.generation };
-          const target = { operation: 'objects.rewrite', key, signal };
+          const { beforeCommit } = options;
+          const target = { operation: 'objects.rewrite', key, signal, beforeCommit };
           return this.#rewriter.rewrite(target, source, key, resource, expected);
         },
       );
@@ -136,13 +134,13 @@ export class GcsWriter {
       // What is not there is not sent for: it would be gone before a late request came.
       async (expected, present) => {
         if (!present) return undefined;
-        await beforeCommit?.();
         const path = objectPath(this.#place, key);
         const parameters = { ifGenerationMatch: generationMatch(expected) };
         const request = {
           operation: 'objects.delete',
           key,
           signal,
+          beforeCommit,
           method: 'DELETE',
           path,
           parameters,

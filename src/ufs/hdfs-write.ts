@@ -113,9 +113,9 @@ export class HdfsWriter {
     const record = recordOf(generationOf(staged.status), about, facts);
     const value = formatRecord(record, { backend: this.#uri, key });
     await client.setAttribute(staged.path, recordName, value, { key, signal, repeated: true });
-    await options.beforeCommit?.();
     return this.#lock.run(key, async () => {
       await commits.settle(key);
+      await options.beforeCommit?.();
       checkSignal(signal, this.#uri, key);
       const { fileId } = staged.status;
       for (let attempt = 1; ; attempt++) {
@@ -140,7 +140,7 @@ export class HdfsWriter {
     const parsed = place.parse(key);
     if (!parsed) return;
     const path = place.path(parsed.segments);
-    if (parsed.isFolder) return this.#deleteMarker(key, parsed, signal);
+    if (parsed.isFolder) return this.#deleteMarker(key, parsed, { signal, beforeCommit });
     await this.#lock.run(key, async () => {
       await commits.settle(key);
       if ((await client.find(path, { key, signal }))?.type === 'FILE') {
@@ -233,9 +233,9 @@ export class HdfsWriter {
     }
     for await (const chunk of body)
       if (chunk.length > 0) throw this.#error('io', 'the body is not empty', key);
-    await beforeCommit?.();
     const path = place.path(segments);
     const made = await this.#lock.run(`${path}/`, async () => {
+      await beforeCommit?.();
       checkCondition(condition, (await objects.find(key, signal))?.meta, this.#uri, key);
       checkSignal(signal, this.#uri, key);
       await client.makeDirectory(path, { key, signal }).catch((error) => {
@@ -255,11 +255,16 @@ export class HdfsWriter {
     return made.meta;
   }
 
-  async #deleteMarker(key: string, { segments }: TreeKey, signal: AbortSignal | undefined): Promise<void> {
+  async #deleteMarker(
+    key: string,
+    { segments }: TreeKey,
+    { signal, beforeCommit }: DeleteOptions,
+  ): Promise<void> {
     const { client, place, objects } = this.#its;
     const path = place.path(segments);
     await this.#lock.run(`${path}/`, async () => {
       if (!(await objects.find(key, signal))) return;
+      await beforeCommit?.();
       await client.removeAttribute(path, recordName, { key, signal }).catch((error) => {
         // Somebody else took it away, or the whole directory.
         if (!isAbsent(error) && !/No matching attributes/.test((error as Error).message)) throw error;

@@ -105,8 +105,8 @@ export class RootCommits {
 
   /** Makes a version visible. The key's directories are held by the caller. */
   async commit(key: string, options: CommitOptions, made: NewVersion): Promise<ObjectMeta> {
-    await options.beforeCommit?.();
     return this.lock.run(key, async () => {
+      await options.beforeCommit?.();
       const previous = await this.present(key);
       checkSignal(options.signal, this.uri, key);
       this.check(key, options.condition, previous);
@@ -134,6 +134,7 @@ export class RootCommits {
       checkSignal(options.signal, this.uri, key);
       this.check(key, options.condition, previous);
       const versioning = modeOf(options, currentOf(previous));
+      if (versioning || previous) await options.beforeCommit?.();
       if (versioning) return this.mark(key, versioning, previous);
       if (previous) {
         await this.removeRecord(key, previous);

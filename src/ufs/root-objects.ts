@@ -111,7 +111,6 @@ export class RootObjects {
     const { condition, versioning } = options;
     // A condition is decided under the key's lock only: the object may go between a look and the change.
     if (!condition && !versioning && !(await this.commits.present(key))) return {};
-    await options.beforeCommit?.();
     return this.holding(key, () => this.commits.remove(key, options), false);
   }
 

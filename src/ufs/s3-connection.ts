@@ -57,9 +57,10 @@ export class S3Connection extends StorageConnection<S3Tuning> {
 
   /** A call that changes something; sent once. */
   async write<Output>(command: S3Command<Output>, call: Call): Promise<Answer<Output>> {
-    return this.under(this.writes, call.signal, (permit) =>
-      noting(permit, () => this.#timed(command, call, this.tuning.commitTimeoutMs, true)),
-    );
+    return this.under(this.writes, call.signal, async (permit) => {
+      await call.beforeCommit?.();
+      return noting(permit, () => this.#timed(command, call, this.tuning.commitTimeoutMs, true));
+    });
   }
 
   /** As `read`, of a HEAD. */
@@ -73,9 +74,10 @@ export class S3Connection extends StorageConnection<S3Tuning> {
 
   /** As `write`, of a request without a body. */
   async change(request: ObjectRequest, call: Call): Promise<ObjectAnswer> {
-    return this.under(this.writes, call.signal, (permit) =>
-      noting(permit, () => this.#whole(request, call, this.tuning.commitTimeoutMs, true)),
-    );
+    return this.under(this.writes, call.signal, async (permit) => {
+      await call.beforeCommit?.();
+      return noting(permit, () => this.#whole(request, call, this.tuning.commitTimeoutMs, true));
+    });
   }
 
   async #whole(request: ObjectRequest, call: Call, idleMs: number, changes: boolean): Promise<ObjectAnswer> {

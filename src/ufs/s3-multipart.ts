@@ -157,10 +157,7 @@ export class S3Multipart {
     try {
       return await this.#replacer.replace(
         { key, ability: 'conditionalComplete', condition, signal, repeatable: true },
-        async (expected) => {
-          await options.beforeCommit?.();
-          return this.completeUnasked(key, uploadId, parts, { ...options, condition: expected });
-        },
+        (expected) => this.completeUnasked(key, uploadId, parts, { ...options, condition: expected }),
       );
     } catch (error) {
       if (!(error instanceof UfsError)) throw error;
@@ -174,7 +171,7 @@ export class S3Multipart {
     key: string,
     uploadId: string,
     parts: readonly CompletePart[],
-    { signal, condition, checksums, checksumType, expectedSizeBytes }: CompleteOptions,
+    { signal, condition, checksums, checksumType, expectedSizeBytes, beforeCommit }: CompleteOptions,
   ): Promise<ObjectMeta> {
     const sent: Record<string, string> = { ...conditionHeaders(condition) };
     for (const algorithm of checksumAlgorithms) {
@@ -188,7 +185,7 @@ export class S3Multipart {
         ...this.#names(key, uploadId),
         MultipartUpload: { Parts: parts.map(completedPart) },
       }),
-      { operation: 'CompleteMultipartUpload', key, signal, headers: sent },
+      { operation: 'CompleteMultipartUpload', key, signal, headers: sent, beforeCommit },
     );
     this.#algorithms.delete(uploadId);
     return this.#writer.written('CompleteMultipartUpload', key, etagHeaders(output.ETag, headers), {

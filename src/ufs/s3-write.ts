@@ -170,8 +170,8 @@ export class S3Writer {
         // What is not there is not sent for: it would be gone before a late request came.
         async (expected) => {
           if (expected && 'ifNoneMatch' in expected) return {};
-          await beforeCommit?.();
-          return deletionOf((await this.deleteUnasked(key, { signal, condition: expected })).headers);
+          const sent = { signal, condition: expected, beforeCommit };
+          return deletionOf((await this.deleteUnasked(key, sent)).headers);
         },
       );
     } catch (error) {
@@ -183,11 +183,11 @@ export class S3Writer {
 
   async deleteUnasked(
     key: string,
-    { signal, condition }: CallOptions & { readonly condition?: WriteCondition } = {},
+    { signal, condition, beforeCommit }: DeleteOptions = {},
   ): Promise<ObjectAnswer> {
     const headers = conditionHeaders(condition);
     const request = { method: 'DELETE', path: this.#place.pathOf(key), headers } as const;
-    return this.#connection.change(request, { operation: 'DeleteObject', key, signal });
+    return this.#connection.change(request, { operation: 'DeleteObject', key, signal, beforeCommit });
   }
 
   async copy(sourceKey: string, key: string, options: CopyOptions): Promise<ObjectMeta> {
@@ -199,7 +199,6 @@ export class S3Writer {
     return this.#replacer.replace(
       { key, ability: 'conditionalCopy', condition: options.condition, signal, repeatable: true },
       async (condition) => {
-        await options.beforeCommit?.();
         const { output, headers } = await this.copyUnasked(sourceKey, source, key, { ...options, condition });
         const all = etagHeaders(output.CopyObjectResult?.ETag, headers);
         return this.written('CopyObject', key, all, { ...aboutOf(options.replace ?? source), sizeBytes });
@@ -208,7 +207,7 @@ export class S3Writer {
   }
 
   async copyUnasked(sourceKey: string, source: ObjectMeta, key: string, options: CopyOptions) {
-    const { condition, signal, sourceVersionId } = options;
+    const { condition, signal, sourceVersionId, beforeCommit } = options;
     const version = parseGeneration(source.generation);
     if (!version) throw this.#moved(sourceKey);
     const versionId = sourceVersionId ?? version.versionId;
@@ -231,7 +230,8 @@ export class S3Writer {
         (versionId === undefined ? '' : `?versionId=${encodeURIComponent(versionId)}`),
     });
     try {
-      return await this.#connection.write(command, { operation: 'CopyObject', key, signal, headers });
+      const call = { operation: 'CopyObject', key, signal, headers, beforeCommit };
+      return await this.#connection.write(command, call);
     } catch (error) {
       // 412 and 404 stand for the source's condition and for the destination's.
       if (!(error instanceof UfsError) || !['precondition-failed', 'not-found'].includes(error.kind))

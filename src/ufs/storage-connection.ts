@@ -26,6 +26,8 @@ export interface StorageCall {
   readonly operation: string;
   readonly key?: string;
   readonly signal?: AbortSignal;
+  /** Of a change: called when it is its turn, each time before something is sent. What it rejects with is passed on as it is. */
+  readonly beforeCommit?: () => Promise<void>;
 }
 
 /** The calls of one mount to a storage over HTTP: how many at once, for how long, and how often. What is said in them is each storage's own. */

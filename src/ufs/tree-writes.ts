@@ -86,8 +86,10 @@ export class TreeWrites {
     const written = await writeBody(this.fs, tmp, body, check);
     try {
       if (written !== body.sizeBytes) throw this.error('io', 'the body has another length than it said', key);
-      await options.beforeCommit?.();
-      return await this.lock.run(key, () => this.commit(key, parsed, tmp, about, options, facts()));
+      return await this.lock.run(key, async () => {
+        await options.beforeCommit?.();
+        return this.commit(key, parsed, tmp, about, options, facts());
+      });
     } finally {
       // The commit took the name away, or gave the file a second one, or did not happen.
       await removeQuietly(this.fs, tmp);
@@ -215,8 +217,8 @@ export class TreeWrites {
     }
     for await (const chunk of body)
       if (chunk.length > 0) throw this.error('io', 'the body is not empty', key);
-    await options.beforeCommit?.();
     return this.lock.run(key, async () => {
+      await options.beforeCommit?.();
       const present = await this.reads.find(key);
       checkSignal(options.signal, this.uri, key);
       checkCondition(options.condition, present?.meta, this.uri, key);

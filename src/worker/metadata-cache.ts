@@ -181,7 +181,7 @@ export class MetadataCache implements MetadataSource {
     const state = this.hold(name);
     // Nothing is gained from what is under way: of one answer's bytes one reader has the use.
     if (together) this.advance(name, state);
-    const joined = together ? undefined : this.joinable(target, state, validating);
+    const joined = together ? undefined : this.joinable(target, state, validating, noStore);
     (joined ? this.coalesced : this.misses).count++;
     // What was known before, or cannot be kept, has pages here more often than not: then the bytes would come in vain.
     const isNew = !validating && !this.entries.has(name);
@@ -204,11 +204,18 @@ export class MetadataCache implements MetadataSource {
     }
   }
 
-  private joinable(target: MetadataTarget, state: KeyState, validating: boolean): HeadFlight | undefined {
+  private joinable(
+    target: MetadataTarget,
+    state: KeyState,
+    validating: boolean,
+    noStore: boolean | undefined,
+  ): HeadFlight | undefined {
     const { running } = state;
+    // Who must keep nothing may have asked while another node could still change the object untold.
+    const isKept = noStore || running?.mayKeep;
     // Its answer will be of the time when it was sent, which may be beyond the lease already.
     const young = running?.sent !== undefined && this.entries.isYoung(target, running.sent);
-    const early = (!validating && young) || this.settings.mutants?.joinEarlierValidation;
+    const early = (!validating && young && isKept) || this.settings.mutants?.joinEarlierValidation;
     // A question sent before a write ended may bring the old state, which a reader after the write must not see.
     if (running && early && running.epoch === state.epoch && !running.abort.signal.aborted) return running;
     const { queued } = state;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { waitMsFor } from '../../src/ring/view-lease.ts';
 import { closeAll, clusterOf, hashes, ownedBy, pointerOf, settle } from './cluster-scene.ts';
-import { settlingMs, testSettings } from './virtual-node.ts';
+import { address, settlingMs, testSettings } from './virtual-node.ts';
 
 const { leaseMs } = testSettings;
 
@@ -96,5 +96,21 @@ describe('a node that gains something', () => {
     await cluster.join(3);
     await settle(cluster);
     expect(cluster.machine(3).ownership.overdue().has(unsure.ownership.incarnation)).toBe(true);
+  });
+
+  test('hears from one whose writes took longer than its lease when all of them are answered', async () => {
+    const cluster = await clusterOf(1, 1);
+    const machine = cluster.machine(0);
+    const writes = hashes.map((hash) => machine.ownership.beginWrite(hash));
+    await cluster.open(1);
+    const other = cluster.machine(1);
+    void other.node?.join(address, new AbortController().signal);
+    await cluster.time.until(() => ownedBy(other).length > 0, 'owning something');
+    await cluster.time.pass(waitMsFor(leaseMs) + 500);
+    const gained = ownedBy(other);
+    expect(gained.filter((hash) => other.ownership.mayKeepMetadata(hash))).toEqual([]);
+    for (const write of writes) write?.end();
+    await cluster.time.pass(300);
+    expect(gained.filter((hash) => !other.ownership.mayKeepMetadata(hash))).toEqual([]);
   });
 });

@@ -64,7 +64,7 @@ describe('tenures', () => {
       expect(tenure?.since).toBe(now === 'self' ? (before === 'self' ? 1 : 2) : undefined);
       const isClaimed = now === 'self' && before !== 'self';
       expect(tenure?.claim !== undefined).toBe(isClaimed);
-      if (isClaimed) expect([...(tenure?.claim?.names() ?? [])]).toEqual(['c/c-1']);
+      if (isClaimed) expect([...(tenure?.claim?.waits().keys() ?? [])]).toEqual(['c/c-1']);
     }
   });
 
@@ -86,7 +86,7 @@ describe('tenures', () => {
     ]);
     expect(waited?.untilMs()).toBe(Number.NEGATIVE_INFINITY);
     const dead = new Tenures(self).after(step(3, mine, past, { nowMs: 150 })).at(7)?.claim;
-    expect([...(dead?.names() ?? [])]).toEqual(['b/b-1']);
+    expect([...(dead?.waits().keys() ?? [])]).toEqual(['b/b-1']);
   });
 
   test('wait for owners that are not known, whoever has released', () => {
@@ -119,7 +119,7 @@ describe('tenures', () => {
     expect(held.openClaims(0)).toHaveLength(0);
     const later = nameOf({ workerId: 'self', incarnation: 'self-2' });
     const restarted = new Tenures(later).after(step(1, mine, [{ view: mine, deadAtMs: 100 }]));
-    expect([...(restarted.at(7)?.claim?.names() ?? [])]).toEqual(['self/self-1']);
+    expect([...(restarted.at(7)?.claim?.waits().keys() ?? [])]).toEqual(['self/self-1']);
   });
 
   test('are settled when what the owners before them sent can have no effect any more', () => {

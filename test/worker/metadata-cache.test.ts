@@ -193,6 +193,21 @@ describe('questions at the same time', () => {
     expect(bench.faults.heads).toBe(1);
   });
 
+  test('of one who may keep nothing is not joined by one who may', async () => {
+    const bench = new MetadataBench(lease);
+    await bench.putOutside('1');
+    const gate = new Gate();
+    bench.faults.afterHead = gate.pass;
+    const early = bench.cache.get(bench.target, { noStore: true });
+    await turn();
+    await bench.putOutside('22');
+    const late = bench.size();
+    gate.open();
+    expect((await early).meta.sizeBytes).toBe(1);
+    expect(await late).toBe(2);
+    expect(bench.cache.peek(bench.target)?.meta.sizeBytes).toBe(2);
+  });
+
   async function validateDuringHead(mutants: Mutants): Promise<number> {
     const bench = new MetadataBench({ kind: 'always' }, { mutants });
     await bench.putOutside('1');

@@ -112,7 +112,8 @@ export class OwnedMetadata implements MetadataSource {
     let isUnresolved = false;
     try {
       const checkStill = owned && isKept ? this.#checkOf(target, hash, owned) : async () => {};
-      const mayKeepNow = () => this.#mayKeep(target);
+      const couldKeep = this.#mayKeep(target);
+      const mayKeepNow = () => couldKeep && this.#mayKeep(target);
       const result = await this.#cache.write(target, () => change(checkStill), mayKeepNow);
       if (owned && isKept && !owned.mayAcknowledge()) await this.#makeKnown(target, hash, owned);
       return result;
@@ -167,9 +168,12 @@ export class OwnedMetadata implements MetadataSource {
   /** Nothing is changed before whoever owned the object has released it, or nobody can use what is known any more. */
   async #settled(target: MetadataTarget, hash: number): Promise<void> {
     const signal = AbortSignal.timeout(this.#settleTimeoutMs);
+    // Where a change cannot say what it replaces, one of the node before that comes late would undo it.
+    const { conditionalPut } = target.backend.capabilities;
     while (!signal.aborted) {
-      if (this.#ownership.mayUseMetadata(hash) || !this.#ownership.owns(hash)) return;
-      if (await this.#allLapsed(target, signal)) return;
+      if (!this.#ownership.owns(hash)) return;
+      if (conditionalPut ? this.#ownership.mayUseMetadata(hash) : this.#mayKeep(target)) return;
+      if (conditionalPut && (await this.#allLapsed(target, signal))) return;
       await this.#nextLook(hash, signal);
     }
     const message = 'The object is passing over to this node. Please try again.';
@@ -184,8 +188,9 @@ export class OwnedMetadata implements MetadataSource {
     let wasLetGo = false;
     return async () => {
       const signal = AbortSignal.timeout(this.#settleTimeoutMs);
-      while (!owned.mayAcknowledge() && !(await this.#allLapsed(target, signal))) {
+      while (!owned.mayAcknowledge()) {
         if (!owned.isHeld() || signal.aborted) throw movedAway(wasLetGo);
+        if ((await this.#allLapsed(target, signal)) && owned.isHeld()) break;
         await this.#nextLook(hash, signal);
       }
       wasLetGo = true;
@@ -195,7 +200,8 @@ export class OwnedMetadata implements MetadataSource {
   /** Resolves when something may have changed about who may use what is known, or after a while. */
   async #nextLook(hash: number, signal: AbortSignal): Promise<void> {
     const look = AbortSignal.any([signal, AbortSignal.timeout(lookEveryMs)]);
-    if (!this.#ownership.mayUseMetadata(hash)) await this.#ownership.whenSettled(hash, look).catch(() => {});
+    if (this.#ownership.mayUseMetadata(hash)) await this.#clock.sleep(lookEveryMs, signal).catch(() => {});
+    else await this.#ownership.whenSettled(hash, look).catch(() => {});
   }
 
   /**
