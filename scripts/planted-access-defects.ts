@@ -105,9 +105,9 @@ export const plantedAccessDefects: readonly PlantedDefect[] = [
   {
     name: 'what is known of a version under its id outlives a change of its ACL',
     file: 'src/gateway/amendments.ts',
-    right: 'const amended = await this.#metadata.write(versionTarget(place, id), amend);',
+    right: 'const amended = await this.#metadata.write(versionTarget(place, id), amendBoth);',
     wrong:
-      'const amended = id === "" ? await this.#metadata.write(versionTarget(place, id), amend) : await amend();',
+      'const amended = id === "" ? await this.#metadata.write(versionTarget(place, id), amendBoth) : await amend(checkStill);',
     foundBy: ['test/gateway/amendments'],
   },
   {

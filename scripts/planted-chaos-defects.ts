@@ -61,8 +61,8 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
   {
     name: 'chaos: a delete is answered before the storage has done it',
     file: 'src/ufs/s3-write.ts',
-    right: 'return deletionOf((await this.deleteUnasked(key, { signal, condition: expected })).headers);',
-    wrong: 'this.deleteUnasked(key, { condition: expected }).catch(() => {});\n          return {};',
+    right: 'return deletionOf((await this.deleteUnasked(key, sent)).headers);',
+    wrong: 'this.deleteUnasked(key, { ...sent, signal: undefined }).catch(() => {});\n          return {};',
     foundBy: { seed: 1, seconds: 30 },
   },
   {

@@ -62,9 +62,8 @@ export class Amendments {
       };
       try {
         await this.#metadata.write(place, async (checkStill) => {
-          const amended = await this.#metadata.write(versionTarget(place, id), (own) =>
-            amend(inOrder(checkStill, own)),
-          );
+          const amendBoth = (own: CheckStill) => amend(inOrder(checkStill, own));
+          const amended = await this.#metadata.write(versionTarget(place, id), amendBoth);
           return versionId === undefined ? amended : 'unknown';
         });
         return versionNamed(place, found);
