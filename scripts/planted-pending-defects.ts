@@ -256,6 +256,13 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
     foundBy: written,
   },
   {
+    name: 'each write that waits for later ones has a timer of its own',
+    file: 'src/pending/persister.ts',
+    right: '      void this.#endDelays();\n',
+    wrong: '      this.#later(key, delayMs);\n',
+    foundBy: backend,
+  },
+  {
     name: 'chaos:pending: a write is acknowledged before it is in the journal',
     file: 'src/pending/journal.ts',
     right: '    const placed = await this.#appended(head, body);\n',

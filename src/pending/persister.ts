@@ -41,6 +41,8 @@ export class Persister {
   readonly #events: PersisterEvents;
   /** Keys whose turn it is, the first first. */
   readonly #ready = new Set<string>();
+  /** Keys that wait for a later change, and until when, on the monotonic clock; the first to be over comes first. */
+  readonly #delayed = new Map<string, number>();
   /** Keys that somebody waits for. */
   readonly #urgent = new Set<string>();
   readonly #running = new Set<string>();
@@ -51,6 +53,7 @@ export class Persister {
   #failures = 0;
   #pausedUntilMs = 0;
   #isPausing = false;
+  #isDelaying = false;
 
   constructor(
     clock: Clock,
@@ -110,11 +113,32 @@ export class Persister {
     const { delayMs } = this.#settings;
     if (delayMs === Number.POSITIVE_INFINITY) return;
     if (delayMs > 0) {
-      this.#later(key, delayMs);
+      // Those who wait already wait no longer for that.
+      if (!this.#delayed.has(key)) this.#delayed.set(key, this.#clock.monotonicMs() + delayMs);
+      void this.#endDelays();
       return;
     }
     this.#ready.add(key);
     this.#pump();
+  }
+
+  /** One after the other, in the order in which they began: one timer for all of them. */
+  async #endDelays(): Promise<void> {
+    if (this.#isDelaying) return;
+    this.#isDelaying = true;
+    for (const [key, untilMs] of this.#delayed) {
+      const ms = untilMs - this.#clock.monotonicMs();
+      // What still waits when it stops is picked up when the journal is opened again.
+      const isOver = await this.#clock.sleep(Math.max(0, ms), this.#stopped.signal).then(
+        () => true,
+        () => false,
+      );
+      if (!isOver) return;
+      this.#delayed.delete(key);
+      this.#ready.add(key);
+      this.#pump();
+    }
+    this.#isDelaying = false;
   }
 
   #later(key: string, ms: number): void {

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { systemClock } from '../../src/common/clock.ts';
+import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import type { Backend } from '../../src/ufs/backend.ts';
 import { UfsError } from '../../src/ufs/errors.ts';
@@ -52,6 +52,30 @@ describe('write mode back', () => {
       expect((await getAll(inner, 'k')).toString()).toBe('version 49');
       expect(results).toEqual({ persisted: 1 });
     });
+  });
+
+  test('a write that waits for later ones of its key waits once, however many come', async () => {
+    const { inner, calls, backend } = counted();
+    let sleepers = 0;
+    let most = 0;
+    const clock: Clock = {
+      nowMs: () => systemClock.nowMs(),
+      monotonicMs: () => systemClock.monotonicMs(),
+      sleep: async (ms, signal) => {
+        most = Math.max(most, ++sleepers);
+        await systemClock.sleep(ms, signal).finally(() => sleepers--);
+      },
+    };
+    const options = { clock, persister: { delayMs: 400 } };
+    await withWriteBack(backend, options, async ({ backend: back, chain }) => {
+      for (let i = 0; i < 60; i++) await put(back, `k${i % 3}`, `version ${i}`);
+      while (!chain.isEmpty) await systemClock.sleep(5);
+      for (const key of ['k0', 'k1', 'k2']) {
+        expect((await getAll(inner, key)).toString()).toMatch(/^version 5[789]$/);
+      }
+    });
+    expect(calls.filter((call) => call.startsWith('put')).length).toBeLessThan(60);
+    expect(most).toBeLessThan(10);
   });
 
   test('what is put and deleted before any attempt costs the storage a look, and nothing where it is known to have nothing', async () => {
