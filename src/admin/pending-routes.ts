@@ -8,11 +8,18 @@ import { AdminError } from './admin-error.ts';
 import { type AdminRoute, type AdminServices, flag, list, object, shortText, text } from './route.ts';
 
 const number = { type: 'integer' };
-const place = object({ place: text, mount: text, entries: number, bytes: number, oldestSeconds: number }, [
-  'place',
-  'entries',
-  'bytes',
-]);
+const place = object(
+  {
+    place: text,
+    mount: text,
+    entries: number,
+    bytes: number,
+    oldestSeconds: number,
+    failing: number,
+    lastError: text,
+  },
+  ['place', 'entries', 'bytes', 'failing'],
+);
 const change = object(
   {
     key: text,
@@ -45,7 +52,7 @@ export const pendingRoutes: readonly AdminRoute[] = [
     handler: async (services) => {
       const { places, usage } = writeBackOf(services);
       const nowMs = services.clock.nowMs();
-      const rows = places.map(({ name, entries, bytes, oldestMs }) => {
+      const rows = places.map(({ name, entries, bytes, oldestMs, failing, lastError }) => {
         const mount = services.mounts.table.mounts.find((one) => placeNameOf(one) === name);
         return {
           place: name,
@@ -53,6 +60,8 @@ export const pendingRoutes: readonly AdminRoute[] = [
           entries,
           bytes,
           oldestSeconds: oldestMs === undefined ? undefined : Math.round((nowMs - oldestMs) / 1_000),
+          failing,
+          lastError,
         };
       });
       const { bytes: usedBytes, capacityBytes, lostRecords } = usage;

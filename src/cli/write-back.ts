@@ -102,13 +102,14 @@ export function resumePending(
 }
 
 function pendingOf(writeBack: WriteBack, clock: Clock) {
-  let [entries, bytes, oldestSeconds] = [0, 0, 0];
+  let [entries, bytes, oldestSeconds, failing] = [0, 0, 0, 0];
   for (const place of writeBack.places) {
     entries += place.entries;
     bytes += place.bytes;
+    failing += place.failing;
     if (place.oldestMs !== undefined) {
       oldestSeconds = Math.max(oldestSeconds, (clock.nowMs() - place.oldestMs) / 1_000);
     }
   }
-  return { entries, bytes, oldestSeconds };
+  return { entries, bytes, oldestSeconds, failing };
 }

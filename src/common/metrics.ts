@@ -152,7 +152,12 @@ export class Metrics {
 
   /** Takes what is pending of writes from where it is kept. */
   showPending(
-    read: () => { readonly entries: number; readonly bytes: number; readonly oldestSeconds: number },
+    read: () => {
+      readonly entries: number;
+      readonly bytes: number;
+      readonly oldestSeconds: number;
+      readonly failing: number;
+    },
   ): void {
     this.measured(
       'forebay_pending_entries',
@@ -164,6 +169,11 @@ export class Metrics {
       'forebay_pending_oldest_age_seconds',
       'Age of the oldest of them (0: there is none)',
       () => read().oldestSeconds,
+    );
+    this.measured(
+      'forebay_pending_failing',
+      'Objects whose pending write was refused, or failed, at its last attempt; it is tried again',
+      () => read().failing,
     );
   }
 

@@ -87,6 +87,16 @@ export class Persister {
     return this.#lastErrors.get(key);
   }
 
+  /** Keys whose last attempt failed; they are tried again and again. */
+  get failing(): number {
+    return this.#lastErrors.size;
+  }
+
+  /** Why an attempt failed that has to do with the storage, or with one of them; undefined where none failed. */
+  get someError(): string | undefined {
+    return this.#lastErrors.values().next().value;
+  }
+
   /** Resolves when nothing of the key is pending. Rejects with the signal's reason. */
   async flush(key: string, signal: AbortSignal): Promise<void> {
     if (!this.#chain.newest(key)) return;

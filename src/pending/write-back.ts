@@ -37,6 +37,9 @@ export interface PendingPlace {
   readonly bytes: number;
   /** When the oldest was acknowledged; undefined if nothing is pending. */
   readonly oldestMs: number | undefined;
+  /** Objects whose last attempt failed, and why one of them did. */
+  readonly failing: number;
+  readonly lastError: string | undefined;
   /** Whether there is a mount whose storage it can be brought to. */
   readonly isServed: boolean;
 }
@@ -143,6 +146,8 @@ export class WriteBack {
     return [...this.#open].map(([name, { chain, persister }]) => ({
       name,
       ...chain.usage,
+      failing: persister?.failing ?? 0,
+      lastError: persister?.someError,
       isServed: persister !== undefined,
     }));
   }
@@ -159,6 +164,8 @@ export class WriteBack {
         entries: 0,
         bytes: 0,
         oldestMs: undefined,
+        failing: 0,
+        lastError: undefined,
         isServed: false,
       }
     );

@@ -14,6 +14,7 @@ import { startNode } from '../../src/cli/node.ts';
 import { run } from '../../src/cli/run.ts';
 import type { RunningNode } from '../../src/cli/running-node.ts';
 import { resolveSettings } from '../../src/cli/settings.ts';
+import { systemClock } from '../../src/common/clock.ts';
 import { silentLog } from '../../src/common/log.ts';
 import { getAll, kindOf } from '../contracts/backend.ts';
 import { credentials } from '../gateway/memory-node.ts';
@@ -126,6 +127,11 @@ describe('a mount with write mode back', () => {
     const shown = await forebay('pending show front/b');
     expect([shown.exitCode, shown.said]).toEqual([0, expect.stringMatching(/^b\/c +put +300000/m)]);
     expect((await forebay('pending list')).said).toMatch(/^front +s3:\/\/under\/team\/.* 3 +304096/m);
+    const untilMs = Date.now() + 60_000;
+    while ((await metric('forebay_pending_failing')) === 0 && Date.now() < untilMs)
+      await systemClock.sleep(20);
+    const failing = /^front .* [1-3] +[a-z-]+: /m;
+    expect((await forebay('pending list')).said).toMatch(failing);
     const refused = await forebay('mount remove front');
     expect(refused).toEqual({
       exitCode: 1,

@@ -9,6 +9,8 @@ interface Pending {
     readonly entries: number;
     readonly bytes: number;
     readonly oldestSeconds?: number;
+    readonly failing: number;
+    readonly lastError?: string;
   }[];
   readonly usedBytes: number;
   readonly capacityBytes: number;
@@ -44,6 +46,8 @@ export const pendingCommands: readonly Command[] = [
         String(place.entries),
         String(place.bytes),
         place.oldestSeconds === undefined ? '-' : `${place.oldestSeconds}s`,
+        String(place.failing),
+        place.lastError ?? '',
       ]);
       const lost =
         pending.lostRecords === 0
@@ -52,7 +56,7 @@ export const pendingCommands: readonly Command[] = [
               `${pending.lostRecords} records cannot be read: acknowledged writes are lost, and nothing is served from mounts that may hold them until forebay pending accept-loss`,
             ];
       show(invocation, pending, [
-        ...columns([['MOUNT', 'STORAGE', 'WRITES', 'BYTES', 'OLDEST'], ...rows]),
+        ...columns([['MOUNT', 'STORAGE', 'WRITES', 'BYTES', 'OLDEST', 'FAILING', 'LAST ERROR'], ...rows]),
         ...lost,
       ]);
       return pending.lostRecords === 0 ? 0 : 1;
