@@ -66,13 +66,6 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
     foundBy: { seed: 1, seconds: 30 },
   },
   {
-    name: 'chaos: what was asked before a change is kept after it',
-    file: 'src/worker/metadata-cache.ts',
-    right: '(flight.epoch === state.epoch && state.writers === 0);',
-    wrong: '(flight.epoch === state.epoch || state.writers >= 0);',
-    foundBy: { seed: 1, seconds: 60, more: ['--only', 'delay', '--clients', '30', '--rate', '120'] },
-  },
-  {
     name: 'chaos: what a node that is gone owned is kept though a change of it may come late',
     file: 'src/ring/cluster-ownership.ts',
     right: 'tenure.claim.isSettled(this.clock.monotonicMs())',

@@ -15,8 +15,6 @@ export interface Version {
 export interface Content {
   readonly id: string;
   readonly sizeBytes: number;
-  /** It came as an upload of parts: copies of it may have another ETag. */
-  readonly isUpload: boolean;
 }
 
 /** What is wrong by itself, whatever else happened. */
@@ -34,6 +32,7 @@ export class Record {
   observations = 0;
   /** Told of each ETag that was answered of a key. */
   onEtag: (key: string, etag: string) => void = () => {};
+  private readonly copiesAlone = new Set<string>();
   /** Where its times begin, on this process's clock. */
   readonly startedMs = performance.now();
   private readonly byKey = new Map<string, KeyOperation[]>();
@@ -63,9 +62,9 @@ export class Record {
     if (this.complaints.length < maxComplaints) this.complaints.push({ atMs: this.nowMs(), what });
   }
 
-  newContent(sizeBytes: number, isUpload = false): Content {
+  newContent(sizeBytes: number): Content {
     this.made += 1;
-    return { id: `c${this.made}`, sizeBytes, isUpload };
+    return { id: `c${this.made}`, sizeBytes };
   }
 
   newVersion(key: string, content?: Content, etag?: string): Version {
@@ -90,6 +89,12 @@ export class Record {
   /** An ETag that the content may have beside those of its versions. */
   know(content: Content, etag: string): void {
     this.contentsByEtag.set(etag, content);
+    this.copiesAlone.add(etag);
+  }
+
+  /** Whether a copy may have this ETag of an object that has another one. The bytes of short contents are alike. */
+  mayBeOfCopyAlone(etag: string): boolean {
+    return this.copiesAlone.has(etag);
   }
 
   version(id: string): Version | undefined {

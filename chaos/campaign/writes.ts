@@ -26,7 +26,7 @@ export class Writes {
 
   /** One part, since what an upload leaves is one version however many there were. */
   async upload(door: Door, others: Door, key: string, sizeBytes: number, demand?: Demand): Promise<void> {
-    const content = this.record.newContent(sizeBytes, true);
+    const content = this.record.newContent(sizeBytes);
     const body = this.record.bytesOf(content);
     const version = this.record.newVersion(key, content, compositeEtag([body]));
     this.record.know(content, md5(body));
@@ -106,7 +106,7 @@ export class Writes {
       return;
     }
     this.record.learn(version, content, etag);
-    if (content.isUpload) return;
+    if (this.record.mayBeOfCopyAlone(etag)) return;
     this.record.add(source, {
       startMs,
       endMs,
