@@ -17,7 +17,7 @@ import { RingView, type ViewRings } from './ring-view.ts';
 import { anybody, nameOf, type PastView, type Tenure, Tenures } from './tenures.ts';
 import { type Moment, ViewLease, waitMsFor } from './view-lease.ts';
 import { compareEpochs, type ViewName, type ViewRecord } from './view-record.ts';
-import { WritesUnderWay } from './writes-under-way.ts';
+import { WritesUnderWay, type WriteUnderWay } from './writes-under-way.ts';
 
 /** What the ownership of a member asks of the parts that speak with others. */
 export interface Reach {
@@ -117,11 +117,16 @@ export class ClusterOwnership implements Ownership {
   }
 
   beginWrite(objectHash: number): OwnedWrite | undefined {
-    const write = { position: segmentPosition(objectHash, 0), began: this.step };
+    const write: WriteUnderWay = { position: segmentPosition(objectHash, 0), began: this.step };
     if (!this.tenures.at(write.position)) return undefined;
     this.writes.begin(write);
     return {
       isHeld: () => this.isOwnedSince(write.position, write.began),
+      mayGoOut: () => {
+        if (write.leftMs === undefined) return this.mayUseMetadata(objectHash);
+        // Whoever has it now waits for it, or keeps nothing until it can have no effect any more.
+        return this.lease.isValid() && this.clock.monotonicMs() < write.leftMs + this.settlingMs / 2;
+      },
       mayAcknowledge: () => this.isOwnedSince(write.position, write.began) && this.mayUseMetadata(objectHash),
       end: (isUnresolved) => {
         if (isUnresolved) this.unsettledUntil(this.clock.monotonicMs() + this.settlingMs);
@@ -245,7 +250,7 @@ export class ClusterOwnership implements Ownership {
     this.noteOwing(view, nowMs);
     this.applied = view;
     const { step } = this;
-    this.writes.leave(({ position, began }) => this.isOwnedSince(position, began));
+    this.writes.leave(({ position, began }) => this.isOwnedSince(position, began), nowMs);
     this.viewChanges.tell({
       view,
       keeps: (objectHash) => this.isOwnedSince(segmentPosition(objectHash, 0), step - 1),

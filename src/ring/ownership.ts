@@ -56,6 +56,11 @@ export interface OwnedWrite {
    * the present owner invalidates the key first, or the answer is 503.
    */
   mayAcknowledge(): boolean;
+  /**
+   * Asked right before the backend is let change something: true if this node may still act on the object, or gave it up in good order
+   * a short while ago.
+   */
+  mayGoOut(): boolean;
   /** False once another node may have owned the object since `beginWrite`. */
   isHeld(): boolean;
   /**

@@ -7,6 +7,7 @@ const always: LeaseEnd = Object.freeze({
 const nobody: ReadonlyMap<string, number> = new Map();
 const write: OwnedWrite = Object.freeze({
   mayAcknowledge: () => true,
+  mayGoOut: () => true,
   isHeld: () => true,
   end: () => {},
 });

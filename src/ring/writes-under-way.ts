@@ -5,6 +5,8 @@ export interface WriteUnderWay {
   readonly position: number;
   /** The step at which it began. */
   readonly began: number;
+  /** When its object went to another node, on the monotonic clock; undefined while it has not. */
+  leftMs?: number;
 }
 
 /** The writes that this node carries out, and those of them whose object went to another node meanwhile. */
@@ -22,8 +24,12 @@ export class WritesUnderWay {
   }
 
   /** From now on what `isKept` says false for counts as left behind. */
-  leave(isKept: (write: WriteUnderWay) => boolean): void {
-    for (const write of this.all) if (!isKept(write)) this.left.add(write);
+  leave(isKept: (write: WriteUnderWay) => boolean, nowMs: number): void {
+    for (const write of this.all) {
+      if (isKept(write)) continue;
+      this.left.add(write);
+      write.leftMs ??= nowMs;
+    }
   }
 
   /** Resolves when those that are left behind at this moment have ended; rejects with the signal's reason. */

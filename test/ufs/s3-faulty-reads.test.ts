@@ -2,10 +2,10 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/common/clock.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import { openS3Backend } from '../../src/ufs/s3.ts';
-import { kindOf, listAll, plain, put, readAll } from '../contracts/backend.ts';
+import { kindOf, listAll, put, readAll } from '../contracts/backend.ts';
 import { credentials } from '../gateway/memory-node.ts';
 import type { Fault } from '../support/fault-proxy.ts';
-import { someBytes, TestBody } from '../support/upload-body.ts';
+import { someBytes } from '../support/upload-body.ts';
 import { type S3UnderTest, startS3 } from './s3-under-test.ts';
 
 const tuning = { idleTimeoutMs: 1000, retry: { attempts: 3, baseMs: 5, capMs: 10 } };
@@ -136,10 +136,11 @@ test('an answer without a length that ends early is no whole answer', async () =
 
 test('an object that changes between HEAD and GET has moved, and no byte of it is given', async () => {
   await put(s3.backend, 'k', bytes);
-  const change = () => s3.storage.put('under/k', new TestBody(someBytes(400_000, 2)), plain);
+  const other = s3.open({});
+  const change = () => put(other, 'k', someBytes(400_000, 2));
   s3.proxy.strike('GET', '/k', { kind: 'before', run: change }, 1);
   expect(await readTill()).toEqual({ outcome: 'moved', got: Buffer.alloc(0) });
-  s3.proxy.strike('GET', '/k', { kind: 'before', run: () => s3.storage.delete('under/k') }, 1);
+  s3.proxy.strike('GET', '/k', { kind: 'before', run: () => other.delete('k') }, 1);
   expect(await readTill()).toEqual({ outcome: 'moved', got: Buffer.alloc(0) });
 });
 

@@ -188,7 +188,7 @@ export class OwnedMetadata implements MetadataSource {
     let wasLetGo = false;
     return async () => {
       const signal = AbortSignal.timeout(this.#settleTimeoutMs);
-      while (!owned.mayAcknowledge()) {
+      while (!owned.mayGoOut()) {
         if (!owned.isHeld() || signal.aborted) throw movedAway(wasLetGo);
         if ((await this.#allLapsed(target, signal)) && owned.isHeld()) break;
         await this.#nextLook(hash, signal);
