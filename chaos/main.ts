@@ -1,8 +1,9 @@
 /**
  * `npm run chaos [-- --seed N] [--seconds N] [--runs N] [--mode through|back] [--nodes N] [--clients N] [--rate N] [--outside N [--lease N]]
- * [--only FAULT,…] [--json FILE]`: nodes, etcd and a storage, with clients that read and write the same few keys through any node while everything goes wrong between
+ * [--only FAULT,…] [--settling N] [--json FILE]`: nodes, etcd and a storage, with clients that read and write the same few keys through any node while everything goes wrong between
  * them; then what the clients saw is checked (`docs/chaos.md`). `--runs N`: so many campaigns, of this seed and those after it. `--outside N`: of a hundred changes so many
- * are made at the storage, where nodes ask for each read, or only after so many seconds (`--lease`). `--json`: a line a campaign is added there.
+ * are made at the storage, where nodes ask for each read, or only after so many seconds (`--lease`). `--settling N`: nodes take it that
+ * a change without an answer comes no later than after so many seconds. `--json`: a line a campaign is added there.
  * Exit code 1 if anything was found, 2 for wrong arguments, 3 if the campaign could not be carried out.
  */
 import { appendFile } from 'node:fs/promises';
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     outside: { type: 'string' },
     lease: { type: 'string' },
     only: { type: 'string' },
+    settling: { type: 'string' },
     json: { type: 'string' },
   },
 });
@@ -34,7 +36,7 @@ function usage(what: string): never {
   return process.exit(2);
 }
 
-type Numbers = 'seed' | 'seconds' | 'runs' | 'nodes' | 'clients' | 'rate' | 'outside' | 'lease';
+type Numbers = 'seed' | 'seconds' | 'runs' | 'nodes' | 'clients' | 'rate' | 'outside' | 'lease' | 'settling';
 
 function whole(name: Numbers, otherwise: number, most: number): number {
   const text = values[name];
@@ -43,8 +45,10 @@ function whole(name: Numbers, otherwise: number, most: number): number {
   return usage(`--${name} takes a whole number of at most ${most}, not ${text}`);
 }
 
-if (values.mode !== 'through') usage(`--mode ${values.mode}: only through is there`);
-const names = allFaults().map(({ name }) => name);
+const { mode } = values;
+const isBack = mode === 'back';
+if (!isBack && mode !== 'through') usage(`--mode ${mode}: there are through and back`);
+const names = allFaults({ back: isBack }).map(({ name }) => name);
 const only = values.only?.split(',');
 const unknown = only?.filter((name) => !names.includes(name)) ?? [];
 if (unknown.length > 0) usage(`no such fault: ${unknown.join(', ')}; there are ${names.join(', ')}`);
@@ -54,6 +58,9 @@ const seconds = whole('seconds', 300, 86_400);
 const runs = whole('runs', 1, 10_000);
 const outside = whole('outside', 0, 100);
 const lease = whole('lease', 0, 3_600);
+if (isBack && outside > 0) usage('--mode back is not promised with other writers at the storage');
+// Longer than anything here takes that gets no answer; else hardly anything would ever be kept between two faults.
+const settling = whole('settling', 8, 3_600);
 
 /** With three nodes or four, and one thread or two each, as the seed says. */
 function settingsOf(seed: number, etcdProgram: string, fakeTime: string | undefined): CampaignSettings {
@@ -65,16 +72,26 @@ function settingsOf(seed: number, etcdProgram: string, fakeTime: string | undefi
     nodes,
     workload: { clients: whole('clients', 24, 200), perSecond: whole('rate', 80, 10_000), outside },
     freshMs: outside > 0 && lease > 0 ? 1000 * lease : undefined,
+    mode: isBack ? 'back' : 'through',
     only,
     etcdProgram,
     fakeTime,
     settings: {
       FOREBAY_IO_THREADS: threads,
       // Where nobody changes anything behind the nodes' back nothing is forgotten for its age, so that what is wrong stays so.
-      // Longer than anything here takes that gets no answer; else hardly anything would ever be kept between two faults.
-      FOREBAY_BACKEND_SETTLING: '8s',
+      FOREBAY_BACKEND_SETTLING: `${settling}s`,
       FOREBAY_FRESHNESS_LEASE: `${outside > 0 ? lease : 3_600}s`,
+      ...(isBack ? backSettings(seed) : {}),
     },
+  };
+}
+
+/** Some of what is written waits for so long that other nodes have to take it over. */
+function backSettings(seed: number): Readonly<Record<string, string>> {
+  return {
+    FOREBAY_WRITE_BACK_IN_CLUSTER: 'true',
+    FOREBAY_WRITE_BACK_DELAY: ['0s', '1s', '10s'][seed % 3] as string,
+    FOREBAY_WRITE_BACK_WHEN_FULL: seed % 4 < 2 ? 'through' : 'slow-down',
   };
 }
 

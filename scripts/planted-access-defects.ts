@@ -15,8 +15,8 @@ export const plantedAccessDefects: readonly PlantedDefect[] = [
   {
     name: 'a statement that allows outweighs one that denies',
     file: 'src/s3api/policy/evaluate.ts',
-    right: "if (statement.effect === 'Deny') return 'deny';",
-    wrong: "if (statement.effect === 'Deny') { if (verdict === 'neither') verdict = 'deny'; continue; }",
+    right: "if (statement.effect === 'Deny') return statement;",
+    wrong: "if (statement.effect === 'Deny' && allowing) continue;",
     foundBy: ['test/s3api/policy/evaluate'],
   },
   {
@@ -83,15 +83,15 @@ export const plantedAccessDefects: readonly PlantedDefect[] = [
   {
     name: 'a key that is not there is told of to whoever may not list',
     file: 'src/auth/object-gate.ts',
-    right: "return this.#mayList() ? error : new S3Error('AccessDenied');",
+    right: "return this.#mayList() ? error : this.#refusal('may-not-know-of-keys');",
     wrong: 'return error;',
     foundBy: ['test/gateway/acl', ...rules],
   },
   {
     name: 'a bucket’s policy opens what belongs to others',
     file: 'src/auth/object-gate.ts',
-    right: 'if (this.#policyAllows && owner === bucketOwner) return true;',
-    wrong: 'if (this.#policyAllows) return true;',
+    right: "if (this.#policyAllows && owner === bucketOwner) return 'policy-allows-object';",
+    wrong: "if (this.#policyAllows) return 'policy-allows-object';",
     foundBy: rules,
   },
   {

@@ -12,9 +12,13 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
   {
     name: 'chaos: objects are changed by whoever is asked, without waiting for who owned them',
     file: 'src/gateway/routing/owned-metadata.ts',
-    right: '    const isKept = mayKeep(target);',
-    wrong: '    const isKept = mayKeep(target) && false;',
-    foundBy: { seed: 1, seconds: 90, more: ['--nodes', '4', '--only', 'node without etcd'] },
+    right: '    const isKept = mayOthersKeep(target);',
+    wrong: '    const isKept = mayOthersKeep(target) && false;',
+    foundBy: {
+      seed: 1,
+      seconds: 90,
+      more: ['--nodes', '4', '--only', 'node without etcd', '--settling', '1'],
+    },
   },
   {
     name: 'chaos: what was known outlives the ownership',

@@ -10,11 +10,15 @@ import { plantedFuzzDefects } from './planted-fuzz-defects.ts';
 import { plantedGcsDefects } from './planted-gcs-defects.ts';
 import { plantedHandOffDefects } from './planted-hand-off-defects.ts';
 import { plantedHdfsDefects } from './planted-hdfs-defects.ts';
+import { plantedJobDefects } from './planted-job-defects.ts';
+import { plantedLookDefects } from './planted-look-defects.ts';
 import { plantedPeerDefects } from './planted-peer-defects.ts';
 import { plantedPendingDefects } from './planted-pending-defects.ts';
+import { plantedPolicyDefects } from './planted-policy-defects.ts';
 import { plantedReadAheadDefects } from './planted-read-ahead-defects.ts';
 import { plantedRingDefects } from './planted-ring-defects.ts';
 import { plantedS3Defects } from './planted-s3-defects.ts';
+import { plantedSetDefects } from './planted-set-defects.ts';
 import { plantedSoakDefects } from './planted-soak-defects.ts';
 import { plantedStoreDefects } from './planted-store-defects.ts';
 import { plantedSurfaceDefects } from './planted-surface-defects.ts';
@@ -219,8 +223,12 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedFreshnessDefects,
   ...plantedAdmissionDefects,
   ...plantedHandOffDefects,
+  ...plantedJobDefects,
+  ...plantedLookDefects,
   ...plantedPeerDefects,
   ...plantedPendingDefects,
+  ...plantedSetDefects,
+  ...plantedPolicyDefects,
   ...plantedReadAheadDefects,
   ...plantedStoreDefects,
   ...plantedThreadDefects,

@@ -2,6 +2,7 @@ import type { PlantedDefect } from './planted-defects.ts';
 
 const journal = ['test/pending/journal'];
 const campaign = ['test/pending/write-back-campaign'];
+const order = ['test/pending/journal-order'];
 const backend = ['test/pending/write-back.test'];
 const written = ['test/gateway/written-pages', 'test/worker/page-intake'];
 const uploads = ['test/pending/held-uploads'];
@@ -18,8 +19,8 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'a segment whose sync failed is written to again',
     file: 'src/pending/segment-writer.ts',
-    right: 'if (current.durable > 0) return this.#seal();',
-    wrong: 'if (current.durable > 0) return;',
+    right: '      return this.#seal();\n',
+    wrong: '      return;\n',
     foundBy: journal,
   },
   {
@@ -67,8 +68,8 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'a change that was sent is dropped for a later one of its key',
     file: 'src/pending/recovery.ts',
-    right: 'if (condition === undefined && index < chain.length - 1) continue;',
-    wrong: 'if (index < chain.length - 1) continue;',
+    right: 'if (index <= behind || (condition === undefined && index < chain.length - 1)) {',
+    wrong: 'if (index <= behind || index < chain.length - 1) {',
     foundBy: journal,
   },
   {
@@ -77,6 +78,27 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
     right: 'let count = durable;',
     wrong: 'let count = 0 * durable;',
     foundBy: journal,
+  },
+  {
+    name: 'what was written again comes back when what took its place is forgotten',
+    file: 'src/pending/journal.ts',
+    right: '    if (entry.segment > by.segment) this.#compaction.outlasts(entry);\n',
+    wrong: '',
+    foundBy: order,
+  },
+  {
+    name: 'what was written again comes back after a restart when what took its place is forgotten',
+    file: 'src/pending/recovery.ts',
+    right: 'if (index !== behind && !isShort) outlasting.push(one.change.stamp);',
+    wrong: 'if (index !== behind && isShort) outlasting.push(one.change.stamp);',
+    foundBy: order,
+  },
+  {
+    name: 'nobody says that the last records before a fault were durable',
+    file: 'src/pending/segment-writer.ts',
+    right: '      this.#isUntold = true;\n',
+    wrong: '',
+    foundBy: order,
   },
   {
     name: 'a pending write replaces whatever it finds at the storage',
@@ -109,9 +131,9 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'a write is acknowledged before it is in the journal',
     file: 'src/pending/journal.ts',
-    right: '    const placed = await this.#appended(head, body);\n',
+    right: '      entry = await this.#appended(head, body);\n',
     wrong:
-      '    const pending = this.#appended(head, body);\n    pending.catch(() => undefined);\n    const placed = { segment: 1, body: { offset: 0, sizeBytes: 0, crc32c: 0 } };\n',
+      '      this.#appended(head, body).catch(() => undefined);\n      entry = new PendingEntry(this.origin, { change: head, isWhole: true, segment: 1, body: { offset: 0, sizeBytes: 0, crc32c: 0 } });\n',
     foundBy: campaign,
   },
   {
@@ -263,11 +285,30 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
     foundBy: backend,
   },
   {
+    name: 'a change that went through and comes late is taken for somebody else’s',
+    file: 'src/pending/persist-attempt.ts',
+    right: 'const mayBeOurs = unsettledUntilMs() > attempts.lookedMs;',
+    wrong: 'const mayBeOurs = unsettledUntilMs() > lookedMs;',
+    foundBy: backend,
+  },
+  {
+    name: 'the folder of what was put aside may not be there after a power loss',
+    file: 'src/pending/conflict-files.ts',
+    right: '    await this.#fs.syncDirectory(dirname(this.#directory));\n',
+    wrong: '',
+    foundBy: ['test/pending/failure-points'],
+  },
+  {
     name: 'chaos:pending: a write is acknowledged before it is in the journal',
     file: 'src/pending/journal.ts',
-    right: '    const placed = await this.#appended(head, body);\n',
-    wrong:
-      '    const pending = this.#appended(head, body);\n    pending.catch(() => undefined);\n    const placed = { segment: 1, body: { offset: 0, sizeBytes: 0, crc32c: 0 } };\n',
+    right: '      entry = await this.#appended(head, body);\n',
+    wrong: [
+      '      const late = () => void this.#appended(head, undefined).catch(() => undefined);',
+      '      if (!body) setTimeout(late, 1_000);',
+      '      const elsewhere = { segment: 1e9, body: { offset: 0, sizeBytes: 0, crc32c: 0 } };',
+      '      const late0 = new PendingEntry(this.origin, { change: head, isWhole: true, ...elsewhere });',
+      '      entry = body ? await this.#appended(head, body) : late0;\n',
+    ].join('\n'),
     foundBy: { seed: 1, seconds: 60, pending: true },
   },
   {

@@ -255,8 +255,8 @@ export const plantedS3Defects: readonly PlantedDefect[] = [
   },
   {
     name: 'S3: a checksum that the client announces does not reach the backend',
-    file: 'src/gateway/incoming-body.ts',
-    right: 'return this.#body.announcedChecksum;',
+    file: 'src/gateway/passed-body.ts',
+    right: 'return this.body.announcedChecksum;',
     wrong: 'return undefined;',
     foundBy: node,
   },

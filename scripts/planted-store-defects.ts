@@ -95,11 +95,11 @@ export const plantedStoreDefects: readonly PlantedDefect[] = [
     name: 'page table: whether an incarnation was removed is asked when its number may be free again',
     file: 'src/worker/disk/page-table.ts',
     right: `
-    const removed = this.isRemoved(Atomics.load(words, at + field.incarnation));
+    const removed = this.isRemoved(Atomics.load(words, at + field.folder));
     if (!same || Atomics.load(words, at + field.version) !== version) return 'changed';`,
     wrong: `
     if (!same || Atomics.load(words, at + field.version) !== version) return 'changed';
-    const removed = this.isRemoved(Atomics.load(words, at + field.incarnation));`,
+    const removed = this.isRemoved(Atomics.load(words, at + field.folder));`,
     foundBy: table,
   },
   {
@@ -140,8 +140,8 @@ export const plantedStoreDefects: readonly PlantedDefect[] = [
   {
     name: 'regions: a key is not compared with the one that is asked for',
     file: 'src/worker/disk/record-reader.ts',
-    right: 'if (!header.keyText.equals(keyText)) return false;',
-    wrong: 'if (keyText.length === 0) return false;',
+    right: 'return header.keyText.equals(keyText);',
+    wrong: 'return header.keyText.length > 0 && keyText.length > 0;',
     foundBy: records,
   },
   {
@@ -229,16 +229,9 @@ export const plantedStoreDefects: readonly PlantedDefect[] = [
     foundBy: store,
   },
   {
-    name: 'regions: a page whose time is over is given out',
-    file: 'src/worker/disk/record-reader.ts',
-    right: 'if (expirySeconds > 0 && this.clock.nowMs() >= expirySeconds * 1000) {',
-    wrong: 'if (expirySeconds < 0) {',
-    foundBy: store,
-  },
-  {
     name: 'regions: a bad page is not dropped by scrubbing',
-    file: 'src/worker/disk/scrubber.ts',
-    right: 'if (this.isThere(entry, place)) this.settings.onBad(place, error);',
+    file: 'src/worker/disk/record-check.ts',
+    right: 'this.onBad(place, error);',
     wrong: '',
     foundBy: ['test/worker/disk/scrubber'],
   },

@@ -155,8 +155,8 @@ export const plantedThreadDefects: readonly PlantedDefect[] = [
   {
     name: 'a small object is given out after its page has gone',
     file: 'src/worker/small-objects.ts',
-    right: 'if (this.view.isStill(slot, version) && path === target.path',
-    wrong: 'if (slot >= 0 && version >= 0 && path === target.path',
+    right: 'if (isYoung && this.view.isStill(slot, version) && isOfIt) {',
+    wrong: 'if (isYoung && slot >= 0 && version >= 0 && isOfIt) {',
     foundBy: ['test/worker/small-objects'],
   },
   {

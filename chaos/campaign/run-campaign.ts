@@ -7,6 +7,7 @@ import { storageBucket } from '../cluster/storage-process.ts';
 import type { FaultScene } from '../faults/fault.ts';
 import { lookAfter } from '../faults/raise-generation.ts';
 import { allFaults, Schedule } from '../faults/schedule.ts';
+import { flushed, mountBack } from '../world/pending-sets.ts';
 import { World, type WorldOptions } from '../world/world.ts';
 import type { WorldNode } from '../world/world-node.ts';
 import { Availability } from './availability.ts';
@@ -25,6 +26,8 @@ export interface CampaignSettings extends WorldOptions {
   readonly workload: WorkloadSettings;
   /** How old what nodes answer may be, milliseconds; undefined: not at all. */
   readonly freshMs?: number;
+  /** `back`: writes are acknowledged before the storage has them. */
+  readonly mode: 'through' | 'back';
   /** Faults that are done, by name; all of them if undefined. */
   readonly only?: readonly string[];
 }
@@ -103,7 +106,8 @@ class Campaign {
     };
     // Faults and clients draw apart, so that an answer that comes later changes no fault.
     const draws = new Draws(settings.seed);
-    this.reads = new Reads(this.record, this.availability, draws, settings.freshMs);
+    // What is pending is told by who keeps it, so that reads wait for another one to take it over.
+    this.reads = new Reads(this.record, this.availability, draws, settings.freshMs, settings.mode !== 'back');
     const writes = new Writes(this.record, this.availability);
     const doors = () => world.members.map((node) => this.doorOf(node));
     this.workload = new Workload(
@@ -115,13 +119,14 @@ class Campaign {
       this.storage,
       settings.workload,
     );
-    const { only } = settings;
-    const faults = allFaults().filter(({ name }) => only?.includes(name) ?? true);
+    const { only, mode } = settings;
+    const faults = allFaults({ back: mode === 'back' }).filter(({ name }) => only?.includes(name) ?? true);
     this.schedule = new Schedule(faults, new Draws(settings.seed ^ 0x5eed));
   }
 
   async run(): Promise<CampaignResult> {
-    await this.makeBucket();
+    if (this.settings.mode === 'back') await mountBack(this.world, bucket);
+    else await this.makeBucket();
     const over = new AbortController();
     const operator = lookAfter(this.world, over.signal, (what) => this.tell(what));
     try {
@@ -151,6 +156,10 @@ class Campaign {
     this.tell('everything is undone');
     await heal(this.world, this.record);
     this.tell('all nodes are ready');
+    if (this.settings.mode !== 'back') return;
+    const problem = await flushed(this.world, bucket);
+    if (problem !== undefined) this.record.complain(problem);
+    this.tell('nothing is pending');
   }
 
   private judge(): CampaignResult {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answers, ChildServer } from '../../conformance/child-server.ts';
@@ -120,6 +120,11 @@ export class NodeProcess {
   async kill(): Promise<void> {
     this.#signal('SIGKILL');
     while (this.isAlive) await sleep(10);
+  }
+
+  /** Everything that it kept is gone. */
+  async loseDisk(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
   }
 
   logTail(): Promise<string> {

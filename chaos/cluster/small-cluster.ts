@@ -79,12 +79,17 @@ export class SmallCluster {
   }
 
   /** What `forebay …` at a node has printed. Rejects if it failed. */
-  async cli(node: NodeProcess, line: string): Promise<string> {
+  async cli(
+    node: NodeProcess,
+    line: string,
+    variables: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     let said = '';
     const print = (text: string) => {
       said += text;
     };
     const environment = {
+      ...variables,
       FOREBAY_ADMIN_URL: node.adminUrl,
       AWS_ACCESS_KEY_ID: this.plan.root.accessKeyId,
       AWS_SECRET_ACCESS_KEY: this.plan.root.secretAccessKey,

@@ -4,14 +4,16 @@ import { between, type Fault, type FaultScene } from './fault.ts';
 import { joinFault } from './join-fault.ts';
 import { networkFaults } from './network-faults.ts';
 import { nodeFaults } from './node-faults.ts';
+import { pendingFaults } from './pending-faults.ts';
 import { storageFaults } from './storage-faults.ts';
 
 /** How many are done at once at most. */
 const lanes = 3;
 
-/** Every kind of fault, for one campaign. */
-export function allFaults(): readonly Fault[] {
-  return [...nodeFaults, ...networkFaults, ...storageFaults, ...etcdFaults, joinFault()];
+/** Every kind of fault, for one campaign. `back`: writes are acknowledged there before the storage has them. */
+export function allFaults({ back }: { readonly back: boolean }): readonly Fault[] {
+  const more = back ? pendingFaults : [];
+  return [...nodeFaults, ...networkFaults, ...storageFaults, ...etcdFaults, joinFault(), ...more];
 }
 
 /** Does one fault after another in several lanes at once, each kind as often as its weight says. */

@@ -66,7 +66,7 @@ export class PendingWorld {
         FOREBAY_CACHE_MEMORY: '16MiB',
         FOREBAY_CACHE_DISK: '32MiB',
         FOREBAY_WRITE_BACK_CAPACITY: '32MiB',
-        FOREBAY_WRITE_BACK_SETTLE: settle,
+        FOREBAY_BACKEND_SETTLING: settle,
         ...settings,
       },
     });

@@ -1,8 +1,11 @@
 import { UserError } from '../auth/user-store.ts';
 import { CoordError } from '../coord/store.ts';
+import { JobError } from '../jobs/job-error.ts';
 import { MountError } from '../mounts/mount-error.ts';
+import { PolicyError } from '../mounts/policy-error.ts';
 import { S3Error } from '../s3api/errors.ts';
 import { UfsError } from '../ufs/errors.ts';
+import type { AdminCode } from './failure-codes.ts';
 
 /** What the admin API answers where something is wrong: `{code, message}` with this HTTP status. */
 export interface AdminFailure {
@@ -15,15 +18,20 @@ export interface AdminFailure {
 export class AdminError extends Error implements AdminFailure {
   override name = 'AdminError';
   readonly status: number;
-  readonly code: string;
-  constructor(status: number, code: string, message: string) {
-    super(message);
+  readonly code: AdminCode;
+  constructor(status: number, code: AdminCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
     this.status = status;
     this.code = code;
   }
 }
 
-const byKind: Readonly<Record<MountError['kind'] | UserError['kind'], readonly [number, string]>> = {
+const byKind: Readonly<
+  Record<
+    MountError['kind'] | UserError['kind'] | JobError['kind'] | PolicyError['kind'],
+    readonly [number, AdminCode]
+  >
+> = {
   invalid: [400, 'InvalidRequest'],
   'not-found': [404, 'NotFound'],
   exists: [409, 'AlreadyExists'],
@@ -36,7 +44,12 @@ const byKind: Readonly<Record<MountError['kind'] | UserError['kind'], readonly [
 export function toAdminFailure(error: unknown): AdminFailure | undefined {
   if (error instanceof AdminError) return error;
   if (error instanceof S3Error) return { status: error.status, code: error.code, message: error.message };
-  if (error instanceof MountError || error instanceof UserError) {
+  if (
+    error instanceof MountError ||
+    error instanceof UserError ||
+    error instanceof JobError ||
+    error instanceof PolicyError
+  ) {
     const [status, code] = byKind[error.kind];
     return { status, code, message: error.message };
   }

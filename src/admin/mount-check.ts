@@ -211,7 +211,8 @@ const meanings: Partial<Readonly<Record<UfsErrorKind, string>>> = {
   'not-implemented': 'this version cannot do that',
 };
 
-function explain(error: UfsError): string {
+/** What it means for whoever mounted it. */
+export function explain(error: UfsError): string {
   const meaning = meanings[error.kind];
   return meaning === undefined ? error.message : `${meaning}: ${error.message}`;
 }

@@ -13,8 +13,18 @@ import { UfsError } from '../ufs/errors.ts';
 import { AdminError } from './admin-error.ts';
 import { MountCheck, tryStorage } from './mount-check.ts';
 import { refuseOwnFolders } from './own-folders-guard.ts';
-import { refuseBack, removeWithPending } from './pending-routes.ts';
-import { type AdminRoute, type AdminServices, flag, list, object, shortText, text } from './route.ts';
+import { beforeBack, refuseBack, removeWithPending } from './pending-routes.ts';
+import {
+  type AdminRoute,
+  type AdminServices,
+  flag,
+  type Look,
+  list,
+  object,
+  secretText,
+  shortText,
+  text,
+} from './route.ts';
 
 const mount = object(
   {
@@ -30,6 +40,7 @@ const mount = object(
     pathStyle: flag,
     readOnly: flag,
     writeMode: text,
+    copies: { type: 'integer' },
     freshness: text,
     maxRequests: { type: 'integer' },
     maxBytesPerSecond: { type: 'integer' },
@@ -49,6 +60,10 @@ const lost = object({ lostEntries: { type: 'integer' }, lostBytes: { type: 'inte
 
 const checkTimeoutMs = 10_000;
 
+/** The mount whose target stands in the path. */
+const lookAtMount: Look = (services, { parameters }) =>
+  mountView(services, findMount(services, parameters.target as string));
+
 /** Mounts. `:target` is `BUCKET` or `BUCKET/PREFIX`, percent-encoded as one part of the path. */
 export const mountRoutes: readonly AdminRoute[] = [
   {
@@ -63,13 +78,14 @@ export const mountRoutes: readonly AdminRoute[] = [
         endpoint: shortText(1000),
         region: shortText(64),
         accessKeyId: shortText(256),
-        secretAccessKey: shortText(1024),
-        credentials: shortText(16_384),
+        secretAccessKey: secretText(1024),
+        credentials: secretText(16_384),
         anonymous: flag,
         user: shortText(256),
         pathStyle: flag,
         readOnly: flag,
         writeMode: { type: 'string', enum: ['through', 'back', 'around'] },
+        copies: shortText(8),
         freshness: shortText(32),
         maxRequests: shortText(16),
         maxBytesPerSecond: shortText(32),
@@ -78,6 +94,17 @@ export const mountRoutes: readonly AdminRoute[] = [
       ['target', 'uri'],
     ),
     answer: mount,
+    status: 201,
+    fails: [
+      'BackendNotUsable',
+      'NotFound',
+      'AlreadyExists',
+      'Conflict',
+      'LimitExceeded',
+      'BackendFailed',
+      'NodesNotReached',
+    ],
+    changes: (services, { body }) => mountView(services, findMount(services, (body as MountRequest).target)),
     handler: async (services, request) => ({
       status: 201,
       body: mountView(services, await addMount(services, request.body as MountRequest)),
@@ -89,6 +116,7 @@ export const mountRoutes: readonly AdminRoute[] = [
     path: '/v1/mounts',
     summary: 'All mounts, by bucket and prefix',
     answer: object({ mounts: list(mount) }, ['mounts']),
+    changes: 'nothing',
     handler: async (services) => ({
       status: 200,
       body: { mounts: services.mounts.table.mounts.map((row) => mountView(services, row)) },
@@ -100,6 +128,8 @@ export const mountRoutes: readonly AdminRoute[] = [
     path: '/v1/mounts/:target',
     summary: 'One mount',
     answer: mount,
+    fails: ['NotFound'],
+    changes: 'nothing',
     handler: async (services, { parameters }) => ({
       status: 200,
       body: mountView(services, findMount(services, parameters.target as string)),
@@ -111,6 +141,8 @@ export const mountRoutes: readonly AdminRoute[] = [
     path: '/v1/mounts/:target',
     summary: 'Removes a mount, and its bucket if it was mounted whole; the storage behind is left as it is',
     answer: lost,
+    fails: ['NotFound', 'MountNotEmpty', 'PendingWrites', 'Conflict', 'NodesNotReached'],
+    changes: lookAtMount,
     handler: (services, { parameters }) => removeMount(services, parameters.target as string, false),
   },
   {
@@ -119,6 +151,8 @@ export const mountRoutes: readonly AdminRoute[] = [
     path: '/v1/mounts/:target/remove-by-force',
     summary: 'Removes a mount though writes are pending for it, which are lost',
     answer: lost,
+    fails: ['NotFound', 'MountNotEmpty', 'Conflict', 'NodesNotReached'],
+    changes: lookAtMount,
     handler: (services, { parameters }) => removeMount(services, parameters.target as string, true),
   },
   {
@@ -127,10 +161,17 @@ export const mountRoutes: readonly AdminRoute[] = [
     path: '/v1/mounts/:target/check',
     summary: 'Tries at the storage behind a mount what serving it takes',
     answer: object({ ok: flag, steps: list(step) }, ['ok', 'steps']),
+    fails: ['NotFound', 'BackendFailed'],
+    changes: 'nothing',
     handler: async (services, { parameters }) => {
       const found = findMount(services, parameters.target as string);
       const check = new MountCheck(services.clock, services.random, { timeoutMs: checkTimeoutMs });
-      const steps = await check.run(async () => services.backends.get(found), found.readOnly);
+      // Where others own the objects, what is tried is the storage itself.
+      const isOwned = services.pending.isShared === true && found.wasBack === true;
+      const storage = isOwned ? await services.openStorage(found) : undefined;
+      const steps = await check
+        .run(async () => storage ?? services.backends.get(found), found.readOnly)
+        .finally(() => storage?.close());
       return { status: 200, body: { ok: steps.every((row) => row.result !== 'failed'), steps } };
     },
   },
@@ -150,7 +191,12 @@ async function addMount(services: AdminServices, request: MountRequest): Promise
   if (spec.path !== undefined) await refuseOwnFolders(spec.path, ownFolders);
   if (spec.owner !== undefined) users.showUser(spec.owner);
   mounts.checkFree(spec);
-  return mounts.add(spec, await tryOut(services, spec));
+  const abilities = await tryOut(services, spec);
+  if (spec.writeMode !== 'back' || !services.pending.isShared) return mounts.add(spec, abilities);
+  // So that nobody reads past what is pending before it has heard of the mount.
+  const mount = await mounts.add({ ...spec, writeMode: 'through' }, abilities);
+  await beforeBack(services, mount);
+  return mounts.setWriteMode(mount.bucket, mount.prefix, { writeMode: 'back' });
 }
 
 /** What the storage behind a mount to be can do; refuses the mount if it cannot be used. */
@@ -209,6 +255,7 @@ function mountView({ mounts, leaseMs }: AdminServices, row: Mount) {
     pathStyle: row.pathStyle,
     readOnly: row.readOnly,
     writeMode: row.writeMode,
+    copies: row.copies,
     freshness: formatFreshness(effectiveFreshness(row, leaseMs)),
     maxRequests: row.maxRequests,
     maxBytesPerSecond: row.maxBytesPerSecond,

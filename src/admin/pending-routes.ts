@@ -1,25 +1,16 @@
-import { type Mount, placeNameOf } from '../mounts/mount.ts';
+import type { AtOnce } from '../common/at-once.ts';
+import type { Freshness } from '../common/freshness.ts';
+import { effectiveFreshness, type Mount, placeNameOf, type WriteMode } from '../mounts/mount.ts';
 import { MountError } from '../mounts/mount-error.ts';
-import { mountName, parseMountTarget } from '../mounts/mount-spec.ts';
+import { mountName, parseCopies, parseMountTarget } from '../mounts/mount-spec.ts';
 import { whyNotBack } from '../pending/requirements.ts';
-import type { WriteBack } from '../pending/write-back.ts';
 import type { Backend } from '../ufs/backend.ts';
+import { UfsError } from '../ufs/errors.ts';
 import { AdminError } from './admin-error.ts';
+import { pendingPlace, pendingPlaces } from './pending-places.ts';
 import { type AdminRoute, type AdminServices, flag, list, object, shortText, text } from './route.ts';
 
 const number = { type: 'integer' };
-const place = object(
-  {
-    place: text,
-    mount: text,
-    entries: number,
-    bytes: number,
-    oldestSeconds: number,
-    failing: number,
-    lastError: text,
-  },
-  ['place', 'entries', 'bytes', 'failing'],
-);
 const change = object(
   {
     key: text,
@@ -31,7 +22,7 @@ const change = object(
     damaged: flag,
     lastError: text,
   },
-  ['key', 'type', 'acknowledged', 'sent'],
+  ['key', 'type', 'acknowledged'],
 );
 const maxChanges = 1_000;
 const flushMs = 40_000;
@@ -43,28 +34,17 @@ export const pendingRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: '/v1/pending',
     summary: 'How much is pending, for each storage',
-    answer: object({ places: list(place), usedBytes: number, capacityBytes: number, lostRecords: number }, [
-      'places',
-      'usedBytes',
-      'capacityBytes',
-      'lostRecords',
-    ]),
+    answer: object(
+      { places: list(pendingPlace), usedBytes: number, capacityBytes: number, lostRecords: number },
+      ['places', 'usedBytes', 'capacityBytes', 'lostRecords'],
+    ),
+    fails: ['NodesNotReached'],
+    changes: 'nothing',
     handler: async (services) => {
-      const { places, usage } = writeBackOf(services);
-      const nowMs = services.clock.nowMs();
-      const rows = places.map(({ name, entries, bytes, oldestMs, failing, lastError }) => {
-        const mount = services.mounts.table.mounts.find((one) => placeNameOf(one) === name);
-        return {
-          place: name,
-          mount: mount && mountName(mount),
-          entries,
-          bytes,
-          oldestSeconds: oldestMs === undefined ? undefined : Math.round((nowMs - oldestMs) / 1_000),
-          failing,
-          lastError,
-        };
-      });
-      const { bytes: usedBytes, capacityBytes, lostRecords } = usage;
+      const { pending } = services;
+      const places = await told(pending.places());
+      const rows = pendingPlaces(places, services.mounts, services.clock.nowMs());
+      const { bytes: usedBytes, capacityBytes, lostRecords } = pending.usage();
       return { status: 200, body: { places: rows, usedBytes, capacityBytes, lostRecords } };
     },
   },
@@ -74,18 +54,15 @@ export const pendingRoutes: readonly AdminRoute[] = [
     path: '/v1/pending/:target',
     summary: 'What is pending in a bucket or below a prefix of one, up to 1,000 writes',
     answer: object({ changes: list(change), truncated: flag }, ['changes', 'truncated']),
+    fails: ['NotFound', 'NodesNotReached'],
+    changes: 'nothing',
     handler: async (services, { parameters }) => {
       const { mount, prefix, below } = mountOf(services, parameters.target as string);
-      const found = writeBackOf(services).changes(placeNameOf(mount), prefix);
-      const rows = found.slice(0, maxChanges).map(({ entry, lastError }) => ({
-        key: below + entry.key,
-        type: entry.change.type,
-        bytes: entry.change.meta?.sizeBytes,
-        etag: entry.change.meta?.etag,
-        acknowledged: new Date(entry.change.atMs).toISOString(),
-        sent: entry.sent !== undefined,
-        damaged: entry.isDamaged || undefined,
-        lastError,
+      const found = await told(services.pending.changes(placeNameOf(mount), prefix));
+      const rows = found.slice(0, maxChanges).map(({ key, acknowledgedMs, ...row }) => ({
+        ...row,
+        key: below + key,
+        acknowledged: new Date(acknowledgedMs).toISOString(),
       }));
       return { status: 200, body: { changes: rows, truncated: found.length > rows.length } };
     },
@@ -96,14 +73,16 @@ export const pendingRoutes: readonly AdminRoute[] = [
     path: '/v1/pending/:target/flush',
     summary: 'Waits until what is pending in a bucket or below a prefix of one is at its storage',
     answer: object({ entries: number }, ['entries']),
+    fails: ['NotFound', 'BackendFailed', 'NodesNotReached'],
+    changes: 'nothing',
     handler: async (services, { parameters }) => {
       const { mount, prefix } = mountOf(services, parameters.target as string);
-      const writeBack = writeBackOf(services);
+      const { pending } = services;
       const name = placeNameOf(mount);
       await services.backends.get(mount);
       // What is left is told; it is tried on.
-      await writeBack.flush(name, prefix, AbortSignal.timeout(flushMs)).catch(() => undefined);
-      return { status: 200, body: { entries: writeBack.changes(name, prefix).length } };
+      await pending.flush(name, prefix, flushMs).catch(() => undefined);
+      return { status: 200, body: { entries: (await told(pending.changes(name, prefix))).length } };
     },
   },
   {
@@ -112,10 +91,12 @@ export const pendingRoutes: readonly AdminRoute[] = [
     path: '/v1/pending-loss/accept',
     summary: 'Goes on without records of acknowledged writes that cannot be read any more',
     answer: object({ lostRecords: number }, ['lostRecords']),
+    fails: ['Conflict', 'NodesNotReached'],
+    changes: ({ pending }) => pending && { lostRecords: pending.usage().lostRecords },
     handler: async (services) => {
-      const writeBack = writeBackOf(services);
-      const { lostRecords } = writeBack.usage;
-      await writeBack.acceptLoss();
+      const { pending } = services;
+      const { lostRecords } = pending.usage();
+      await pending.acceptLoss();
       return { status: 200, body: { lostRecords } };
     },
   },
@@ -124,23 +105,47 @@ export const pendingRoutes: readonly AdminRoute[] = [
     method: 'POST',
     path: '/v1/mounts/:target/write-mode',
     summary: 'Another write mode, from the next write on; what is pending comes first',
-    body: object({ writeMode: shortText(16) }, ['writeMode']),
-    answer: object({ name: text, writeMode: text }, ['name', 'writeMode']),
+    body: object({ writeMode: shortText(16), copies: shortText(8) }, ['writeMode']),
+    answer: object({ name: text, writeMode: text, copies: number }, ['name', 'writeMode']),
+    fails: ['NotFound', 'Conflict', 'BackendFailed', 'NodesNotReached'],
+    changes: ({ mounts }, { parameters }) => {
+      const { bucket, prefix } = parseMountTarget(parameters.target as string);
+      const mount = mounts.table.find(bucket, prefix);
+      return mount && { name: mountName(mount), writeMode: mount.writeMode };
+    },
     handler: async (services, { parameters, body }) => {
       const { bucket, prefix } = parseMountTarget(parameters.target as string);
-      const { writeMode } = body as { writeMode: string };
+      const { writeMode, copies } = body as { writeMode: string; copies?: string };
       const mount = services.mounts.table.find(bucket, prefix);
       if (!mount) throw new MountError('not-found', `there is no mount ${mountName({ bucket, prefix })}`);
-      const mode = parseMode(writeMode);
-      if (mode === 'back')
-        await refuseBack(services, mount, await services.backends.get(mount), mount.readOnly);
-      await services.mounts.setWriteMode(bucket, prefix, mode);
-      return { status: 200, body: { name: mountName(mount), writeMode: mode } };
+      const change = { writeMode: parseMode(writeMode), ...parseCopies(copies) };
+      if (change.writeMode === 'back') {
+        // Not through what is pending: the owners of objects alone change them there.
+        const storage = await services.openStorage(mount);
+        try {
+          await refuseBack(services, { ...mount, ...change }, storage, mount.readOnly);
+        } finally {
+          await storage.close();
+        }
+        await beforeBack(services, mount);
+      }
+      const changed = await services.mounts.setWriteMode(bucket, prefix, change);
+      return {
+        status: 200,
+        body: { name: mountName(mount), writeMode: change.writeMode, copies: changed.copies },
+      };
     },
   },
 ];
 
-function parseMode(text: string) {
+/** Before writes to a mount may be acknowledged without its storage, everybody has to look for what is pending there. */
+export async function beforeBack({ pending, mounts }: AdminServices, mount: Mount): Promise<void> {
+  if (!pending.isShared) return;
+  if (!mount.wasBack) await mounts.setWriteMode(mount.bucket, mount.prefix, { wasBack: true });
+  await told(pending.everyoneLooks(mount.incarnation));
+}
+
+function parseMode(text: string): WriteMode {
   if (text === 'through' || text === 'around' || text === 'back') return text;
   throw new MountError(
     'invalid',
@@ -156,15 +161,16 @@ export async function refuseBack(
     readonly prefix: string;
     readonly uri: string;
     readonly endpoint?: string;
+    readonly freshness?: Freshness;
+    readonly copies?: number;
   },
   backend: Backend,
   readOnly: boolean,
 ): Promise<void> {
   const refused = (reason: string) =>
     new MountError('invalid', `${mountName(target)} cannot have write mode back: ${reason}`);
-  if (!services.writeBack)
-    throw refused('in a cluster writes are acknowledged by their storage: use through');
   if (readOnly) throw refused('nothing is written to a mount that is read-only');
+  if (services.pending.isShared) refuseInCluster(services, target, refused);
   for (const other of services.mounts.table.mounts) {
     const isItself = other.bucket === target.bucket && other.prefix === target.prefix;
     if (isItself || other.endpoint !== target.endpoint) continue;
@@ -175,24 +181,46 @@ export async function refuseBack(
   if (reason !== undefined) throw refused(`${target.uri} is not fit for it: ${reason}; use through`);
 }
 
+/** Nodes go by what the owner of an object knows of it, so that there has to be one; and a node that is gone takes nothing with it. */
+function refuseInCluster(
+  { leaseMs, pending }: AdminServices,
+  target: { readonly uri: string; readonly freshness?: Freshness; readonly copies?: number },
+  refused: (reason: string) => MountError,
+): void {
+  if (pending.isOffered === false)
+    throw refused(
+      'on several nodes it has not been tried long enough: use through, or set writeBack.inCluster on every node to try it',
+    );
+  if (effectiveFreshness(target, leaseMs).kind === 'always')
+    throw refused('in a cluster it takes another freshness than always, such as --freshness lease:30s');
+  if (target.copies === 1) throw refused('in a cluster it takes 2 copies at least');
+}
+
 /**
  * Runs the removal of a mount. What is pending for it is not left without a storage: it is refused, or with `force` lost. Gives what was lost.
  */
 export async function removeWithPending(
-  services: AdminServices,
+  { pending }: AdminServices,
   mount: Mount | undefined,
   force: boolean,
   remove: () => Promise<unknown>,
 ): Promise<{ readonly lostEntries?: number; readonly lostBytes?: number }> {
-  const { writeBack } = services;
-  if (!writeBack || !mount) {
+  const mayPend = mount?.wasBack || mount?.writeMode === 'back' || pending.isShared === false;
+  if (!pending || !mount || !mayPend) {
     await remove();
     return {};
   }
   const name = placeNameOf(mount);
-  const undo = writeBack.hold(name);
+  const undo = await told(pending.hold(name));
+  let isRemoved = false;
   try {
-    const { entries, bytes } = writeBack.usageOf(name);
+    const places = await told(pending.places());
+    let [entries, bytes] = [0, 0];
+    for (const place of places) {
+      if (place.name !== name) continue;
+      entries += place.entries;
+      bytes += place.bytes;
+    }
     if (entries > 0 && !force) {
       throw new AdminError(
         409,
@@ -201,27 +229,32 @@ export async function removeWithPending(
       );
     }
     await remove();
+    isRemoved = true;
     if (entries === 0) return {};
-    await writeBack.discard(name);
+    await told(pending.discard(name));
     return { lostEntries: entries, lostBytes: bytes };
   } finally {
-    undo();
+    if (!isRemoved || !pending.isShared) await undo();
   }
 }
 
-function writeBackOf({ writeBack }: AdminServices): WriteBack {
-  if (writeBack) return writeBack;
-  throw new AdminError(
-    409,
-    'InCluster',
-    'nothing is pending at a node in a cluster: writes go to their storage at once',
-  );
+/** What other nodes have to tell is an answer of its own where they do not. */
+async function told<T>(work: AtOnce<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof UfsError)) throw error;
+    throw new AdminError(503, 'NodesNotReached', error.message);
+  }
 }
 
 /** The mount that a bucket, or a prefix in one, lies in; and the prefix at its storage. */
 function mountOf({ mounts }: AdminServices, target: string) {
   const { bucket } = parseMountTarget(target.split('/')[0] as string);
   const wanted = target.includes('/') ? target.slice(target.indexOf('/') + 1) : '';
+  // A key that is a mount's own prefix lies beside it, and what is asked about lies in it.
+  const whole = mounts.table.find(bucket, wanted === '' || wanted.endsWith('/') ? wanted : `${wanted}/`);
+  if (whole) return { mount: whole, prefix: '', below: whole.prefix };
   const { mount, path } = mounts.table.resolve(bucket, wanted);
   if (mount === 'root')
     throw new MountError('not-found', `no mount holds ${target}: nothing is ever pending there`);

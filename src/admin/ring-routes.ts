@@ -8,6 +8,7 @@ import {
   type AdminServices,
   type Cached,
   flag,
+  type Look,
   list,
   nothing,
   object,
@@ -38,6 +39,8 @@ const node = object(
   },
   ['workerId', 'state', 'weight', 'share', 'isThisNode'],
 );
+
+const lookAtRing: Look = (services) => showRing(memberOf(services));
 
 /** The cluster's ring and its nodes. */
 export const ringRoutes: readonly AdminRoute[] = [
@@ -73,6 +76,8 @@ export const ringRoutes: readonly AdminRoute[] = [
         'waitingFor',
       ],
     ),
+    fails: ['NoCluster'],
+    changes: 'nothing',
     handler: async (services) => ({ status: 200, body: showRing(memberOf(services)) }),
   },
   {
@@ -120,6 +125,8 @@ export const ringRoutes: readonly AdminRoute[] = [
         'workers',
       ],
     ),
+    fails: ['NoCluster', 'NotFound'],
+    changes: 'nothing',
     handler: async (services, { body }) => ({
       status: 200,
       body: await plan(services, body as { add?: number[]; remove?: string[] }),
@@ -132,6 +139,8 @@ export const ringRoutes: readonly AdminRoute[] = [
     summary: 'Places pages on the workers that are alive (dynamic) or on the registered ones (static)',
     body: object({ mode: { type: 'string', enum: ['dynamic', 'static'] } }, ['mode']),
     answer: nothing,
+    fails: ['NoCluster'],
+    changes: lookAtRing,
     handler: async (services, { body }) => {
       const { control, standing } = memberOf(services);
       await control.setMode((body as { mode: 'dynamic' | 'static' }).mode, standing.view?.members ?? []);
@@ -144,6 +153,8 @@ export const ringRoutes: readonly AdminRoute[] = [
     path: '/v1/ring/thaw',
     summary: 'Places pages on who is alive, though over a third of the workers was lost at once',
     answer: nothing,
+    fails: ['NoCluster'],
+    changes: lookAtRing,
     handler: async (services) => {
       await memberOf(services).control.thaw();
       return { status: 200, body: {} };
@@ -155,6 +166,8 @@ export const ringRoutes: readonly AdminRoute[] = [
     path: '/v1/ring/raise-generation',
     summary: 'Goes on with a coordination store that was restored',
     answer: object({ generation: integer, epoch: integer }, ['generation', 'epoch']),
+    fails: ['NoCluster', 'Conflict'],
+    changes: lookAtRing,
     handler: async (services) => ({ status: 200, body: await raise(memberOf(services)) }),
   },
   {
@@ -163,6 +176,8 @@ export const ringRoutes: readonly AdminRoute[] = [
     path: '/v1/nodes',
     summary: 'The members of the cluster, and registered workers that are away',
     answer: object({ nodes: list(node) }, ['nodes']),
+    fails: ['NoCluster'],
+    changes: 'nothing',
     handler: async (services) => ({ status: 200, body: { nodes: listNodes(memberOf(services)) } }),
   },
   {
@@ -171,6 +186,9 @@ export const ringRoutes: readonly AdminRoute[] = [
     path: '/v1/node/drain',
     summary: 'Hands over what this node owns; it owns nothing any more until it is started again',
     answer: nothing,
+    fails: ['NoCluster'],
+    changes: (services) =>
+      memberOf(services).standing.isDraining ? { state: 'draining' } : { state: 'joined' },
     handler: async (services) => {
       await memberOf(services).drain(drainMs);
       return { status: 200, body: {} };
@@ -182,6 +200,9 @@ export const ringRoutes: readonly AdminRoute[] = [
     path: '/v1/nodes/:id',
     summary: 'Forgets a registered worker that is away, so that no pages are placed on it',
     answer: nothing,
+    fails: ['NoCluster', 'NotFound', 'Conflict'],
+    changes: (services, { parameters }) =>
+      listNodes(memberOf(services)).find(({ workerId }) => workerId === parameters.id),
     handler: async (services, { parameters }) => {
       await removeNode(memberOf(services), parameters.id as string);
       return { status: 200, body: {} };

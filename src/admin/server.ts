@@ -4,11 +4,18 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { Log } from '../common/log.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { TlsDoor } from '../common/tls.ts';
-import { AdminError, toAdminFailure } from './admin-error.ts';
+import { AdminError, type AdminFailure, toAdminFailure } from './admin-error.ts';
+import type { ChangeFacts } from './change-audit.ts';
 import { addHealthRoutes } from './health.ts';
 import type { Readiness } from './readiness.ts';
 import { type AdminCaller, admit, checkBody } from './request-guard.ts';
-import type { AdminRoute, AdminServices } from './route.ts';
+import {
+  type AdminRequest,
+  type AdminResponse,
+  type AdminRoute,
+  type AdminServices,
+  nothing,
+} from './route.ts';
 import { adminRoutes } from './routes.ts';
 
 declare module 'fastify' {
@@ -20,6 +27,8 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     caller: AdminCaller | undefined;
+    /** The change has been begun: how it ends is written down where it is made. */
+    isBegun: boolean;
   }
   interface FastifyReply {
     /** `OK`, or the code of the failure. */
@@ -43,7 +52,7 @@ const maximumParameterCharacters = 3000;
 export class AdminServer {
   private readonly log: Log;
   private readonly metrics: Metrics;
-  private readonly settings: AdminServerSettings;
+  private readonly settings: { -readonly [K in keyof AdminServerSettings]: AdminServerSettings[K] };
   private readonly server: Server;
   private readonly fastify: FastifyInstance;
   private services: AdminServices | undefined;
@@ -57,7 +66,7 @@ export class AdminServer {
   ) {
     this.log = log;
     this.metrics = metrics;
-    this.settings = settings;
+    this.settings = { ...settings };
     const options = { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs };
     this.server = tls ? tls.attach(createTlsServer({ ...tls.context(), ...options })) : createServer(options);
     this.server.maxConnections = maximumConnections;
@@ -70,8 +79,12 @@ export class AdminServer {
       ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     });
     this.addHooks();
-    addHealthRoutes(this.fastify, readiness, metrics, (request) => this.admit(request), settings);
+    addHealthRoutes(this.fastify, readiness, metrics, (request) => this.admit(request), this.settings);
     for (const route of adminRoutes) this.addRoute(route);
+  }
+
+  tune({ metricsPublic }: Pick<AdminServerSettings, 'metricsPublic'>): void {
+    this.settings.metricsPublic = metricsPublic;
   }
 
   /** Until this was called, every signed route answers 503. */
@@ -98,6 +111,7 @@ export class AdminServer {
   private addHooks(): void {
     const { fastify: server } = this;
     server.decorateRequest('caller', undefined);
+    server.decorateRequest('isBegun', false);
     server.decorateReply('outcome', 'OK');
     server.removeAllContentTypeParsers();
     server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
@@ -124,13 +138,30 @@ export class AdminServer {
       method: route.method,
       url: route.path,
       config: { name: route.name, route },
-      schema: { ...(route.body ? { body: route.body } : {}), response: { '2xx': route.answer } },
+      schema: {
+        ...(route.body ? { body: route.body } : {}),
+        querystring: route.query ?? nothing,
+        response: { '2xx': route.answer },
+      },
       handler: async (request, reply) => {
-        const parameters = request.params as Record<string, string>;
-        const answer = await route.handler(this.opened(), { parameters, body: request.body });
+        const answer = await this.perform(route, request);
         return reply.status(answer.status).send(answer.body);
       },
     });
+  }
+
+  private perform(route: AdminRoute, request: FastifyRequest): Promise<AdminResponse> {
+    const services = this.opened();
+    if (route.changes === 'nothing') return route.handler(services, callOf(request));
+    request.isBegun = true;
+    return services.audit.run(route, services, factsOf(request), callOf(request));
+  }
+
+  /** A change that does not come to be begun is written down too. */
+  private async noteRefused(request: FastifyRequest, failure: AdminFailure): Promise<void> {
+    const { route } = request.routeOptions.config;
+    if (!route || route.changes === 'nothing' || request.isBegun) return;
+    await this.services?.audit.refused(route, factsOf(request), callOf(request), failure);
   }
 
   private admit(request: Pick<FastifyRequest, 'raw'> & { caller?: AdminCaller }): void {
@@ -147,12 +178,14 @@ export class AdminServer {
     if (!failure || failure.status >= 500) {
       this.log.error({ route: request.routeOptions.config.name, err: error }, 'an admin request failed');
     }
-    const { status, code, message } = failure ?? {
+    const answered = failure ?? {
       status: 500,
       code: 'InternalError',
       message: 'the node failed at this; its log says why',
     };
+    const { status, code, message } = answered;
     reply.outcome = code;
+    await this.noteRefused(request, answered);
     // After a body that was not read to its end, the connection is of no use.
     if (status === 413) reply.header('connection', 'close');
     await reply.status(status).send({ code, message });
@@ -175,6 +208,27 @@ export class AdminServer {
       'admin',
     );
   }
+}
+
+function callOf({ params, query, body }: FastifyRequest): AdminRequest {
+  return {
+    parameters: (params ?? {}) as Record<string, string>,
+    query: (query ?? {}) as Record<string, string>,
+    body,
+  };
+}
+
+const claimedKey = /Credential=([A-Za-z0-9_.-]{3,128})\//;
+
+/** Whose signature does not hold, or does not suffice, is nobody known who names a key. */
+function factsOf({ caller, raw, url }: FastifyRequest): ChangeFacts {
+  return {
+    user: caller?.identity.userName,
+    accessKeyId: caller?.identity.accessKeyId ?? claimedKey.exec(raw.headers.authorization ?? '')?.[1],
+    from: raw.socket.remoteAddress,
+    agent: raw.headers['user-agent']?.slice(0, 200),
+    path: (url.split('?', 1)[0] ?? '').slice(0, 2048),
+  };
 }
 
 function parseJson(body: Buffer): unknown {

@@ -1,11 +1,11 @@
 import type { BucketAccess } from '../common/access-control.ts';
-import { S3Error } from '../s3api/errors.ts';
-import { evaluatePolicy } from '../s3api/policy/evaluate.ts';
+import { type RuleOfRefusal, S3Error } from '../s3api/errors.ts';
+import { decidingStatement, evaluatePolicy } from '../s3api/policy/evaluate.ts';
 import { parsePolicy } from '../s3api/policy/parse-policy.ts';
 import type { BucketPolicy, PolicyQuestion, Verdict } from '../s3api/policy/policy.ts';
 import type { Identity } from '../s3api/service.ts';
 import { bucketPermissions, isGranted, objectPermissions } from './grants.ts';
-import { ObjectGate } from './object-gate.ts';
+import { ObjectGate, type ObjectRule } from './object-gate.ts';
 
 /** Who asks where nobody signed. */
 export const anonymous: Identity = { userName: '', policy: 'anonymous', accessKeyId: '' };
@@ -31,7 +31,8 @@ export type AccessRule =
   | 'initiator-may'
   | 'bucket-of-another'
   | 'policy-is-its-owners'
-  | 'no-such-bucket';
+  | 'no-such-bucket'
+  | ObjectRule;
 
 /** `object`: the gate decides once the object is known. */
 export type Decision =
@@ -93,7 +94,7 @@ export class AccessControl {
       const Method = ownPolicyActions.get(question.action) ?? '';
       throw new S3Error('MethodNotAllowed', { extra: { Method, ResourceType: 'BUCKETPOLICY' } });
     }
-    throw new S3Error('AccessDenied');
+    throw new S3Error('AccessDenied', { refusal: this.#refusalOf(question, decision.rule) });
   }
 
   /** Whether what is allowed on an object may depend on the tags that it has. */
@@ -109,7 +110,29 @@ export class AccessControl {
   /** AccessDenied where the bucket's policy denies it. Whether anything allows it is not asked. */
   refuseDenied(question: AccessQuestion): void {
     const { bucket } = question;
-    if (bucket && this.#ask(question, bucket) === 'deny') throw new S3Error('AccessDenied');
+    if (bucket && this.#ask(question, bucket) === 'deny') {
+      throw new S3Error('AccessDenied', { refusal: this.#refusalOf(question, 'policy-denies') });
+    }
+  }
+
+  /** The statement of the bucket's policy that decides, as an operator finds it there; undefined where none is about it. */
+  statementOn(question: AccessQuestion): string | undefined {
+    const { bucket, action } = question;
+    const policy = bucket && this.#policyOf(bucket);
+    if (!policy) return undefined;
+    const actions = [readsToo.get(action), action].filter((one) => one !== undefined);
+    const deciding = actions
+      .map((one) => decidingStatement(policy, this.#asPolicyQuestion({ ...question, action: one }, bucket)))
+      .filter((one) => one !== undefined);
+    const decides = deciding.find((one) => one === 'effort-spent' || one.effect === 'Deny') ?? deciding[0];
+    if (decides === undefined) return undefined;
+    if (decides === 'effort-spent') return 'none: its patterns take too long to compare, so it denies';
+    return `${decides.sid === undefined ? '' : `${JSON.stringify(decides.sid)}, `}number ${decides.position}`;
+  }
+
+  #refusalOf(question: AccessQuestion, rule: AccessRule): RuleOfRefusal {
+    const statement = rule === 'policy-denies' ? this.statementOn(question) : undefined;
+    return { rule, action: question.action, statement };
   }
 
   /**
@@ -146,7 +169,7 @@ export class AccessControl {
     if (permission !== undefined) {
       const mayList = () => this.#mayList(question);
       const isAllowed = verdict === 'allow';
-      return { effect: 'object', gate: new ObjectGate(identity, bucket, permission, isAllowed, mayList) };
+      return { effect: 'object', gate: new ObjectGate(identity, bucket, action, isAllowed, mayList) };
     }
     if (isOwner) return allow('owner-may');
     if (verdict === 'allow') {
@@ -180,12 +203,19 @@ export class AccessControl {
     return reading === 'allow' ? verdict : reading;
   }
 
-  #askOnce({ identity, action, key, values }: AccessQuestion, bucket: GuardedBucket): Verdict {
+  #askOnce(question: AccessQuestion, bucket: GuardedBucket): Verdict {
     const policy = this.#policyOf(bucket);
     if (policy === undefined) return 'neither';
+    return evaluatePolicy(policy, this.#asPolicyQuestion(question, bucket));
+  }
+
+  #asPolicyQuestion(
+    { identity, action, key, values }: AccessQuestion,
+    bucket: GuardedBucket,
+  ): PolicyQuestion {
     const user = identity.policy === 'anonymous' ? undefined : identity.userName;
     const resource = key === undefined ? bucket.name : `${bucket.name}/${key}`;
-    return evaluatePolicy(policy, { user, action, resource, values });
+    return { user, action, resource, values };
   }
 
   #policyOf({ name, access }: GuardedBucket): BucketPolicy | undefined {

@@ -171,7 +171,9 @@ export class Authenticator {
     const credential = this.credentials.lookup(parts.accessKeyId);
     // S3 speaks of an inactive key exactly as of one that does not exist.
     if (!credential || credential.disabled) {
-      throw new S3Error('InvalidAccessKeyId', { extra: { AWSAccessKeyId: parts.accessKeyId } });
+      const extra = { AWSAccessKeyId: parts.accessKeyId };
+      const refusal = { rule: credential ? 'key-is-disabled' : 'key-is-not-known' };
+      throw new S3Error('InvalidAccessKeyId', { extra, refusal });
     }
     if (kept && kept.secret === credential.secretAccessKey) return [kept, credential];
     return [this.signingKeys.derive(claim.credential, parts, credential.secretAccessKey), credential];

@@ -7,6 +7,7 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { hostname, userInfo } from 'node:os';
 import {
   type ConnectionOptions,
   checkServerIdentity,
@@ -14,6 +15,7 @@ import {
   rootCertificates,
 } from 'node:tls';
 import aws4 from 'aws4';
+import { readVersion } from './commands/version.ts';
 import { CommandError } from './errors.ts';
 import { findRootCredentials, rootCredentialsPath } from './node-secrets.ts';
 import type { RootCredentials } from './running-node.ts';
@@ -23,6 +25,8 @@ const timeoutMs = 60_000;
 const maximumAnswerBytes = 16 * 1024 * 1024;
 
 interface AdminTarget {
+  /** What the audit log says of where a change came from. */
+  readonly agent: string;
   readonly url: URL;
   readonly key: RootCredentials;
   readonly region: string;
@@ -49,7 +53,13 @@ export class AdminClient {
     const url = given === undefined ? urlOf(settings) : parseUrl(given);
     const key = await chooseKey(settings, environment, given !== undefined);
     const tls = given === undefined ? await trustOwn(settings) : {};
-    return new AdminClient({ url, key, region: settings.region, tls });
+    return new AdminClient({
+      agent: `forebay/${await readVersion()} ${whoIsHere()}`,
+      url,
+      key,
+      region: settings.region,
+      tls,
+    });
   }
 
   /** The answer's JSON. `path` is percent-encoded. */
@@ -65,6 +75,7 @@ export class AdminClient {
         region,
         body: text,
         headers: {
+          'User-Agent': this.target.agent,
           'X-Amz-Content-Sha256': createHash('sha256').update(text).digest('hex'),
           ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
         },
@@ -101,6 +112,7 @@ export class AdminClient {
       const reason = name === 'TimeoutError' ? `no answer for ${timeoutMs / 1000} s` : (code ?? message);
       throw new CommandError(
         `cannot reach the admin port ${url.origin} (${reason}): is the node running? Start it with forebay serve, or set FOREBAY_ADMIN_URL to where it is`,
+        true,
       );
     }
   }
@@ -122,7 +134,18 @@ export class AdminClient {
         `the node does not accept the access key ${key.accessKeyId} (${code}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to an administrator's, with FOREBAY_ADMIN_URL`,
       );
     }
-    throw new CommandError(message ?? `the node answered ${answer.status}`);
+    throw new CommandError(message ?? `the node answered ${answer.status}`, answer.status === 503);
+  }
+}
+
+/** The person at this machine, as the system has it: many may share one access key. */
+function whoIsHere(): string {
+  const ascii = (text: string) => text.replaceAll(/[^\w.-]/g, '_').slice(0, 64);
+  try {
+    return `${ascii(userInfo().username)}@${ascii(hostname())}`;
+  } catch {
+    // A user without an entry in the system's list, as in some containers.
+    return `${process.getuid?.() ?? 'somebody'}@${ascii(hostname())}`;
   }
 }
 

@@ -19,8 +19,12 @@ export interface Invocation {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The effective settings, read when first asked for. Rejects with `UsageError` and `CommandError`. */
   settings(): Promise<LoadedSettings>;
+  /** Whether what is printed goes to a terminal that is to show colours. */
+  readonly hasColour: boolean;
   /** A line on stdout. */
   print(line: string): void;
+  /** Shows a line in place of the one shown before, '' to take it away; absent where stdout is no terminal. */
+  readonly bar?: (line: string) => void;
 }
 
 /** One row of the command table. */

@@ -9,6 +9,7 @@ import { LogWriter } from '../common/log-writer.ts';
 import { Metrics } from '../common/metrics.ts';
 import { systemRandom as random } from '../common/random.ts';
 import { TlsDoor } from '../common/tls.ts';
+import { ConfigStore } from '../coord/config-store.ts';
 import { MirrorStore } from '../coord/mirror.ts';
 import { BucketGate } from '../gateway/bucket-gate.ts';
 import { Buckets } from '../gateway/buckets.ts';
@@ -24,6 +25,7 @@ import { StoreThreadKeeper } from '../gateway/store-thread-keeper.ts';
 import { ThreadBoard } from '../gateway/thread-board.ts';
 import { MountStore } from '../mounts/mount-store.ts';
 import { MountedBackends } from '../mounts/mounted-backends.ts';
+import { PolicyStore } from '../mounts/policy-store.ts';
 import { BackendElsewhere } from '../ufs/backend-elsewhere.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
 import { SharedDiskReader } from '../worker/shared-disk-reader.ts';
@@ -31,8 +33,10 @@ import { SharedLease } from '../worker/shared-lease.ts';
 import { SharedMetadataReader } from '../worker/shared-metadata-reader.ts';
 import { SharedPageReader } from '../worker/shared-page-reader.ts';
 import { SharedRangeReader } from '../worker/shared-range-reader.ts';
+import { DynamicSettings } from './dynamic-settings.ts';
 import type { IoThreadJob } from './io-thread-job.ts';
 import { pipelineSettings, serverSettings } from './server-settings.ts';
+import { tuneThread } from './tuning.ts';
 
 const { thread, port, snapshot, s3Port, job } = workerData as IoThreadStart & { readonly job: IoThreadJob };
 const post = (message: FromIoThread) => port.postMessage(message);
@@ -59,6 +63,9 @@ async function build(ownClock: Clock, ownLog: Log): Promise<S3Server> {
   const credentials = await Credentials.open(ownClock, mirror, box, job.secrets.root);
   const { rootUser } = job;
   const mounts = await MountStore.open(ownClock, random, mirror, box, { rootUser });
+  const policies = await PolicyStore.open(ownClock, mirror, mounts);
+  const dynamic = new DynamicSettings(settings, await ConfigStore.open(ownClock, mirror));
+  const namespace = namespaceOver(mounts, policies, ownClock);
   const tls = await openTls(ownClock);
   const { region } = settings;
   const signatures = new Authenticator(ownClock, credentials, { region, service: 's3' });
@@ -73,32 +80,34 @@ async function build(ownClock: Clock, ownLog: Log): Promise<S3Server> {
     writer,
     signatures,
     mounts.buckets,
-    serviceOver(mounts, ownClock),
+    serviceOver(mounts, namespace, ownClock),
     {
       ...pipelineSettings(settings, tls !== undefined),
       requests: board,
       elsewhere: { handle: (req, res, expectsContinue) => elsewhere.take(req, res, expectsContinue) },
     },
   );
+  tuneThread(dynamic, { log: ownLog, namespace, pipeline });
   const isCurrent = () => mirror.count === board.changes.read();
   const taker = new IoRequestTaker(pipeline, elsewhere, isCurrent);
   return new S3Server(taker, tls, { ...serverSettings(settings), port: s3Port, connections: board });
 }
 
-/** The object service over what is shared: whatever is not there is for the store thread to answer. */
-function serviceOver(mounts: MountStore, ownClock: Clock): GatewayObjectService {
+function namespaceOver(mounts: MountStore, policies: PolicyStore, ownClock: Clock): Namespace {
   const backends = new MountedBackends(
     new BackendElsewhere(job.rootUri),
     async (mount) => new BackendElsewhere(mount.uri),
   );
-  const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
-    rootUri: job.rootUri,
-    leaseMs: settings['freshness.lease'],
-  });
   mounts.onChange((table) => backends.retain(table.mounts, 0));
+  const naming = { rootUri: job.rootUri, leaseMs: settings['freshness.lease'] };
+  return new Namespace(mounts.buckets, () => mounts.table, backends, naming, policies, ownClock);
+}
+
+/** The object service over what is shared: whatever is not there is for the store thread to answer. */
+function serviceOver(mounts: MountStore, namespace: Namespace, ownClock: Clock): GatewayObjectService {
   const gate = new BucketGate();
   const keeper = new StoreThreadKeeper(job.handOver, settings['limits.connections']);
-  const disk = job.disk && new SharedDiskReader(ownClock, new NodeFileSystem(), job.disk);
+  const disk = job.disk && new SharedDiskReader(new NodeFileSystem(), job.disk);
   return new GatewayObjectService(
     namespace,
     new Buckets(mounts.buckets, namespace, gate, { removeIncarnation: async () => {} }),

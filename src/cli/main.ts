@@ -8,9 +8,16 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const exitCode = await run(process.argv.slice(2), {
   environment: process.env,
+  isTerminal: process.stdout.isTTY,
   print: (text) => {
     process.stdout.write(`${text}\n`);
   },
+  bar: process.stdout.isTTY
+    ? (line) => {
+        // Back to the beginning of the line, and nothing of what stood there stays.
+        process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
+      }
+    : undefined,
   printError: (text) => {
     writeSync(2, `${text}\n`);
   },

@@ -11,61 +11,56 @@ import type { Log } from '../common/log.ts';
 import { Metrics } from '../common/metrics.ts';
 import { systemRandom as random } from '../common/random.ts';
 import { TlsDoor } from '../common/tls.ts';
+import { ConfigStore } from '../coord/config-store.ts';
 import { BucketGate } from '../gateway/bucket-gate.ts';
 import { Buckets } from '../gateway/buckets.ts';
 import { RequestPipeline } from '../gateway/handle-request.ts';
 import { Namespace } from '../gateway/namespace.ts';
 import { GatewayObjectService } from '../gateway/object-service.ts';
-import { warnOfUnknownBuckets } from '../gateway/unknown-buckets.ts';
+import { Refusals } from '../gateway/refusals.ts';
 import { VersionHolder } from '../gateway/version-holder.ts';
-import { mountName } from '../mounts/mount-spec.ts';
+import type { Mount } from '../mounts/mount.ts';
 import { MountStore } from '../mounts/mount-store.ts';
-import { MountedBackends } from '../mounts/mounted-backends.ts';
-import type { WriteBack } from '../pending/write-back.ts';
-import { placeAmong } from '../ring/place-among.ts';
+import type { MountedBackends } from '../mounts/mounted-backends.ts';
 import { loadWorkerId } from '../ring/worker-identity.ts';
 import type { Backend } from '../ufs/backend.ts';
-import { limitedBackend } from '../ufs/limited.ts';
-import { MeteredBackend } from '../ufs/metered.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
-import { type BackendDependencies, openBackend, pathOf } from '../ufs/open-backend.ts';
-import { type DiskDirectory, DiskPageStore } from '../worker/disk-page-store.ts';
+import { openBackend, pathOf } from '../ufs/open-backend.ts';
 import { MetadataCache } from '../worker/metadata-cache.ts';
 import { defaultPageReaderSettings, PageReader } from '../worker/page-reader.ts';
-import type { PageStore } from '../worker/page-store.ts';
+import { PolicySweep } from '../worker/policy-sweep.ts';
 import { TieredPageStore } from '../worker/tiered-page-store.ts';
-import { advertisedHost, type ClusterPart, openCluster, writerIn } from './cluster.ts';
+import { advertisedHost, openCluster, writerIn } from './cluster.ts';
 import { holdThreadsBack, openCoordination } from './coordination.ts';
+import { DynamicSettings } from './dynamic-settings.ts';
+import { followMounts } from './follow-mounts.ts';
+import { cacheUsageOf, openLooks } from './looks.ts';
 import { networkOf } from './mount-network.ts';
-import { foldersReadiness, pageFoldersOf } from './page-folders.ts';
+import { openBackends, openStorage } from './mount-storages.ts';
+import { NodeJobs } from './node-jobs.ts';
+import { holdingsOf, openPolicies } from './node-policies.ts';
+import { Opened } from './opened.ts';
+import { foldersReadiness, openDisk, pageFoldersOf } from './page-folders.ts';
 import { Patience } from './patience.ts';
-import { openPeering, redirectsOf } from './peering.ts';
+import { openPeering, openPeerWays, redirectsOf } from './peering.ts';
+import {
+  clusterPending,
+  flushAtEndMs,
+  openPendingSets,
+  ownPending,
+  withPendingSets,
+} from './pending-sets.ts';
 import { openRootMount, rootUriOf } from './root-mount.ts';
 import type { NodeLog, NodeSecrets, RunningNode } from './running-node.ts';
 import { openOwnDoor, openThreadedDoor } from './s3-door.ts';
+import { searchForUnknownBuckets } from './search-buckets.ts';
 import { pipelineSettings } from './server-settings.ts';
 import type { Settings } from './settings-table.ts';
 import { leaseForThreads, sharedDisk, shareWithThreads, threadsReadiness } from './shared-with-threads.ts';
-import { openWriteBack, resumePending, withPending } from './write-back.ts';
+import { tuneNode } from './tuning.ts';
+import { nodePending, openWriteBack, resumePending, withPending } from './write-back.ts';
 
 const rootUser = 'root';
-/** How long a removed mount's backend stays open for the requests that still use it. */
-const mountGraceMs = 60_000;
-
-/** What was opened and has to be closed again, the last first, also when a later step fails. */
-class Opened {
-  readonly #closers: (() => Promise<void>)[] = [];
-
-  add<T>(part: T, close: (part: T) => Promise<void> | void): T {
-    this.#closers.push(async () => close(part));
-    return part;
-  }
-
-  async close(): Promise<void> {
-    for (const close of this.#closers.toReversed()) await close();
-    this.#closers.length = 0;
-  }
-}
 
 /** Builds a node out of its components and opens its doors: the only place where they are joined. */
 export async function startNode(
@@ -137,6 +132,13 @@ async function build(
     await patience.until('etcd', () => MountStore.open(clock, random, store, box, { rootUser })),
     (part) => part.close(),
   );
+  const { ownership, member } = cluster;
+  const policies = opened.add(
+    await patience.until('etcd', () =>
+      openPolicies(clock, store, mounts, ownership, settings['ring.weight'] / 100),
+    ),
+    (part) => part.close(),
+  );
   const rootUri = rootUriOf(settings, dataFolder);
   const pageFolders = pageFoldersOf(settings, dataFolder);
   const ownFolders = {
@@ -147,28 +149,64 @@ async function build(
   const apart = Object.values(ownFolders)
     .flat()
     .filter((folder) => folder !== undefined);
-  const network = await networkOf(settings);
   const uploadLimits = { maxCount: settings['limits.uploads'], maxIdleMs: settings['limits.uploadAge'] };
   const fs = new NodeFileSystem();
-  const parts = { fs, clock, random, log, uploadLimits, ownFolders: apart, network };
+  const parts = {
+    fs,
+    clock,
+    random,
+    log,
+    uploadLimits,
+    ownFolders: apart,
+    network: await networkOf(settings),
+  };
   const root = await patience.until('the root mount', () =>
     openRootMount(settings, rootUri, store, parts, random, writerIn(cluster, 'root')),
   );
-  const { ownership, member } = cluster;
   const writeBack = opened.add(
     await openWriteBack(settings, dataFolder, fs, clock, random, metrics, log),
-    (part) => part?.close(),
+    (part) => part.close(),
   );
-  const backends = opened.add(openBackends(root, parts, metrics, mounts, cluster, writeBack), (part) =>
-    part.close(),
+  const ways =
+    member &&
+    opened.add(await openPeerWays(settings, clock, random, log, tls, ownership), ({ pool }) => pool.close());
+  const sets =
+    member &&
+    ways &&
+    opened.add(
+      await patience.until('etcd', () =>
+        openPendingSets(
+          settings,
+          dataFolder,
+          fs,
+          clock,
+          random,
+          metrics,
+          log,
+          store,
+          member,
+          ways.pool,
+          mounts,
+          () => backends,
+        ),
+      ),
+      (part) => part.close(),
+    );
+  const over = (mount: Mount, backend: Backend) =>
+    sets
+      ? withPendingSets(sets, writeBack, settings, mounts, mount, backend, (at) => objects.invalidate(at))
+      : withPending(writeBack, settings, mounts, mount, backend);
+  const backends: MountedBackends = opened.add(
+    openBackends(clock, root, parts, metrics, mounts, cluster, over),
+    (part) => part.close(),
   );
-  const shared = shareWithThreads(settings, random, metrics, pageFolders);
-  const disk = await openDisk(settings, pageFolders, mounts, metrics, log);
+  const shared = shareWithThreads(settings, clock, random, metrics, pageFolders, policies);
+  const disk = await openDisk(settings, pageFolders, mounts, policies, clock, metrics, log);
   const pages = opened.add(disk ? new TieredPageStore(shared.pages, disk) : shared.pages, (part) =>
     part.close(),
   );
-  const forget = followMounts(mounts, backends, pages);
-  opened.add(forget, (stop) => stop());
+  opened.add(new PolicySweep(clock, policies, pages), (sweep) => sweep.close());
+  opened.add(followMounts(mounts, backends, pages), (forget) => forget());
   resumePending(writeBack, mounts, backends, log);
   readiness.ready('the mounts');
 
@@ -184,10 +222,8 @@ async function build(
   );
   metrics.showFills(() => reader.usage);
   metrics.showHolds(() => shared.pages.holds);
-  const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, {
-    rootUri,
-    leaseMs: settings['freshness.lease'],
-  });
+  const naming = { rootUri, leaseMs: settings['freshness.lease'] };
+  const namespace = new Namespace(mounts.buckets, () => mounts.table, backends, naming, policies, clock);
   const gate = new BucketGate();
   const objects = new MetadataCache(
     clock,
@@ -195,18 +231,21 @@ async function build(
     { capacityBytes: settings['cache.metadata'], shared: shared.metadata },
     (target, generation) => reader.heardOfVersion(target, generation),
   );
-  const usage = () => ({ bytes: pages.usage.bytes, keys: objects.usage.entries });
+  const usage = () => {
+    const { bytes, capacityBytes } = pages.usage;
+    return { bytes, capacityBytes, keys: objects.usage.entries };
+  };
   const peering =
-    member &&
+    ways &&
     opened.add(
       await openPeering(
         settings,
         clock,
-        random,
         metrics,
         log,
         tls,
         ownership,
+        ways,
         namespace,
         objects,
         reader,
@@ -215,16 +254,23 @@ async function build(
       (part) => part.close(),
     );
   const routing = peering?.routing;
+  if (sets) routing?.servePending((question, exchange) => sets.answer(question, exchange));
+  const knowledge = routing?.metadata ?? objects;
   const local = new GatewayObjectService(
     namespace,
     new Buckets(mounts.buckets, namespace, gate, pages),
     gate,
-    routing?.metadata ?? objects,
+    knowledge,
     routing?.reader ?? reader,
     { workerId, pageSizeBytes: settings['page.size'] },
   );
   const service = routing?.serve(local) ?? local;
+  const jobs = opened.add(
+    await patience.until('etcd', () => NodeJobs.open(clock, random, log, store, workerId)),
+    (part) => part.close(),
+  );
   const { region } = settings;
+  const refusals = new Refusals(clock);
   const signatures = new Authenticator(clock, credentials, { region, service: 's3' });
   const pipeline = new RequestPipeline(
     clock,
@@ -238,6 +284,7 @@ async function build(
     {
       ...pipelineSettings(settings, tls !== undefined),
       requests: shared.board,
+      refusals,
       redirects: routing && redirectsOf(settings, clock, credentials, routing),
     },
   );
@@ -264,6 +311,22 @@ async function build(
   if (door.feed) opened.add(holdThreadsBack(clock, coordination, door.feed), (end) => end());
   readiness.watch(() => threadsReadiness(door.threads));
   if (disk) readiness.watch(() => foldersReadiness(disk));
+  const config = opened.add(await patience.until('etcd', () => ConfigStore.open(clock, store)), (part) =>
+    part.close(),
+  );
+  const dynamic = new DynamicSettings(settings, config);
+  opened.add(tuneNode(dynamic, { log, namespace, pipeline, admin, reader, disk }), (end) => end());
+  const looks = opened.add(
+    await openLooks(settings, clock, random, log, {
+      ...{ fs, dataFolder, metrics, readiness, ownership, routing, mounts, backends },
+      ...{ namespace, objects, pages, refusals, credentials },
+      pending: sets ? ownPending(sets) : writeBack,
+      cluster: member,
+      cache: () => cacheUsageOf(shared.pages, disk, objects),
+      holdings: holdingsOf(mounts, policies, config, pages),
+    }),
+    (part) => part.close(),
+  );
   admin.open({
     clock,
     random,
@@ -271,12 +334,19 @@ async function build(
     users,
     mounts,
     backends,
-    leaseMs: settings['freshness.lease'],
+    get leaseMs() {
+      return dynamic.get('freshness.lease');
+    },
     tryBackend: (spec) => openBackend(parts, spec),
+    openStorage: (mount) => openStorage(parts, mounts, cluster, mount),
     ownFolders,
-    writeBack,
+    pending: sets ? clusterPending(sets, settings, mounts) : nodePending(writeBack),
+    ...looks,
     cluster: member,
+    jobs: jobs.jobs,
     cached: async (signal) => routing?.usages(signal) ?? new Map(),
+    policies,
+    clusterSettings: dynamic,
   });
   readiness.ready('the S3 port');
   searchForUnknownBuckets(mounts, backends, log, opened);
@@ -294,12 +364,14 @@ async function build(
       stop,
     );
   }
+  jobs.run(namespace, ownership, knowledge, routing, reader, objects, disk, usage, settings['page.size']);
   return {
     s3Url: urlOf(scheme, settings.host, door.port),
     adminUrl: urlOf(scheme, settings.host, adminPort),
     close: async () => {
       readiness.notReady('the node is going down');
       await cluster.drain();
+      await sets?.flush(flushAtEndMs);
       await opened.close();
     },
   };
@@ -310,74 +382,6 @@ async function openTls(settings: Settings, log: Log, opened: Opened): Promise<Tl
   const keyPath = settings['tls.key'];
   if (certPath === undefined || keyPath === undefined) return undefined;
   return opened.add(await TlsDoor.open(clock, log, { certPath, keyPath }), (door) => door.close());
-}
-
-function openBackends(
-  root: Backend,
-  parts: BackendDependencies,
-  metrics: Metrics,
-  mounts: MountStore,
-  cluster: ClusterPart,
-  writeBack: WriteBack | undefined,
-): MountedBackends {
-  const node = () => placeAmong(cluster.ownership);
-  const metered = (backend: Backend, mount: string) => new MeteredBackend(metrics, backend, mount);
-  return new MountedBackends(metered(root, 'root'), async (mount) => {
-    const backend = await openBackend(parts, {
-      ...mount,
-      writer: writerIn(cluster, mount.incarnation),
-      secretAccessKey: mounts.secretOf(mount),
-      credentials: mounts.credentialsOf(mount),
-    });
-    const limited = limitedBackend(clock, backend, mount, node);
-    return withPending(writeBack, mounts, mount, metered(limited, mountName(mount)));
-  });
-}
-
-async function openDisk(
-  settings: Settings,
-  directories: readonly DiskDirectory[],
-  mounts: MountStore,
-  metrics: Metrics,
-  log: Log,
-): Promise<DiskPageStore | undefined> {
-  if (directories.length === 0) return undefined;
-  return DiskPageStore.open(clock, metrics, log, {
-    directories,
-    minFreeBytes: settings['cache.minFree'],
-    scrubBytesPerSecond: settings['cache.scrub'],
-    // What lies below a mount is kept under the mount's incarnation, and what lies in the root mount under its bucket's.
-    wanted: () =>
-      new Set([...mounts.table.mounts, ...mounts.buckets.list()].map(({ incarnation }) => incarnation)),
-  });
-}
-
-/** A mount that is gone gives up its backend and its pages. Returns what ends the following. */
-function followMounts(mounts: MountStore, backends: MountedBackends, pages: PageStore): () => void {
-  let before = mounts.table.mounts;
-  return mounts.onChange((table) => {
-    backends.retain(table.mounts, mountGraceMs);
-    const kept = new Set(table.mounts.map((mount) => mount.incarnation));
-    for (const mount of before) {
-      if (!kept.has(mount.incarnation)) void pages.removeIncarnation(mount.incarnation);
-    }
-    before = table.mounts;
-  });
-}
-
-/** In the background, since it may take a while over a slow root mount. */
-function searchForUnknownBuckets(
-  mounts: MountStore,
-  backends: MountedBackends,
-  log: Log,
-  opened: Opened,
-): void {
-  const ended = new AbortController();
-  const isKnown = (name: string) => mounts.buckets.get(name) !== undefined;
-  opened.add(warnOfUnknownBuckets(log, backends.root, isKnown, ended.signal), async (search) => {
-    ended.abort();
-    await search;
-  });
 }
 
 function urlOf(scheme: string, host: string, port: number): string {

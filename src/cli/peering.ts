@@ -9,6 +9,8 @@ import type { TlsDoor } from '../common/tls.ts';
 import type { Namespace } from '../gateway/namespace.ts';
 import { Redirects } from '../gateway/redirects.ts';
 import { defaultSegmentBytes, Routing } from '../gateway/routing/routing.ts';
+import type { UsageAnswer } from '../gateway/routing/wire.ts';
+import type { GreetingParts } from '../peers/greeting.ts';
 import { ClusterSecret, minSecretBytes } from '../peers/handshake.ts';
 import { PeerPool } from '../peers/peer-pool.ts';
 import { PeerServer } from '../peers/peer-server.ts';
@@ -45,20 +47,21 @@ const maxConnections = 16_384;
 /** For a client to follow a redirect. */
 const redirectExpiresSeconds = 60;
 
-/** Opens the peer port and the ways to other nodes. Rejects with `CommandError`, or with the system's error if the port cannot be had. */
-export async function openPeering(
+/** The ways to other nodes. */
+export interface PeerWays {
+  readonly greeting: GreetingParts;
+  readonly pool: PeerPool;
+}
+
+/** Opens the ways to other nodes. Rejects with `CommandError`. */
+export async function openPeerWays(
   settings: Settings,
   clock: Clock,
   random: Random,
-  metrics: Metrics,
   log: Log,
   tls: TlsDoor | undefined,
   ownership: Ownership,
-  namespace: Namespace,
-  objects: MetadataCache,
-  reader: LocalReader,
-  usage: () => { readonly bytes: number; readonly keys: number },
-): Promise<Peering> {
+): Promise<PeerWays> {
   const { workerId, incarnation } = ownership;
   const greeting = {
     clock,
@@ -68,16 +71,32 @@ export async function openPeering(
     self: { workerId, incarnation },
     maxClockDifferenceMs,
   };
-  const limits = { maxExchanges: settings['limits.requests'], maxSilentTicks, tickMs };
-  const windowBytes = settings['limits.peerMemory'];
   const pool = new PeerPool(log, greeting, {
-    ...limits,
+    ...limitsOf(settings),
     connectTimeoutMs,
     retryAfterMs,
     maxIdleTicks,
-    windowBytes,
+    windowBytes: settings['limits.peerMemory'],
     tls: tls !== undefined,
   });
+  return { greeting, pool };
+}
+
+/** Opens the peer port. Rejects with the system's error if it cannot be had. */
+export async function openPeering(
+  settings: Settings,
+  clock: Clock,
+  metrics: Metrics,
+  log: Log,
+  tls: TlsDoor | undefined,
+  ownership: Ownership,
+  { greeting, pool }: PeerWays,
+  namespace: Namespace,
+  objects: MetadataCache,
+  reader: LocalReader,
+  usage: () => UsageAnswer,
+): Promise<Peering> {
+  const windowBytes = settings['limits.peerMemory'];
   const routing = new Routing(clock, metrics, log, ownership, namespace, objects, reader, pool, usage, {
     pageSizeBytes: settings['page.size'],
     segmentBytes: defaultSegmentBytes,
@@ -90,11 +109,8 @@ export async function openPeering(
     handOffTimeoutMs,
   });
   const place = { host: settings.host, port: settings['peer.port'], maxConnections, greetingTimeoutMs };
-  const server = new PeerServer(log, tls, greeting, { ...limits, ...place }, routing.handler);
-  const close = async () => {
-    await pool.close();
-    await server.close();
-  };
+  const server = new PeerServer(log, tls, greeting, { ...limitsOf(settings), ...place }, routing.handler);
+  const close = () => server.close();
   try {
     const checkSecret = () => refuseOtherSecret(settings, routing);
     return { routing, port: await server.listen(), checkSecret, close };
@@ -102,6 +118,10 @@ export async function openPeering(
     await close();
     throw error;
   }
+}
+
+function limitsOf(settings: Settings) {
+  return { maxExchanges: settings['limits.requests'], maxSilentTicks, tickMs };
 }
 
 /** How clients are sent to the owners of objects. */

@@ -7,12 +7,17 @@ import { commandTable } from './command-table.ts';
 import { CommandError, UsageError } from './errors.ts';
 import { commandHelp, overview } from './help.ts';
 import { loadSettings } from './load-settings.ts';
+import { wantsColour } from './paint.ts';
 
 /** What surrounds a command: given by the process, or by a test. */
 export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Whole lines. */
   readonly print: (text: string) => void;
+  /** Whether `print` writes to one. */
+  readonly isTerminal?: boolean;
+  /** As in `Invocation`. */
+  readonly bar?: (line: string) => void;
   readonly printError: (text: string) => void;
 }
 
@@ -48,6 +53,8 @@ async function runCommand(words: readonly string[], surroundings: Surroundings):
     environment: surroundings.environment,
     settings: () => loadSettings(parsed.settings, surroundings.environment, parsed.options.get('--config')),
     print: surroundings.print,
+    hasColour: wantsColour(surroundings.isTerminal ?? false, surroundings.environment),
+    bar: surroundings.bar,
   };
   return (await parsed.command.run(invocation)) ?? 0;
 }

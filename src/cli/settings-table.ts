@@ -23,10 +23,17 @@ export interface Setting<T, D extends T | undefined = T | undefined> {
   readonly meaning: string;
   /** Never shown. */
   readonly secret?: true;
+  /** It can be changed while nodes run (`config set`). */
+  readonly dynamic?: true;
 }
 
 function setting<T>(kind: Kind<T>, value: T, meaning: string): Setting<T, T> {
   return { kind, default: value, meaning };
+}
+
+/** One that can be changed while nodes run. */
+function dynamic<T>(kind: Kind<T>, value: T, meaning: string): Setting<T, T> & { readonly dynamic: true } {
+  return { kind, default: value, meaning, dynamic: true };
 }
 
 function optional<T>(kind: Kind<T>, meaning: string): Setting<T, undefined> {
@@ -163,8 +170,13 @@ export const settingsTable = {
   ),
   'tls.cert': optional(pathKind, 'Certificate chain (PEM) for both doors; read again when it changes'),
   'tls.key': optional(pathKind, 'Its private key (PEM)'),
-  'log.level': setting(choiceKind(['debug', 'info', 'warn', 'error']), 'info', 'Least level that is logged'),
-  'metrics.public': setting(booleanKind, false, 'Serve /metrics to every address without a key'),
+  'log.level': dynamic(choiceKind(['debug', 'info', 'warn', 'error']), 'info', 'Least level that is logged'),
+  'audit.size': setting(
+    sizeKind(MiB, TiB),
+    128 * MiB,
+    'Disk for the audit log, below data; its oldest lines go when it is full',
+  ),
+  'metrics.public': dynamic(booleanKind, false, 'Serve /metrics to every address without a key'),
   'page.size': setting(sizeKind(64 * KiB, 64 * MiB, 64 * KiB), 4 * MiB, 'Size of a cached page'),
   'cache.memory': setting(sizeKind(0, TiB), 64 * MiB, 'Memory for hot pages'),
   'cache.metadata': setting(
@@ -182,27 +194,27 @@ export const settingsTable = {
     GiB,
     'What pages leave free on the file system of their folder; of a small one at most a twentieth',
   ),
-  'cache.scrub': setting(
+  'cache.scrub': dynamic(
     sizeKind(0, GiB),
     4 * MiB,
     'Bytes of pages on disk that are read each second to find damage (0: none)',
   ),
-  'cache.readAhead': setting(
+  'cache.readAhead': dynamic(
     integerKind('N', 0, 256),
     8,
     'Pages filled ahead of a reader that goes through an object in order, at most',
   ),
-  'freshness.lease': setting(
+  'freshness.lease': dynamic(
     durationKind(0, 86_400_000),
     30_000,
     'How old metadata may be on mounts that do not say otherwise (file:// is always asked)',
   ),
-  'limits.requests': setting(integerKind('N', 1, 1_000_000), 1024, 'S3 requests worked on at once'),
+  'limits.requests': dynamic(integerKind('N', 1, 1_000_000), 1024, 'S3 requests worked on at once'),
   'limits.connections': setting(integerKind('N', 1, 1_000_000), 10_000, 'Connections to the S3 port'),
   'limits.header': setting(sizeKind(4 * KiB, MiB), 16 * KiB, 'All header lines of a request together'),
-  'limits.fills': setting(integerKind('N', 1, 100_000), 256, 'Pages being filled at once'),
-  'limits.queuedFills': setting(integerKind('N', 1, 1_000_000), 1024, 'Fills that may wait for their turn'),
-  'limits.fillMemory': setting(sizeKind(MiB, TiB), 48 * MiB, 'Memory for pages being filled'),
+  'limits.fills': dynamic(integerKind('N', 1, 100_000), 256, 'Pages being filled at once'),
+  'limits.queuedFills': dynamic(integerKind('N', 1, 1_000_000), 1024, 'Fills that may wait for their turn'),
+  'limits.fillMemory': dynamic(sizeKind(MiB, TiB), 48 * MiB, 'Memory for pages being filled'),
   'limits.passedBy': setting(
     integerKind('N', 0, 1_000_000),
     256,
@@ -238,15 +250,15 @@ export const settingsTable = {
     1,
     'Nodes that must have a write on disk before it is acknowledged; where there are fewer, writeBack.whenFull says what happens',
   ),
+  'writeBack.inCluster': setting(
+    booleanKind,
+    false,
+    'Whether mounts may have --write-mode back on several nodes, which has not been tried long enough to be on by itself',
+  ),
   'writeBack.delay': setting(
     durationKind(0, 3_600_000),
     0,
     'How long a write waits for a later one of its key to take its place before it goes to the storage',
-  ),
-  'writeBack.settle': setting(
-    durationKind(1_000, 3_600_000),
-    30_000,
-    'How long a write whose answer was lost may still be on its way to the storage; so long, at most, does the next one of its key wait',
   ),
   'writeBack.requests': setting(
     integerKind('N', 1, 1_000),
@@ -273,7 +285,7 @@ export const settingsTable = {
     "An answer of a mount's storage that brings less over half a minute is broken off (0: none is)",
   ),
   'backend.settling': setting(
-    durationKind(1_000, 600_000),
+    durationKind(1_000, 3_600_000),
     30_000,
     'How long a change that a storage gave no answer to may still take effect there',
   ),

@@ -1,10 +1,13 @@
 import type { ReadinessPart } from '../admin/readiness.ts';
+import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
+import type { Policies } from '../common/policy.ts';
 import type { Random } from '../common/random.ts';
 import type { IoThreads } from '../gateway/io-threads.ts';
 import { ThreadBoard } from '../gateway/thread-board.ts';
 import type { Ownership } from '../ring/ownership.ts';
 import type { DiskDirectory, DiskPageStore } from '../worker/disk-page-store.ts';
+import { EvictionLog } from '../worker/eviction-log.ts';
 import { MemoryPageStore } from '../worker/memory-page-store.ts';
 import type { SharedDisk } from '../worker/shared-disk-reader.ts';
 import { SharedLease } from '../worker/shared-lease.ts';
@@ -19,9 +22,11 @@ const manyPages = 64;
 /** Memory for pages, and where several threads listen, what else they share. */
 export function shareWithThreads(
   settings: Settings,
+  clock: Clock,
   random: Random,
   metrics: Metrics,
   pageFolders: readonly DiskDirectory[],
+  policies: Policies,
 ): Pick<SharedWithThreads, 'pages'> & Partial<SharedWithThreads> {
   const ioThreads = ioThreadsOf(settings);
   // The store thread reads too.
@@ -30,12 +35,18 @@ export function shareWithThreads(
   const hasRoom = settings['cache.memory'] >= manyPages * settings['page.size'];
   // Without a disk there is no other place for them.
   const takesLargePages = hasRoom || pageFolders.length === 0;
-  const pages = new MemoryPageStore(metrics, {
-    capacityBytes: settings['cache.memory'],
-    maxPageBytes: takesLargePages ? settings['page.size'] : memoryPageBytes,
-    threadCount,
-    hashSeed,
-  });
+  const pages = new MemoryPageStore(
+    metrics,
+    {
+      capacityBytes: settings['cache.memory'],
+      maxPageBytes: takesLargePages ? settings['page.size'] : memoryPageBytes,
+      threadCount,
+      hashSeed,
+      policies,
+    },
+    clock,
+    pageFolders.length === 0 ? new EvictionLog(clock) : undefined,
+  );
   if (ioThreads === 1) return { pages };
   const capacityBytes = settings['cache.metadata'];
   return {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { PendingWrites } from '../admin/pending-writes.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Metrics } from '../common/metrics.ts';
@@ -18,9 +19,27 @@ import type { Settings } from './settings-table.ts';
 /** Clients wait for an answer so long, at most, because of what is pending. */
 const barrierMs = 10_000;
 
+/** How pending writes are looked after. */
+export function writeBackSettings(settings: Settings, dataFolder: string) {
+  return {
+    path: join(dataFolder, 'pending'),
+    capacityBytes: settings['writeBack.capacity'],
+    whenFull: settings['writeBack.whenFull'],
+    hasCopies: () => settings['writeBack.copies'] <= 1,
+    barrierMs,
+    settleMs: settings['backend.settling'],
+    overwrites: settings['writeBack.onConflict'] === 'overwrite',
+    concurrency: settings['writeBack.requests'],
+    delayMs: settings['writeBack.delay'],
+    retryMs: [100, 30_000],
+    minPartSizeBytes,
+    maxUploadIdleMs: settings['limits.uploadAge'],
+  } as const;
+}
+
 /**
- * The pending writes of this node, with what an earlier process left. Undefined in a cluster, where writes are acknowledged by their storage.
- * Rejects with `CommandError` where they cannot be read, or would not be served.
+ * The pending writes of this node alone, with what an earlier process left; in a cluster there are none. Rejects with `CommandError` where they
+ * cannot be read, or would not be served.
  */
 export async function openWriteBack(
   settings: Settings,
@@ -30,22 +49,9 @@ export async function openWriteBack(
   random: Random,
   metrics: Metrics,
   log: Log,
-): Promise<WriteBack | undefined> {
-  const path = join(dataFolder, 'pending');
-  const about = {
-    path,
-    capacityBytes: settings['writeBack.capacity'],
-    whenFull: settings['writeBack.whenFull'],
-    copies: settings['writeBack.copies'],
-    barrierMs,
-    settleMs: settings['writeBack.settle'],
-    overwrites: settings['writeBack.onConflict'] === 'overwrite',
-    concurrency: settings['writeBack.requests'],
-    delayMs: settings['writeBack.delay'],
-    retryMs: [100, 30_000],
-    minPartSizeBytes,
-    maxUploadIdleMs: settings['limits.uploadAge'],
-  } as const;
+): Promise<WriteBack> {
+  const about = writeBackSettings(settings, dataFolder);
+  const { path } = about;
   const attempted = (result: string) => metrics.pendingAttempts.inc({ result });
   let opened: WriteBack;
   try {
@@ -54,40 +60,71 @@ export async function openWriteBack(
     if (!(error instanceof FileSystemError)) throw error;
     throw new CommandError(`the writes that are pending in ${path} cannot be read: ${error.message}`);
   }
-  metrics.showPending(() => pendingOf(opened, clock));
-  if (!isInCluster(settings)) return opened;
+  if (!isInCluster(settings)) {
+    metrics.showPending(() => pendingOf(opened, clock));
+    return opened;
+  }
   const { entries } = pendingOf(opened, clock);
+  if (entries === 0) return opened;
   await opened.close();
-  if (entries === 0) return undefined;
   throw new CommandError(
-    `${entries} writes are pending in ${path}, which a node in a cluster does not bring to their storage: start it without etcd.endpoints, and run forebay pending flush`,
+    `${entries} writes are pending in ${path}, which lie on this node alone: start it without etcd.endpoints, and run forebay pending flush`,
   );
 }
 
 /** A mount's storage, with what is pending for it where it can be kept apart from what others write. */
 export function withPending(
-  writeBack: WriteBack | undefined,
+  writeBack: WriteBack,
+  settings: Settings,
   mounts: MountStore,
   mount: Mount,
   backend: Backend,
 ): Backend {
-  if (!writeBack || mount.readOnly || !backend.capabilities.stamps) return backend;
+  if (mount.readOnly || !backend.capabilities.stamps) return backend;
   const { bucket, prefix, incarnation } = mount;
-  const isBack = () => {
-    const now = mounts.table.find(bucket, prefix);
-    return now?.incarnation === incarnation && now.writeMode === 'back';
+  const now = () => {
+    const found = mounts.table.find(bucket, prefix);
+    return found?.incarnation === incarnation ? found : undefined;
   };
-  return writeBack.over(placeNameOf(mount), backend, isBack);
+  const isBack = () => now()?.writeMode === 'back';
+  const hasCopies = () => (now()?.copies ?? settings['writeBack.copies']) <= 1;
+  return writeBack.over(placeNameOf(mount), backend, isBack, hasCopies);
+}
+
+/** For administrators. */
+export function nodePending(writeBack: WriteBack): PendingWrites {
+  return {
+    isShared: false,
+    isOffered: true,
+    usage: () => writeBack.usage,
+    places: () => writeBack.places,
+    changes: (name, prefix) =>
+      writeBack.changes(name, prefix).map(({ entry, lastError }) => ({
+        key: entry.key,
+        type: entry.change.type,
+        bytes: entry.change.meta?.sizeBytes,
+        etag: entry.change.meta?.etag,
+        acknowledgedMs: entry.change.atMs,
+        sent: entry.sent !== undefined,
+        damaged: entry.isDamaged || undefined,
+        lastError,
+      })),
+    flush: (name, prefix, withinMs) => writeBack.flush(name, prefix, AbortSignal.timeout(withinMs)),
+    hold: (name) => writeBack.hold(name),
+    discard: (name) => writeBack.discard(name),
+    acceptLoss: () => writeBack.acceptLoss(),
+    everyoneLooks: async () => {},
+  };
 }
 
 /** Opens the storages that something is pending for, so that it is brought there. */
 export function resumePending(
-  writeBack: WriteBack | undefined,
+  writeBack: WriteBack,
   mounts: MountStore,
   backends: MountedBackends,
   log: Log,
 ): void {
-  for (const { name, entries } of writeBack?.places ?? []) {
+  for (const { name, entries } of writeBack.places) {
     if (entries === 0) continue;
     const mount = mounts.table.mounts.find((one) => placeNameOf(one) === name);
     if (!mount) {

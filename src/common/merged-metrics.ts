@@ -36,6 +36,22 @@ export async function mergedText(own: Registry, others: readonly MetricValues[])
   return AggregatorRegistry.aggregate(all as never).metrics();
 }
 
+/** The sum of one metric's numbers whose labels are wanted, over all threads. */
+export function sumOf(
+  all: readonly MetricValues[],
+  name: string,
+  isWanted: (labels: Readonly<Record<string, string | number>>) => boolean = () => true,
+): number {
+  let sum = 0;
+  for (const metric of all.flat()) {
+    if (metric.name !== name) continue;
+    for (const { labels, value } of metric.values) {
+      if (isWanted(labels as Readonly<Record<string, string | number>>)) sum += value;
+    }
+  }
+  return sum;
+}
+
 function isSame(a: NamedValue, b: NamedValue): boolean {
   return a.metricName === b.metricName && JSON.stringify(a.labels) === JSON.stringify(b.labels);
 }

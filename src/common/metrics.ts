@@ -120,6 +120,11 @@ export class Metrics {
     return this.threads ? mergedText(this.registry, await this.threads()) : this.registry.metrics();
   }
 
+  /** What every thread has counted and measured, this one first. */
+  async all(): Promise<readonly MetricValues[]> {
+    return [await this.values(), ...((await this.threads?.()) ?? [])];
+  }
+
   /** The own counts, as another thread adds them to its own. */
   values(): Promise<MetricValues> {
     return this.registry.getMetricsAsJSON() as Promise<MetricValues>;
@@ -174,6 +179,15 @@ export class Metrics {
       'forebay_pending_failing',
       'Objects whose pending write was refused, or failed, at its last attempt; it is tried again',
       () => read().failing,
+    );
+  }
+
+  /** Takes from where it is kept how much is held for other nodes. */
+  showPendingCopies(read: () => number): void {
+    this.measured(
+      'forebay_pending_copies',
+      'Writes of which the node holds copies for other nodes, until their storage has them',
+      read,
     );
   }
 

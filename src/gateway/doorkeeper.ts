@@ -138,6 +138,6 @@ function refuseOthers(
 ): void {
   const expected = request.headers[header];
   if (expected !== undefined && bucket !== undefined && bucket.owner !== expected) {
-    throw new S3Error('AccessDenied');
+    throw new S3Error('AccessDenied', { refusal: { rule: 'expected-bucket-owner' } });
   }
 }

@@ -22,6 +22,7 @@ import { toS3Error } from './error-map.ts';
 import { IncomingBody } from './incoming-body.ts';
 import type { BucketLookup } from './namespace.ts';
 import type { Redirects } from './redirects.ts';
+import type { Refusals } from './refusals.ts';
 import { Progress, pathOf, RequestAccounts } from './request-accounts.ts';
 import { RequestCall } from './request-call.ts';
 import { type WriteOutcome, writeResponse } from './response-writer.ts';
@@ -41,6 +42,8 @@ export interface PipelineSettings {
   readonly redirects?: Redirects;
   /** Only what is at hand is answered here; everything else goes on to there as it came. */
   readonly elsewhere?: Pick<RequestTaker, 'handle'>;
+  /** Where it is kept which rule refused a request. */
+  readonly refusals?: Refusals;
 }
 
 /** Requests being worked on in all threads. */
@@ -75,6 +78,7 @@ export class RequestPipeline implements RequestTaker {
   readonly #settings: PipelineSettings;
   readonly #unreadBodies = new UnreadBodies();
   readonly #isUser: (name: string) => boolean;
+  #maxInFlight: number;
   #inFlight = 0;
   #requests = 0;
 
@@ -100,6 +104,11 @@ export class RequestPipeline implements RequestTaker {
     this.#buckets = buckets;
     this.#service = service;
     this.#settings = settings;
+    this.#maxInFlight = settings.maxInFlight;
+  }
+
+  tune({ maxInFlight }: Pick<PipelineSettings, 'maxInFlight'>): void {
+    this.#maxInFlight = maxInFlight;
   }
 
   /** Takes one request to its end. Never throws: whatever goes wrong becomes an answer, or the connection is closed. */
@@ -172,7 +181,9 @@ export class RequestPipeline implements RequestTaker {
   }
 
   #answer(req: IncomingMessage, progress: Progress): AtOnce<S3Response> {
-    if (progress.inFlight > this.#settings.maxInFlight) throw new S3Error('SlowDown');
+    if (progress.inFlight > this.#maxInFlight) {
+      throw new S3Error('SlowDown', { refusal: { rule: 'limits-requests' } });
+    }
     refuseAmbiguousHeaders(req);
     const request = this.#parse(req, progress.requestId);
     if (request.key === undefined && request.method === 'HEAD') progress.headed = request.bucket;
@@ -273,6 +284,9 @@ export class RequestPipeline implements RequestTaker {
   #failure(req: IncomingMessage, progress: Progress, error: S3Error): S3Response {
     progress.error = error;
     this.#logFault(progress.requestId, error);
+    const { requestId, userName, route } = progress;
+    const operation = route?.operation ?? 'Unknown';
+    this.#settings.refusals?.note(req, { requestId, operation, userName }, error);
     const response = errorResponse(error, {
       requestId: progress.requestId,
       resource: pathOf(req),

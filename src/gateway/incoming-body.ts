@@ -3,7 +3,8 @@ import type { Authenticated } from '../auth/authenticate.ts';
 import { payloadSpec } from '../auth/payload-spec.ts';
 import { RequestBody } from '../auth/upload-body.ts';
 import { assert } from '../common/assert.ts';
-import type { AnnouncedChecksum, Checksums, DigestName, UploadBody } from '../common/object-meta.ts';
+import type { UploadBody } from '../common/object-meta.ts';
+import { PassedBody } from './passed-body.ts';
 
 /** The largest single PUT or part (S3 User Guide, "Multipart upload limits"). */
 const maximumUploadBytes = 5 * 1024 ** 3;
@@ -106,36 +107,17 @@ export class IncomingBody {
 }
 
 /** An upload whose client is asked for the bytes when they are first wanted, not before. */
-class AwaitedBody implements UploadBody {
-  readonly sizeBytes: number;
-  readonly #body: UploadBody;
+class AwaitedBody extends PassedBody {
   readonly #events: { readonly start: () => void; readonly end: () => void };
 
   constructor(body: UploadBody, events: { readonly start: () => void; readonly end: () => void }) {
-    this.sizeBytes = body.sizeBytes;
-    this.#body = body;
+    super(body);
     this.#events = events;
   }
 
-  get announcedChecksum(): AnnouncedChecksum | undefined {
-    return this.#body.announcedChecksum;
-  }
-
-  need(name: DigestName): void {
-    this.#body.need(name);
-  }
-
-  digest(name: DigestName): Buffer {
-    return this.#body.digest(name);
-  }
-
-  sentChecksums(): Checksums {
-    return this.#body.sentChecksums();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
     this.#events.start();
-    yield* this.#body;
+    yield* this.body;
     this.#events.end();
   }
 }

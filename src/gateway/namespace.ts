@@ -1,6 +1,8 @@
-import type { Freshness } from '../common/freshness.ts';
+import { type Clock, systemClock } from '../common/clock.ts';
+import { type Freshness, freshnessUnder } from '../common/freshness.ts';
+import { noPolicies, notBeforeSeconds, type Policies, type PolicyInForce } from '../common/policy.ts';
 import { type BucketRecord, effectiveFreshness, type Location } from '../mounts/mount.ts';
-import type { MountTable } from '../mounts/mount-table.ts';
+import type { MountedRange, MountTable } from '../mounts/mount-table.ts';
 import type { MountedBackends } from '../mounts/mounted-backends.ts';
 import { S3Error } from '../s3api/errors.ts';
 import type { Backend } from '../ufs/backend.ts';
@@ -25,6 +27,10 @@ export interface Place {
   readonly incarnation: string;
   readonly path: string;
   readonly freshness: Freshness;
+  /** As in `MetadataTarget`, and those below. */
+  readonly mountFreshness: Freshness | undefined;
+  readonly policy: PolicyInForce | undefined;
+  readonly notBeforeSeconds: number | undefined;
   readonly readOnly: boolean;
   readonly isRoot: boolean;
   /** Whether what is written through it stays here to be read. */
@@ -44,18 +50,28 @@ export class Namespace {
   readonly #buckets: BucketLookup;
   readonly #table: () => MountTable;
   readonly #backends: MountedBackends;
-  readonly #settings: NamespaceSettings;
+  #settings: NamespaceSettings;
+  readonly #policies: Pick<Policies, 'of'>;
+  readonly #clock: Clock;
 
   constructor(
     buckets: BucketLookup,
     table: () => MountTable,
     backends: MountedBackends,
     settings: NamespaceSettings,
+    policies: Pick<Policies, 'of'> = noPolicies,
+    clock: Clock = systemClock,
   ) {
     this.#buckets = buckets;
     this.#table = table;
     this.#backends = backends;
     this.#settings = settings;
+    this.#policies = policies;
+    this.#clock = clock;
+  }
+
+  tune({ leaseMs }: Pick<NamespaceSettings, 'leaseMs'>): void {
+    this.#settings = { ...this.#settings, leaseMs };
   }
 
   /** What holds every bucket's keys that no mount holds, under the bucket's name and a `/`. */
@@ -100,6 +116,16 @@ export class Namespace {
     if (incarnation !== place.incarnation) throw new S3Error('OperationAborted');
   }
 
+  /** The parts of a bucket's keys under a prefix, by what is kept of their objects. NoSuchBucket. */
+  parts(bucketName: string, keyPrefix: string): readonly (MountedRange & { readonly incarnation: string })[] {
+    const bucket = this.bucket(bucketName);
+    const ranges = this.#table().rangesFor(bucketName, keyPrefix);
+    return ranges.map((range) => ({
+      ...range,
+      incarnation: range.mount === 'root' ? bucket.incarnation : range.mount.incarnation,
+    }));
+  }
+
   /** The backends that hold a bucket's keys under a prefix, with what nested mounts hide of each. NoSuchBucket. */
   async sources(bucketName: string, keyPrefix: string): Promise<readonly UploadSource[]> {
     this.bucket(bucketName);
@@ -112,16 +138,21 @@ export class Namespace {
   #place(bucket: BucketRecord, key: string, location: Location, backend: Backend): Place {
     const { mount, path } = location;
     if (mount === 'root') {
-      const freshness = this.#freshnessOf({ uri: this.#settings.rootUri });
+      const own = this.#freshnessOf({ uri: this.#settings.rootUri });
+      const { incarnation } = bucket;
+      const policy = this.#policies.of(incarnation, path);
       return {
         bucket,
         key,
         objectHash: undefined,
         backend,
         mount: 'root',
-        incarnation: bucket.incarnation,
+        incarnation,
         path,
-        freshness,
+        freshness: freshnessUnder(own, policy),
+        mountFreshness: policy && own,
+        policy,
+        notBeforeSeconds: policy && notBeforeSeconds(policy, this.#clock.nowMs()),
         readOnly: false,
         isRoot: true,
         // Where nobody else writes, its storage is this node's own.
@@ -129,15 +160,21 @@ export class Namespace {
         versioning: bucket.versioning,
       };
     }
+    const own = this.#freshnessOf(mount);
+    const { incarnation } = mount;
+    const policy = this.#policies.of(incarnation, path);
     return {
       bucket,
       key,
       objectHash: undefined,
       backend,
       mount: mount.prefix === '' ? mount.bucket : `${mount.bucket}/${mount.prefix}`,
-      incarnation: mount.incarnation,
+      incarnation,
       path,
-      freshness: this.#freshnessOf(mount),
+      freshness: freshnessUnder(own, policy),
+      mountFreshness: policy && own,
+      policy,
+      notBeforeSeconds: policy && notBeforeSeconds(policy, this.#clock.nowMs()),
       readOnly: mount.readOnly,
       isRoot: false,
       keepsWrites: mount.writeMode === 'through' && !backend.capabilities.exclusive,

@@ -206,7 +206,9 @@ export class ObjectReads {
   /** The bytes to be read come with the metadata, in whole pages, unless some of them may be here or none is to be kept. */
   #reading(place: Place, options: LaterOptions): LaterOptions {
     const { read, noStore, together } = options;
-    if (!read || this.#reader.isElsewhere?.(place)) return options;
+    // What is not kept is not read in whole pages.
+    if (!read || this.#reader.isElsewhere?.(place) || place.policy?.keeps(place.path) === 'never')
+      return options;
     const isVain = noStore || this.#reader.holdsSome(place);
     if (isVain && !together) return options.with({ read: undefined });
     const { pageSizeBytes } = this.#settings;
@@ -274,8 +276,22 @@ export class ObjectReads {
 
   #target(at: MetadataTarget, meta: ObjectMeta): ReadTarget {
     const { backend, mount, incarnation, path, bucket, key, versionId, objectHash } = at;
+    const { policy, notBeforeSeconds } = at;
     const { pageSizeBytes } = this.#settings;
-    return { backend, mount, incarnation, path, meta, pageSizeBytes, bucket, key, versionId, objectHash };
+    return {
+      backend,
+      mount,
+      incarnation,
+      path,
+      meta,
+      pageSizeBytes,
+      bucket,
+      key,
+      versionId,
+      objectHash,
+      policy,
+      notBeforeSeconds,
+    };
   }
 }
 

@@ -257,7 +257,9 @@ const notForAnybody: ReadonlyMap<string, string> = new Map([
 /** AccessDenied. */
 function refuseAnybody(operation: string, action: string | undefined): void {
   const message = notForAnybody.get(operation);
-  if (message !== undefined || action === undefined) throw new S3Error('AccessDenied', { message });
+  if (message !== undefined || action === undefined) {
+    throw new S3Error('AccessDenied', { message, refusal: { rule: 'anonymous-owns-nothing', action } });
+  }
 }
 
 function admitAll(): void {

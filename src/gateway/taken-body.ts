@@ -1,38 +1,18 @@
-import type { AnnouncedChecksum, Checksums, DigestName, UploadBody } from '../common/object-meta.ts';
+import type { UploadBody } from '../common/object-meta.ts';
 import type { Intake } from '../worker/reader.ts';
+import { PassedBody } from './passed-body.ts';
 
 /** A body whose bytes are taken in as they pass. */
-export class TakenBody implements UploadBody {
-  readonly #body: UploadBody;
+export class TakenBody extends PassedBody {
   readonly #intake: Intake;
 
   constructor(body: UploadBody, intake: Intake) {
-    this.#body = body;
+    super(body);
     this.#intake = intake;
   }
 
-  get sizeBytes(): number {
-    return this.#body.sizeBytes;
-  }
-
-  get announcedChecksum(): AnnouncedChecksum | undefined {
-    return this.#body.announcedChecksum;
-  }
-
-  need(name: DigestName): void {
-    this.#body.need(name);
-  }
-
-  digest(name: DigestName): Buffer {
-    return this.#body.digest(name);
-  }
-
-  sentChecksums(): Checksums {
-    return this.#body.sentChecksums();
-  }
-
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    for await (const chunk of this.#body) {
+    for await (const chunk of this.body) {
       this.#intake.add(chunk);
       yield chunk;
     }

@@ -68,8 +68,9 @@ export class VersionHolder {
   async #targetOf({ bucket, key, incarnation, path, meta }: KeptClaim): Promise<ReadTarget | undefined> {
     const place = await this.#namespace.locate(bucket, key);
     if (place.incarnation !== incarnation || place.path !== path) return undefined;
-    const { backend, mount } = place;
-    return { backend, mount, incarnation, path, meta, pageSizeBytes: this.#pageSizeBytes };
+    const { backend, mount, policy, notBeforeSeconds } = place;
+    const pageSizeBytes = this.#pageSizeBytes;
+    return { backend, mount, incarnation, path, meta, pageSizeBytes, policy, notBeforeSeconds };
   }
 }
 

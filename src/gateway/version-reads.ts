@@ -44,10 +44,10 @@ export class VersionReads implements Pick<Backend, 'uri' | 'capabilities' | 'hea
 
 /** Where a version's metadata and pages are kept: beside those of its key, under a name that no write of the key concerns. */
 export function versionTarget(place: Place, versionId: string): MetadataTarget {
-  const { mount, incarnation, path, freshness, bucket, key, objectHash } = place;
+  const { mount, incarnation, path, freshness, bucket, key, objectHash, policy, notBeforeSeconds } = place;
   const backend = new VersionReads(place.backend, path, versionId);
   const own = { backend, mount, incarnation, path: `${path}\0${versionId}`, freshness, versionId };
-  return { ...own, bucket, key, objectHash };
+  return { ...own, bucket, key, objectHash, policy, notBeforeSeconds };
 }
 
 /** How answers name a version; undefined where none are kept. */

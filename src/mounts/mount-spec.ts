@@ -23,6 +23,8 @@ export interface MountRequest {
   readonly pathStyle?: boolean;
   readonly readOnly?: boolean;
   readonly writeMode?: string;
+  /** A number. */
+  readonly copies?: string;
   /** `always`, `immutable`, or `lease:DURATION`. */
   readonly freshness?: string;
   /** A number. */
@@ -50,6 +52,8 @@ export interface MountSpec {
   readonly pathStyle: boolean;
   readonly readOnly: boolean;
   readonly writeMode: WriteMode;
+  readonly copies?: number;
+  readonly wasBack?: true;
   readonly freshness?: Freshness;
   readonly maxRequests?: number;
   readonly maxBytesPerSecond?: number;
@@ -95,10 +99,19 @@ export function parseMountRequest(request: MountRequest): MountSpec {
     pathStyle: request.pathStyle ?? (uri.scheme === 's3' && request.endpoint !== undefined),
     readOnly: request.readOnly ?? false,
     writeMode: parseWriteMode(request.writeMode ?? 'through'),
+    ...parseCopies(request.copies),
+    ...(request.writeMode === 'back' ? { wasBack: true } : {}),
     freshness: request.freshness === undefined ? undefined : parseFreshness(request.freshness),
     ...parseLimits(request),
     owner: request.owner,
   };
+}
+
+/** Throws a `MountError` of kind `invalid`. */
+export function parseCopies(text: string | undefined): { readonly copies?: number } {
+  if (text === undefined) return {};
+  if (/^[1-3]$/.test(text)) return { copies: Number(text) };
+  throw invalid('copies must be 1, 2 or 3: on how many nodes a write is before it is acknowledged');
 }
 
 /** Takes `BUCKET` or `BUCKET/PREFIX` apart; a final slash means nothing. Throws a `MountError` of kind `invalid`. */

@@ -5,7 +5,7 @@ import { WatchedPrefix } from '../coord/watched-prefix.ts';
 import type { ProbedAbilities } from '../ufs/backend.ts';
 import { KeyLock } from '../ufs/key-lock.ts';
 import { BucketStore } from './bucket-store.ts';
-import type { Mount, WriteMode } from './mount.ts';
+import type { Mount } from './mount.ts';
 import { MountError } from './mount-error.ts';
 import { type MountSpec, mountName } from './mount-spec.ts';
 import { MountTable } from './mount-table.ts';
@@ -164,15 +164,23 @@ export class MountStore {
     return mount;
   }
 
-  /** Another write mode, from the next write on; everything else of the mount stays. Kinds: not-found, conflict. */
-  async setWriteMode(bucket: string, prefix: string, writeMode: WriteMode): Promise<Mount> {
+  /**
+   * Another write mode, from the next write on; everything else of the mount stays. That a mount was `back` once is never taken back. Kinds:
+   * not-found, conflict.
+   */
+  async setWriteMode(
+    bucket: string,
+    prefix: string,
+    change: Partial<Pick<Mount, 'writeMode' | 'copies' | 'wasBack'>>,
+  ): Promise<Mount> {
     const name = nameOf(bucket, prefix);
     const mount = this.rows.get(name);
     const revision = this.rows.revisionOf(name);
     if (!mount || revision === undefined) {
       throw new MountError('not-found', `there is no mount ${mountName({ bucket, prefix })}`);
     }
-    const changed = { ...mount, writeMode };
+    const isBack = change.writeMode === 'back' || mount.wasBack || mount.writeMode === 'back';
+    const changed = { ...mount, ...change, ...(isBack ? { wasBack: true as const } : {}) };
     if (!(await this.rows.put(name, JSON.stringify(changed), { revision }))) throw changedMeanwhile(mount);
     return changed;
   }

@@ -28,6 +28,10 @@ export interface Mount {
   readonly user?: string;
   readonly readOnly: boolean;
   readonly writeMode: WriteMode;
+  /** On how many nodes a write has to be before it is acknowledged, in mode `back`; undefined: as the node is set. */
+  readonly copies?: number;
+  /** Whether writes were ever acknowledged before the storage had them: then something may be pending. */
+  readonly wasBack?: true;
   /** Undefined: the default for the URI's scheme. */
   readonly freshness?: Freshness;
   /** Calls at once, and objects' bytes a second, from each node; undefined: no bound of the mount's own. */

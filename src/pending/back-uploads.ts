@@ -35,7 +35,8 @@ import type { UploadTrials } from './upload-trial.ts';
 
 export interface BackUploadSettings {
   readonly whenFull: 'through' | 'slow-down';
-  readonly copies: number;
+  /** Whether as many disks as it takes can be written to at this moment. */
+  readonly hasCopies: () => boolean;
   readonly isBack: () => boolean;
   /** The storage's own least size of every part but the last, bytes. */
   readonly minPartSizeBytes: number;
@@ -152,10 +153,10 @@ export class BackUploads {
   ): Promise<ObjectMeta> {
     if (!isHeldUpload(uploadId)) return this.#completeThrough(key, uploadId, named, options);
     const { uploads } = this.#journal;
-    const { isBack, copies } = this.#settings;
+    const { isBack, hasCopies } = this.#settings;
     const upload = uploads.find(this.#chain.name, key, uploadId);
     if (!upload) return this.#completedBefore(key, named, options);
-    if (upload.movedTo || !isBack() || copies > 1 || options.condition || options.versioning) {
+    if (upload.movedTo || !isBack() || !hasCopies() || options.condition || options.versioning) {
       const made = await this.#completeThrough(key, await this.#moved(upload), named, options);
       await uploads.exclusively(uploadId, () => this.#journal.discardUpload(upload));
       return made;
@@ -170,8 +171,9 @@ export class BackUploads {
   }
 
   async #canHold(key: string, options: CreateUploadOptions): Promise<boolean> {
-    const { isBack, copies } = this.#settings;
-    if (!isBack() || copies > 1 || options.stamp !== undefined || !isPlainObject(key, options)) return false;
+    const { isBack, hasCopies } = this.#settings;
+    if (!isBack() || !hasCopies() || options.stamp !== undefined || !isPlainObject(key, options))
+      return false;
     try {
       return await this.#trials.isFit(this.#chain.name, this.#inner);
     } catch (error) {

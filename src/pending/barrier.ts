@@ -1,5 +1,6 @@
 import type { Clock } from '../common/clock.ts';
 import type { CallOptions } from '../ufs/backend.ts';
+import { Deadline } from '../ufs/deadline.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { checkSignal } from '../ufs/write-rules.ts';
 import type { Persister } from './persister.ts';
@@ -31,20 +32,15 @@ export class Barrier {
     key: string | undefined,
     work: (until: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    const timeout = new AbortController();
-    const ended = new AbortController();
-    this.#clock.sleep(this.#maxMs, ended.signal).then(
-      () => timeout.abort(),
-      () => undefined,
-    );
+    const deadline = new Deadline(this.#clock, this.#maxMs, signal);
     try {
-      await work(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal);
+      await work(deadline.signal);
     } catch (error) {
       checkSignal(signal, this.#uri, key);
-      if (!timeout.signal.aborted) throw error;
+      if (deadline.cause !== 'timeout') throw error;
       throw new UfsError('throttled', 'earlier writes wait for the storage', { backend: this.#uri, key });
     } finally {
-      ended.abort();
+      deadline.end();
     }
   }
 }

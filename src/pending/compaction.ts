@@ -2,6 +2,7 @@ import type { Log } from '../common/log.ts';
 import { FileSystemError } from '../ufs/file-system.ts';
 import type { PendingEntry } from './pending-entry.ts';
 import { isBody } from './record-format.ts';
+import type { StampPair } from './records.ts';
 import type { SegmentWriter } from './segment-writer.ts';
 
 /**
@@ -16,12 +17,22 @@ export class Compaction {
   readonly #entries = new Map<number, Set<PendingEntry>>();
   /** Reads of bodies under way, by segment. */
   readonly #readers = new Map<number, number>();
+  /** Changes that are over, and whose records lie behind all that says so. */
+  readonly #unsaid: StampPair[];
   #inlineBytes = 0;
   #running: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(writer: SegmentWriter, entries: readonly PendingEntry[], segmentBytes: number, log: Log) {
+  /** `outlasting`: changes that are over, and whose records lie behind all that says so. */
+  constructor(
+    writer: SegmentWriter,
+    entries: readonly PendingEntry[],
+    outlasting: readonly StampPair[],
+    segmentBytes: number,
+    log: Log,
+  ) {
     this.#writer = writer;
+    this.#unsaid = [...outlasting];
     this.#segmentBytes = segmentBytes;
     this.#log = log;
     for (const entry of entries) this.add(entry);
@@ -31,6 +42,11 @@ export class Compaction {
     const entries = this.#entries.get(entry.segment) ?? new Set();
     this.#entries.set(entry.segment, entries.add(entry));
     this.#inlineBytes += entry.body.sizeBytes;
+  }
+
+  /** Of a change that is over, and whose record lies behind what says so: that may be forgotten before the record is. */
+  outlasts({ change }: PendingEntry): void {
+    this.#unsaid.push(change.stamp);
   }
 
   /** Of an entry that nobody needs any more. */
@@ -87,6 +103,7 @@ export class Compaction {
     for (let oldest = this.#oldest(); oldest !== undefined && !this.#isClosed; oldest = this.#oldest()) {
       for (const entry of [...(this.#entries.get(oldest) ?? [])]) await this.#carry(entry);
       if (this.#isNeeded(oldest)) return;
+      await this.#sayAll();
       await this.#writer.drop(oldest);
     }
   }
@@ -106,6 +123,14 @@ export class Compaction {
     return this.#entries.has(segment) || (this.#readers.get(segment) ?? 0) > 0;
   }
 
+  /** Before anything is forgotten. */
+  async #sayAll(): Promise<void> {
+    for (const stamp of [...this.#unsaid]) {
+      await this.#writer.append({ head: { type: 'over', stamp } });
+      this.#unsaid.splice(this.#unsaid.indexOf(stamp), 1);
+    }
+  }
+
   /** Writes an entry again behind the others. */
   async #carry(entry: PendingEntry): Promise<void> {
     const isInline = entry.body.sizeBytes > 0;
@@ -117,13 +142,14 @@ export class Compaction {
       ...(entry.sent === undefined ? {} : { sent: entry.sent }),
       ...(isLost ? { damaged: true } : {}),
     };
-    const placed = await this.#writer.append({ head, body });
-    // It ended while it was written, and what ended it may be forgotten before this.
-    if (entry.isOver) await this.#writer.append({ head: { type: 'over', stamp: entry.change.stamp } });
-    if (entry.isGone) return;
-    this.#take(entry);
-    entry.segment = placed.segment;
-    entry.body = placed.body;
-    this.add(entry);
+    await this.#writer.append({ head, body }, (placed) => {
+      if (entry.isGone) return;
+      this.#take(entry);
+      entry.segment = placed.segment;
+      entry.body = placed.body;
+      this.add(entry);
+    });
+    // It ended while it was written.
+    if (entry.isOver) this.outlasts(entry);
   }
 }

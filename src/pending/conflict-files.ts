@@ -1,6 +1,6 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { writeBody } from '../ufs/body-file.ts';
-import { type FileSystem, isErrno, makeDirectoryOnce, writeDurably } from '../ufs/file-system.ts';
+import { type FileSystem, makeDirectoryOnce, removeQuietly, writeDurably } from '../ufs/file-system.ts';
 import type { Journal } from './journal.ts';
 import type { PendingEntry } from './pending-entry.ts';
 
@@ -19,21 +19,19 @@ export class ConflictFiles {
   /** The path of the JSON file, which is durable. Rejects with `FileSystemError`. */
   async keep(entry: PendingEntry): Promise<string> {
     await makeDirectoryOnce(this.#fs, this.#directory);
-    const path = join(this.#directory, `${entry.name}.json`);
-    if (await this.#isThere(path)) return path;
+    await this.#fs.syncDirectory(dirname(this.#directory));
+    const [path, body] = ['json', 'body'].map((kind) => join(this.#directory, `${entry.name}.${kind}`)) as [
+      string,
+      string,
+    ];
+    // What an attempt has left that came to nothing may not last.
+    for (const left of [path, body]) await removeQuietly(this.#fs, left);
     const { meta } = entry.change;
     if (meta && meta.sizeBytes > 0) {
       const release = this.#journal.hold(entry);
-      const body = join(this.#directory, `${entry.name}.body`);
       try {
-        await this.#fs.unlink(body).catch(() => undefined);
-        const range = { start: 0, end: meta.sizeBytes };
-        await writeBody(
-          this.#fs,
-          body,
-          this.#journal.read(entry, range, () => {}),
-          () => {},
-        );
+        const bytes = this.#journal.read(entry, { start: 0, end: meta.sizeBytes }, () => {});
+        await writeBody(this.#fs, body, bytes, () => {});
       } finally {
         release();
       }
@@ -41,15 +39,5 @@ export class ConflictFiles {
     await writeDurably(this.#fs, path, [Buffer.from(`${JSON.stringify(entry.change, undefined, 2)}\n`)]);
     await this.#fs.syncDirectory(this.#directory);
     return path;
-  }
-
-  async #isThere(path: string): Promise<boolean> {
-    try {
-      await this.#fs.status(path);
-      return true;
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return false;
-      throw error;
-    }
   }
 }

@@ -38,7 +38,8 @@ export class HeldBodies {
     range: ByteRange,
     options: CallOptions,
   ): AsyncGenerator<Buffer, void, undefined> {
-    const source = this.#pinned.get(nameOf(key, meta))?.source ?? (await this.#sourceOf(key, meta, options));
+    const known = this.#pinned.get(nameOf(key, meta))?.source ?? this.#pendingOf(key, meta);
+    const source = known ?? { inner: await this.innerOf(key, meta, options) };
     if ('inner' in source) yield* this.#inner.read(key, source.inner, range, options);
     else yield* this.#readEntry(source.entry, range, options);
   }
@@ -58,7 +59,8 @@ export class HeldBodies {
   /** As `Backend.pin`. */
   async pin(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<() => Promise<void>> {
     const name = nameOf(key, meta);
-    const source = this.#pinned.get(name)?.source ?? (await this.#sourceOf(key, meta, options));
+    const known = this.#pinned.get(name)?.source ?? this.#pendingOf(key, meta);
+    const source = known ?? { inner: await this.innerOf(key, meta, options) };
     const release =
       'entry' in source
         ? this.#journal.hold(source.entry)
@@ -75,15 +77,15 @@ export class HeldBodies {
 
   /** The storage's own metadata of a version of which nothing is pending. Kinds: moved. */
   async innerOf(key: string, meta: ObjectMeta, options: CallOptions): Promise<ObjectMeta> {
+    checkSignal(options.signal, this.#inner.uri, key);
     if (this.#chain.newest(key)) throw this.#stamped.moved(key);
     return this.#stamped.innerOf(key, meta, options);
   }
 
-  async #sourceOf(key: string, meta: ObjectMeta, options: CallOptions): Promise<Source> {
-    checkSignal(options.signal, this.#inner.uri, key);
+  /** To be held at once: when it is done its bytes go. */
+  #pendingOf(key: string, meta: ObjectMeta): Source | undefined {
     const newest = this.#chain.newest(key);
-    if (newest && generationOf(newest.name) === meta.generation) return { entry: newest };
-    return { inner: await this.innerOf(key, meta, options) };
+    return newest && generationOf(newest.name) === meta.generation ? { entry: newest } : undefined;
   }
 
   async *#readEntry(entry: PendingEntry, range: ByteRange, { signal }: CallOptions): AsyncGenerator<Buffer> {

@@ -8,21 +8,42 @@ import { BodyFiles } from './body-files.ts';
 import { Compaction } from './compaction.ts';
 import { type HeldUpload, HeldUploads } from './held-uploads.ts';
 import { entryBytes, PendingEntry } from './pending-entry.ts';
-import { type ChangeHead, filesOf, type HeldPart, type LostRecord, type SentCondition } from './records.ts';
+import {
+  type ChangeHead,
+  filesOf,
+  type HeldPart,
+  type LostRecord,
+  type SentCondition,
+  type StampPair,
+} from './records.ts';
 import { recover } from './recovery.ts';
-import { type Placed, SegmentWriter } from './segment-writer.ts';
+import { SegmentWriter } from './segment-writer.ts';
 
 export interface JournalSettings {
   readonly path: string;
   /** Bodies and what is kept of each beside them, together. */
   readonly capacityBytes: number;
   readonly segmentBytes: number;
+  /** Whose epochs the stamps are of, where it is not this journal's alone. */
+  readonly origin?: string;
 }
 
 export const defaultSegmentBytes = 64 * 1024 * 1024;
 
 /** A change as it is to be acknowledged. */
 export type NewChange = Omit<ChangeHead, 'stamp' | 'sent'>;
+
+/** Other nodes that have to have what a journal has. */
+export interface JournalCopies {
+  /** The stamp of a change that may be taken at this very moment. Throws `UfsError` where none may. */
+  begin(change: NewChange): StampPair;
+  /** The change that was begun is not in the journal. */
+  failed(stamp: StampPair): void;
+  /** Resolves when an entry, which is durable here, is durable on all of them. Rejects with `UfsError` if that takes too long. */
+  stored(entry: PendingEntry, body: Buffer | undefined): Promise<void>;
+  /** Resolves when none of them will ever bring it forth again. */
+  released(entry: PendingEntry): Promise<void>;
+}
 
 /**
  * Changes that were acknowledged and that their storage does not have yet, on this node's disk. What was appended survives the process and the
@@ -42,6 +63,7 @@ export class Journal {
   readonly #writer: SegmentWriter;
   readonly #compaction: Compaction;
   #lost: readonly LostRecord[];
+  #copies: JournalCopies | undefined;
   /** Bodies of records that failed and may count all the same as long as nothing else was written. */
   readonly #doomed: string[] = [];
   #sequence = 0;
@@ -93,7 +115,7 @@ export class Journal {
     if (lost.length > 0) {
       log.error({ lost }, 'records of changes that were acknowledged cannot be read: the journal is damaged');
     }
-    const origin = found.origin ?? random.uuid();
+    const origin = settings.origin ?? found.origin ?? random.uuid();
     const epoch = found.epoch + 1;
     const before = { origin, epoch, nextNumber, sealed: segments, accepted };
     const { segmentBytes } = settings;
@@ -113,11 +135,17 @@ export class Journal {
     const completed = new Set(recovered.flatMap(({ change }) => change.upload?.id ?? []));
     const uploads = await HeldUploads.open(fs, clock, random, bodies, parts, completed);
     const throughs = found.throughs.map((one) => new PendingEntry(origin, one));
-    const compaction = new Compaction(writer, [...recovered, ...throughs], segmentBytes, log);
+    const entries = [...recovered, ...throughs];
+    const compaction = new Compaction(writer, entries, found.outlasting, segmentBytes, log);
     const known = { origin, epoch, recovered, throughs, lost };
     const opened = new Journal(writer, compaction, bodies, uploads, settings, known);
     await opened.#sweep(lost);
     return opened;
+  }
+
+  /** From now on a change is in the journal only when the copies have it, and done only when they have let go of it. */
+  copyTo(copies: JournalCopies | undefined): void {
+    this.#copies = copies;
   }
 
   /** Of changes that are not done, and of bodies that are being taken. */
@@ -156,6 +184,8 @@ export class Journal {
   async ended(entry: PendingEntry): Promise<void> {
     if (entry.isOver) return;
     entry.isOver = true;
+    // Who does not hear of it takes it for being on its way for a while.
+    void this.#copies?.released(entry).catch(() => undefined);
     await this.#writer.append({ head: { type: 'over', stamp: entry.change.stamp } }).catch(() => undefined);
     this.#free(entry);
   }
@@ -178,10 +208,31 @@ export class Journal {
    * its body is seen to, and nobody knows whether the change will be there when the journal is opened again.
    */
   async append(change: NewChange, body?: Buffer): Promise<PendingEntry> {
-    const head: ChangeHead = { ...change, stamp: [this.epoch, ++this.#sequence] };
-    const placed = await this.#appended(head, body);
-    const entry = new PendingEntry(this.origin, { change: head, isWhole: true, ...placed });
-    this.#compaction.add(entry);
+    const copies = this.#copies;
+    const stamp = copies?.begin(change) ?? [this.epoch, ++this.#sequence];
+    const head: ChangeHead = { ...change, stamp };
+    let entry: PendingEntry;
+    try {
+      entry = await this.#appended(head, body);
+    } catch (error) {
+      copies?.failed(stamp);
+      throw error;
+    }
+    if (!copies) return entry;
+    try {
+      await copies.stored(entry, body);
+    } catch (error) {
+      // It keeps its room, which the caller gives back, since it comes to be all the same.
+      this.#usedBytes += entry.bytes;
+      throw error;
+    }
+    return entry;
+  }
+
+  /** A change of another node's journal, as it is there, body and all. No room is reserved for it. */
+  async take(head: ChangeHead, body?: Buffer): Promise<PendingEntry> {
+    const entry = await this.#appended(head, body);
+    this.#usedBytes += entry.bytes;
     return entry;
   }
 
@@ -193,14 +244,17 @@ export class Journal {
 
   /** Nothing is left to be done about an entry. Its bytes go when nobody holds them any more. */
   async done(entry: PendingEntry): Promise<void> {
+    if (this.#copies) await this.#copies.released(entry);
     entry.isOver = true;
     await this.#writer.append({ head: { type: 'done', stamp: entry.change.stamp } });
     this.#free(entry);
   }
 
   /** An entry that was never sent, once a later one of its key is durable. */
-  superseded(entry: PendingEntry): void {
+  superseded(entry: PendingEntry, by: PendingEntry): void {
     entry.isOver = true;
+    // It was written again behind what takes its place.
+    if (entry.segment > by.segment) this.#compaction.outlasts(entry);
     this.#free(entry);
   }
 
@@ -249,12 +303,16 @@ export class Journal {
     await this.#writer.close();
   }
 
-  async #appended(head: ChangeHead, body: Buffer | undefined): Promise<Placed> {
+  async #appended(head: ChangeHead, body: Buffer | undefined): Promise<PendingEntry> {
+    let entry: PendingEntry | undefined;
     try {
-      const placed = await this.#writer.append({ head, body });
-      // Records that failed before it do not count from now on.
-      for (const file of this.#doomed.splice(0)) void this.bodies.remove(file);
-      return placed;
+      // At that very moment: from then on its segment is needed, and records that failed before it do not count.
+      await this.#writer.append({ head, body }, (placed) => {
+        entry = new PendingEntry(this.origin, { change: head, isWhole: true, ...placed });
+        this.#compaction.add(entry);
+        for (const file of this.#doomed.splice(0)) void this.bodies.remove(file);
+      });
+      return entry as unknown as PendingEntry;
     } catch (error) {
       if (head.file !== undefined) this.#doomed.push(head.file);
       throw error;

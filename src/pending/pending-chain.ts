@@ -14,7 +14,8 @@ const maxUnsettled = 10_000;
 export class PendingChain {
   /** Names the place; the same for every mount of it. */
   readonly name: string;
-  readonly #journal: Journal;
+  readonly #journal: Pick<Journal, 'superseded'>;
+  readonly #remembersAbsent: boolean;
   readonly #entries = new Map<string, PendingEntry[]>();
   readonly #absent = new Set<string>();
   /** Until when, on the monotonic clock, a change that went to the storage without an entry may still take effect. */
@@ -24,11 +25,17 @@ export class PendingChain {
   #bytes = 0;
   #count = 0;
 
-  constructor(name: string, journal: Journal) {
+  /** `entries`: what is pending already, in order. `remembersAbsent`: nobody else writes there. */
+  constructor(
+    name: string,
+    journal: Pick<Journal, 'superseded' | 'recovered'>,
+    entries: Iterable<PendingEntry> = journal.recovered,
+    remembersAbsent = true,
+  ) {
     this.name = name;
     this.#journal = journal;
-    for (const entry of journal.recovered)
-      if (entry.change.chain === name && !entry.isOver) this.#insert(entry);
+    this.#remembersAbsent = remembersAbsent;
+    for (const entry of entries) if (entry.change.chain === name && !entry.isOver) this.#insert(entry);
   }
 
   get usage(): { readonly entries: number; readonly bytes: number; readonly oldestMs: number | undefined } {
@@ -78,7 +85,7 @@ export class PendingChain {
   add(entry: PendingEntry): void {
     const last = this.newest(entry.key);
     if (last && last.sent === undefined && !last.isOver) {
-      this.#journal.superseded(last);
+      this.#journal.superseded(last, entry);
       this.#take(last);
     }
     this.#insert(entry);
@@ -121,7 +128,7 @@ export class PendingChain {
 
   setAbsent(key: string, isAbsent: boolean): void {
     this.#absent.delete(key);
-    if (!isAbsent) return;
+    if (!isAbsent || !this.#remembersAbsent) return;
     this.#absent.add(key);
     if (this.#absent.size > maxAbsent) this.#absent.delete(this.#absent.values().next().value as string);
   }

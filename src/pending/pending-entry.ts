@@ -18,7 +18,7 @@ export class PendingEntry {
   /** What the last attempt replaces; undefined while there was none. */
   sent: SentCondition | undefined;
   /** An attempt went out in an earlier process, of which nothing else is known. */
-  readonly wasSentBefore: boolean;
+  wasSentBefore: boolean;
   /** Its bytes cannot be read. */
   isDamaged: boolean;
   /** It is about to be recorded as done, or a later one has taken its place. */
@@ -39,6 +39,12 @@ export class PendingEntry {
     this.sent = sent;
     this.wasSentBefore = sent !== undefined;
     this.isDamaged = change.damaged === true || !isWhole;
+  }
+
+  /** Another node may have sent attempts of it, of which nothing is known. */
+  mayHaveBeenSent(): void {
+    this.sent ??= 'anything';
+    this.wasSentBefore = true;
   }
 
   get key(): string {

@@ -2,9 +2,15 @@ import { compareUtf8 } from '../common/utf8-order.ts';
 import type { Backend, ListEntry, ListOptions, ListPage } from '../ufs/backend.ts';
 import { ArrayCursor, groupPage } from '../ufs/grouping.ts';
 import { listedObject } from '../ufs/listed-object.ts';
-import type { PendingEntry } from './pending-entry.ts';
+import type { ChangeHead } from './records.ts';
 
 const pageLimit = 1_000;
+
+/** What is pending for a key. */
+export interface ListedChange {
+  readonly key: string;
+  readonly change: Pick<ChangeHead, 'type' | 'meta'>;
+}
 
 /**
  * One page of a storage's list with what is pending over it. `pending` is the newest change of each key, as it was before the storage is
@@ -12,7 +18,7 @@ const pageLimit = 1_000;
  */
 export async function listPending(
   inner: Pick<Backend, 'list'>,
-  pending: readonly PendingEntry[],
+  pending: readonly ListedChange[],
   options: ListOptions,
   listed: (entry: ListEntry) => ListEntry,
 ): Promise<ListPage> {
@@ -41,7 +47,7 @@ function pageOf(entries: readonly ListEntry[], limit: number): ListPage {
 }
 
 /** What is put, folded as the list asks for it. */
-async function ownEntries(pending: readonly PendingEntry[], options: ListOptions): Promise<ListEntry[]> {
+async function ownEntries(pending: readonly ListedChange[], options: ListOptions): Promise<ListEntry[]> {
   const puts = pending.flatMap(({ key, change: { meta } }) => (meta ? [{ key, meta }] : []));
   const grouping = { ...options, limit: options.limit + 1 };
   const { entries } = await groupPage(new ArrayCursor(puts), grouping);
@@ -51,7 +57,7 @@ async function ownEntries(pending: readonly PendingEntry[], options: ListOptions
 /** The storage's entries that nothing pending hides, in order. */
 async function* visible(
   inner: Pick<Backend, 'list'>,
-  overlay: ReadonlyMap<string, PendingEntry>,
+  overlay: ReadonlyMap<string, ListedChange>,
   options: ListOptions,
 ): AsyncGenerator<ListEntry> {
   let after = options.after;
@@ -71,7 +77,7 @@ async function* visible(
 /** Whether the storage has an object under a prefix that is not deleted by now. */
 async function hasVisible(
   inner: Pick<Backend, 'list'>,
-  overlay: ReadonlyMap<string, PendingEntry>,
+  overlay: ReadonlyMap<string, ListedChange>,
   prefix: string,
   { signal }: ListOptions,
 ): Promise<boolean> {

@@ -28,6 +28,8 @@ export interface Attempts {
   count: number;
   /** Until when, on the monotonic clock, one without an answer may still take effect. */
   lurkingUntilMs: number;
+  /** When the storage was last asked what it has, on the monotonic clock. */
+  lookedMs: number;
 }
 
 export interface AttemptSettings {
@@ -35,11 +37,14 @@ export interface AttemptSettings {
   readonly settleMs: number;
   /** What somebody else wrote meanwhile is overwritten. */
   readonly overwrites: boolean;
+  /** Whether attempts may go out at this moment; undefined: always. */
+  readonly mayAttempt?: () => boolean;
 }
 
 /**
  * Tries once to bring a change to its storage: it replaces what is there when it looks, and nothing else (consistency rule 15). What was
- * sent before is resolved by the stamp that lies there; where `isUnsettled`, what lies there without one may be an earlier change of our own. Rejects with what the storage rejects with; then another attempt is due.
+ * sent before is resolved by the stamp that lies there. `unsettledUntilMs`: what came there before that, and has none, may be an earlier change of
+ * our own; on the monotonic clock. Rejects with what the storage rejects with; then another attempt is due.
  */
 export async function attempt(
   clock: Clock,
@@ -48,10 +53,13 @@ export async function attempt(
   entry: PendingEntry,
   attempts: Attempts,
   settings: AttemptSettings,
-  isUnsettled: () => boolean,
+  unsettledUntilMs: () => number,
 ): Promise<AttemptResult> {
+  const lookedMs = clock.monotonicMs();
   const present = await orAbsent(inner.head(entry.key));
-  const verdict = judge(entry, present, settings.overwrites || isUnsettled());
+  const mayBeOurs = unsettledUntilMs() > attempts.lookedMs;
+  attempts.lookedMs = lookedMs;
+  const verdict = judge(entry, present, settings.overwrites || mayBeOurs);
   if (verdict.result !== 'send') {
     // The one that went out is the one that is there: nothing of it is under way any more.
     if (verdict.result === 'persisted' && attempts.count === 1 && !entry.wasSentBefore)
@@ -61,6 +69,9 @@ export async function attempt(
   // Between this look and the note that it is sent nothing else runs.
   if (entry.isOver) return { result: 'superseded' };
   await journal.sent(entry, verdict.condition);
+  if (settings.mayAttempt?.() === false) {
+    throw new UfsError('unavailable', 'others may bring it to the storage by now', { backend: inner.uri });
+  }
   attempts.count++;
   try {
     return { result: 'persisted', meta: await send(journal, inner, entry, verdict.condition) };

@@ -12,6 +12,8 @@ import type { StampedVersions } from './stamped-versions.ts';
 
 /** For attempts under way when the node ends. */
 const stopMs = 1_500;
+/** Between looks whether attempts may go out again. */
+const heldBackMs = 100;
 
 export interface PersisterSettings extends AttemptSettings {
   /** Changes that are brought to the storage at once. */
@@ -165,7 +167,8 @@ export class Persister {
 
   #pump(): void {
     while (!this.#stopped.signal.aborted && this.#running.size < this.#settings.concurrency) {
-      const waitMs = this.#pausedUntilMs - this.#clock.monotonicMs();
+      const mayAttempt = this.#settings.mayAttempt?.() ?? true;
+      const waitMs = mayAttempt ? this.#pausedUntilMs - this.#clock.monotonicMs() : heldBackMs;
       if (waitMs > 0) {
         this.#pumpIn(waitMs);
         return;
@@ -225,14 +228,8 @@ export class Persister {
       entry.change.type === 'delete' && entry.sent === undefined && this.#chain.isAbsent(entry.key);
     const outcome: AttemptResult = isNothing
       ? { result: 'persisted', meta: undefined }
-      : await attempt(
-          this.#clock,
-          this.#journal,
-          this.#inner,
-          entry,
-          attempts,
-          this.#settings,
-          () => this.#chain.unsettledUntilMs(entry.key) > this.#clock.monotonicMs(),
+      : await attempt(this.#clock, this.#journal, this.#inner, entry, attempts, this.#settings, () =>
+          this.#chain.unsettledUntilMs(entry.key),
         );
     this.#events.attempted(outcome.result);
     if (outcome.result === 'superseded' || outcome.result === 'again') return 0;
@@ -255,7 +252,7 @@ export class Persister {
     if (!attempts) {
       // What went out before this one was there may still be under way.
       const lurkingUntilMs = entry.sent === undefined ? 0 : this.#openedMs + this.#settings.settleMs;
-      attempts = { count: 0, lurkingUntilMs };
+      attempts = { count: 0, lurkingUntilMs, lookedMs: Number.NEGATIVE_INFINITY };
       this.#attempts.set(entry, attempts);
     }
     return attempts;

@@ -28,6 +28,8 @@ export interface Recovered {
   readonly changes: readonly RecoveredChange[];
   /** What may still be on its way to its storage, and is nobody's to bring there. */
   readonly throughs: readonly RecoveredChange[];
+  /** Changes that are over, and whose records lie behind all that says so: it may be forgotten before they are. */
+  readonly outlasting: readonly StampPair[];
   /** Records that were durable and cannot be read; number -1 is a whole segment. */
   readonly lost: readonly LostRecord[];
   readonly accepted: readonly LostRecord[];
@@ -168,7 +170,7 @@ function lostOf(
  * The changes that something is left to be done about. Whatever came before a change of its key that is done is done too; and so is
  * what came before any other change of its key and was never sent.
  */
-function changesOf(heads: readonly Head[]): Pick<Recovered, 'changes' | 'throughs'> {
+function changesOf(heads: readonly Head[]): Pick<Recovered, 'changes' | 'throughs' | 'outlasting'> {
   const changes = new Map<string, RecoveredChange>();
   const done = new Set<string>();
   const over = new Set<string>();
@@ -193,17 +195,22 @@ function changesOf(heads: readonly Head[]): Pick<Recovered, 'changes' | 'through
     byKey.set(name, [...(byKey.get(name) ?? []), one]);
   }
   const left: RecoveredChange[] = [];
+  const outlasting: StampPair[] = [];
   for (const chain of byKey.values()) {
     chain.sort(inOrder);
     const behind = chain.findLastIndex(({ change }) => done.has(nameOf(change.stamp)));
     for (const [index, one] of chain.entries()) {
-      if (index <= behind || over.has(nameOf(one.change.stamp))) continue;
+      if (over.has(nameOf(one.change.stamp))) continue;
       const condition = sent.get(nameOf(one.change.stamp));
-      if (condition === undefined && index < chain.length - 1) continue;
+      if (index <= behind || (condition === undefined && index < chain.length - 1)) {
+        const isShort = chain.slice(index + 1).some(({ segment }) => segment >= one.segment);
+        if (index !== behind && !isShort) outlasting.push(one.change.stamp);
+        continue;
+      }
       left.push(condition === undefined ? one : { ...one, sent: condition });
     }
   }
-  return { changes: left.sort(inOrder), throughs };
+  return { changes: left.sort(inOrder), throughs, outlasting };
 }
 
 function inOrder(a: RecoveredChange, b: RecoveredChange): number {

@@ -29,7 +29,8 @@ export interface SealedSegment {
 
 interface Waiting {
   readonly record: NewRecord;
-  readonly resolve: (placed: Placed) => void;
+  readonly onPlaced: (placed: Placed) => void;
+  readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -69,6 +70,9 @@ export class SegmentWriter {
   #nextNumber: number;
   #writing: Promise<void> | undefined;
   #marking = false;
+  /** After a fault: nothing behind the last records says yet that they were durable. */
+  #isUntold = false;
+  #hasTriedToTell = false;
   #endsCurrent = false;
   #isClosed = false;
 
@@ -115,15 +119,16 @@ export class SegmentWriter {
 
   /**
    * The record survives a power loss when this returns. Records are durable in the order of the calls. If it rejects (`FileSystemError`)
-   * it may be durable all the same, but will not count once anything is that was appended later.
+   * it may be durable all the same, but will not count once anything is that was appended later. `onPlaced` is called at the very moment from which
+   * on it is durable, before anything else can become of its segment.
    */
-  append(record: NewRecord): Promise<Placed> {
+  append(record: NewRecord, onPlaced: (placed: Placed) => void = () => {}): Promise<void> {
     if (this.#isClosed) return Promise.reject(new FileSystemError('ESHUTDOWN', 'the journal is closed'));
     if (this.#queue.length >= maxQueued) {
       return Promise.reject(new FileSystemError('EAGAIN', 'too many records wait for the disk'));
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ record, resolve, reject });
+      this.#queue.push({ record, onPlaced, resolve, reject });
       this.#start();
     });
   }
@@ -148,7 +153,9 @@ export class SegmentWriter {
   /** Writes what waits, and nothing after that. */
   async close(): Promise<void> {
     // So that whatever is damaged later is seen to be.
-    if (this.#current) await this.append({ head: { type: 'mark' } }).catch(() => undefined);
+    if (this.#current || this.#isUntold) {
+      await this.append({ head: { type: 'mark' } }).catch(() => undefined);
+    }
     this.#isClosed = true;
     while (this.#writing) await this.#writing;
     const files = [...this.#sealed.values(), ...(this.#current ? [this.#current] : [])];
@@ -198,8 +205,13 @@ export class SegmentWriter {
       await current.file.sync();
       if (isNew) await this.#fs.syncDirectory(this.#settings.directory);
       current.durable = current.count;
+      this.#isUntold = false;
+      this.#hasTriedToTell = false;
       const own = isNew ? places.slice(1) : places;
-      for (const [index, { resolve }] of batch.entries()) resolve(own[index] as Placed);
+      for (const [index, { onPlaced, resolve }] of batch.entries()) {
+        onPlaced(own[index] as Placed);
+        resolve();
+      }
     } catch (error) {
       await this.#condemn();
       for (const { reject } of batch) reject(error);
@@ -259,7 +271,10 @@ export class SegmentWriter {
   async #condemn(): Promise<void> {
     const current = this.#current;
     if (!current) return;
-    if (current.durable > 0) return this.#seal();
+    if (current.durable > 0) {
+      this.#isUntold = true;
+      return this.#seal();
+    }
     this.#current = undefined;
     await current.file.close().catch(() => undefined);
     await removeQuietly(this.#fs, join(this.#settings.directory, current.name));
@@ -272,6 +287,13 @@ export class SegmentWriter {
     await this.#clock.sleep(idleMs);
     this.#marking = false;
     if (this.#writing || this.#isClosed) return;
+    if (this.#isUntold) {
+      // Once: where the disk goes on failing, the next record that is durable says it.
+      if (this.#hasTriedToTell) return;
+      this.#hasTriedToTell = true;
+      await this.append({ head: { type: 'mark' } }).catch(() => undefined);
+      return;
+    }
     this.#writing = this.#writeMark()
       .catch(() => this.#condemn())
       .finally(() => {

@@ -40,8 +40,8 @@ import type { UploadTrials } from './upload-trial.ts';
 export interface WriteBackSettings extends ThroughSettings, BackUploadSettings {
   /** What becomes of a write that the journal has no room for. */
   readonly whenFull: 'through' | 'slow-down';
-  /** Nodes whose disks must have a change before it is acknowledged. There is one: where it takes more, it is as if there were no room. */
-  readonly copies: number;
+  /** Whether as many disks as it takes can be written to at this moment: else it is as if there were no room. */
+  readonly hasCopies: () => boolean;
 }
 
 /**
@@ -173,7 +173,7 @@ export class WriteBackBackend implements Backend {
     checkWhole(this.#journal, this.uri);
     if (!this.#settings.isBack()) return this.#through.putAsItComes(key, body, options);
     if (this.#mustGoThrough(key, options)) return this.#putThrough(key, body, options);
-    const hasCopies = this.#settings.copies <= 1;
+    const hasCopies = this.#settings.hasCopies();
     if (!hasCopies || !this.#journal.reserve(body.sizeBytes)) {
       const why = hasCopies ? 'the journal of pending writes is full' : 'there are fewer nodes than copies';
       if (this.#settings.whenFull === 'slow-down') throw this.#busy(key, why);
@@ -197,7 +197,7 @@ export class WriteBackBackend implements Backend {
     checkWhole(this.#journal, this.uri);
     const { condition, versioning } = options;
     const isPlain = !condition && !versioning && isPlainKey(key);
-    const isBack = this.#settings.isBack() && this.#settings.copies <= 1;
+    const isBack = this.#settings.isBack() && this.#settings.hasCopies();
     if (!isPlain || !isBack || !this.#journal.reserve(0)) {
       return this.#through.run(key, options, () => this.#inner.delete(key, options));
     }

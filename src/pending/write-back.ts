@@ -104,7 +104,7 @@ export class WriteBack {
    * A storage with what is pending for it. `isBack` says at each write whether it may be acknowledged from the journal; whatever it says, what
    * is pending comes first. Of one place there is one at a time: a second takes over from the first.
    */
-  over(name: string, inner: Backend, isBack: () => boolean): Backend {
+  over(name: string, inner: Backend, isBack: () => boolean, hasCopies = this.#settings.hasCopies): Backend {
     const place = this.#place(name);
     void place.persister?.stop();
     const stamped = new StampedVersions(inner);
@@ -133,6 +133,7 @@ export class WriteBack {
       {
         ...this.#settings,
         isBack: () => isBack() && !this.#closing.has(name),
+        hasCopies,
       },
     );
   }

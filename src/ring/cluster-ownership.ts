@@ -116,6 +116,14 @@ export class ClusterOwnership implements Ownership {
     return this.tenures.at(segmentPosition(objectHash, 0)) !== undefined;
   }
 
+  ownedSince(objectHash: number): number | undefined {
+    return this.tenures.at(segmentPosition(objectHash, 0))?.since;
+  }
+
+  gains(): { readonly views: number; readonly areSettled: boolean } {
+    return { views: this.step, areSettled: this.tenures.openClaims(this.clock.monotonicMs()).length === 0 };
+  }
+
   beginWrite(objectHash: number): OwnedWrite | undefined {
     const write: WriteUnderWay = { position: segmentPosition(objectHash, 0), began: this.step };
     if (!this.tenures.at(write.position)) return undefined;

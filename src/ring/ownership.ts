@@ -113,6 +113,10 @@ export interface Ownership {
   mayKeepMetadata(objectHash: number): boolean;
   /** True if this node owns the object's metadata by the applied view, whether or not it may use it yet. */
   owns(objectHash: number): boolean;
+  /** Which of the views applied here, counted from 1, gave the object to this node, which has owned it since; undefined if it does not. */
+  ownedSince(objectHash: number): number | undefined;
+  /** How many views were applied here, and whether all that this node gained by them may be used once the lease is valid. */
+  gains(): { readonly views: number; readonly areSettled: boolean };
   /** Undefined if this node is not the owner by the applied view. */
   beginWrite(objectHash: number): OwnedWrite | undefined;
   /**

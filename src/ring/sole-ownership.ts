@@ -49,6 +49,14 @@ export class SoleOwnership implements Ownership {
     return true;
   }
 
+  ownedSince(): number {
+    return 1;
+  }
+
+  gains() {
+    return { views: 1, areSettled: true };
+  }
+
   beginWrite(): OwnedWrite {
     return write;
   }

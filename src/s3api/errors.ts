@@ -14,6 +14,18 @@ export interface S3ErrorDetails {
   /** Headers of the answer, names in lower case. */
   readonly headers?: Readonly<Record<string, string | number>>;
   readonly cause?: unknown;
+  /** Which rule refused the request. Kept for the operator, never sent. */
+  readonly refusal?: RuleOfRefusal;
+}
+
+/** The rule that refused a request. */
+export interface RuleOfRefusal {
+  /** Its name. */
+  readonly rule: string;
+  /** What was not allowed, such as `s3:GetObject`. */
+  readonly action?: string;
+  /** The statement of the bucket's policy that denies it. */
+  readonly statement?: string;
 }
 
 /** What an S3 client is told went wrong. */
@@ -24,6 +36,7 @@ export class S3Error extends Error {
   readonly resource: string | undefined;
   readonly extra: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string | number>>;
+  readonly refusal: RuleOfRefusal | undefined;
 
   constructor(code: S3ErrorCode, details: S3ErrorDetails = {}) {
     const [status, message] = errorCodes[code];
@@ -32,6 +45,7 @@ export class S3Error extends Error {
     this.status = status;
     this.resource = details.resource;
     this.extra = details.extra ?? {};
+    this.refusal = details.refusal;
     this.headers = status === 503 ? { 'retry-after': 1, ...details.headers } : (details.headers ?? {});
   }
 
@@ -46,8 +60,8 @@ export class S3Error extends Error {
   }
 
   #details(): S3ErrorDetails {
-    const { message, resource, extra, headers, cause } = this;
-    return { message, resource, extra, headers, cause };
+    const { message, resource, extra, headers, cause, refusal } = this;
+    return { message, resource, extra, headers, cause, refusal };
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Clock } from '../common/clock.ts';
 import type { Mutants } from '../common/mutants.ts';
 import { PageFaultError } from './disk/page-fault.ts';
 import { PageHasher } from './disk/page-hash.ts';
@@ -32,15 +31,16 @@ export class DiskPageReader {
   /** By entry, where the last read ended. */
   private readonly lastEnds = new Map<number, number>();
 
-  constructor(clock: Clock, files: RegionFiles, table: PageTable, settings: DiskPageReaderSettings = {}) {
+  constructor(files: RegionFiles, table: PageTable, settings: DiskPageReaderSettings = {}) {
     this.table = table;
     this.settings = settings;
-    this.records = new RecordReader(clock, files, settings.mutants);
+    this.records = new RecordReader(files, settings.mutants);
   }
 
-  /** Where the page is said to be, if it is there. No file is touched. */
+  /** Where the page is said to be, if it is there and not too old. No file is touched. */
   find(key: PageKey): PagePlace | undefined {
     const place = this.table.find(this.hasher.page(key));
+    if (place && place.filledSeconds < (key.notBeforeSeconds ?? 0)) return undefined;
     return place && this.settings.isReadable?.(place.directory) === false ? undefined : place;
   }
 
@@ -49,6 +49,22 @@ export class DiskPageReader {
     const place = this.find(key);
     if (!place || end > place.pageBytes) return undefined;
     this.touch(place, start, end);
+    return this.readAt(place, key, start, end, loans);
+  }
+
+  /** Whether the page is there and all of it as it was written. It counts as no use of the page. */
+  async check(key: PageKey): Promise<boolean> {
+    const place = this.find(key);
+    return place !== undefined && (await this.readAt(place, key, 0, place.pageBytes)) !== undefined;
+  }
+
+  private async readAt(
+    place: PagePlace,
+    key: PageKey,
+    start: number,
+    end: number,
+    loans?: Loans,
+  ): Promise<Buffer | undefined> {
     try {
       return await this.records.read(place, keyTextOf(key), start, end, loans);
     } catch (error) {

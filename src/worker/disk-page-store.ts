@@ -1,82 +1,48 @@
 import type { Clock } from '../common/clock.ts';
+import type { HeldPages } from '../common/held-pages.ts';
 import type { Log } from '../common/log.ts';
 import type { Metrics } from '../common/metrics.ts';
-import type { Mutants } from '../common/mutants.ts';
-import { nextTurn } from '../common/next-turn.ts';
 import { type Random, systemRandom } from '../common/random.ts';
 import type { FileSystem } from '../ufs/file-system.ts';
 import { NodeFileSystem } from '../ufs/node-file-system.ts';
+import { EntrySweep } from './disk/entry-sweep.ts';
+import { Folders, folderOf } from './disk/folders.ts';
 import { removeFormerLayout } from './disk/former-layout.ts';
-import { Incarnations } from './disk/incarnations.ts';
 import { PageBook } from './disk/page-book.ts';
 import { PageDirectory } from './disk/page-directory.ts';
-import type { PageFault, PageFaultError } from './disk/page-fault.ts';
-import { PageHasher } from './disk/page-hash.ts';
+import type { PageFaultError } from './disk/page-fault.ts';
+import { type PageHash, PageHasher } from './disk/page-hash.ts';
 import { maxHeaderBytes, type PagePlace } from './disk/page-table.ts';
 import { PageTableWriter } from './disk/page-table-writer.ts';
-import { type KeepOptions, PageWrite } from './disk/page-write.ts';
+import { PageWrite } from './disk/page-write.ts';
+import { QuotaRoom } from './disk/quota-room.ts';
+import { RecordCheck } from './disk/record-check.ts';
 import { RecordReader } from './disk/record-reader.ts';
+import { RegionChecks } from './disk/region-check.ts';
 import { RegionFiles } from './disk/region-files.ts';
 import { Scrubber } from './disk/scrubber.ts';
+import {
+  type CompleteSettings,
+  type DiskPageStoreSettings,
+  defaultsFor,
+  type PassedByFolder,
+} from './disk/store-settings.ts';
 import { DiskPageReader } from './disk-page-reader.ts';
+import { EvictionLog } from './eviction-log.ts';
 import type { Loans } from './loans.ts';
 import type { PageKey, PageStore } from './page-store.ts';
 
-export interface DiskDirectory {
-  readonly path: string;
-  /** Bytes of all files in it. */
-  readonly capacityBytes: number;
-}
-
-export interface DiskPageStoreSettings {
-  /** Folders that pages lie in: one for each disk. */
-  readonly directories: readonly DiskDirectory[];
-  /** Pages, and so memory for knowing them; by default one for each 2 KiB of capacity. */
-  readonly maxPages?: number;
-  readonly maxOpenFiles?: number;
-  /** Pages being written or waiting for it; beyond, pages are not kept. */
-  readonly maxPendingWrites?: number;
-  /** How long nothing is written to a folder after its disk was full or failed; then it is tried again, and so on. */
-  readonly bypassMs?: number;
-  /** Length of a region's file; by default a 32nd of the capacity, at most 256 MiB. */
-  readonly regionBytes?: number;
-  /** What is to stay free on a file system; of a small one at most a twentieth. */
-  readonly minFreeBytes?: number;
-  /** Bytes of pages that are read each second to find damage; 0: none. */
-  readonly scrubBytesPerSecond?: number;
-  /**
-   * The incarnations whose pages are wanted, as of now; without it all are. Asked whenever more of what lies on the disks has come to be
-   * known, since some may have been removed while no process was there to be told.
-   */
-  readonly wanted?: () => ReadonlySet<string>;
-  readonly mutants?: Mutants;
-}
-
-/** A folder that nothing is kept in at the moment. */
-export interface PassedByFolder {
-  readonly path: string;
-  readonly reason: PageFault;
-  /** What the system said. */
-  readonly message: string;
-}
+export type { DiskDirectory, DiskPageStoreSettings, PassedByFolder } from './disk/store-settings.ts';
 
 const MiB = 1024 * 1024;
-const maxRegionBytes = 256 * MiB;
 const regionsADirectory = 32;
-const bytesAPage = 2048;
-const leastMaxPages = 4096;
-const mostMaxPages = 2 ** 26;
-/** Entries of the table that are looked at in one go when a mount's pages are swept out of it. */
-const sweptAtOnce = 65_536;
-
-type CompleteSettings = Required<Omit<DiskPageStoreSettings, 'wanted'>> &
-  Pick<DiskPageStoreSettings, 'wanted'>;
 
 /**
  * Pages in regions, files that are only ever appended to, of one or more directories; which pages there are is known in a table in memory.
  * A record that a crash tore is found out by its checksums and is absent.
  */
 export class DiskPageStore implements PageStore {
+  private readonly clock: Clock;
   private readonly metrics: Metrics;
   private readonly log: Log;
   private readonly settings: CompleteSettings;
@@ -87,9 +53,13 @@ export class DiskPageStore implements PageStore {
   private readonly pages: DiskPageReader;
   private readonly directories: readonly PageDirectory[];
   private readonly scrubber: Scrubber;
+  readonly regionChecks: RegionChecks;
   private readonly pending = new Set<PageWrite>();
-  private sweeping: Promise<void> | undefined;
-  private sweepIsDue = false;
+  private readonly entrySweep: EntrySweep;
+  private readonly quotaRoom: QuotaRoom;
+  private readonly stopFollowing: () => void;
+  /** Told of each page that goes for a quota, by its path (`PageHasher.path32`). */
+  onQuotaDrop: (path32: number) => void = () => {};
   private cleaning: Promise<unknown> = Promise.resolve();
   private closed = false;
 
@@ -122,23 +92,36 @@ export class DiskPageStore implements PageStore {
     fs: FileSystem,
     settings: CompleteSettings,
   ) {
+    this.clock = clock;
     this.metrics = metrics;
     this.log = log;
     this.fs = fs;
     this.settings = settings;
     const table = new PageTableWriter(settings.maxPages, Math.floor(random.next() * 2 ** 32) | 0);
-    const book = new PageBook(table, new Incarnations(table));
+    const book = new PageBook(table, new Folders(table, settings.policies), new EvictionLog(clock));
     this.book = book;
     const paths = settings.directories.map(({ path }) => path);
     this.files = new RegionFiles(fs, paths, settings.maxOpenFiles);
-    this.pages = new DiskPageReader(clock, this.files, table, {
+    this.pages = new DiskPageReader(this.files, table, {
       mutants: settings.mutants,
       isReadable: (directory) => this.directories[directory]?.isReadable === true,
       onFault: (place, fault) => this.readFailed(place, fault),
     });
     const { files, hasher } = this;
-    const reader = new RecordReader(clock, files, settings.mutants);
+    const reader = new RecordReader(files, settings.mutants);
     const sweep = (entry: number) => this.directoryOf(entry)?.sweep(entry);
+    const drop = (entry: number) => this.directoryOf(entry)?.drop(entry, 'policy');
+    const swept = () => {
+      for (const directory of this.directories) directory.wake();
+      this.measure();
+    };
+    this.entrySweep = new EntrySweep(clock, book, { sweep, drop, swept });
+    this.stopFollowing = settings.policies.onChange(() => book.folders.policiesChanged());
+    const dropForQuota = (entry: number) => {
+      this.onQuotaDrop(table.path32Of(entry));
+      this.directoryOf(entry)?.drop(entry, 'quota');
+    };
+    this.quotaRoom = new QuotaRoom({ book, part: () => settings.policies.quotaPart, drop: dropForQuota });
     const loaded = () => this.dropUnwanted();
     const parts = { clock, random, metrics, log, fs, book, hasher, files, reader, sweep, loaded };
     this.directories = settings.directories.map(({ path, capacityBytes }, directory) => {
@@ -149,24 +132,28 @@ export class DiskPageStore implements PageStore {
         directory,
         path,
         capacityBytes,
+        storeBytes: this.capacityBytes,
         regionBytes,
         minFreeBytes,
         unsyncedBytes,
         bypassMs,
       });
     });
-    this.scrubber = new Scrubber(clock, metrics, this.directories, table, reader, {
-      bytesPerSecond: settings.scrubBytesPerSecond,
-      onBad: (place, fault) => this.readFailed(place, fault),
-    });
+    const check = new RecordCheck(table, reader, (place, fault) => this.readFailed(place, fault));
+    this.regionChecks = new RegionChecks(this.directories, table, check);
+    this.scrubber = new Scrubber(clock, metrics, this.directories, table, check, settings);
   }
 
   /** Bytes of pages that can be read, with their headers; the files may hold more, which is not wanted any more. */
   get usage() {
     return {
       ...this.book.usage,
-      capacityBytes: this.settings.directories.reduce((sum, { capacityBytes }) => sum + capacityBytes, 0),
+      capacityBytes: this.capacityBytes,
     };
+  }
+
+  private get capacityBytes(): number {
+    return this.settings.directories.reduce((sum, { capacityBytes }) => sum + capacityBytes, 0);
   }
 
   /** Bytes of all files. */
@@ -199,7 +186,7 @@ export class DiskPageStore implements PageStore {
   /** Resolves when nothing is going on that was not asked for: regions without an index have been read, and room been made. */
   async settled(): Promise<void> {
     await this.cleaning;
-    await this.sweeping;
+    await this.entrySweep.run();
     for (const directory of this.directories) await directory.idle();
   }
 
@@ -215,10 +202,18 @@ export class DiskPageStore implements PageStore {
     return this.pageBytesOf(key) !== undefined;
   }
 
+  async check(key: PageKey): Promise<boolean> {
+    return !this.closed && this.pages.check(key);
+  }
+
   hasSome(incarnation: string, path: string): boolean {
     const { table } = this.book;
     const entries = table.entriesOfPath(this.hasher.path32(incarnation, path));
-    return entries.some((entry) => !table.isRemoved(table.incarnationOf(entry)));
+    return entries.some((entry) => !table.isRemoved(table.folderOf(entry)));
+  }
+
+  lastEviction(incarnation: string, path: string) {
+    return this.book.evictions.last(this.hasher.path32(incarnation, path));
   }
 
   /** The length of a page that is there. */
@@ -226,25 +221,47 @@ export class DiskPageStore implements PageStore {
     return this.closed ? undefined : this.pages.find(key)?.pageBytes;
   }
 
-  async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
-    await this.keep(key, pieces);
+  /** When a page that is there was filled, Unix time. */
+  filledSecondsOf(key: PageKey): number | undefined {
+    return this.closed ? undefined : this.pages.find(key)?.filledSeconds;
   }
 
-  /** As `write`, with what is to be known of the page. */
-  async keep(key: PageKey, pieces: readonly Buffer[], options: KeepOptions = {}): Promise<void> {
+  async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
     if (this.closed || this.pending.size >= this.settings.maxPendingWrites) return;
     const hash = this.hasher.page(key);
     const directory = this.directoryFor((hash[3] as number) >>> 0);
+    this.dropTooOld(hash, key.notBeforeSeconds);
     if (!directory || this.book.has(hash)) return;
-    const write = new PageWrite(key, hash, this.hasher.path32(key.incarnation, key.path), pieces, options);
+    const filledSeconds = Math.floor(this.clock.nowMs() / 1000);
+    const path32 = this.hasher.path32(key.incarnation, key.path);
+    const write = new PageWrite(key, hash, path32, pieces, filledSeconds);
     if (write.bytes - write.record.header.pageBytes > maxHeaderBytes) return;
     this.pending.add(write);
     try {
-      await directory.write(write);
+      await this.writeWithinQuotas(directory, write);
     } finally {
       this.pending.delete(write);
       this.measure();
     }
+  }
+
+  async heldBelow(incarnation: string, prefix: string): Promise<HeldPages> {
+    return this.book.folders.heldBelow(incarnation, prefix);
+  }
+
+  async applyPolicies(): Promise<void> {
+    for (const use of this.book.folders.quotaUses()) await this.quotaRoom.shrink(use);
+    await this.entrySweep.run();
+    this.measure();
+  }
+
+  tune({ scrubBytesPerSecond }: Pick<CompleteSettings, 'scrubBytesPerSecond'>): void {
+    this.scrubber.tune(scrubBytesPerSecond);
+  }
+
+  /** True if pages of this folder count for a quota. */
+  hasQuota(incarnation: string, path: string): boolean {
+    return this.settings.policies.of(incarnation, folderOf(path))?.quota !== undefined;
   }
 
   /** When it resolves, no removed page comes back, not even after a power loss, unless a disk could not be written to. */
@@ -258,7 +275,7 @@ export class DiskPageStore implements PageStore {
     );
     for (const directory of this.directories) directory.pathRemoved(path32, kept);
     for (const entry of table.entriesOfPath(path32)) {
-      if (!kept || !table.isOfVersion(entry, kept)) this.directoryOf(entry)?.drop(entry);
+      if (!kept || !table.isOfVersion(entry, kept)) this.directoryOf(entry)?.drop(entry, 'removed');
     }
     await Promise.all(cancelled);
     await this.removalsDurable();
@@ -267,9 +284,9 @@ export class DiskPageStore implements PageStore {
   /** As `remove`. The pages are absent at once; what is kept in memory of them goes in the background. */
   async removeIncarnation(incarnation: string): Promise<void> {
     const cancelled = this.cancel(({ key }) => key.incarnation === incarnation);
-    const hadPages = this.book.incarnations.remove(incarnation) || cancelled.length > 0;
+    const hadPages = this.book.folders.removeIncarnation(incarnation) || cancelled.length > 0;
     for (const directory of this.directories) directory.incarnationRemoved(incarnation, hadPages);
-    this.sweep();
+    void this.entrySweep.run();
     await Promise.all(cancelled);
     await this.removalsDurable();
   }
@@ -277,9 +294,10 @@ export class DiskPageStore implements PageStore {
   /** Ends after the writes under way; the next start finds an index of every region then. */
   async close(): Promise<void> {
     this.closed = true;
+    this.stopFollowing();
     await this.scrubber.close();
     await this.cleaning;
-    await this.sweeping;
+    await this.entrySweep.close();
     for (const directory of this.directories) await directory.close();
     this.files.closeAll();
   }
@@ -302,14 +320,12 @@ export class DiskPageStore implements PageStore {
 
   private readFailed(place: PagePlace, fault: PageFaultError): void {
     const directory = this.directories[place.directory] as PageDirectory;
-    if (fault.reason !== 'expired') {
-      this.metrics.pageStoreErrors.inc({ reason: fault.reason });
-      const { path } = directory;
-      this.log.warn({ err: fault, path, region: place.region }, 'a page cannot be read and is given up');
-    }
+    this.metrics.pageStoreErrors.inc({ reason: fault.reason });
+    const { path } = directory;
+    this.log.warn({ err: fault, path, region: place.region }, 'a page cannot be read and is given up');
     if (fault.reason === 'missing') directory.regionLost(place.region);
     else if (fault.lasting) {
-      directory.drop(place.entry);
+      directory.drop(place.entry, 'damaged');
       directory.wake();
     }
     this.measure();
@@ -339,56 +355,38 @@ export class DiskPageStore implements PageStore {
 
   private dropUnwanted(): void {
     const wanted = this.settings.wanted?.();
-    const unwanted = wanted ? this.book.incarnations.names().filter((name) => !wanted.has(name)) : [];
+    const unwanted = wanted ? this.book.folders.incarnations().filter((name) => !wanted.has(name)) : [];
     if (unwanted.length > 0) {
       this.log.info({ count: unwanted.length }, 'pages of mounts and buckets that are gone are dropped');
     }
     for (const name of unwanted) void this.removeIncarnation(name);
-    this.sweep();
+    // Those of a directory that is being loaded go afterwards.
+    void this.entrySweep.run();
   }
 
-  /** Takes the entries of removed incarnations out of the table, a piece at a time. Those of a directory that is being loaded go afterwards. */
-  private sweep(): void {
-    if (!this.book.incarnations.needsSweep) return;
-    this.sweepIsDue = true;
-    this.sweeping ??= this.sweepWhileDue();
-  }
-
-  private async sweepWhileDue(): Promise<void> {
-    while (this.sweepIsDue && !this.closed) {
-      await nextTurn();
-      this.sweepIsDue = false;
-      await this.sweepAll();
-    }
-    this.sweeping = undefined;
-  }
-
-  private async sweepAll(): Promise<void> {
+  /** A page that its policy says is too old makes way for the one that is coming. */
+  private dropTooOld(hash: PageHash, notBeforeSeconds: number | undefined): void {
     const { table } = this.book;
-    for (let entry = 1; entry <= table.lastEntry && !this.closed; entry++) {
-      if (table.regionOf(entry) !== 0 && table.isRemoved(table.incarnationOf(entry))) {
-        this.directoryOf(entry)?.sweep(entry);
-      }
-      if (entry % sweptAtOnce === 0) await nextTurn();
+    const entry = notBeforeSeconds === undefined ? 0 : table.entryOf(hash);
+    if (entry === 0 || table.isRemoved(table.folderOf(entry))) return;
+    if (table.filledSecondsOf(entry) < (notBeforeSeconds ?? 0))
+      this.directoryOf(entry)?.drop(entry, 'policy');
+  }
+
+  private async writeWithinQuotas(directory: PageDirectory, write: PageWrite): Promise<void> {
+    const { key, folder } = write;
+    const { pageBytes } = write.record.header;
+    const uses = this.book.folders.quotasFor(this.settings.policies.of(key.incarnation, folder));
+    if (uses.length === 0) return directory.write(write);
+    if (!(await this.quotaRoom.take(uses, pageBytes))) return write.end();
+    try {
+      await directory.write(write);
+    } finally {
+      this.quotaRoom.giveBack(uses, pageBytes);
     }
-    for (const directory of this.directories) directory.wake();
   }
 
   private measure(): void {
     this.metrics.cacheBytes.set({ tier: 'disk' }, this.book.usage.bytes);
   }
-}
-
-function defaultsFor(settings: DiskPageStoreSettings): Omit<CompleteSettings, 'directories'> {
-  const capacityBytes = settings.directories.reduce((sum, directory) => sum + directory.capacityBytes, 0);
-  return {
-    maxPages: Math.min(mostMaxPages, Math.max(leastMaxPages, Math.ceil(capacityBytes / bytesAPage))),
-    maxOpenFiles: 256,
-    maxPendingWrites: 64,
-    bypassMs: 30_000,
-    regionBytes: maxRegionBytes,
-    minFreeBytes: 1024 * MiB,
-    scrubBytesPerSecond: 0,
-    mutants: {},
-  };
 }

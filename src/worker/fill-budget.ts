@@ -17,7 +17,7 @@ const backgroundShare = 0.5;
 
 /** Memory for fills: permits in order of asking, what is not urgent behind everything that is. */
 export class FillBudget {
-  private readonly settings: FillBudgetSettings;
+  private settings: FillBudgetSettings;
   private readonly onPressure: () => void;
   private readonly waiting = new Set<Waiter>();
   private usedBytes = 0;
@@ -27,6 +27,12 @@ export class FillBudget {
   constructor(onPressure: () => void, settings: FillBudgetSettings) {
     this.onPressure = onPressure;
     this.settings = settings;
+  }
+
+  /** From now on these limits hold; permits that were given stay. */
+  tune({ maxFillBytes, maxFills }: FillBudgetSettings): void {
+    this.settings = { maxFillBytes, maxFills };
+    this.grantWaiting();
   }
 
   get usage() {

@@ -1,5 +1,11 @@
+import { type Clock, systemClock } from '../common/clock.ts';
+import type { HeldPages } from '../common/held-pages.ts';
 import type { Metrics } from '../common/metrics.ts';
 import { nextTurn } from '../common/next-turn.ts';
+import { noPolicies, notBeforeSeconds, type Policies } from '../common/policy.ts';
+import { folderOf } from './disk/folders.ts';
+import { PageHasher } from './disk/page-hash.ts';
+import type { EvictionLog } from './eviction-log.ts';
 import type { Loans } from './loans.ts';
 import { totalBytes } from './page-format.ts';
 import { pageName } from './page-key.ts';
@@ -18,6 +24,8 @@ export interface MemoryPageStoreSettings {
   readonly threadCount?: number;
   /** A number that nobody outside knows. */
   readonly hashSeed?: number;
+  /** What holds for which pages, quotas and pins aside. */
+  readonly policies?: Policies;
 }
 
 const usualPageBytes = 2048;
@@ -31,13 +39,23 @@ const slotsAtOnce = 8192;
 export class MemoryPageStore implements PageStore {
   /** For the other threads' readers. */
   readonly shared: SharedCacheMemory;
+  private readonly clock: Clock;
   private readonly metrics: Metrics;
   private readonly settings: MemoryPageStoreSettings;
+  private readonly evictions: EvictionLog | undefined;
   private readonly cache: SharedCache;
   private readonly reader: SharedPageReader;
+  private readonly hasher = new PageHasher();
 
-  constructor(metrics: Metrics, settings: MemoryPageStoreSettings) {
+  /** `evictions`: where it is remembered what was given up; for a store that has no disk below. */
+  constructor(
+    metrics: Metrics,
+    settings: MemoryPageStoreSettings,
+    clock: Clock = systemClock,
+    evictions?: EvictionLog,
+  ) {
     const { capacityBytes, maxPageBytes, threadCount = 1, hashSeed = 0 } = settings;
+    this.clock = clock;
     this.metrics = metrics;
     this.settings = settings;
     this.shared = createSharedCacheMemory({
@@ -47,7 +65,9 @@ export class MemoryPageStore implements PageStore {
       threadCount,
       seed: hashSeed,
     });
-    this.cache = new SharedCache(this.shared, maxPageBytes);
+    this.evictions = evictions;
+    const evicted = (name: string) => this.gaveUp(name);
+    this.cache = new SharedCache(this.shared, maxPageBytes, evictions && evicted);
     this.reader = new SharedPageReader(this.shared, this.cache.view);
   }
 
@@ -87,14 +107,22 @@ export class MemoryPageStore implements PageStore {
   }
 
   has(key: PageKey): boolean {
-    return this.cache.has(pageName(key));
+    return this.reader.has(key);
+  }
+
+  async check(key: PageKey): Promise<boolean> {
+    return this.has(key);
   }
 
   hasSome(incarnation: string, path: string): boolean {
-    return this.cache.hasOfGroup(groupOf(incarnation, path), (name) => {
+    return this.cache.hasOfGroup(this.groupOf(incarnation, path), (name) => {
       const parts = partsOf(name);
       return parts.incarnation === incarnation && parts.path === path;
     });
+  }
+
+  lastEviction(incarnation: string, path: string) {
+    return this.evictions?.last(this.groupOf(incarnation, path));
   }
 
   async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
@@ -103,28 +131,90 @@ export class MemoryPageStore implements PageStore {
 
   /** As `write`, without a promise. */
   keep(key: PageKey, ...pieces: readonly Buffer[]): void {
+    this.keepFilled(Math.floor(this.clock.nowMs() / 1000), key, ...pieces);
+  }
+
+  /** The same of a page that was filled then, Unix time. */
+  keepFilled(filledSeconds: number, key: PageKey, ...pieces: readonly Buffer[]): void {
     const name = pageName(key);
-    if (this.cache.has(name)) return;
+    const present = this.cache.filledSecondsOf(name);
+    if (present !== undefined && present >= (key.notBeforeSeconds ?? 0)) return;
+    if (present !== undefined) this.cache.remove(name);
     const evictedBefore = this.cache.evictions;
-    this.cache.put(name, groupOf(key.incarnation, key.path), pieces, totalBytes(pieces));
+    this.cache.put(name, this.groupOf(key.incarnation, key.path), pieces, totalBytes(pieces), filledSeconds);
     const evicted = this.cache.evictions - evictedBefore;
     if (evicted > 0) this.metrics.pageEvictions.inc({ tier: 'memory' }, evicted);
     this.measure();
   }
 
   async remove(incarnation: string, path: string, keepGeneration?: string): Promise<void> {
-    this.cache.removeGroup(groupOf(incarnation, path), (name) => {
+    this.cache.removeGroup(this.groupOf(incarnation, path), (name) => {
       const parts = partsOf(name);
       return parts.incarnation === incarnation && parts.path === path && parts.generation !== keepGeneration;
     });
     this.measure();
   }
 
-  async removeIncarnation(incarnation: string): Promise<void> {
-    const isUnwanted = (name: string) => partsOf(name).incarnation === incarnation;
+  /** Forgets every page of the paths that this word stands for (`PageHasher.path32`). */
+  removePath32(path32: number): void {
+    this.cache.removeGroup(groupOf(path32), (name) => {
+      const { incarnation, path } = partsOf(name);
+      return this.hasher.path32(incarnation, path) === path32;
+    });
+    this.measure();
+  }
+
+  removeIncarnation(incarnation: string): Promise<void> {
+    return this.removeWhere(() => true, incarnation);
+  }
+
+  async heldBelow(incarnation: string, prefix: string): Promise<HeldPages> {
+    let pages = 0;
+    let bytes = 0;
+    await this.eachBelow(incarnation, prefix, (_, length) => {
+      pages++;
+      bytes += length;
+    });
+    return { pages, bytes };
+  }
+
+  /** Calls `look` for each page below a prefix, with its length. */
+  eachBelow(
+    incarnation: string,
+    prefix: string,
+    look: (key: PageKey, pageBytes: number) => void,
+  ): Promise<void> {
+    return this.removeWhere((name, length) => {
+      const key = partsOf(name);
+      if (key.path.startsWith(prefix)) look(key, length);
+      return false;
+    }, incarnation);
+  }
+
+  applyPolicies(): Promise<void> {
+    const { policies = noPolicies } = this.settings;
+    const nowMs = this.clock.nowMs();
+    return this.removeWhere((name, _, filledSeconds) => {
+      const key = partsOf(name);
+      const policy = policies.of(key.incarnation, folderOf(key.path));
+      if (!policy) return false;
+      const isTooOld = filledSeconds < (notBeforeSeconds(policy, nowMs) ?? 0);
+      return isTooOld || policy.cache === 'never';
+    });
+  }
+
+  private groupOf(incarnation: string, path: string): number {
+    return groupOf(this.hasher.path32(incarnation, path));
+  }
+
+  private async removeWhere(
+    isUnwanted: (name: string, pageBytes: number, filledSeconds: number) => boolean,
+    incarnation?: string,
+  ): Promise<void> {
+    const start = incarnation === undefined ? undefined : Buffer.from(`${incarnation}\0`);
     for (let slot = 0; slot < this.shared.slotCount; slot += slotsAtOnce) {
       if (slot > 0) await nextTurn();
-      this.cache.removeAll(isUnwanted, slot, slot + slotsAtOnce);
+      this.cache.removeAll(isUnwanted, slot, slot + slotsAtOnce, start);
     }
     this.measure();
   }
@@ -139,27 +229,31 @@ export class MemoryPageStore implements PageStore {
     this.measure();
   }
 
+  private gaveUp(name: string): void {
+    const { incarnation, path } = partsOf(name);
+    this.evictions?.note(this.groupOf(incarnation, path), 'room');
+  }
+
   private measure(): void {
     this.metrics.cacheBytes.set({ tier: 'memory' }, this.cache.valueBytes);
   }
 }
 
-/** A number for all pages of a path. */
-function groupOf(incarnation: string, path: string): number {
-  let group = 0;
-  for (let i = 0; i < incarnation.length; i++) group = Math.imul(group, 31) + incarnation.charCodeAt(i);
-  for (let i = 0; i < path.length; i++) group = Math.imul(group, 31) + path.charCodeAt(i);
-  return Math.imul(group, 0x9e3779b1 | 0) >>> 8;
+/** A number for all pages of a path, from the word that stands for it in a store on disk. */
+function groupOf(path32: number): number {
+  return path32 >>> 8;
 }
 
 /** The inverse of `pageName`. */
-function partsOf(name: string): { incarnation: string; generation: string; path: string } {
+function partsOf(name: string): PageKey {
   const afterIncarnation = name.indexOf('\0');
   const afterSize = name.indexOf('\0', afterIncarnation + 1);
   const afterIndex = name.indexOf('\0', afterSize + 1);
   const afterGeneration = name.indexOf('\0', afterIndex + 1);
   return {
     incarnation: name.slice(0, afterIncarnation),
+    pageSizeBytes: Number(name.slice(afterIncarnation + 1, afterSize)),
+    pageIndex: Number(name.slice(afterSize + 1, afterIndex)),
     generation: name.slice(afterIndex + 1, afterGeneration),
     path: name.slice(afterGeneration + 1),
   };

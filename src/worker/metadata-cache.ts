@@ -100,6 +100,21 @@ export class MetadataCache implements MetadataSource {
     return known;
   }
 
+  /** What is known, be it too old to be used; for those who look after the cache. Counts nothing and keeps nothing at hand. */
+  look(target: MetadataTarget) {
+    return this.entries.look(nameOf(target), target);
+  }
+
+  /** Paths below an incarnation of which something is known, be it too old to be used; versions that are known by their ids are left out. */
+  knownPaths(incarnation: string): string[] {
+    const paths: string[] = [];
+    for (const name of this.entries.names()) {
+      const middle = name.indexOf('\0');
+      if (middle > 0 && name.slice(0, middle) === incarnation) paths.push(name.slice(middle + 1));
+    }
+    return paths;
+  }
+
   async get(target: MetadataTarget, options: LookUpOptions = {}): Promise<FoundMeta> {
     const name = nameOf(target);
     const { revalidate, maxAgeMs } = options;
@@ -149,7 +164,7 @@ export class MetadataCache implements MetadataSource {
     }
   }
 
-  invalidate(target: MetadataTarget): void {
+  invalidate(target: Pick<MetadataTarget, 'incarnation' | 'path' | 'versionId'>): void {
     const name = nameOf(target);
     const state = this.states.get(name);
     if (state) this.advance(name, state);
@@ -333,7 +348,11 @@ export class MetadataCache implements MetadataSource {
 const always = async () => {};
 
 /** No incarnation begins with what a version's name begins with. */
-function nameOf({ incarnation, path, versionId }: MetadataTarget): string {
+function nameOf({
+  incarnation,
+  path,
+  versionId,
+}: Pick<MetadataTarget, 'incarnation' | 'path' | 'versionId'>): string {
   const name = `${incarnation}\0${path}`;
   return versionId === undefined ? name : `\0${name}`;
 }

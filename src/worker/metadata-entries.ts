@@ -53,6 +53,15 @@ export class MetadataEntries {
     return this.policy.get(name) !== undefined;
   }
 
+  /** What there is, and whether its age lets it be used. */
+  look(
+    name: string,
+    target: MetadataTarget,
+  ): ((KnownMeta | KnownAbsence) & { readonly isYoung: boolean }) | undefined {
+    const entry = this.policy.get(name);
+    return entry && { ...entry.known, isYoung: this.isUsable(entry, target, Number.POSITIVE_INFINITY) };
+  }
+
   /** What may be used now without asking the backend, by a reader to whom nothing older than `maxAgeMs` is of use. */
   usable(
     name: string,
@@ -139,6 +148,11 @@ function limitOf({ backend, freshness }: MetadataTarget): number {
 /** True if metadata of this mount can ever be used without asking again. */
 export function mayKeep(target: MetadataTarget): boolean {
   return limitOf(target) > 0;
+}
+
+/** True if some node may use metadata of it without asking again, which may not know yet of a policy that asks for more freshness. */
+export function mayOthersKeep(target: MetadataTarget): boolean {
+  return mayKeep({ ...target, freshness: target.mountFreshness ?? target.freshness });
 }
 
 function sizeOf(meta: ObjectMeta): number {

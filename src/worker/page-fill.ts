@@ -41,7 +41,7 @@ export class PageFills {
   private readonly metrics: Metrics;
   private readonly store: PageStore;
   private readonly dead: DeadPages;
-  private readonly settings: PageFillSettings;
+  private settings: PageFillSettings;
   private readonly budget: FillBudget;
   private readonly flights = new Map<string, PageFlight>();
   /** Lengths of the flights, whether they have their memory yet or not. */
@@ -65,6 +65,11 @@ export class PageFills {
     this.dead = dead;
     this.settings = settings;
     this.budget = new FillBudget(() => this.retireSpare(), settings);
+  }
+
+  tune(limits: Pick<PageFillSettings, 'maxFillBytes' | 'maxFills' | 'maxQueuedFills'>): void {
+    this.settings = { ...this.settings, ...limits };
+    this.budget.tune(limits);
   }
 
   get usage() {
@@ -188,6 +193,7 @@ export class PageFills {
   private filled(target: ReadTarget, flight: PageFlight, release: () => void): void {
     const write = this.keep(target, flight).then(() => {
       this.writes.delete(write);
+      flight.kept();
       this.spare.set(flight, release);
       if (flight.readers === 0 || this.budget.pressed) this.left(flight);
     });

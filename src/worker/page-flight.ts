@@ -29,6 +29,8 @@ export class PageFlight {
   private handedBytes = 0;
   private changed: PromiseWithResolvers<void> | undefined;
   private wholeWaiters: PromiseWithResolvers<readonly Buffer[]>[] = [];
+  private handedToStore = false;
+  private keptWaiter: PromiseWithResolvers<void> | undefined;
   private readonly onLeft: (flight: PageFlight) => void;
 
   constructor(
@@ -115,6 +117,19 @@ export class PageFlight {
     return waiter.promise;
   }
 
+  /** Resolves when the store has been given the page, or never will be; whether it keeps it the store alone knows. */
+  whenKept(): Promise<void> {
+    if (this.handedToStore || this.state === 'failed') return Promise.resolve();
+    this.keptWaiter ??= Promise.withResolvers<void>();
+    return this.keptWaiter.promise;
+  }
+
+  /** To be called when the store has been given the page. */
+  kept(): void {
+    this.handedToStore = true;
+    this.keptWaiter?.resolve();
+  }
+
   push(chunk: Buffer, isHandedOver = false): void {
     this.state = 'filling';
     if (isHandedOver) this.handedBytes += chunk.length;
@@ -133,6 +148,7 @@ export class PageFlight {
   fail(error: unknown): void {
     this.state = 'failed';
     this.error = error;
+    this.keptWaiter?.resolve();
     this.chunkList = [];
     for (const waiter of this.wholeWaiters) waiter.reject(error);
     this.wholeWaiters = [];

@@ -14,6 +14,7 @@ export function pageKeyOf(target: ReadTarget, pageIndex: number): PageKey {
     generation: target.meta.generation,
     pageSizeBytes: target.pageSizeBytes,
     pageIndex,
+    notBeforeSeconds: target.notBeforeSeconds,
   };
 }
 

@@ -1,6 +1,5 @@
 import { abortable } from '../common/abortable.ts';
 import { type ByteRange, rangeLength } from '../common/byte-range.ts';
-import type { ByteText } from '../common/byte-text.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
@@ -10,18 +9,21 @@ import { isOnePage, type PageStatus, statusOfStream, statusOfWhole } from './cac
 import { DeadPages, type VersionedPath } from './dead-pages.ts';
 import { cancelled } from './fill-run.ts';
 import { openHeld } from './held-pages.ts';
-import { Loans } from './loans.ts';
+import { KeepRule } from './keep-rule.ts';
 import { PageFills } from './page-fill.ts';
 import type { PageFlight } from './page-flight.ts';
 import { PageIntake } from './page-intake.ts';
 import { pageKeyOf, pageName } from './page-key.ts';
+import { PageLoader } from './page-loader.ts';
 import { cut, join, type Piece, takePiece } from './page-pieces.ts';
 import type { PageKey, PageStore } from './page-store.ts';
+import { readPagesNow } from './pages-now.ts';
 import { type Following, RangeStream, type RangeStreamParts } from './range-stream.ts';
-import { ReadAhead, type ReadSequence } from './read-ahead.ts';
+import { ReadAhead, type ReadAheadSettings, type ReadSequence } from './read-ahead.ts';
 import { type LocalReader, type Missing, type PageRead, type ReadTarget, WorkerError } from './reader.ts';
 import { ServedBytes } from './served-bytes.ts';
-import { smallObjectBytes } from './small-objects.ts';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export interface PageReaderSettings {
   /** Memory for pages being filled, bytes, shared by all readers. */
@@ -67,14 +69,18 @@ export class PageReader implements LocalReader {
   private readonly served: ServedBytes;
   private readonly dead: DeadPages;
   private readonly fills: PageFills;
-  private readonly streamParts: RangeStreamParts;
+  private readonly streamParts: Writable<RangeStreamParts>;
+  private readonly aheadSettings: Writable<ReadAheadSettings>;
   private readonly readAhead: ReadAhead;
+  readonly loader: PageLoader;
+  private readonly keepRule: KeepRule;
 
   constructor(clock: Clock, metrics: Metrics, store: PageStore, settings: PageReaderSettings) {
     this.store = store;
     this.settings = settings;
     this.served = new ServedBytes(metrics);
     this.dead = new DeadPages(store);
+    this.keepRule = new KeepRule(store.usage.capacityBytes);
     this.fills = new PageFills(clock, metrics, store, this.dead, {
       ...settings,
       mutants: settings.mutants ?? {},
@@ -88,11 +94,22 @@ export class PageReader implements LocalReader {
       sliceBytes: settings.sliceBytes,
       maxAheadPages: settings.readAheadPages,
     };
-    this.readAhead = new ReadAhead(clock, this.streamParts, {
+    this.aheadSettings = {
       maxAheadPages: settings.readAheadPages,
       maxReaders: maxFollowedReaders,
       idleMs: settings.readAheadIdleMs,
-    });
+    };
+    this.readAhead = new ReadAhead(clock, this.streamParts, this.aheadSettings);
+    this.loader = new PageLoader({ clock, store, fills: this.fills });
+  }
+
+  /** From now on these limits hold; what is under way goes on. */
+  tune(
+    limits: Pick<PageReaderSettings, 'maxFillBytes' | 'maxFills' | 'maxQueuedFills' | 'readAheadPages'>,
+  ): void {
+    this.fills.tune(limits);
+    this.streamParts.maxAheadPages = limits.readAheadPages;
+    this.aheadSettings.maxAheadPages = limits.readAheadPages;
   }
 
   /** What fills hold at the moment. */
@@ -106,16 +123,16 @@ export class PageReader implements LocalReader {
     signal?: AbortSignal,
     missing: Missing = 'fill',
   ): Promise<PageRead> {
-    if (!target.meta.generationSettled && !this.settings.mutants?.keepUnsettledPages) {
-      return this.openPast(target, range, signal, missing);
-    }
+    const isUnsettled = !target.meta.generationSettled && !this.settings.mutants?.keepUnsettledPages;
+    if (isUnsettled || this.keepRule.isNever(target)) return this.openPast(target, range, signal, missing);
     const now = this.openNow(target, range, missing);
     if (now) return Promise.resolve(now);
-    const sequence = this.sequenceOf(target, range, missing);
+    const isHere =
+      (missing !== 'fill' || target.policy !== undefined) && this.statusOf(target, range) === 'hit';
+    const rule = isHere ? missing : this.keepRule.missing(target, range, missing);
     // A page that goes, or is found damaged, after this look is filled all the same.
-    if (missing !== 'fill' && this.statusOf(target, range) !== 'hit') {
-      return this.openPast(target, range, signal, missing);
-    }
+    if (rule !== 'fill' && !isHere) return this.openPast(target, range, signal, rule);
+    const sequence = this.sequenceOf(target, range, rule);
     const read =
       rangeLength(range) <= this.settings.wholeBytes
         ? this.openWhole(target, range, signal, sequence)
@@ -138,6 +155,7 @@ export class PageReader implements LocalReader {
   openNow(target: ReadTarget, range: ByteRange, missing: Missing = 'fill'): PageRead | undefined {
     if (rangeLength(range) > target.pageSizeBytes) return undefined;
     if (!target.meta.generationSettled && !this.settings.mutants?.keepUnsettledPages) return undefined;
+    if (target.policy !== undefined && this.keepRule.isNever(target)) return undefined;
     const now = readPagesNow(this.store, target, range);
     if (!now) return undefined;
     const sequence = this.sequenceOf(target, range, missing);
@@ -182,7 +200,8 @@ export class PageReader implements LocalReader {
   }
 
   takeIn(at: Omit<ReadTarget, 'meta'>, sizeBytes: number, endBytes = sizeBytes): PageIntake | undefined {
-    if (sizeBytes === 0) return undefined;
+    // Where only second reads count a write is none.
+    if (sizeBytes === 0 || (at.policy && at.policy.keeps(at.path, sizeBytes) !== 'always')) return undefined;
     return new PageIntake(this.fills, this.store, this.dead, at, sizeBytes, Math.min(sizeBytes, endBytes));
   }
 
@@ -346,40 +365,6 @@ export class PageReader implements LocalReader {
       release();
     }
   }
-}
-
-/** The range, if all of its pages can be had at once; of one page it may be lent, of several it is put together. */
-export function readPagesNow(
-  store: Pick<PageStore, 'readNow' | 'smallObjects'>,
-  target: ReadTarget,
-  range: ByteRange,
-): { readonly body: Buffer | ByteText; readonly giveBack?: () => void } | undefined {
-  if (range.start === 0 && range.end === target.meta.sizeBytes && range.end <= smallObjectBytes) {
-    const body = store.smallObjects?.find(target);
-    if (body) return { body };
-  }
-  const { pageSizeBytes } = target;
-  const page = Math.floor(range.start / pageSizeBytes);
-  const pageStart = page * pageSizeBytes;
-  if (range.end - pageStart > pageSizeBytes) return readSeveralNow(store, cut(target, range));
-  const loans = new Loans();
-  const key = pageKeyOf(target, page);
-  const body = store.readNow(key, range.start - pageStart, range.end - pageStart, loans);
-  if (!body) return undefined;
-  return loans.isEmpty ? { body } : { body, giveBack: () => loans.giveBack() };
-}
-
-function readSeveralNow(
-  store: Pick<PageStore, 'readNow'>,
-  pieces: readonly Piece[],
-): { readonly body: Buffer } | undefined {
-  const parts: Buffer[] = [];
-  for (const { key, start, end } of pieces) {
-    const bytes = store.readNow(key, start, end);
-    if (!bytes) return undefined;
-    parts.push(bytes);
-  }
-  return { body: join(parts) };
 }
 
 function neverAborted(): AbortSignal {

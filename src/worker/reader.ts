@@ -1,7 +1,9 @@
+import type { AtOnce } from '../common/at-once.ts';
 import type { ByteRange } from '../common/byte-range.ts';
 import type { ByteText } from '../common/byte-text.ts';
 import type { Freshness } from '../common/freshness.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
+import type { PolicyInForce } from '../common/policy.ts';
 import type { Backend, OpenRange } from '../ufs/backend.ts';
 import { type DeleteMarker, UfsError } from '../ufs/errors.ts';
 import type { OpenedRead } from './opened-read.ts';
@@ -24,6 +26,10 @@ export interface ReadTarget extends RoutedObject {
   readonly path: string;
   readonly meta: ObjectMeta;
   readonly pageSizeBytes: number;
+  /** What holds for its pages, if something was set. */
+  readonly policy?: PolicyInForce | undefined;
+  /** Pages that were filled before (Unix time) are absent. */
+  readonly notBeforeSeconds?: number | undefined;
   /** Where another node's part begins: nothing is filled ahead there. Absent: nowhere. */
   readonly ownEnd?: number;
   /** As in `MetadataTarget`. */
@@ -92,8 +98,36 @@ export interface Intake {
   drop(): void;
 }
 
+/** What became of the pages of a range, in bytes. What is in neither was read and is not kept. */
+export interface LoadedRange {
+  /** Of pages that were here. */
+  readonly cachedBytes: number;
+  /** Of pages that were not, and are here now. */
+  readonly loadedBytes: number;
+}
+
+/** Fills the cache with what nobody reads yet. */
+export interface RangeLoader {
+  /**
+   * Has the pages of a range kept that are not here, behind everybody who waits for bytes; the range begins where a page begins, and ends
+   * where one ends. What comes is of this version alone. Nothing counts as served. `pace` is told of bytes that were fetched, and waited
+   * for. Rejects with `UfsError`.
+   */
+  load(target: ReadTarget, range: ByteRange, signal: AbortSignal, pace?: Pace): Promise<LoadedRange>;
+  /** Bytes of the range whose pages are here; nothing is asked of the backend. */
+  heldBytes(target: ReadTarget, range: ByteRange, signal: AbortSignal): AtOnce<number>;
+  /** As `heldBytes`, of pages that were read and are whole; those that are not are given up. */
+  checkedBytes(target: ReadTarget, range: ByteRange, signal: AbortSignal): Promise<number>;
+  /** Forgets all pages of an object, of whatever version. */
+  free(at: MetadataTarget, signal: AbortSignal): AtOnce<void>;
+}
+
+/** Resolves when more may be fetched. */
+export type Pace = (bytes: number) => Promise<void>;
+
 /** Reads what lies on this node. */
 export interface LocalReader extends RangeReader {
+  readonly loader: RangeLoader;
   /**
    * A range if the store has all of it, for another node that keeps these pages from now on; the backend is never asked. Rejects in the
    * middle where a page has gone meanwhile.
@@ -168,6 +202,12 @@ export interface MetadataTarget extends RoutedObject {
   readonly incarnation: string;
   readonly path: string;
   readonly freshness: Freshness;
+  /** Of the mount, where a policy asks for another: what changes have to reckon with, until every node knows of the policy. */
+  readonly mountFreshness?: Freshness | undefined;
+  /** What holds for its pages, if something was set. */
+  readonly policy?: PolicyInForce | undefined;
+  /** As in `ReadTarget`. */
+  readonly notBeforeSeconds?: number | undefined;
   /** Set of a version that is known by its id, whose `path` may be the path of another key: they are not to be taken for each other. */
   readonly versionId?: string;
 }

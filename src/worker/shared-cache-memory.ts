@@ -42,6 +42,8 @@ export const keyLengthField = 4;
 export const valueLengthField = 5;
 /** Where the last read of the value ended, -1 at its end. Not a part of what the version guards. */
 export const lastEndField = 6;
+/** When the value was filled, Unix time in seconds. */
+export const filledField = 7;
 
 /** A name can lie in one of so many neighbouring slots. */
 export const waysPerBucket = 8;

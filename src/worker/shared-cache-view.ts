@@ -1,4 +1,5 @@
 import {
+  filledField,
   keyLengthField,
   lastEndField,
   maxKeyBytes,
@@ -39,6 +40,8 @@ export class SharedCacheView {
   /** Where the value begins in the segment. */
   start = 0;
   length = 0;
+  /** When the value was filled, Unix time. */
+  filledSeconds = 0;
 
   /** `thread`: this thread's row of pins, its own. */
   constructor(memory: SharedCacheMemory, thread: number) {
@@ -82,8 +85,8 @@ export class SharedCacheView {
   }
 
   /**
-   * Finds a record and keeps its segment from being written to until `release` is called for it. The fields `slot` to `length` tell
-   * where its value lies.
+   * Finds a record and keeps its segment from being written to until `release` is called for it. The fields `slot` to `filledSeconds` tell
+   * where its value lies, and of when it is.
    */
   hold(name: string): boolean {
     if (!this.prepare(name)) return false;
@@ -153,6 +156,7 @@ export class SharedCacheView {
     const segment = slots[at + segmentField] as number;
     const offset = slots[at + offsetField] as number;
     const length = slots[at + valueLengthField] as number;
+    const filledSeconds = slots[at + filledField] as number;
     if (version & 1 || slots[at + keyLengthField] !== this.keyLength) return false;
     if (segment < 0 || segment >= this.memory.segmentCount) return false;
     Atomics.add(this.pins, this.row + segment, 1);
@@ -165,6 +169,7 @@ export class SharedCacheView {
     this.segment = segment;
     this.start = offset + recordHeaderBytes + this.keyLength;
     this.length = length;
+    this.filledSeconds = filledSeconds >>> 0;
     return true;
   }
 

@@ -1,5 +1,6 @@
 import { SegmentLog } from './segment-log.ts';
 import {
+  filledField,
   keyLengthField,
   lastEndField,
   offsetField,
@@ -32,6 +33,7 @@ export class SharedCache {
   readonly view: SharedCacheView;
   private readonly memory: SharedCacheMemory;
   private readonly maxValueBytes: number;
+  private readonly onEvict: ((name: string) => void) | undefined;
   private readonly log: SegmentLog;
   private readonly groups: SlotGroups;
   private readonly pins: Int32Array;
@@ -43,9 +45,11 @@ export class SharedCache {
   private bytes = 0;
   private evicted = 0;
 
-  constructor(memory: SharedCacheMemory, maxValueBytes: number) {
+  /** `onEvict` is told the name of each record that goes to make room. */
+  constructor(memory: SharedCacheMemory, maxValueBytes: number, onEvict?: (name: string) => void) {
     this.memory = memory;
     this.maxValueBytes = maxValueBytes;
+    this.onEvict = onEvict;
     this.view = new SharedCacheView(memory, 0);
     this.pins = new Int32Array(memory.pins);
     this.log = new SegmentLog(memory.segmentCount, memory.segmentBytes, (segment) => this.isPinned(segment));
@@ -70,13 +74,23 @@ export class SharedCache {
   }
 
   has(name: string): boolean {
-    if (!this.view.hold(name)) return false;
+    return this.filledSecondsOf(name) !== undefined;
+  }
+
+  filledSecondsOf(name: string): number | undefined {
+    if (!this.view.hold(name)) return undefined;
     this.view.release(this.view.segment);
-    return true;
+    return this.view.filledSeconds;
   }
 
   /** Places a record that is not there yet. False if it is not kept: too large, or readers hold what would have to go for it. */
-  put(name: string, group: number, value: readonly Uint8Array[], valueLength: number): boolean {
+  put(
+    name: string,
+    group: number,
+    value: readonly Uint8Array[],
+    valueLength: number,
+    filledSeconds = 0,
+  ): boolean {
     if (valueLength > this.maxValueBytes || !this.view.prepare(name)) return false;
     const { keyLength, bucket, tag } = this.view;
     const key = this.view.keyBytes.subarray(0, keyLength);
@@ -85,7 +99,7 @@ export class SharedCache {
     if (!place) return false;
     const slot = this.freeSlot(bucket);
     this.writeRecord(place, slot, key, value, valueLength);
-    this.setSlot(slot, place, tag, keyLength, valueLength);
+    this.setSlot(slot, place, tag, keyLength, valueLength, filledSeconds);
     this.groups.add(slot, group);
     this.records++;
     this.bytes += valueLength;
@@ -110,10 +124,23 @@ export class SharedCache {
     for (const slot of this.groups.slotsOf(group)) if (isUnwanted(this.nameAt(slot))) this.clearSlot(slot);
   }
 
-  /** Withdraws the records in slots `[first, end)`, or in all, whose name is unwanted. */
-  removeAll(isUnwanted: (name: string) => boolean, first = 0, end = this.memory.slotCount): void {
+  /**
+   * Withdraws the records in slots `[first, end)`, or in all, that are unwanted: by name, length and time of filling. Those whose name begins
+   * otherwise than `start` stay, and cost next to nothing.
+   */
+  removeAll(
+    isUnwanted: (name: string, valueLength: number, filledSeconds: number) => boolean,
+    first = 0,
+    end = this.memory.slotCount,
+    start?: Buffer,
+  ): void {
+    const { slots } = this.view;
     for (let slot = first; slot < Math.min(end, this.memory.slotCount); slot++) {
-      if (!this.isEmpty(slot) && isUnwanted(this.nameAt(slot))) this.clearSlot(slot);
+      if (this.isEmpty(slot) || (start && !this.beginsWith(slot, start))) continue;
+      const at = slot * slotInts;
+      const length = slots[at + valueLengthField] as number;
+      if (isUnwanted(this.nameAt(slot), length, (slots[at + filledField] as number) >>> 0))
+        this.clearSlot(slot);
     }
   }
 
@@ -184,8 +211,7 @@ export class SharedCache {
   private drop(slot: number, queue: 'small' | 'main'): void {
     const tag = this.view.slots[slot * slotInts + tagField] as number;
     if (queue === 'small') this.ghosts[(slot & -waysPerBucket) + (tag & (waysPerBucket - 1))] = tag;
-    this.clearSlot(slot);
-    this.evicted++;
+    this.evict(slot);
   }
 
   /** An empty slot of the bucket, emptied if need be: the one that was used least. */
@@ -195,9 +221,14 @@ export class SharedCache {
       if (this.isEmpty(slot)) return slot;
       if ((this.view.uses[slot] as number) < (this.view.uses[least] as number)) least = slot;
     }
-    this.clearSlot(least);
-    this.evicted++;
+    this.evict(least);
     return least;
+  }
+
+  private evict(slot: number): void {
+    this.onEvict?.(this.nameAt(slot));
+    this.clearSlot(slot);
+    this.evicted++;
   }
 
   private writeRecord(
@@ -227,6 +258,7 @@ export class SharedCache {
     tag: number,
     keyLength: number,
     valueLength: number,
+    filledSeconds: number,
   ): void {
     const { slots } = this.view;
     const at = slot * slotInts;
@@ -237,6 +269,7 @@ export class SharedCache {
     slots[at + keyLengthField] = keyLength;
     slots[at + valueLengthField] = valueLength;
     slots[at + lastEndField] = -1;
+    slots[at + filledField] = filledSeconds;
     this.view.uses[slot] = 0;
     Atomics.add(slots, at + versionField, 1);
   }
@@ -273,6 +306,15 @@ export class SharedCache {
       keyLength: header[1] as number,
       valueLength: header[2] as number,
     };
+  }
+
+  private beginsWith(slot: number, start: Buffer): boolean {
+    const { slots, segments } = this.view;
+    const at = slot * slotInts;
+    if ((slots[at + keyLengthField] as number) < start.length) return false;
+    const from = (slots[at + offsetField] as number) + recordHeaderBytes;
+    const bytes = segments[slots[at + segmentField] as number] as Buffer;
+    return bytes.compare(start, 0, start.length, from, from + start.length) === 0;
   }
 
   private nameAt(slot: number): string {

@@ -1,4 +1,3 @@
-import type { Clock } from '../common/clock.ts';
 import type { FileSystem } from '../ufs/file-system.ts';
 import { PageTable } from './disk/page-table.ts';
 import { RegionFiles } from './disk/region-files.ts';
@@ -27,9 +26,9 @@ export class SharedDiskReader {
   private readonly pages: DiskPageReader;
   private readonly timer: NodeJS.Timeout;
 
-  constructor(clock: Clock, fs: FileSystem, disk: SharedDisk) {
+  constructor(fs: FileSystem, disk: SharedDisk) {
     this.files = new RegionFiles(fs, disk.directories, maxOpenFiles);
-    this.pages = new DiskPageReader(clock, this.files, new PageTable(disk.table));
+    this.pages = new DiskPageReader(this.files, new PageTable(disk.table));
     this.timer = setInterval(() => this.files.closeAll(), closeEveryMs);
     this.timer.unref();
   }

@@ -42,9 +42,10 @@ export class SharedPageReader {
   readNow(key: PageKey, start: number, end: number, loans?: Loans): Buffer | undefined {
     const { view } = this;
     if (!view.hold(pageName(key))) return undefined;
-    const { segment, start: valueStart, length } = view;
+    const { segment, start: valueStart, length, filledSeconds } = view;
+    const isTooOld = key.notBeforeSeconds !== undefined && filledSeconds < key.notBeforeSeconds;
     const isLent = loans !== undefined && end - start > copiedBytes && this.mayLend(segment);
-    if (end > length || (!isLent && end - start > maxCopiedBytes)) {
+    if (isTooOld || end > length || (!isLent && end - start > maxCopiedBytes)) {
       view.release(segment);
       return undefined;
     }
@@ -64,7 +65,7 @@ export class SharedPageReader {
     const { view } = this;
     if (!view.hold(pageName(key))) return false;
     view.release(view.segment);
-    return true;
+    return key.notBeforeSeconds === undefined || view.filledSeconds >= key.notBeforeSeconds;
   }
 
   private mayLend(segment: number): boolean {

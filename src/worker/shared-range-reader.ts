@@ -2,8 +2,9 @@ import { type ByteRange, rangeLength } from '../common/byte-range.ts';
 import type { Metrics } from '../common/metrics.ts';
 import { type LongReadParts, openLongRead, type VersionKeeper } from './long-read.ts';
 import { cut, join } from './page-pieces.ts';
-import { defaultPageReaderSettings, readPagesNow } from './page-reader.ts';
+import { defaultPageReaderSettings } from './page-reader.ts';
 import type { PageStore } from './page-store.ts';
+import { readPagesNow } from './pages-now.ts';
 import { type PageRead, type RangeReader, type ReadTarget, WorkerError } from './reader.ts';
 import { ServedBytes } from './served-bytes.ts';
 import type { SharedDiskReader } from './shared-disk-reader.ts';
@@ -48,7 +49,7 @@ export class SharedRangeReader implements RangeReader {
   }
 
   openNow(target: ReadTarget, range: ByteRange): PageRead | undefined {
-    if (!target.meta.generationSettled || rangeLength(range) > target.pageSizeBytes) return undefined;
+    if (!mayUse(target) || rangeLength(range) > target.pageSizeBytes) return undefined;
     const now = readPagesNow(this.memory, target, range);
     if (!now) return undefined;
     this.served.count('hit', now.body.length);
@@ -61,7 +62,7 @@ export class SharedRangeReader implements RangeReader {
     signal: AbortSignal | undefined,
   ): Promise<PageRead | undefined> {
     const { disk } = this;
-    if (!target.meta.generationSettled) return undefined;
+    if (!mayUse(target)) return undefined;
     if (rangeLength(range) > maxGatheredBytes) {
       return this.long && openLongRead(this.long, target, range, signal);
     }
@@ -77,4 +78,9 @@ export class SharedRangeReader implements RangeReader {
     this.served.count('hit', body.length);
     return { cache: 'hit', body };
   }
+}
+
+/** Whether pages of the version may be used. */
+function mayUse({ meta, policy, path }: ReadTarget): boolean {
+  return meta.generationSettled && (policy === undefined || policy.keeps(path, meta.sizeBytes) !== 'never');
 }

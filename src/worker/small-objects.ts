@@ -16,6 +16,7 @@ interface Kept {
   /** Where the page lies. */
   readonly slot: number;
   readonly version: number;
+  readonly filledSeconds: number;
   readonly bytes: ByteText;
 }
 
@@ -49,7 +50,10 @@ export class SmallObjects {
     const kept = this.kept.get(meta);
     if (!kept) return this.take(target);
     const { slot, version, path, incarnation } = kept;
-    if (this.view.isStill(slot, version) && path === target.path && incarnation === target.incarnation) {
+    const { notBeforeSeconds } = target;
+    const isYoung = notBeforeSeconds === undefined || kept.filledSeconds >= notBeforeSeconds;
+    const isOfIt = path === target.path && incarnation === target.incarnation;
+    if (isYoung && this.view.isStill(slot, version) && isOfIt) {
       this.view.count(slot);
       return kept.bytes;
     }
@@ -61,9 +65,9 @@ export class SmallObjects {
     const { meta, path, incarnation } = target;
     const copy = this.reader.readNow(pageKeyOf(target, 0), 0, meta.sizeBytes);
     if (!copy) return undefined;
-    const { slot, version } = this.view;
+    const { slot, version, filledSeconds } = this.view;
     const bytes = new ByteText(copy.toString('latin1'));
-    this.kept.set(meta, { incarnation, path, slot, version, bytes });
+    this.kept.set(meta, { incarnation, path, slot, version, filledSeconds, bytes });
     this.bytes += bytes.length;
     for (const [oldest, other] of this.kept) {
       if (this.bytes <= this.maxBytes) break;

@@ -1,3 +1,4 @@
+import type { HeldPages } from '../common/held-pages.ts';
 import type { DiskPageStore } from './disk-page-store.ts';
 import { Ghost } from './ghost.ts';
 import type { Loans } from './loans.ts';
@@ -34,6 +35,8 @@ export class TieredPageStore implements PageStore {
     this.disk = disk;
     this.settings = settings;
     const windowBytes = memory.usage.capacityBytes;
+    // Nothing of what a quota gave up stays in memory.
+    disk.onQuotaDrop = (path32) => memory.removePath32(path32);
     this.readOnce = new Ghost({ windowBytes, entries: Math.ceil(windowBytes / settings.promoteBytes) });
   }
 
@@ -71,13 +74,48 @@ export class TieredPageStore implements PageStore {
     return this.memory.has(key) || this.disk.has(key);
   }
 
+  async check(key: PageKey): Promise<boolean> {
+    return (await this.disk.check(key)) || this.memory.has(key);
+  }
+
   hasSome(incarnation: string, path: string): boolean {
     return this.memory.hasSome(incarnation, path) || this.disk.hasSome(incarnation, path);
   }
 
+  tierOf(key: PageKey) {
+    return this.memory.has(key) ? 'memory' : this.disk.has(key) ? 'disk' : undefined;
+  }
+
+  /** What memory has to give up the disk keeps. */
+  lastEviction(incarnation: string, path: string) {
+    return this.disk.lastEviction(incarnation, path);
+  }
+
   async write(key: PageKey, ...pieces: readonly Buffer[]): Promise<void> {
-    this.memory.keep(key, ...pieces);
-    await this.disk.write(key, ...pieces);
+    // What has a quota is in memory only while it is on the disk, where quotas hold.
+    if (this.disk.hasQuota(key.incarnation, key.path)) {
+      await this.disk.write(key, ...pieces);
+      if (!this.disk.has(key)) return;
+      this.memory.keep(key, ...pieces);
+    } else {
+      this.memory.keep(key, ...pieces);
+      await this.disk.write(key, ...pieces);
+    }
+  }
+
+  async heldBelow(incarnation: string, prefix: string): Promise<HeldPages> {
+    let { pages, bytes } = await this.disk.heldBelow(incarnation, prefix);
+    await this.memory.eachBelow(incarnation, prefix, (key, length) => {
+      if (this.disk.has(key)) return;
+      pages++;
+      bytes += length;
+    });
+    return { pages, bytes };
+  }
+
+  async applyPolicies(): Promise<void> {
+    await this.disk.applyPolicies();
+    await this.memory.applyPolicies();
   }
 
   async remove(incarnation: string, path: string, keepGeneration?: string): Promise<void> {
@@ -109,8 +147,9 @@ export class TieredPageStore implements PageStore {
   /** The whole page, checked on its way from the disk. */
   private async promote(key: PageKey, pageBytes: number): Promise<Buffer | undefined> {
     const page = await this.disk.read(key, 0, pageBytes);
+    const filledSeconds = this.disk.filledSecondsOf(key);
     // A page that was removed meanwhile is answered once more, but not kept.
-    if (page && this.disk.has(key)) this.memory.keep(key, page);
+    if (page && filledSeconds !== undefined) this.memory.keepFilled(filledSeconds, key, page);
     return page;
   }
 }

@@ -298,3 +298,15 @@ describe('checking a mount', () => {
     expect(steps[5].result).toBe('skipped');
   });
 });
+
+test('the status has the jobs that are not at their end', async () => {
+  const statusJobs = async () => (await node.call('GET', '/v1/status')).json.jobs;
+  await mount({ target: 'data', uri: 'file:///srv/data' });
+  const made = await node.call('POST', '/v1/jobs', { kind: 'load', target: 'data/train/', manifest: true });
+  expect(made.status).toBe(201);
+  const { id } = made.json;
+  const about = { id, kind: 'load', target: 'data/train/', isPlan: false, done: 0, failed: 0, bytes: 0 };
+  expect(await statusJobs()).toEqual([expect.objectContaining({ ...about, state: 'collecting' })]);
+  await node.call('POST', `/v1/jobs/${id}/stop`);
+  expect(await statusJobs()).toEqual([]);
+});

@@ -6,7 +6,7 @@ import { S3Error } from '../../src/s3api/errors.ts';
 import { thrown } from './fixtures.ts';
 
 const told = (act: () => void) => (thrown(act) as S3Error).code;
-const closed = new ObjectGate(anonymous, { name: 'box', owner: 'ann' }, 'READ', false, () => false);
+const closed = new ObjectGate(anonymous, { name: 'box', owner: 'ann' }, 's3:GetObject', false, () => false);
 
 test('the version whose tags were judged is let through, and no other', () => {
   const gate = new JudgedVersionGate(undefined, 'g1');

@@ -101,6 +101,7 @@ export class NodesOverEtcd {
       FOREBAY_ADMIN_URL: node.adminUrl,
       AWS_ACCESS_KEY_ID: rootKey.accessKeyId,
       AWS_SECRET_ACCESS_KEY: rootKey.secretAccessKey,
+      SECRET: below.secretAccessKey,
     };
     const exitCode = await run([...line.split(' '), '--json'], { environment, print, printError: print });
     return { exitCode, json: exitCode === 0 ? JSON.parse(said) : said };

@@ -14,15 +14,15 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startNode } from '../../src/cli/node.ts';
-import { run } from '../../src/cli/run.ts';
 import type { RunningNode } from '../../src/cli/running-node.ts';
 import { describeSettings, resolveSettings } from '../../src/cli/settings.ts';
 import { silentLog } from '../../src/common/log.ts';
 import { credentials } from '../gateway/memory-node.ts';
 import { someBytes } from '../support/upload-body.ts';
 import { type S3UnderTest, startS3 } from '../ufs/s3-under-test.ts';
+import { rootKey as root } from './one-node.ts';
+import { say } from './say.ts';
 
-const root = { accessKeyId: 'AKIDROOTOFTHENODE', secretAccessKey: 'secret-of-the-node' };
 const quiet = { log: silentLog(), lines: { write: () => {} }, droppedLines: () => 0 };
 const Bucket = 'front';
 
@@ -52,19 +52,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function forebay(line: string, secret = credentials.secretAccessKey) {
-  const said: string[] = [];
-  const exitCode = await run(line.split(' '), {
-    environment: {
-      FOREBAY_ADMIN_URL: node.adminUrl,
-      AWS_ACCESS_KEY_ID: root.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: root.secretAccessKey,
-      SECRET: secret,
-    },
-    print: (text) => said.push(text),
-    printError: (text) => said.push(text),
-  });
-  return { exitCode, said: said.join('\n') };
+function forebay(line: string, secret = credentials.secretAccessKey) {
+  return say(node, line, secret);
 }
 
 function mountAt(name: string, more = '', uri = 's3://under/team/') {

@@ -11,7 +11,6 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startNode } from '../../src/cli/node.ts';
-import { run } from '../../src/cli/run.ts';
 import type { RunningNode } from '../../src/cli/running-node.ts';
 import { resolveSettings } from '../../src/cli/settings.ts';
 import { systemClock } from '../../src/common/clock.ts';
@@ -20,8 +19,9 @@ import { getAll, kindOf } from '../contracts/backend.ts';
 import { credentials } from '../gateway/memory-node.ts';
 import { someBytes } from '../support/upload-body.ts';
 import { type S3UnderTest, startS3 } from '../ufs/s3-under-test.ts';
+import { rootKey as root } from './one-node.ts';
+import { say } from './say.ts';
 
-const root = { accessKeyId: 'AKIDROOTOFTHENODE', secretAccessKey: 'secret-of-the-node' };
 const quiet = { log: silentLog(), lines: { write: () => {} }, droppedLines: () => 0 };
 
 let folder: string;
@@ -57,19 +57,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function forebay(line: string) {
-  const said: string[] = [];
-  const exitCode = await run(line.split(' '), {
-    environment: {
-      FOREBAY_ADMIN_URL: node.adminUrl,
-      AWS_ACCESS_KEY_ID: root.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: root.secretAccessKey,
-      SECRET: credentials.secretAccessKey,
-    },
-    print: (text) => said.push(text),
-    printError: (text) => said.push(text),
-  });
-  return { exitCode, said: said.join('\n') };
+function forebay(line: string) {
+  return say(node, line, credentials.secretAccessKey);
 }
 
 function mountAt(name: string, uri: string, more: string) {

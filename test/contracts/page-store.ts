@@ -71,6 +71,15 @@ export function pageStoreContract(name: string, open: () => Promise<PageStoreUnd
       expect(await store.read(pageKey(), 0, 10)).toBeDefined();
     });
 
+    test('finds a page whole that it has, and none that it does not have', async () => {
+      expect(await store.check(pageKey())).toBe(false);
+      await store.write(pageKey(), pageBytes(10_000));
+      expect(await store.check(pageKey())).toBe(true);
+      expect(await store.check(pageKey({ generation: 'g2' }))).toBe(false);
+      await store.remove('mount-1', 'folder/key');
+      expect(await store.check(pageKey())).toBe(false);
+    });
+
     test('keeps apart pages that differ in any part of their key', async () => {
       const keys = [
         pageKey(),

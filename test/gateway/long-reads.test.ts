@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { systemClock } from '../../src/common/clock.ts';
 import { Metrics } from '../../src/common/metrics.ts';
 import { HandOverServer } from '../../src/gateway/hand-over-server.ts';
 import type { Namespace, Place } from '../../src/gateway/namespace.ts';
@@ -67,7 +66,7 @@ beforeEach(async () => {
   });
   await server.listen();
   keeper = new StoreThreadKeeper(path, 10);
-  shared = new SharedDiskReader(systemClock, new NodeFileSystem(), {
+  shared = new SharedDiskReader(new NodeFileSystem(), {
     table: diskStore.tableMemory,
     directories: [disk.path],
   });

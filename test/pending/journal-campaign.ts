@@ -3,8 +3,9 @@ import { silentLog } from '../../src/common/log.ts';
 import { Journal } from '../../src/pending/journal.ts';
 import type { PendingEntry } from '../../src/pending/pending-entry.ts';
 import { FileSystemError } from '../../src/ufs/file-system.ts';
+import type { FailurePoints } from '../support/failure-points.ts';
 import { Disk, type FileNode } from '../support/fault-disk.ts';
-import { FaultFileSystem, type PlantedDefects } from '../support/fault-file-system.ts';
+import { FaultFileSystem, ifNoDisk, type PlantedDefects } from '../support/fault-file-system.ts';
 import { turn } from '../worker/manual-clock.ts';
 import { SeededRandom } from '../worker/seeded.ts';
 import { bytesOf, JournalModel, type ModelChange } from './journal-model.ts';
@@ -35,11 +36,13 @@ const quickClock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => t
 /**
  * One seeded run: changes are appended, sent, done, at once and one after the other; at any step that changes the disk the power may go, with
  * or without what was not synced; a step fails; bits flip. Then the journal is opened again and everything compared. Throws what is wrong.
+ * `points`: strike in the life of each process but the last, where they choose.
  */
 export async function runJournalCampaign(
   seed: number,
   counts: JournalCounts,
   defects: PlantedDefects = {},
+  points?: FailurePoints,
 ): Promise<void> {
   const random = new SeededRandom(seed);
   const model = new JournalModel();
@@ -47,7 +50,8 @@ export async function runJournalCampaign(
   counts.runs++;
   let harm: Harm = 'none';
   for (let life = 0; life <= livesARun; life++) {
-    const fs = new FaultFileSystem(disk, defects);
+    points?.arm();
+    const fs = new FaultFileSystem(disk, defects, life === livesARun ? undefined : points);
     const run = new Life(fs, random, model, counts, harm);
     const isClean = await run.live(life === livesARun);
     if (life === livesARun) return;
@@ -91,6 +95,7 @@ class Life {
   private readonly model: JournalModel;
   private readonly counts: JournalCounts;
   private readonly harm: Harm;
+  private readonly copiesTakeTime: boolean;
   /** Entries that nothing is done about at the moment, by key, in order. */
   private readonly chains = new Map<string, { entry: PendingEntry; change: ModelChange }[]>();
 
@@ -106,6 +111,7 @@ class Life {
     this.model = model;
     this.counts = counts;
     this.harm = harm;
+    this.copiesTakeTime = random.next() < 0.5;
   }
 
   /** True if it ended by itself, without the power going. */
@@ -122,8 +128,12 @@ class Life {
   }
 
   private async act(isLast: boolean): Promise<void> {
-    const journal = await Journal.open(this.fs, quickClock, this.random, silentLog(), settings);
+    const journal = await Journal.open(this.fs, quickClock, this.random, silentLog(), settings).catch(
+      ifNoDisk,
+    );
     await this.fs.look();
+    // It ends where it cannot begin.
+    if (!journal) return;
     await this.verify(journal);
     for (let i = 0; i < (isLast ? 5 : 40); i++) {
       if (this.random.next() < 0.04) {
@@ -158,7 +168,7 @@ class Life {
       this.chains.set(entry.key, [...chain, { entry, change }]);
       this.counts.recovered++;
     }
-    if (tellsLoss) await journal.acceptLoss();
+    if (tellsLoss) await journal.acceptLoss().catch(ifNoDisk);
     await this.fs.look();
   }
 
@@ -221,6 +231,8 @@ class Life {
       async () => {
         const entry = await this.appended(journal, change, isLarge && kind === 'put');
         await this.fs.look();
+        // Copies on other nodes take their time; until they have it, what came before stands.
+        if (this.copiesTakeTime) await turn(random.below(30));
         model.acknowledged(change);
         this.counts.appended++;
         change.name = entry.name;
@@ -228,7 +240,7 @@ class Life {
         const last = chain.at(-1);
         if (last && last.entry.sent === undefined && !last.entry.isOver) {
           last.change.isGone = true;
-          journal.superseded(last.entry);
+          journal.superseded(last.entry, entry);
           chain.pop();
         }
         chains.set(key, [...chain, { entry, change }]);

@@ -47,7 +47,8 @@ export class JournalModel {
 
   /** An append has returned: what failed before it is void. */
   acknowledged(change: ModelChange): void {
-    for (const other of this.changes) if (other.acked === 'failed') other.acked = 'void';
+    for (const other of this.changes)
+      if (other.acked === 'failed' && other.id < change.id) other.acked = 'void';
     change.acked = 'yes';
   }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { noJournalCounts, runJournalCampaign } from './journal-campaign.ts';
 
-const seeds = Array.from({ length: 80 }, (_, index) => index + 1);
+/** More of them: `SEEDS=1-1000`. */
+const [first = 1, last = 80] = (process.env.SEEDS ?? '1-80').split('-').map(Number);
+const seeds = Array.from({ length: last - first + 1 }, (_, index) => first + index);
 
 async function failureOf(
   seed: number,
@@ -22,9 +24,9 @@ describe('the journal of pending changes', () => {
     for (const seed of seeds) expect(await failureOf(seed, counts)).toBeUndefined();
     expect(counts.crashes).toBeGreaterThan(300);
     for (const count of [counts.appended, counts.recovered]) expect(count).toBeGreaterThan(500);
-    expect(counts.unnoticed).toBeLessThan(3);
+    expect(counts.unnoticed).toBeLessThan(seeds.length / 25);
     for (const count of [counts.faults, counts.harmed, counts.damaged]) expect(count).toBeGreaterThan(20);
-  }, 120_000);
+  }, 1_200_000);
 
   test.each([
     ['a file that is never synced', { dropFileSync: true }],

@@ -75,7 +75,7 @@ export async function openWriteBack(
   );
   const backend = new WriteBackBackend(clock, journal, chain, persister, stamped, trials, inner, {
     whenFull: 'through',
-    copies: 1,
+    hasCopies: () => true,
     isBack: () => true,
     barrierMs: 20_000,
     settleMs: 50,

@@ -39,7 +39,7 @@ class MachineClock implements Clock {
   }
 
   nowMs(): number {
-    return this.time.nowMs() + this.machine.wallShiftMs;
+    return Math.floor(this.time.nowMs() + this.machine.wallShiftMs);
   }
 
   monotonicMs(): number {
@@ -65,11 +65,13 @@ export class Machine {
   isCutOff = false;
   /** Whether the store's watches bring nothing, while it answers. */
   isDeaf = false;
+  /** The same of some watches, by what they watch. */
+  isDeafTo: (prefix: string) => boolean = () => false;
   /** Whether others reach it, and it them. */
   isAlone = false;
   /** What an answer of the store takes beside the usual. */
   slowByMs = 0;
-  readonly delayMs: () => number;
+  delayMs: () => number;
   node: ClusterMember | undefined;
   private readonly time: VirtualTime;
   private readonly store: CoordStore;
@@ -77,6 +79,9 @@ export class Machine {
   private starts = 0;
   /** Of the process that runs now. */
   presentLife: Life = { isOver: true };
+  /** As the process that runs now has them. */
+  clock: Clock | undefined;
+  reached: CoordStore | undefined;
 
   constructor(time: VirtualTime, random: Random, store: CoordStore, workerId: string, delayMs: () => number) {
     this.time = time;
@@ -98,6 +103,8 @@ export class Machine {
     this.presentLife = life;
     const clock = new MachineClock(this.time, this, life);
     const store = new StoreOverNetwork(this.time, this, clock, life, this.store);
+    this.clock = clock;
+    this.reached = store;
     const { workerId } = this;
     const self = { workerId, incarnation: `${workerId}-${++this.starts}`, weight: 1 };
     const node = await ClusterMember.open(clock, this.random, silentLog(), store, this.own, self, {
@@ -192,7 +199,8 @@ class StoreOverNetwork implements CoordStore {
       (events) => {
         turn = turn.then(async () => {
           await this.time.sleep(this.machine.delayMs());
-          while (this.machine.isCutOff || this.machine.isDeaf) await this.time.sleep(50);
+          const isDeaf = () => this.machine.isDeaf || this.machine.isDeafTo(prefix);
+          while (this.machine.isCutOff || isDeaf()) await this.time.sleep(50);
           await this.machine.awake(this.life);
           if (!isClosed && !this.life.isOver) onEvents(events);
         });

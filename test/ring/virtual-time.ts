@@ -13,7 +13,7 @@ export class VirtualTime implements Clock {
   private made = 0;
 
   nowMs(): number {
-    return 1_700_000_000_000 + this.now;
+    return 1_700_000_000_000 + Math.floor(this.now);
   }
 
   monotonicMs(): number {

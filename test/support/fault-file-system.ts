@@ -4,6 +4,7 @@ import {
   FileSystemError,
   type OpenFile,
 } from '../../src/ufs/file-system.ts';
+import type { FailurePoints } from './failure-points.ts';
 import type { DirectoryNode, Disk, FileNode, LinkNode } from './fault-disk.ts';
 
 /** Faults of an implementation that a crash test has to find; each is what the code would do if it had that defect. */
@@ -23,6 +24,7 @@ export interface PlantedDefects {
 export class FaultFileSystem implements FileSystem {
   readonly disk: Disk;
   private readonly defects: PlantedDefects;
+  private readonly points: FailurePoints | undefined;
   private steps = 0;
   private stopAt = Number.POSITIVE_INFINITY;
   private failAt = Number.POSITIVE_INFINITY;
@@ -38,9 +40,11 @@ export class FaultFileSystem implements FileSystem {
   private lateSyncs: FileNode[] = [];
   private afterNextStep: (() => void) | undefined;
 
-  constructor(disk: Disk, defects: PlantedDefects = {}) {
+  /** `points`: strike where they choose, beside what is asked for here. */
+  constructor(disk: Disk, defects: PlantedDefects = {}, points?: FailurePoints) {
     this.disk = disk;
     this.defects = defects;
+    this.points = points;
   }
 
   /** Changing steps made so far. */
@@ -174,8 +178,10 @@ export class FaultFileSystem implements FileSystem {
 
   /** Before each call that changes something. */
   async change(): Promise<void> {
+    // While the one who asks is still on the stack.
+    const strike = this.points?.reach();
     await this.look();
-    if (this.steps === this.stopAt) {
+    if (strike === 'power' || this.steps === this.stopAt) {
       this.isStopped = true;
       this.announceStop();
       await never;
@@ -184,6 +190,7 @@ export class FaultFileSystem implements FileSystem {
     this.steps++;
     this.afterNextStep?.();
     this.afterNextStep = undefined;
+    if (strike === 'error') throw fault('EIO', 'the step');
     if (failing) throw fault(this.failure, 'the step');
   }
 
@@ -270,4 +277,9 @@ function statusOf(node: FileNode | DirectoryNode | LinkNode): FileStatus {
 
 export function fault(errno: string, path: string): FileSystemError {
   return new FileSystemError(errno, `${errno}: ${path}`);
+}
+
+/** Undefined where the disk has failed; anything else is thrown. */
+export function ifNoDisk(error: unknown): undefined {
+  if (!(error instanceof FileSystemError)) throw error;
 }

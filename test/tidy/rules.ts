@@ -10,7 +10,8 @@ export interface Rule {
 /** The layers from the top down; a folder imports only from layers below its own, and from itself. */
 const layers: readonly (readonly string[])[] = [
   ['cli'],
-  ['gateway', 'admin', 'jobs'],
+  ['gateway', 'admin'],
+  ['jobs'],
   ['worker', 'pending', 'auth', 'mounts', 'ring', 'client'],
   ['s3api', 'ufs', 'coord', 'peers'],
   ['common'],

@@ -6,6 +6,7 @@ import { hdfsFaults } from './hdfs-faults.ts';
 import { hdfsFences } from './hdfs-fences.ts';
 import { hdfsOwn } from './hdfs-own.ts';
 import { hdfsRefusals } from './hdfs-refusals.ts';
+import { hdfsRoot } from './hdfs-root.ts';
 import { openHdfs } from './hdfs-under-test.ts';
 
 // A storage of two Java processes takes its time on a busy machine.
@@ -26,6 +27,7 @@ await describeOverHdfs('HDFS', (jars) => {
   hdfsFences(() => cluster);
   hdfsOwn(() => cluster);
   hdfsFaults(() => cluster);
+  hdfsRoot(() => cluster);
   undeclaredCapabilities('HDFS', () => unprobedHdfs(cluster));
 });
 

@@ -281,39 +281,3 @@ describe('the capacity', () => {
     expect(await store.read(pageKey({ path: 'k999' }), 0, 1000)).toEqual(pageBytes(1000, 999));
   });
 });
-
-describe('a page with a time', () => {
-  test('is absent from then on, and before that even when it was carried', async () => {
-    const store = await bench.open({ capacityBytes: 400_000 });
-    const expiresAtMs = bench.clock.nowMs() + 60_000;
-    await store.keep(pageKey(), [pageBytes(1000)], { expiresAtMs, pinned: true });
-    for (let i = 0; i < 100; i++) await store.write(pageKey({ path: `k${i}` }), pageBytes(10_000));
-    expect(await store.read(pageKey(), 0, 1000)).toEqual(pageBytes(1000));
-    await store.close();
-    const second = await bench.open({ capacityBytes: 400_000 });
-    await bench.clock.pass(59_000);
-    expect(await second.read(pageKey(), 0, 1000)).toEqual(pageBytes(1000));
-    await bench.clock.pass(2000);
-    expect(await second.read(pageKey(), 0, 1000)).toBeUndefined();
-    expect([second.has(pageKey()), await bench.errors('expired')]).toEqual([false, 0]);
-  });
-});
-
-describe('a pinned page', () => {
-  test('stays while others that nobody reads go', async () => {
-    const store = await bench.open({ capacityBytes: 400_000 });
-    const keys = Array.from({ length: 4 }, (_, i) => pageKey({ path: `pinned-${i}` }));
-    for (const key of keys) await store.keep(key, [pageBytes(2000)], { pinned: true });
-    for (let i = 0; i < 300; i++) await store.write(pageKey({ path: `k${i}` }), pageBytes(10_000));
-    for (const key of keys) expect(await store.read(key, 0, 2000)).toEqual(pageBytes(2000));
-  });
-
-  test('does not keep room from being made', async () => {
-    const store = await bench.open({ capacityBytes: 400_000 });
-    for (let i = 0; i < 300; i++) {
-      await store.keep(pageKey({ path: `k${i}` }), [pageBytes(10_000)], { pinned: true });
-      expect(store.usedBytes).toBeLessThanOrEqual(400_000);
-    }
-    expect(store.has(pageKey({ path: 'k299' }))).toBe(true);
-  });
-});

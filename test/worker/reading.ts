@@ -45,10 +45,11 @@ export class ReadingBench {
     if (options.pins === false) this.backend.pin = undefined;
     this.store =
       options.store ??
-      new MemoryPageStore(this.metrics, {
-        capacityBytes: options.capacityBytes ?? 1024 * 1024,
-        maxPageBytes: pageSizeBytes,
-      });
+      new MemoryPageStore(
+        this.metrics,
+        { capacityBytes: options.capacityBytes ?? 1024 * 1024, maxPageBytes: pageSizeBytes },
+        this.clock,
+      );
     this.reader = new PageReader(this.clock, this.metrics, this.store, {
       maxFillBytes: 16 * pageSizeBytes,
       maxFills: 16,

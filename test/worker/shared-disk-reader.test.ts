@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { systemClock } from '../../src/common/clock.ts';
 import { NodeFileSystem } from '../../src/ufs/node-file-system.ts';
 import type { DiskPageStore } from '../../src/worker/disk-page-store.ts';
 import { SharedDiskReader } from '../../src/worker/shared-disk-reader.ts';
@@ -14,7 +13,7 @@ describe('pages on disk that another thread writes', () => {
     bench = await DiskBench.make();
     store = await bench.open();
     const disk = { table: store.tableMemory, directories: [bench.path] };
-    reader = new SharedDiskReader(systemClock, new NodeFileSystem(), disk);
+    reader = new SharedDiskReader(new NodeFileSystem(), disk);
   });
   afterEach(async () => {
     reader.close();

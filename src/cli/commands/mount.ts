@@ -31,6 +31,12 @@ interface Check {
   }[];
 }
 
+const copiesOption = {
+  flag: '--copies',
+  placeholder: 'N',
+  meaning: 'Nodes that must have a write on disk before it is acknowledged (write mode back)',
+};
+
 /** `forebay mount …` */
 export const mountCommands: readonly Command[] = [
   {
@@ -63,6 +69,7 @@ export const mountCommands: readonly Command[] = [
         placeholder: 'through|back|around',
         meaning: 'How writes go (default: through)',
       },
+      copiesOption,
       {
         flag: '--freshness',
         placeholder: 'always|lease:30s|immutable',
@@ -96,6 +103,7 @@ export const mountCommands: readonly Command[] = [
         pathStyle: pathStyleOf(invocation),
         readOnly: options.has('--read-only') || undefined,
         writeMode: options.get('--write-mode'),
+        copies: options.get('--copies'),
         freshness: options.get('--freshness'),
         maxRequests: options.get('--max-requests'),
         maxBytesPerSecond: options.get('--max-bytes-per-second'),
@@ -160,13 +168,14 @@ export const mountCommands: readonly Command[] = [
   {
     words: ['mount', 'set-write-mode'],
     arguments: ['BUCKET[/PREFIX]', 'through|back|around'],
-    options: [],
+    options: [copiesOption],
     summary: 'Change how writes go, from the next one on',
     run: async (invocation) => {
       const writeMode = invocation.arguments['through|back|around'];
       const path = `${mountPath(invocation)}/write-mode`;
       const mount = await callAdmin<Pick<Mount, 'name' | 'writeMode'>>(invocation, 'POST', path, {
         writeMode,
+        copies: invocation.options.get('--copies'),
       });
       show(invocation, mount, [`writes to ${mount.name} go ${mount.writeMode} from now on`]);
       return 0;

@@ -1,11 +1,9 @@
 import type { Ownership, View } from '../../ring/ownership.ts';
+import { anybody } from '../../ring/tenures.ts';
 import type { FencedBackend } from '../../ufs/backend-fence.ts';
 import type { MetadataTarget } from '../../worker/reader.ts';
 
 type Target = Pick<MetadataTarget, 'backend'>;
-
-/** Under which name `Ownership.overdue` has those who are not known. */
-const anybody = '';
 
 /** What was ended in one storage. */
 interface Fence {

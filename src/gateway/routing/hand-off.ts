@@ -148,7 +148,8 @@ export class HandOff implements EarlierPages {
 
   /** The member that kept these pages before this node came to keep them. */
   #before(target: ReadTarget | MetadataTarget, start: number): ViewMember | undefined {
-    if (!this.#settings.isOn) return undefined;
+    // How old its pages are is not told: where that matters they come from the storage.
+    if (!this.#settings.isOn || target.notBeforeSeconds !== undefined) return undefined;
     const { ownership, segmentBytes } = this.#routes;
     const view = ownership.view();
     const hash = hashOf(target);

@@ -6,7 +6,7 @@ import type { Epoch, OwnedWrite, Ownership, ViewMember } from '../../ring/owners
 import { S3Error } from '../../s3api/errors.ts';
 import { UfsError } from '../../ufs/errors.ts';
 import type { MetadataCache } from '../../worker/metadata-cache.ts';
-import { mayKeep } from '../../worker/metadata-entries.ts';
+import { mayOthersKeep } from '../../worker/metadata-entries.ts';
 import type {
   CheckStill,
   FoundMeta,
@@ -102,7 +102,7 @@ export class OwnedMetadata implements MetadataSource {
     change: (checkStill: CheckStill) => Promise<T>,
   ): Promise<T> {
     const hash = hashOf(target);
-    const isKept = mayKeep(target);
+    const isKept = mayOthersKeep(target);
     if (isKept) {
       await this.#settled(target, hash);
       await this.#fences.clear(target);

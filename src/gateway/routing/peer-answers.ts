@@ -24,10 +24,12 @@ import type { Routes } from './routes.ts';
 import {
   type Answer,
   encode,
+  type Free,
   type Held,
   type Holds,
   type Invalidate,
   type Lapsed,
+  type Load,
   type LookUp,
   type LookUpAnswer,
   type Question,
@@ -102,6 +104,14 @@ export class PeerAnswers {
           break;
         case 'holds':
           answered = this.#holds(question, exchange);
+          break;
+        case 'load':
+        case 'look':
+        case 'check':
+          answered = this.#load(question, exchange);
+          break;
+        case 'free':
+          answered = this.#free(question, exchange);
           break;
         case 'invalidate':
           answered = this.#invalidate(question, exchange);
@@ -207,6 +217,30 @@ export class PeerAnswers {
     this.#send(exchange, { ok: this.#reader.holdsSome(place) });
   }
 
+  async #load(question: Load, exchange: Exchange): Promise<void> {
+    const place = await this.#placeOf(question);
+    const { meta, start, end, op } = question;
+    const { pageSizeBytes } = this.#settings;
+    const { loader } = this.#reader;
+    const ownEnd = this.#routes.segmentEnd(start);
+    const target = { ...place, meta, pageSizeBytes, ownEnd, earlier: this.#handOff.of(place, start) };
+    const range = { start, end };
+    const { signal } = exchange;
+    if (op === 'load') return this.#send(exchange, { ok: await loader.load(target, range, signal) });
+    const cachedBytes =
+      op === 'check'
+        ? await loader.checkedBytes(target, range, signal)
+        : await loader.heldBytes(target, range, signal);
+    this.#send(exchange, { ok: { cachedBytes, loadedBytes: 0 } });
+  }
+
+  async #free(question: Free, exchange: Exchange): Promise<void> {
+    const place = await this.#placeOf(question);
+    this.#owned.invalidate(place);
+    await this.#reader.loader.free(place, exchange.signal);
+    this.#send(exchange, { ok: true });
+  }
+
   async #invalidate(question: Invalidate, exchange: Exchange): Promise<void> {
     const place = await this.#placeOf(question);
     const { versionId } = question;
@@ -253,6 +287,8 @@ export class PeerAnswers {
     const { pageSizeBytes } = this.#settings;
     const segmentEnd = this.#routes.segmentEnd(read.start);
     const end = Math.min(read.end ?? segmentEnd, segmentEnd);
+    // What is not kept is not read in whole pages.
+    if (place.policy?.keeps(place.path) === 'never') return { start: read.start, end };
     const start = Math.floor(read.start / pageSizeBytes) * pageSizeBytes;
     return { start, end: Math.ceil(end / pageSizeBytes) * pageSizeBytes };
   }

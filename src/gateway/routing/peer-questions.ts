@@ -8,13 +8,21 @@ import { resetReasons } from '../../peers/frames.ts';
 import type { Lane, PeerPool } from '../../peers/peer-pool.ts';
 import type { Epoch, Ownership, Released, ViewMember } from '../../ring/ownership.ts';
 import { OpenedRead } from '../../worker/opened-read.ts';
-import type { FoundMeta, LookUpOptions, MetadataTarget, Missing, ReadTarget } from '../../worker/reader.ts';
+import type {
+  FoundMeta,
+  LoadedRange,
+  LookUpOptions,
+  MetadataTarget,
+  Missing,
+  ReadTarget,
+} from '../../worker/reader.ts';
 import { PeerBytes } from './peer-bytes.ts';
 import {
   type Answer,
   decode,
   encode,
   type Held,
+  type Load,
   type LookUp,
   type LookUpAnswer,
   type Read,
@@ -32,6 +40,9 @@ export interface PeerQuestionsSettings {
   /** Bytes that come along with metadata, at most; more is asked for by whoever reads it. */
   readonly bulkBytes: number;
 }
+
+/** For a few pages to be loaded, behind all that is read, ms. */
+const loadTimeoutMs = 60_000;
 
 /** What this node asks others. All reject with `PeerError` where the other says nothing. */
 export class PeerQuestions {
@@ -112,6 +123,25 @@ export class PeerQuestions {
     return new PeerBytes(target.meta, range, 'hit', exchange);
   }
 
+  /** Has the pages of a range within one segment kept, or only looks which are, or reads and checks those. */
+  async load(
+    owner: ViewMember,
+    target: ReadTarget,
+    { start, end }: ByteRange,
+    op: Load['op'],
+    signal: AbortSignal,
+  ): Promise<LoadedRange> {
+    const question: Load = { op, ...this.#about(target), meta: neededOf(target.meta), start, end };
+    const asked = this.#ask<LoadedRange>(owner, 'small', question, target, signal, 0, loadTimeoutMs);
+    return (await asked).answer;
+  }
+
+  /** Has a member forget an object's pages, and what it knows of it. */
+  async free(member: ViewMember, target: MetadataTarget, signal: AbortSignal): Promise<void> {
+    const question = { op: 'free', ...this.#about(target) };
+    await this.#ask<true>(member, 'small', question, target, signal, 0);
+  }
+
   /** True if a node may hold pages of some version of the object. */
   async holds(
     before: ViewMember,
@@ -152,6 +182,16 @@ export class PeerQuestions {
     const answer = decode<Answer<UsageAnswer>>(await answerOf(exchange, undefined, signal));
     if ('ok' in answer) return answer.ok;
     throw new PeerError('reset', 'it does not tell what it caches');
+  }
+
+  /** What a member has to tell, within `timeoutMs`. */
+  async report(member: ViewMember, kind: string, about: unknown, timeoutMs: number): Promise<unknown> {
+    const question = { op: 'report', ...this.#asked(), kind, about };
+    const exchange = await this.#pool.open(member, 'small', encode(question), 0, timeoutMs);
+    const answer = decode<Answer<unknown>>(await answerOf(exchange, timeoutMs, undefined));
+    if ('ok' in answer) return answer.ok;
+    if ('error' in answer && 'message' in answer.error) throw new PeerError('reset', answer.error.message);
+    throw new PeerError('reset', 'it does not tell');
   }
 
   /** What every question tells. */

@@ -4,7 +4,7 @@ import type { ViewMember } from '../../ring/ownership.ts';
 import { S3Error } from '../../s3api/errors.ts';
 import type { ObjectRef } from '../../s3api/names.ts';
 import type { ObjectService } from '../../s3api/service.ts';
-import { mayKeep } from '../../worker/metadata-entries.ts';
+import { mayOthersKeep } from '../../worker/metadata-entries.ts';
 import type { Namespace, Place } from '../namespace.ts';
 import { MovedError, noEffect } from './owned-metadata.ts';
 import type { Routes } from './routes.ts';
@@ -171,7 +171,7 @@ export class RoutedWrites {
       await this.#routes.ownership.suspect(owner.workerId, AbortSignal.timeout(this.#settings.patienceMs));
       return true;
     } catch (error) {
-      if (!mayKeep(place)) return false;
+      if (!mayOthersKeep(place)) return false;
       const why = error instanceof CoordError ? error : cause;
       const message = 'The node that owns the object cannot be reached. Please try again.';
       throw new S3Error('ServiceUnavailable', { message, headers: noEffect, cause: why });

@@ -4,12 +4,21 @@ import type { Log } from '../../common/log.ts';
 import type { Metrics } from '../../common/metrics.ts';
 import type { ExchangeHandler } from '../../peers/connection.ts';
 import { isOtherSecret, PeerError } from '../../peers/errors.ts';
-import { resetReasons } from '../../peers/frames.ts';
+import type { Exchange } from '../../peers/exchange.ts';
+import { maxMessageBytes, resetReasons } from '../../peers/frames.ts';
 import type { PeerPool } from '../../peers/peer-pool.ts';
+import type { SetQuestion } from '../../pending/sets/set-wire.ts';
 import type { Ownership, ViewMember } from '../../ring/ownership.ts';
 import type { ObjectService } from '../../s3api/service.ts';
 import type { MetadataCache } from '../../worker/metadata-cache.ts';
-import type { LocalReader, MetadataSource, RangeReader } from '../../worker/reader.ts';
+import {
+  type LocalReader,
+  type MetadataSource,
+  type RangeLoader,
+  type RangeReader,
+  WorkerError,
+} from '../../worker/reader.ts';
+import type { Reporter } from '../member-reports.ts';
 import type { Namespace } from '../namespace.ts';
 import { Fallbacks } from './fallbacks.ts';
 import { HandOff } from './hand-off.ts';
@@ -17,12 +26,14 @@ import { OwnedMetadata } from './owned-metadata.ts';
 import { PeerAnswers } from './peer-answers.ts';
 import { PeerQuestions } from './peer-questions.ts';
 import { Relay } from './relay.ts';
+import { RoutedLoader } from './routed-loader.ts';
 import { RoutedMetadata } from './routed-metadata.ts';
 import { RoutedObjectService } from './routed-object-service.ts';
 import { RoutedReader } from './routed-reader.ts';
 import { RoutedWrites } from './routed-writes.ts';
 import { Routes } from './routes.ts';
-import { decode, type Question, type UsageAnswer } from './wire.ts';
+import { decode, encode, type Question, type Report, type UsageAnswer } from './wire.ts';
+import { toWire } from './wire-errors.ts';
 import { WriteAnswers } from './write-answers.ts';
 import type { Write } from './write-calls.ts';
 import { WriteQuestions } from './write-questions.ts';
@@ -61,6 +72,8 @@ export class Routing {
   /** Of whichever node owns the object. */
   readonly metadata: MetadataSource;
   readonly reader: RangeReader;
+  /** At whichever nodes the pages lie. */
+  readonly loader: RangeLoader;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #routes: Routes;
@@ -71,6 +84,8 @@ export class Routing {
   readonly #answers: PeerAnswers;
   readonly #settings: RoutingSettings;
   #writeAnswers: WriteAnswers | undefined;
+  #pendingAnswers: ((question: SetQuestion, exchange: Exchange) => void) | undefined;
+  #reporter: Reporter | undefined;
 
   /** `cache` and `reader` are this node's own; `usage` tells what they keep. */
   constructor(
@@ -101,6 +116,7 @@ export class Routing {
     });
     this.metadata = new RoutedMetadata(routes, owned, questions, fallbacks, handOff);
     this.reader = new RoutedReader(metrics, routes, reader, questions, fallbacks, handOff);
+    this.loader = new RoutedLoader(routes, reader.loader, questions, handOff);
     this.#answers = new PeerAnswers(metrics, log, routes, namespace, owned, reader, handOff, usage, {
       pageSizeBytes,
     });
@@ -191,21 +207,54 @@ export class Routing {
     return new RoutedObjectService(local, writes);
   }
 
+  /** From now on others' questions about pending writes are answered. */
+  servePending(answer: (question: SetQuestion, exchange: Exchange) => void): void {
+    this.#pendingAnswers = answer;
+  }
+
+  /** From now on other nodes are told what `reporter` says. */
+  reportWith(reporter: Reporter): void {
+    this.#reporter = reporter;
+  }
+
+  /** What another member has to tell. Rejects with `PeerError` where it does not within `timeoutMs`. */
+  report(member: ViewMember, kind: string, about: unknown, timeoutMs: number): Promise<unknown> {
+    return this.#questions.report(member, kind, about, timeoutMs);
+  }
+
   /** For the peer port. */
   readonly handler: ExchangeHandler = (request, exchange, from, ages) => {
-    let question: Question | Write;
+    let question: Question | Write | SetQuestion;
     try {
-      question = decode<Question | Write>(request);
+      question = decode<Question | Write | SetQuestion>(request);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       exchange.cancel(resetReasons.overloaded);
       return;
     }
     if (ages.of(question.sentMs) > maxQuestionAgeMs) exchange.cancel(resetReasons.overloaded);
+    else if (question.op === 'report' && this.#reporter) void this.#tell(this.#reporter, question, exchange);
     else if (question.op === 'write' && this.#writeAnswers) this.#writeAnswers.answer(question, exchange);
-    else if (question.op === 'write' || !this.#answers.answer(question, exchange, from))
+    else if (question.op === 'pending' && this.#pendingAnswers) this.#pendingAnswers(question, exchange);
+    else if (
+      question.op === 'pending' ||
+      question.op === 'write' ||
+      !this.#answers.answer(question, exchange, from)
+    )
       exchange.cancel(resetReasons.overloaded);
   };
+
+  async #tell(reporter: Reporter, { kind, about }: Report, exchange: Exchange): Promise<void> {
+    try {
+      // Nothing to tell is an answer too.
+      const answer = encode({ ok: (await reporter.tell(kind, about)) ?? null });
+      if (answer.length > maxMessageBytes) throw new WorkerError('overloaded', 'it has too much to tell');
+      exchange.send(answer, true);
+    } catch (error) {
+      this.#log.warn({ err: error, kind }, 'another node was not told what it asked for');
+      exchange.send(encode({ error: toWire(error) }), true);
+    }
+  }
 }
 
 /** Whoever asks is told how many have answered. */

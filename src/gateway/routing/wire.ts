@@ -82,8 +82,17 @@ export interface Usage extends Asked {
 export interface UsageAnswer {
   /** Of pages. */
   readonly bytes: number;
+  /** That there is room for. */
+  readonly capacityBytes: number;
   /** Objects that something is known of. */
   readonly keys: number;
+}
+
+/** What the node has to tell whoever looks after the cluster: of which kind, and what exactly, is theirs to understand. */
+export interface Report extends Asked {
+  readonly op: 'report';
+  readonly kind: string;
+  readonly about: unknown;
 }
 
 /** That what is known of the object be forgotten, by a member that goes by this very view and has no lease of it any more. */
@@ -91,7 +100,31 @@ export interface Lapsed extends OfObject {
   readonly op: 'lapsed';
 }
 
-export type Question = LookUp | Read | Held | Holds | Invalidate | Release | Usage | Lapsed;
+/** That the pages of a range within one segment be kept, or told of which are, or which are whole; answered with `LoadedRange`, when it has been done. */
+export interface Load extends OfObject {
+  readonly op: 'load' | 'look' | 'check';
+  readonly meta: ObjectMeta;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** That all pages of an object, and what is known of it, be forgotten. */
+export interface Free extends OfObject {
+  readonly op: 'free';
+}
+
+export type Question =
+  | Report
+  | Load
+  | Free
+  | LookUp
+  | Read
+  | Held
+  | Holds
+  | Invalidate
+  | Release
+  | Usage
+  | Lapsed;
 
 /** `moved`: the node that was asked is not the owner, by this view. */
 export type Answer<T> = { readonly ok: T } | { readonly error: WireError } | { readonly moved: Epoch };

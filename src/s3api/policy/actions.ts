@@ -114,6 +114,15 @@ const scopes: ReadonlyMap<string, ActionScope> = new Map([
   ...objectActions.map((name) => [`s3:${name.toLowerCase()}`, 'object'] as const),
 ]);
 
+/** The action as it is written, in whichever letters it is given; undefined where S3 has none of that name. */
+export function actionNamed(action: string): string | undefined {
+  const lower = action.toLowerCase();
+  const name = [...bucketActions, ...objectActions, 'ListAllMyBuckets'].find(
+    (one) => `s3:${one.toLowerCase()}` === lower,
+  );
+  return name && `s3:${name}`;
+}
+
 /** Undefined for an action that S3 does not have. */
 export function scopeOfAction(action: string): ActionScope | undefined {
   return scopes.get(action.toLowerCase());

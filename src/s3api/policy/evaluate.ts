@@ -10,25 +10,36 @@ const mostSteps = 1_000_000;
  * reasonable effort is denied.
  */
 export function evaluatePolicy(policy: BucketPolicy, question: PolicyQuestion): Verdict {
+  const decides = decidingStatement(policy, question);
+  if (decides === undefined) return 'neither';
+  if (decides === 'effort-spent') return 'deny';
+  return decides.effect === 'Deny' ? 'deny' : 'allow';
+}
+
+/** The statement by which the policy decides; undefined: none is about it. `effort-spent`: it is denied, for nobody can tell. */
+export function decidingStatement(
+  policy: BucketPolicy,
+  question: PolicyQuestion,
+): Statement | 'effort-spent' | undefined {
   try {
-    return judge(policy, question);
+    return decide(policy, question);
   } catch (error) {
-    if (error instanceof EffortSpent) return 'deny';
+    if (error instanceof EffortSpent) return 'effort-spent';
     throw error;
   }
 }
 
-function judge(policy: BucketPolicy, question: PolicyQuestion): Verdict {
+function decide(policy: BucketPolicy, question: PolicyQuestion): Statement | undefined {
   const action = question.action.toLowerCase();
   const matching = new QuestionMatching(question, policy.hasVariables);
-  let verdict: Verdict = 'neither';
+  let allowing: Statement | undefined;
   for (const statement of policy.statements) {
-    if (verdict === 'allow' && statement.effect === 'Allow') continue;
+    if (allowing && statement.effect === 'Allow') continue;
     if (!applies(statement, question, action, matching)) continue;
-    if (statement.effect === 'Deny') return 'deny';
-    verdict = 'allow';
+    if (statement.effect === 'Deny') return statement;
+    allowing = statement;
   }
-  return verdict;
+  return allowing;
 }
 
 function applies(

@@ -33,7 +33,7 @@ export function parsePolicy(text: string, context: PolicyContext): BucketPolicy 
   if (document.Statement === undefined) throw malformed('Missing required field Statement');
   const listed: unknown[] = Array.isArray(document.Statement) ? document.Statement : [document.Statement];
   if (listed.length === 0) throw malformed('Could not parse the policy: Statement is empty!');
-  const statements = listed.map((statement) => parseStatement(statement, context));
+  const statements = listed.map((statement, index) => parseStatement(statement, context, index + 1));
   const hasVariables = version === '2012-10-17';
   return {
     statements,
@@ -73,7 +73,7 @@ const statementFields = [
   'Condition',
 ];
 
-function parseStatement(value: unknown, context: PolicyContext): Statement {
+function parseStatement(value: unknown, context: PolicyContext, position: number): Statement {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw malformed('Invalid policy syntax.');
   }
@@ -92,6 +92,8 @@ function parseStatement(value: unknown, context: PolicyContext): Statement {
   if (!exceptActions && !exceptResources) refuseActionsElsewhere(actions, resources);
   const conditions = parseConditions(json.Condition, exceptActions ? undefined : actions);
   return {
+    ...(typeof json.Sid === 'string' ? { sid: json.Sid } : {}),
+    position,
     effect,
     principals,
     exceptPrincipals,

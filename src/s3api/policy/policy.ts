@@ -32,6 +32,10 @@ export interface Matching {
 }
 
 export interface Statement {
+  /** As its owner wrote it. */
+  readonly sid?: string;
+  /** Its place among the statements, from 1. */
+  readonly position: number;
   readonly effect: 'Allow' | 'Deny';
   readonly principals: Principals;
   /** `NotPrincipal`: everyone but those. */

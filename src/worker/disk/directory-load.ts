@@ -91,8 +91,9 @@ export function addRow(parts: Pick<LoadParts, 'book' | 'directory'>, region: Reg
     return at === directory && id === region.id && offset === row.offset;
   }
   if (!book.hasRoom) return false;
-  region.entries.push(book.add(row.incarnation, row, directory, region.id));
+  region.entries.push(book.add(row, row, directory, region.id));
   region.livePages++;
+  region.liveBytes += row.headerBytes + row.pageBytes;
   return true;
 }
 

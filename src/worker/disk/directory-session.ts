@@ -1,7 +1,7 @@
 import type { Log } from '../../common/log.ts';
-import { type AdmissionPolicy, type Queue, S3FifoAdmission } from '../admission.ts';
+import { type AdmissionPolicy, S3FifoAdmission } from '../admission.ts';
 import { DirectorySpace } from './directory-space.ts';
-import { Eviction } from './eviction.ts';
+import { type Carrying, Eviction } from './eviction.ts';
 import { beginLogAnew } from './log-summary.ts';
 import type { MissedRemovals } from './missed-removals.ts';
 import type { DirectoryParts, PageDirectorySettings } from './page-directory.ts';
@@ -143,10 +143,12 @@ export class DirectorySession {
   /** Takes a page out of the table whose removal has been said already. */
   sweep(entry: number): void {
     const { book } = this.parts;
-    const region = this.regions.get(book.table.regionOf(entry));
+    const { region: id, headerBytes, pageBytes } = book.table.placeAt(entry);
+    const region = this.regions.get(id);
     book.remove(entry);
     if (!region) return;
     region.livePages--;
+    region.liveBytes -= headerBytes + pageBytes;
     if (region.livePages === 0 && region.state === 'sealed') this.useless.add(region);
   }
 
@@ -242,7 +244,7 @@ export class DirectorySession {
     const [unindexed] = this.unindexed;
     if (unindexed) return () => this.writeIndex(unindexed);
     if (this.queue.first) return () => this.takeWrites();
-    if (this.usedBytes > this.settings.capacityBytes && this.canShrink)
+    if (this.usedBytes > this.settings.capacityBytes && this.regions.canShrink)
       return async () => void (await this.makeRoom());
     return undefined;
   }
@@ -285,12 +287,12 @@ export class DirectorySession {
     if (region.state !== 'sealed') return;
     // Whether one file is gone or all of them makes a difference.
     await this.check();
-    this.evict(region, false);
+    this.evict(region, 'nothing');
   }
 
-  private evict(region: Region, mayCarry: boolean): void {
+  private evict(region: Region, carrying: Carrying): void {
     const { parts, regions, writer, policy } = this;
-    const { path, directory, capacityBytes } = this.settings;
+    const { path, directory, storeBytes: capacityBytes } = this.settings;
     this.eviction = new Eviction(
       {
         ...parts,
@@ -300,11 +302,11 @@ export class DirectorySession {
         path,
         directory,
         log: this.removals,
-        mayPin: (share) => parts.book.pinnedBytes(directory) < share * capacityBytes,
+        capacityBytes,
         fits: (bytes) => this.fits(bytes),
       },
       region,
-      mayCarry,
+      carrying,
     );
   }
 
@@ -316,21 +318,20 @@ export class DirectorySession {
 
   /** Begins to make room. False if there is nothing to give up. */
   private async makeRoom(): Promise<boolean> {
-    const queue = this.policy.victim({ ...this.regions.usage, capacityBytes: this.settings.capacityBytes });
-    const other: Queue = queue === 'small' ? 'main' : 'small';
-    let victim = this.regions.oldest(queue) ?? this.regions.oldest(other);
-    if (!victim) {
-      await this.writer.settled();
-      victim = this.regions.oldest(queue) ?? this.regions.oldest(other);
+    // What others gave up inside a region costs nobody else a page.
+    const hollow = this.parts.book.hasRoom ? this.regions.hollowest : undefined;
+    if (hollow) {
+      this.evict(hollow, 'all');
+      return true;
     }
-    victim ??= this.writer.abandon(queue) ?? this.writer.abandon(other);
+    const queue = this.policy.victim({ ...this.regions.usage, capacityBytes: this.settings.capacityBytes });
+    let victim = this.regions.victim(queue);
+    if (!victim) await this.writer.settled();
+    victim ??= this.regions.victim(queue) ?? this.writer.abandon(queue);
+    victim ??= this.writer.abandon(queue === 'small' ? 'main' : 'small');
     if (!victim) return false;
-    this.evict(victim, true);
+    this.evict(victim, 'hot');
     return true;
-  }
-
-  private get canShrink(): boolean {
-    return this.regions.all().some(({ state }) => state === 'sealed' || state === 'open');
   }
 
   private fits(bytes: number): boolean {

@@ -1,7 +1,9 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Metrics } from '../../common/metrics.ts';
+import type { Priority } from '../../common/policy.ts';
 import { type FileSystem, isErrno } from '../../ufs/file-system.ts';
-import type { AdmissionPolicy } from '../admission.ts';
+import type { AdmissionPolicy, Queue } from '../admission.ts';
+import { folderOf } from './folders.ts';
 import type { PageBook } from './page-book.ts';
 import { PageFaultError } from './page-fault.ts';
 import { keyOf } from './record-format.ts';
@@ -25,8 +27,8 @@ export interface EvictionParts {
   readonly policy: AdmissionPolicy;
   readonly path: string;
   readonly directory: number;
-  /** True if pinned pages take less than such a part of the capacity. */
-  readonly mayPin: (share: number) => boolean;
+  /** Of all directories together. */
+  readonly capacityBytes: number;
   /** True if the directory has room for so many bytes now. */
   readonly fits: (bytes: number) => boolean;
 }
@@ -41,7 +43,12 @@ const entriesAStep = 4096;
 /** Bytes that are read and written forward in one step. */
 const bytesAStep = 1024 * 1024;
 /** Part of the capacity up to which pinned pages are carried, whatever the policy says. With more it would be hard to make room. */
-const pinnedShare = 1 / 2;
+export const pinnedShare = 1 / 2;
+/** Reads that a page of a priority is judged by, beside its own. */
+const readsOfPriority: Readonly<Record<Priority, number>> = { low: -2, normal: 0, high: 2 };
+
+/** What stays of a region: nothing; what the policy keeps; or all that is wanted, since it is given up for the room in between alone. */
+export type Carrying = 'nothing' | 'hot' | 'all';
 
 /**
  * Gives up a region, in steps: says so to the log; judges its pages; reads those that stay and writes them to the main queue; drops the
@@ -51,16 +58,15 @@ const pinnedShare = 1 / 2;
 export class Eviction {
   readonly region: Region;
   private readonly parts: EvictionParts;
-  private readonly mayCarry: boolean;
+  private readonly carrying: Carrying;
   private phase: 'judge' | 'carry' | 'remove' | 'done' = 'judge';
   private judged = 0;
   private readonly carried: number[] = [];
 
-  /** Without `mayCarry` the whole region is dropped. */
-  constructor(parts: EvictionParts, region: Region, mayCarry: boolean) {
+  constructor(parts: EvictionParts, region: Region, carrying: Carrying) {
     this.parts = parts;
     this.region = region;
-    this.mayCarry = mayCarry;
+    this.carrying = carrying;
     region.state = 'leaving';
     parts.log.addRetired(region.id);
   }
@@ -88,16 +94,18 @@ export class Eviction {
   }
 
   private stays(entry: number): boolean {
-    const { table } = this.parts.book;
-    if (!this.mayCarry || table.isRemoved(table.incarnationOf(entry))) return false;
-    const { headerBytes, pageBytes, pinned } = table.placeAt(entry);
+    const { book, clock, capacityBytes, policy } = this.parts;
+    const { table, folders } = book;
+    const folder = table.folderOf(entry);
+    if (this.carrying === 'nothing' || table.isRemoved(folder)) return false;
+    const { headerBytes, pageBytes, filledSeconds } = table.placeAt(entry);
+    if (folders.isUnwanted(folder, filledSeconds, clock.nowMs())) return false;
+    if (this.carrying === 'all') return true;
+    const rule = folders.policyOf(folder);
+    if (rule?.isPinned && folders.pinnedBytes < pinnedShare * capacityBytes) return true;
     const bytes = headerBytes + pageBytes;
-    const reads = table.readsOf(entry);
-    const isHeld = pinned && this.parts.mayPin(pinnedShare);
-    return (
-      isHeld ||
-      this.parts.policy.judge(this.region.queue, table.fingerprintOf(entry), bytes, reads) === 'carry'
-    );
+    const reads = table.readsOf(entry) + readsOfPriority[rule?.priority ?? 'normal'];
+    return policy.judge(this.region.queue, table.fingerprintOf(entry), bytes, reads) === 'carry';
   }
 
   /** Carries as many pages as one step takes. */
@@ -115,7 +123,7 @@ export class Eviction {
         this.carried.length = 0;
         break;
       }
-      target ??= await this.parts.writer.regionFor('main', length);
+      target ??= await this.parts.writer.regionFor(this.queue, length);
       if (!this.parts.writer.accepts(target, bytes, length)) break;
       batch.push({ entry, record });
       bytes += length;
@@ -139,24 +147,31 @@ export class Eviction {
       // Removed while it was written: then the copy is removed too.
       if (!this.isWanted(entry)) log.addDead(target.id, offset);
       else {
-        book.table.move(entry, target.id, offset);
+        book.table.move(entry, target.id, offset, this.carrying === 'all' ? 0 : 1);
         target.entries.push(entry);
         target.livePages++;
+        target.liveBytes += length;
         this.region.livePages--;
+        this.region.liveBytes -= length;
       }
     }
   }
 
-  /** The page's record, read and checked; undefined if it cannot be read, is not wanted any more, or its time is over. */
+  /** Where what stays goes. */
+  private get queue(): Queue {
+    return this.carrying === 'all' ? this.region.queue : 'main';
+  }
+
+  /** The page's record, read and checked; undefined if it cannot be read, or is not wanted any more. */
   private async recordOf(entry: number): Promise<NewRecord | undefined> {
     if (!this.isWanted(entry)) return undefined;
     try {
       const { header, bytes } = await this.parts.reader.readRecord(this.parts.book.table.placeAt(entry));
-      const { keyText, expirySeconds } = header;
-      const incarnation = keyOf(keyText)?.incarnation;
-      const isOver = expirySeconds > 0 && this.parts.clock.nowMs() >= expirySeconds * 1000;
-      if (incarnation === undefined || isOver) return undefined;
-      return { keyText, incarnation, header, pieces: [bytes] };
+      const { keyText } = header;
+      const key = keyOf(keyText);
+      if (!key) return undefined;
+      const { incarnation, path } = key;
+      return { keyText, incarnation, folder: folderOf(path), header, pieces: [bytes] };
     } catch (error) {
       if (!(error instanceof PageFaultError)) throw error;
       this.parts.metrics.pageStoreErrors.inc({ reason: error.reason });
@@ -187,12 +202,15 @@ export class Eviction {
 
   private isWanted(entry: number): boolean {
     const { table } = this.parts.book;
-    return this.isHere(entry) && !table.isRemoved(table.incarnationOf(entry));
+    return this.isHere(entry) && !table.isRemoved(table.folderOf(entry));
   }
 
   private drop(entry: number): number {
+    this.parts.book.givesUp(entry, 'room');
+    const { headerBytes, pageBytes } = this.parts.book.table.placeAt(entry);
     this.parts.book.remove(entry);
     this.region.livePages--;
+    this.region.liveBytes -= headerBytes + pageBytes;
     return 1;
   }
 

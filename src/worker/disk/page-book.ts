@@ -1,31 +1,28 @@
-import type { Incarnations } from './incarnations.ts';
+import type { EvictionLog, EvictionReason } from '../eviction-log.ts';
+import type { FolderName, Folders } from './folders.ts';
 import type { PageHash } from './page-hash.ts';
 import type { PageTableWriter, TableRow } from './page-table-writer.ts';
 
-/** The table, the incarnations that its pages belong to, and what they sum up to. */
+/** The table, the folders that its pages belong to, and what they sum up to. */
 export class PageBook {
   readonly table: PageTableWriter;
-  readonly incarnations: Incarnations;
-  private readonly pinned: number[] = [];
+  readonly folders: Folders;
+  readonly evictions: EvictionLog;
 
-  constructor(table: PageTableWriter, incarnations: Incarnations) {
+  constructor(table: PageTableWriter, folders: Folders, evictions: EvictionLog) {
     this.table = table;
-    this.incarnations = incarnations;
+    this.folders = folders;
+    this.evictions = evictions;
   }
 
   /** Pages that can be read, and the bytes of their records. */
   get usage(): { pages: number; bytes: number } {
-    return this.incarnations.usage;
-  }
-
-  /** Bytes of the records in a directory that are pinned. */
-  pinnedBytes(directory: number): number {
-    return this.pinned[directory] ?? 0;
+    return this.folders.usage;
   }
 
   /** True if a page can be added now. */
   get hasRoom(): boolean {
-    return !this.table.isFull && this.incarnations.hasRoom;
+    return !this.table.isFull && this.folders.hasRoom;
   }
 
   /** True if the page is there already; one of a removed incarnation is not. */
@@ -34,19 +31,21 @@ export class PageBook {
   }
 
   /** Adds a page that is not there, and for which there is room. */
-  add(incarnation: string, row: TableRow, directory: number, region: number): number {
-    const number = this.incarnations.numberOf(incarnation);
-    const bytes = row.headerBytes + row.pageBytes;
-    this.incarnations.count(number, 1, bytes);
-    if (row.pinned) this.pinned[directory] = this.pinnedBytes(directory) + bytes;
+  add(name: FolderName, row: TableRow, directory: number, region: number): number {
+    const number = this.folders.numberOf(name);
+    this.folders.count(number, 1, row.headerBytes + row.pageBytes, row.pageBytes);
     return this.table.insert(row, number, directory, region);
   }
 
+  /** To be told before `remove`, where the page goes for good. */
+  givesUp(entry: number, reason: EvictionReason): void {
+    this.evictions.note(this.table.path32Of(entry), reason);
+  }
+
   remove(entry: number): void {
-    const { headerBytes, pageBytes, pinned, directory } = this.table.placeAt(entry);
-    const incarnation = this.table.incarnationOf(entry);
+    const { headerBytes, pageBytes } = this.table.placeAt(entry);
+    const folder = this.table.folderOf(entry);
     this.table.remove(entry);
-    this.incarnations.count(incarnation, -1, -headerBytes - pageBytes);
-    if (pinned) this.pinned[directory] = this.pinnedBytes(directory) - headerBytes - pageBytes;
+    this.folders.count(folder, -1, -headerBytes - pageBytes, -pageBytes);
   }
 }

@@ -10,6 +10,7 @@ import {
   removeQuietly,
   writeDurably,
 } from '../../ufs/file-system.ts';
+import type { EvictionReason } from '../eviction-log.ts';
 import { loadDirectory, makeFolders } from './directory-load.ts';
 import { DirectorySession } from './directory-session.ts';
 import { DiskState } from './disk-state.ts';
@@ -46,6 +47,8 @@ export interface PageDirectorySettings {
   readonly path: string;
   /** Bytes of all files in it. */
   readonly capacityBytes: number;
+  /** The same of all directories. */
+  readonly storeBytes: number;
   readonly regionBytes: number;
   readonly minFreeBytes: number;
   readonly unsyncedBytes: number;
@@ -118,6 +121,12 @@ export class PageDirectory {
     return this.session?.regions.all().filter(({ state }) => state === 'sealed') ?? [];
   }
 
+  /** Regions whose pages are known, the oldest first. */
+  get knownRegions(): readonly Region[] {
+    const regions = this.isReadable ? (this.session?.regions.all() ?? []) : [];
+    return regions.filter(({ state }) => state !== 'unknown' && state !== 'leaving');
+  }
+
   /** Takes what is there into the table. A folder that cannot be used is no failure: it is tried again. */
   async open(): Promise<void> {
     try {
@@ -145,7 +154,8 @@ export class PageDirectory {
   }
 
   /** Takes a page of this directory out of the table for good. */
-  drop(entry: number): void {
+  drop(entry: number, reason: EvictionReason): void {
+    this.parts.book.givesUp(entry, reason);
     this.session?.drop(entry);
   }
 

@@ -1,7 +1,6 @@
 import { FileSystemError } from '../../ufs/file-system.ts';
 
-/** `expired`: its time is over, which is no fault of the disk. */
-export type PageFault = 'checksum' | 'expired' | 'io' | 'missing' | 'no-space' | 'short';
+export type PageFault = 'checksum' | 'io' | 'missing' | 'no-space' | 'short';
 
 /** A page that cannot be read or written, and why. */
 export class PageFaultError extends Error {

@@ -21,7 +21,8 @@ export interface TableRow {
   /** A multiple of 8. */
   readonly headerBytes: number;
   readonly pageBytes: number;
-  readonly pinned: boolean;
+  /** Unix time. */
+  readonly filledSeconds: number;
 }
 
 /** The table's one writer. Entries of one path hang together in a second chain, so that a path is forgotten without a search. */
@@ -48,7 +49,7 @@ export class PageTableWriter extends PageTable {
     return this.usedEntries;
   }
 
-  /** The entry with this hash, also of an incarnation that was removed; 0 if there is none. */
+  /** The entry with this hash, also of an incarnation that was removed, and however old; 0 if there is none. */
   entryOf(hash: PageHash): number {
     return this.search(hash);
   }
@@ -64,7 +65,7 @@ export class PageTableWriter extends PageTable {
   }
 
   /** Adds a page whose hash is not in the table; the table is not full. Gives its entry. */
-  insert(row: TableRow, incarnation: number, directory: number, region: number): number {
+  insert(row: TableRow, folder: number, directory: number, region: number): number {
     const { words } = this;
     const entry = this.take();
     const at = this.at(entry);
@@ -73,9 +74,9 @@ export class PageTableWriter extends PageTable {
     words[at + field.region] = region;
     words[at + field.offset] = row.offset;
     words[at + field.pageBytes] = row.pageBytes;
-    words[at + field.meta] =
-      (row.headerBytes / 8) | (row.pinned ? metaBits.pinned : 0) | (directory << metaBits.directoryShift);
-    words[at + field.incarnation] = incarnation;
+    words[at + field.meta] = (row.headerBytes / 8) | (directory << metaBits.directoryShift);
+    words[at + field.filled] = row.filledSeconds;
+    words[at + field.folder] = folder;
     words[at + field.path] = row.path32;
     const bucket = this.layout.buckets + this.bucketOf(row.hash[2]);
     words[at + field.next] = words[bucket] as number;
@@ -108,14 +109,14 @@ export class PageTableWriter extends PageTable {
     Atomics.add(words, head.structure, 1);
   }
 
-  /** The page's record lies elsewhere now, and counts one read less. */
-  move(entry: number, region: number, offset: number): void {
+  /** The page's record lies elsewhere now, and counts one read less, or as many as before. */
+  move(entry: number, region: number, offset: number, readsLess: 0 | 1 = 1): void {
     const { words } = this;
     const at = this.at(entry);
     Atomics.add(words, at + field.version, 1);
     words[at + field.region] = region;
     words[at + field.offset] = offset;
-    if (this.readsOf(entry) > 0) Atomics.sub(words, at + field.meta, 1 << metaBits.readsShift);
+    if (readsLess === 1) this.forgetRead(entry);
     Atomics.add(words, at + field.version, 1);
   }
 
@@ -130,7 +131,7 @@ export class PageTableWriter extends PageTable {
       offset: (this.words[at + field.offset] as number) >>> 0,
       headerBytes: (meta & metaBits.header) * 8,
       pageBytes: this.words[at + field.pageBytes] as number,
-      pinned: (meta & metaBits.pinned) !== 0,
+      filledSeconds: this.filledSecondsOf(entry),
     };
   }
 
@@ -143,8 +144,19 @@ export class PageTableWriter extends PageTable {
     return (this.words[this.at(entry) + field.meta] as number) >>> metaBits.directoryShift;
   }
 
-  incarnationOf(entry: number): number {
-    return this.words[this.at(entry) + field.incarnation] as number;
+  /** The number of the page's folder. */
+  folderOf(entry: number): number {
+    return this.words[this.at(entry) + field.folder] as number;
+  }
+
+  filledSecondsOf(entry: number): number {
+    return (this.words[this.at(entry) + field.filled] as number) >>> 0;
+  }
+
+  /** Takes one read back: it is judged as if it had been read once less. */
+  forgetRead(entry: number): void {
+    const { words } = this;
+    if (this.readsOf(entry) > 0) Atomics.sub(words, this.at(entry) + field.meta, 1 << metaBits.readsShift);
   }
 
   path32Of(entry: number): number {
@@ -181,10 +193,10 @@ export class PageTableWriter extends PageTable {
     return found;
   }
 
-  /** Marks an incarnation's number as removed: from now on none of its pages is found. */
-  setRemoved(incarnation: number, removed: boolean): void {
-    const at = this.layout.removed + (incarnation >>> 5);
-    const bit = 1 << (incarnation & 31);
+  /** Marks a folder's number as removed: from now on none of its pages is found. */
+  setRemoved(folder: number, removed: boolean): void {
+    const at = this.layout.removed + (folder >>> 5);
+    const bit = 1 << (folder & 31);
     if (removed) Atomics.or(this.words, at, bit);
     else Atomics.and(this.words, at, ~bit);
   }

@@ -11,7 +11,8 @@ export interface PagePlace {
   readonly offset: number;
   readonly headerBytes: number;
   readonly pageBytes: number;
-  readonly pinned: boolean;
+  /** When the page was filled, Unix time. */
+  readonly filledSeconds: number;
 }
 
 /** Words of an entry. Links are entry numbers, of which 0 is none. */
@@ -25,21 +26,22 @@ export const field = {
   region: 6,
   offset: 7,
   pageBytes: 8,
-  /** Header length in units of 8 bytes (13 bits), pinned (1), reads (2), directory (6). */
+  /** Header length in units of 8 bytes (13 bits), none (1), reads (2), directory (6). */
   meta: 9,
-  incarnation: 10,
+  folder: 10,
   path: 11,
   nextOfPath: 12,
   previousOfPath: 13,
+  filled: 14,
 } as const;
-export const entryWords = 14;
+export const entryWords = 15;
 
-export const metaBits = { header: 0x1fff, pinned: 1 << 13, readsShift: 14, directoryShift: 16 } as const;
+export const metaBits = { header: 0x1fff, readsShift: 14, directoryShift: 16 } as const;
 export const maxReads = 3;
 export const maxHeaderBytes = metaBits.header * 8;
 export const maxDirectories = 64;
-/** Incarnations that have pages, at most: one bit each says whether it was removed. */
-export const maxIncarnations = 512 * 1024;
+/** Folders that have pages, at most: one bit each says whether its incarnation was removed. */
+export const maxFolders = 512 * 1024;
 
 /** Words of the table's own head. */
 export const head = {
@@ -72,7 +74,7 @@ export interface TableLayout {
 export function tableLayout(maxEntries: number): TableLayout {
   const maxBuckets = Math.max(leastBuckets, Math.ceil(maxEntries / entriesABucket));
   const removed = headWords;
-  const buckets = removed + maxIncarnations / 32;
+  const buckets = removed + maxFolders / 32;
   const paths = buckets + maxBuckets;
   const entries = paths + maxBuckets;
   const totalWords = entries + (maxEntries + 1) * entryWords;
@@ -141,10 +143,10 @@ export class PageTable {
     Atomics.compareExchange(this.words, at, meta, meta + (1 << metaBits.readsShift));
   }
 
-  /** True if the incarnation with this number was removed. */
-  isRemoved(incarnation: number): boolean {
-    const word = Atomics.load(this.words, this.layout.removed + (incarnation >>> 5));
-    return ((word >>> (incarnation & 31)) & 1) === 1;
+  /** True if the incarnation of the folder with this number was removed. */
+  isRemoved(folder: number): boolean {
+    const word = Atomics.load(this.words, this.layout.removed + (folder >>> 5));
+    return ((word >>> (folder & 31)) & 1) === 1;
   }
 
   /** The entry with this hash, or 0. */
@@ -188,9 +190,10 @@ export class PageTable {
     const offset = Atomics.load(words, at + field.offset);
     const pageBytes = Atomics.load(words, at + field.pageBytes);
     const meta = Atomics.load(words, at + field.meta);
+    const filledSeconds = Atomics.load(words, at + field.filled) >>> 0;
     const same = this.hasHash(at, hash);
-    // Before that look too: once its entries are gone, an incarnation's number is not a removed one any more.
-    const removed = this.isRemoved(Atomics.load(words, at + field.incarnation));
+    // Before that look too: once its entries are gone, a folder's number is not a removed one any more.
+    const removed = this.isRemoved(Atomics.load(words, at + field.folder));
     if (!same || Atomics.load(words, at + field.version) !== version) return 'changed';
     if (removed) return undefined;
     return {
@@ -200,7 +203,7 @@ export class PageTable {
       offset: offset >>> 0,
       headerBytes: (meta & metaBits.header) * 8,
       pageBytes,
-      pinned: (meta & metaBits.pinned) !== 0,
+      filledSeconds,
     };
   }
 }

@@ -7,7 +7,7 @@ import { maxHeaderBytes } from './page-table.ts';
  * A record is a page in a region's file, and describes itself, so that an index can be made anew from the file. Numbers are
  * little-endian u32:
  *
- *     marker of the region (8 bytes) · header length · page length · offset in the file · key length · flags · expiry (s, 0: never)
+ *     marker of the region (8 bytes) · header length · page length · offset in the file · key length · 0 · when it was filled (s, Unix time)
  *     key (JSON, UTF-8) · zeros up to a multiple of 8, less 4 · CRC-32 of each block · CRC-32 of all before
  *     page bytes
  *
@@ -17,9 +17,8 @@ export interface RecordHeader {
   readonly headerBytes: number;
   readonly pageBytes: number;
   readonly keyText: Buffer;
-  readonly pinned: boolean;
-  /** Unix time in seconds from which on the page is not used any more; 0 if there is none. */
-  readonly expirySeconds: number;
+  /** When the page was filled, Unix time. */
+  readonly filledSeconds: number;
   /** One CRC-32 per block. */
   readonly checksums: readonly number[];
 }
@@ -28,7 +27,6 @@ const fixedBytes = 32;
 export const markerBytes = 8;
 /** What is read where a header's length is not known: most are shorter. */
 export const usualHeaderBytes = 1024;
-const pinnedFlag = 1;
 
 export function keyTextOf(key: PageKey): Buffer {
   return Buffer.from(
@@ -53,8 +51,7 @@ export function encodeRecordHeader(
   header.writeUInt32LE(pageBytes, 12);
   header.writeUInt32LE(offset, 16);
   header.writeUInt32LE(keyText.length, 20);
-  header.writeUInt32LE(record.pinned ? pinnedFlag : 0, 24);
-  header.writeUInt32LE(record.expirySeconds, 28);
+  header.writeUInt32LE(record.filledSeconds, 28);
   keyText.copy(header, fixedBytes);
   let at = header.length - 4 - 4 * checksums.length;
   for (const checksum of checksums) at = header.writeUInt32LE(checksum, at);
@@ -86,8 +83,7 @@ export function decodeRecordHeader(start: Buffer, marker: Buffer, offset: number
     headerBytes: length,
     pageBytes,
     keyText: start.subarray(fixedBytes, fixedBytes + keyBytes),
-    pinned: (start.readUInt32LE(24) & pinnedFlag) !== 0,
-    expirySeconds: start.readUInt32LE(28),
+    filledSeconds: start.readUInt32LE(28),
     checksums,
   };
 }

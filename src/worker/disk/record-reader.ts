@@ -1,4 +1,3 @@
-import type { Clock } from '../../common/clock.ts';
 import type { Mutants } from '../../common/mutants.ts';
 import type { Loans } from '../loans.ts';
 import { blocksAreWhole, blocksAround } from '../page-format.ts';
@@ -29,14 +28,12 @@ export interface WholeRecord {
  * `PageFaultError`. Knows no writer, so that every thread may have one of its own beside the one table.
  */
 export class RecordReader {
-  private readonly clock: Clock;
   private readonly files: RegionFiles;
   private readonly mutants: Mutants;
   private readonly headers = new Map<number, Remembered>();
   private readonly buffers = new ReadBuffers();
 
-  constructor(clock: Clock, files: RegionFiles, mutants: Mutants = {}) {
-    this.clock = clock;
+  constructor(files: RegionFiles, mutants: Mutants = {}) {
     this.files = files;
     this.mutants = mutants;
   }
@@ -55,13 +52,13 @@ export class RecordReader {
     return this.files.use(place.directory, place.region, async (open) => {
       if (place.headerBytes + place.pageBytes <= smallRecordBytes) {
         const { header, bytes } = await readWhole(open, place);
-        if (!this.isWanted(header, keyText)) return undefined;
+        if (!isOf(header, keyText)) return undefined;
         const blocks = blocksAround(header.pageBytes, start, end);
         this.check(header, blocks.start, bytes.subarray(blocks.start, blocks.end), end);
         return bytes.subarray(start, end);
       }
       const header = await this.largeHeader(open, place);
-      if (!this.isWanted(header, keyText)) return undefined;
+      if (!isOf(header, keyText)) return undefined;
       return this.readBlocks(open, place, header, start, end, loans);
     });
   }
@@ -97,15 +94,6 @@ export class RecordReader {
     });
   }
 
-  private isWanted(header: RecordHeader, keyText: Buffer): boolean {
-    if (!header.keyText.equals(keyText)) return false;
-    const { expirySeconds } = header;
-    if (expirySeconds > 0 && this.clock.nowMs() >= expirySeconds * 1000) {
-      throw new PageFaultError('expired', 'the time of a page is over');
-    }
-    return true;
-  }
-
   private check(header: RecordHeader, blocksStart: number, bytes: Buffer, end: number): void {
     if (bytes.length < end - blocksStart || end > header.pageBytes) {
       throw new PageFaultError('short', 'a region is shorter than the header of a record says');
@@ -129,6 +117,10 @@ export class RecordReader {
     }
     return header;
   }
+}
+
+function isOf(header: RecordHeader, keyText: Buffer): boolean {
+  return header.keyText.equals(keyText);
 }
 
 async function readWhole(open: OpenRegion, place: PagePlace): Promise<WholeRecord> {

@@ -2,7 +2,6 @@ import { endianness } from 'node:os';
 import { crc32 } from '@node-rs/crc32';
 import type { Queue } from '../admission.ts';
 import type { PageHash } from './page-hash.ts';
-import { metaBits } from './page-table.ts';
 import { markerBytes } from './record-format.ts';
 
 /**
@@ -45,34 +44,36 @@ export interface IndexRow {
   readonly hash: PageHash;
   readonly path32: number;
   readonly incarnation: string;
+  readonly folder: string;
   readonly offset: number;
   readonly headerBytes: number;
   readonly pageBytes: number;
-  readonly pinned: boolean;
+  readonly filledSeconds: number;
 }
 
-const indexMagic = Buffer.from('FBINDEX1');
+const indexMagic = Buffer.from('FBINDEX2');
 const indexHeadBytes = 32 + 4;
-export const indexRowBytes = 36;
+export const indexRowBytes = 40;
 
-/** Bytes of an index besides its rows, if the incarnations named in it take so many characters. */
-export function indexOverheadBytes(incarnationBytes: number): number {
-  return indexHeadBytes + 4 + incarnationBytes;
+/** Bytes of an index besides its rows, if the folders named in it take so many characters. */
+export function indexOverheadBytes(folderBytes: number): number {
+  return indexHeadBytes + 4 + folderBytes;
 }
 
 /**
  * The index of a region that is not written to any more, in a file beside it: it only saves reading the region's headers at the next
  * start. Numbers are little-endian u32:
  *
- *     'FBINDEX1' · number · marker (8 bytes) · bytes of the region's file · rows · length of the incarnations
- *     rows of 36 bytes: hash (16) · path's hash · incarnation's place in the list · offset · page length · header length / 8 and pinned
- *     incarnations (JSON, UTF-8) · CRC-32 of all before
+ *     'FBINDEX2' · number · marker (8 bytes) · bytes of the region's file · rows · length of the folders
+ *     rows of 40 bytes: hash (16) · path's hash · folder's place in the list · offset · page length · header length / 8 · filled (s)
+ *     folders, each with its incarnation (JSON, UTF-8) · CRC-32 of all before
  *
  * It is made row by row, since a region of small pages has tens of thousands.
  */
 export class RegionIndexRows {
   private readonly bytes: Buffer;
   private readonly places = new Map<string, number>();
+  private readonly names: string[] = [];
   private count = 0;
 
   constructor(mostRows: number) {
@@ -84,15 +85,16 @@ export class RegionIndexRows {
     let at = this.count++ * indexRowBytes;
     for (let i = 0; i < 4; i++) at = bytes.writeInt32LE(row.hash[i] as number, at);
     at = bytes.writeInt32LE(row.path32, at);
-    at = bytes.writeUInt32LE(this.placeOf(row.incarnation), at);
+    at = bytes.writeUInt32LE(this.placeOf(folderText(row)), at);
     at = bytes.writeUInt32LE(row.offset, at);
     at = bytes.writeUInt32LE(row.pageBytes, at);
-    bytes.writeUInt32LE((row.headerBytes / 8) | (row.pinned ? metaBits.pinned : 0), at);
+    at = bytes.writeUInt32LE(row.headerBytes / 8, at);
+    bytes.writeUInt32LE(row.filledSeconds, at);
   }
 
   /** The index of the region with this header, whose file is so long. */
   encode({ region, marker }: Pick<RegionHeader, 'region' | 'marker'>, fileBytes: number): Buffer {
-    const names = Buffer.from(JSON.stringify([...this.places.keys()]));
+    const names = Buffer.from(`[${this.names.join(',')}]`);
     const start = Buffer.alloc(indexHeadBytes);
     indexMagic.copy(start);
     start.writeUInt32LE(region, 8);
@@ -106,13 +108,18 @@ export class RegionIndexRows {
     return out;
   }
 
-  private placeOf(incarnation: string): number {
-    const known = this.places.get(incarnation);
+  private placeOf(text: string): number {
+    const known = this.places.get(text);
     if (known !== undefined) return known;
-    const place = this.places.size;
-    this.places.set(incarnation, place);
+    const place = this.names.push(text) - 1;
+    this.places.set(text, place);
     return place;
   }
+}
+
+/** How an index names a folder. */
+export function folderText({ incarnation, folder }: Pick<IndexRow, 'incarnation' | 'folder'>): string {
+  return JSON.stringify([incarnation, folder]);
 }
 
 /** An index as it was read. */
@@ -138,22 +145,23 @@ export function decodeRegionIndex(
   const nameBytes = bytes.readUInt32LE(28);
   const namesAt = indexHeadBytes + rowCount * indexRowBytes;
   if (!isOfFile || namesAt + nameBytes + 4 !== bytes.length) return undefined;
-  const incarnations = JSON.parse(bytes.toString('utf8', namesAt, namesAt + nameBytes)) as string[];
+  const folders = JSON.parse(bytes.toString('utf8', namesAt, namesAt + nameBytes)) as [string, string][];
   const words = wordsOf(bytes.subarray(indexHeadBytes, namesAt));
-  return { rowCount, row: (number) => rowAt(words, (number * indexRowBytes) / 4, incarnations) };
+  return { rowCount, row: (number) => rowAt(words, (number * indexRowBytes) / 4, folders) };
 }
 
-function rowAt(words: Int32Array, at: number, incarnations: readonly string[]): IndexRow {
+function rowAt(words: Int32Array, at: number, folders: readonly [string, string][]): IndexRow {
   const word = (index: number) => words[at + index] as number;
-  const meta = word(8);
+  const [incarnation, folder] = folders[word(5)] ?? ['', ''];
   return {
     hash: [word(0), word(1), word(2), word(3)],
     path32: word(4),
-    incarnation: incarnations[word(5)] ?? '',
+    incarnation,
+    folder,
     offset: word(6) >>> 0,
     pageBytes: word(7),
-    headerBytes: (meta & metaBits.header) * 8,
-    pinned: (meta & metaBits.pinned) !== 0,
+    headerBytes: word(8) * 8,
+    filledSeconds: word(9) >>> 0,
   };
 }
 

@@ -1,4 +1,5 @@
 import { addRow } from './directory-load.ts';
+import { folderOf } from './folders.ts';
 import type { MissedRemovals } from './missed-removals.ts';
 import type { PageBook } from './page-book.ts';
 import type { PageHasher } from './page-hash.ts';
@@ -47,10 +48,11 @@ function take(
     hash: hasher.page(key),
     path32: hasher.path32(key.incarnation, key.path),
     incarnation: key.incarnation,
+    folder: folderOf(key.path),
     offset,
     headerBytes: header.headerBytes,
     pageBytes: header.pageBytes,
-    pinned: header.pinned,
+    filledSeconds: header.filledSeconds,
   };
   if (missed.has(row) || !addRow({ book, directory }, region, row)) log.addDead(region.id, offset);
 }

@@ -4,7 +4,13 @@ import { type FileSystem, removeQuietly, writeDurably } from '../../ufs/file-sys
 import type { Queue } from '../admission.ts';
 import type { PageBook } from './page-book.ts';
 import { encodeRecordHeader, headerBytesOf, markerBytes, type RecordHeader } from './record-format.ts';
-import { encodeRegionHeader, type IndexRow, indexRowBytes, RegionIndexRows } from './region-format.ts';
+import {
+  encodeRegionHeader,
+  folderText,
+  type IndexRow,
+  indexRowBytes,
+  RegionIndexRows,
+} from './region-format.ts';
 import { indexPath, regionPath } from './region-names.ts';
 import { newRegion, type Region, type Regions } from './regions.ts';
 
@@ -12,6 +18,7 @@ import { newRegion, type Region, type Regions } from './regions.ts';
 export interface NewRecord {
   readonly keyText: Buffer;
   readonly incarnation: string;
+  readonly folder: string;
   readonly header: Omit<RecordHeader, 'headerBytes' | 'keyText'>;
   readonly pieces: readonly Buffer[];
 }
@@ -47,7 +54,7 @@ export function recordBytes({ keyText, header }: Pick<NewRecord, 'keyText' | 'he
 /** What is known of a region while it is written. */
 interface Writing {
   readonly region: Region;
-  readonly incarnations: Set<string>;
+  readonly folders: Set<string>;
   unsyncedBytes: number;
   syncing: Promise<void> | undefined;
 }
@@ -111,12 +118,12 @@ export class RegionWriter {
     const pieces: Buffer[] = [];
     let at = start;
     let indexBytes = 0;
-    for (const { keyText, header, incarnation, pieces: page } of records) {
+    for (const { keyText, header, incarnation, folder, pieces: page } of records) {
       const head = encodeRecordHeader(region.marker, at, { ...header, keyText });
       pieces.push(head, ...page);
       offsets.push(at);
       at += head.length + header.pageBytes;
-      indexBytes += indexRowBytes + this.nameBytes(writing, incarnation);
+      indexBytes += indexRowBytes + this.nameBytes(writing, folderText({ incarnation, folder }));
     }
     this.regions.grow(region, at - start, indexBytes);
     try {
@@ -188,7 +195,7 @@ export class RegionWriter {
     }
     const region = newRegion(id, queue, marker, { state: 'open', file, fileBytes: header.length });
     this.regions.add(region);
-    this.writing.set(queue, { region, incarnations: new Set(), unsyncedBytes: 0, syncing: undefined });
+    this.writing.set(queue, { region, folders: new Set(), unsyncedBytes: 0, syncing: undefined });
     return region;
   }
 
@@ -208,26 +215,26 @@ export class RegionWriter {
   }
 
   private rowOf(region: Region, entry: number): IndexRow | undefined {
-    const { table, incarnations } = this.book;
+    const { table, folders } = this.book;
     if (table.regionOf(entry) !== region.id || table.directoryOf(entry) !== this.settings.directory) {
       return undefined;
     }
-    const { offset, headerBytes, pageBytes, pinned } = table.placeAt(entry);
+    const { offset, headerBytes, pageBytes, filledSeconds } = table.placeAt(entry);
     return {
       hash: table.hashOf(entry),
       path32: table.path32Of(entry),
-      incarnation: incarnations.nameOf(table.incarnationOf(entry)),
+      ...folders.nameOf(table.folderOf(entry)),
       offset,
       headerBytes,
       pageBytes,
-      pinned,
+      filledSeconds,
     };
   }
 
-  private nameBytes({ incarnations }: Writing, incarnation: string): number {
-    if (incarnations.has(incarnation)) return 0;
-    incarnations.add(incarnation);
-    return Buffer.byteLength(JSON.stringify(incarnation)) + 1;
+  private nameBytes({ folders }: Writing, text: string): number {
+    if (folders.has(text)) return 0;
+    folders.add(text);
+    return Buffer.byteLength(text) + 1;
   }
 
   private syncAhead(writing: Writing, writtenBytes: number): void {

@@ -22,8 +22,9 @@ export interface Region {
   fileBytes: number;
   /** Bytes of its index, as it is or as it will be. */
   indexBytes: number;
-  /** Pages in it that are wanted. */
+  /** Pages in it that are wanted, and the bytes of their records. */
   livePages: number;
+  liveBytes: number;
 }
 
 /** Numbers in the order they came in, four bytes each. */
@@ -63,12 +64,14 @@ export function newRegion(
   parts: Pick<Region, 'state' | 'file' | 'fileBytes'>,
 ): Region {
   const indexBytes = indexOverheadBytes(0);
-  return { id, queue, marker, entries: new EntryList(), indexBytes, livePages: 0, ...parts };
+  return { id, queue, marker, entries: new EntryList(), indexBytes, livePages: 0, liveBytes: 0, ...parts };
 }
 
 /** Room in a directory that a new region takes before its first record. */
 export const emptyRegionBytes = regionHeaderBytes + indexOverheadBytes(0);
-/** Bytes that a record takes in the index, with the name of its incarnation counted for each: an estimate from above. */
+/** A region of which less is wanted is given up before any other, and what is wanted carried: half of it at least is gained. */
+const hollowPart = 1 / 2;
+/** Bytes that a record takes in the index, with the name of its folder counted for each: an estimate from above. */
 export const rowBytes = indexRowBytes;
 
 /** The regions of a directory, the oldest first, and the bytes they take. */
@@ -126,6 +129,29 @@ export class Regions {
       if (!oldest || region.id < oldest.id) oldest = region;
     }
     return oldest;
+  }
+
+  /** Whether there is one that can be given up. */
+  get canShrink(): boolean {
+    return this.all().some(({ state }) => state === 'sealed' || state === 'open');
+  }
+
+  /** The oldest region that nothing is written to any more, of the queue if it has one, otherwise of the other. */
+  victim(queue: Queue): Region | undefined {
+    return this.oldest(queue) ?? this.oldest(queue === 'small' ? 'main' : 'small');
+  }
+
+  /** One that nothing is written to any more and of which the least is wanted, if that is less than half. */
+  get hollowest(): Region | undefined {
+    let hollowest: Region | undefined;
+    let least = hollowPart;
+    for (const region of this.byId.values()) {
+      const wanted = region.liveBytes / region.fileBytes;
+      if (region.state !== 'sealed' || wanted >= least) continue;
+      least = wanted;
+      hollowest = region;
+    }
+    return hollowest;
   }
 
   clear(): void {

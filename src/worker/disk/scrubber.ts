@@ -1,18 +1,9 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Metrics } from '../../common/metrics.ts';
 import type { PageDirectory } from './page-directory.ts';
-import { PageFaultError } from './page-fault.ts';
-import type { PagePlace } from './page-table.ts';
 import type { PageTableWriter } from './page-table-writer.ts';
-import type { RecordReader } from './record-reader.ts';
+import type { RecordCheck } from './record-check.ts';
 import type { Region } from './regions.ts';
-
-export interface ScrubberSettings {
-  /** 0: nothing is read. */
-  readonly bytesPerSecond: number;
-  /** Told of a page that cannot be read as it was written, and that is still there. */
-  readonly onBad: (place: PagePlace, fault: PageFaultError) => void;
-}
 
 const stepMs = 1000;
 
@@ -39,30 +30,37 @@ export class Scrubber {
   private readonly metrics: Metrics;
   private readonly directories: readonly PageDirectory[];
   private readonly table: PageTableWriter;
-  private readonly reader: RecordReader;
-  private readonly settings: ScrubberSettings;
+  private readonly check: RecordCheck;
   private readonly closed = new AbortController();
-  private running: Promise<void> = Promise.resolve();
+  private running: Promise<void> | undefined;
+  private bytesPerSecond: number;
   private at = beginningOf(0);
 
+  /** `scrubBytesPerSecond` 0: nothing is read. */
   constructor(
     clock: Clock,
     metrics: Metrics,
     directories: readonly PageDirectory[],
     table: PageTableWriter,
-    reader: RecordReader,
-    settings: ScrubberSettings,
+    check: RecordCheck,
+    settings: { readonly scrubBytesPerSecond: number },
   ) {
     this.clock = clock;
     this.metrics = metrics;
     this.directories = directories;
     this.table = table;
-    this.reader = reader;
-    this.settings = settings;
+    this.check = check;
+    this.bytesPerSecond = settings.scrubBytesPerSecond;
   }
 
   begin(): void {
-    if (this.settings.bytesPerSecond > 0) this.running = this.run();
+    if (this.bytesPerSecond > 0) this.running ??= this.run();
+  }
+
+  /** Goes on at this pace; 0: it stands still. */
+  tune(bytesPerSecond: number): void {
+    this.bytesPerSecond = bytesPerSecond;
+    this.begin();
   }
 
   async close(): Promise<void> {
@@ -74,7 +72,7 @@ export class Scrubber {
     // A page that is longer than a second's share is paid for by pauses afterwards.
     let credit = 0;
     while (await this.pause()) {
-      credit = Math.min(credit + this.settings.bytesPerSecond, this.settings.bytesPerSecond);
+      credit = Math.min(credit + this.bytesPerSecond, this.bytesPerSecond);
       while (credit > 0 && !this.closed.signal.aborted) {
         const bytes = await this.step();
         if (bytes === 0) break;
@@ -87,14 +85,9 @@ export class Scrubber {
   private async step(): Promise<number> {
     const entry = this.next();
     if (entry === 0) return 0;
-    const place = this.table.placeAt(entry);
-    const bytes = place.headerBytes + place.pageBytes;
-    try {
-      await this.reader.readRecord(place);
-    } catch (error) {
-      if (!(error instanceof PageFaultError)) throw error;
-      if (this.isThere(entry, place)) this.settings.onBad(place, error);
-    }
+    const { headerBytes, pageBytes } = this.table.placeAt(entry);
+    const bytes = headerBytes + pageBytes;
+    await this.check.isWhole(entry);
     this.metrics.pageStoreScrubbedBytes.inc(bytes);
     return bytes;
   }
@@ -128,12 +121,6 @@ export class Scrubber {
     }
     this.at = { directory, regionId: next?.id ?? regionId, region: next, index: 0 };
     return next !== undefined;
-  }
-
-  private isThere(entry: number, place: PagePlace): boolean {
-    const { table } = this;
-    if (table.regionOf(entry) !== place.region || table.directoryOf(entry) !== place.directory) return false;
-    return table.placeAt(entry).offset === place.offset;
   }
 
   private async pause(): Promise<boolean> {

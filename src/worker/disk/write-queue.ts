@@ -76,23 +76,25 @@ export class WriteQueue {
   private written(region: Region, write: PageWrite, offset: number): void {
     const { book, removals, directory, sweep } = this.parts;
     const present = book.table.entryOf(write.hash);
-    const isDead = present !== 0 && book.table.isRemoved(book.table.incarnationOf(present));
+    const isDead = present !== 0 && book.table.isRemoved(book.table.folderOf(present));
     if (isDead) sweep(present);
     if (write.cancelled || (present !== 0 && !isDead) || !book.hasRoom) {
       removals.addDead(region.id, offset);
       return;
     }
-    const { pageBytes, pinned } = write.record.header;
+    const { pageBytes, filledSeconds } = write.record.header;
     const row = {
       hash: write.hash,
       path32: write.path32,
       offset,
       headerBytes: write.bytes - pageBytes,
       pageBytes,
-      pinned,
+      filledSeconds,
     };
-    region.entries.push(book.add(write.key.incarnation, row, directory, region.id));
+    const name = { incarnation: write.key.incarnation, folder: write.folder };
+    region.entries.push(book.add(name, row, directory, region.id));
     region.livePages++;
+    region.liveBytes += write.bytes;
   }
 
   private queueOf(write: PageWrite): Queue {

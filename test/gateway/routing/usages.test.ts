@@ -11,7 +11,7 @@ test('a node asks all members what they cache, and leaves out who cannot be reac
   const signal = AbortSignal.timeout(20_000);
   const all = await one.routing.usages(signal);
   expect([...all.keys()].sort()).toEqual(ids.toSorted());
-  for (const usage of all.values()) expect(usage).toEqual({ bytes: 1_000, keys: 10 });
+  for (const usage of all.values()) expect(usage).toEqual({ bytes: 1_000, capacityBytes: 5_000, keys: 10 });
   two.isolate();
   expect([...(await one.routing.usages(signal)).keys()].sort()).toEqual(
     ids.filter((id) => id !== two.workerId).toSorted(),

@@ -1,6 +1,5 @@
 /** A thread that reads pages of a store from the disk by itself, while the store's own thread writes and makes room. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from '../../../src/common/clock.ts';
 import { NodeFileSystem } from '../../../src/ufs/node-file-system.ts';
 import { PageTable } from '../../../src/worker/disk/page-table.ts';
 import { RegionFiles } from '../../../src/worker/disk/region-files.ts';
@@ -14,7 +13,7 @@ const { memory, paths, flag } = workerData as {
   flag: SharedArrayBuffer;
 };
 const files = new RegionFiles(new NodeFileSystem(), paths, 2);
-const reader = new DiskPageReader(systemClock, files, new PageTable(memory));
+const reader = new DiskPageReader(files, new PageTable(memory));
 const flags = new Int32Array(flag);
 const counts = { found: 0, wrong: 0, absent: 0 };
 for (let i = 0; Atomics.load(flags, 0) === 0; i++) {

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import { systemClock } from '../../../src/common/clock.ts';
 import { PageHasher } from '../../../src/worker/disk/page-hash.ts';
 import { PageTable } from '../../../src/worker/disk/page-table.ts';
 import { ReadBuffers } from '../../../src/worker/disk/read-buffers.ts';
@@ -77,7 +76,7 @@ test('a slice that is read for one who has gone does not come into the memory of
     await store.write(pageKey({ path: 'other' }), pageBytes(pageLength, 2));
     await store.settled();
     const table = new PageTable(store.tableMemory);
-    const reader = new RecordReader(systemClock, files);
+    const reader = new RecordReader(files);
     const read = (path: string, loans: Loans) => {
       const place = table.find(new PageHasher().page(pageKey({ path })));
       if (!place) throw new Error(`${path} is not there`);

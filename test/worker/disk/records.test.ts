@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { systemClock } from '../../../src/common/clock.ts';
 import { NodeFileSystem } from '../../../src/ufs/node-file-system.ts';
 import { PageHasher } from '../../../src/worker/disk/page-hash.ts';
 import { PageTable } from '../../../src/worker/disk/page-table.ts';
@@ -35,8 +34,7 @@ function record(at: number, path: string, length: number, mark = marker): Buffer
   const header = encodeRecordHeader(mark, at, {
     keyText: keyTextOf(pageKey({ path })),
     pageBytes: length,
-    pinned: false,
-    expirySeconds: 0,
+    filledSeconds: 0,
     checksums: blockChecksums([page]),
   });
   return Buffer.concat([header, page]);
@@ -69,22 +67,20 @@ describe('a record', () => {
       text,
       text,
       fc.nat(),
-      fc.boolean(),
-      fc.nat(2 ** 31),
-      (incarnation, path, generation, pageIndex, pinned, expirySeconds) => {
+      fc.nat(2 ** 32 - 1),
+      (incarnation, path, generation, pageIndex, filledSeconds) => {
         const key = { incarnation, path, generation, pageSizeBytes: 4096, pageIndex };
         const checksums = blockChecksums([pageBytes(70_000)]);
         const keyText = keyTextOf(key);
         const bytes = encodeRecordHeader(marker, 640, {
           keyText,
           pageBytes: 70_000,
-          pinned,
-          expirySeconds,
+          filledSeconds,
           checksums,
         });
         const header = decodeRecordHeader(bytes, marker, 640);
         const headerBytes = bytes.length;
-        expect(header).toEqual({ headerBytes, pageBytes: 70_000, keyText, pinned, expirySeconds, checksums });
+        expect(header).toEqual({ headerBytes, pageBytes: 70_000, keyText, filledSeconds, checksums });
         expect(headerBytes % 8).toBe(0);
         expect(keyOf(header?.keyText as Buffer)).toEqual(key);
       },
@@ -111,7 +107,7 @@ describe('a record', () => {
       await store.write(pageKey({ path: 'large' }), pageBytes(200_000, 2));
       await store.settled();
       const files = new RegionFiles(new NodeFileSystem(), [bench.path], 2);
-      const reader = new RecordReader(systemClock, files);
+      const reader = new RecordReader(files);
       const table = new PageTable(store.tableMemory);
       for (const [path, seed] of [
         ['mine', 1],
@@ -158,10 +154,11 @@ describe('the index of a region', () => {
     hash: [i, -1 - i, 2 ** 31 - 1, -(2 ** 31)],
     path32: -5 - i,
     incarnation: i === 1 ? 'ключ' : 'mount-1',
+    folder: i === 2 ? 'папка/"b"/' : '',
     offset: 4_000_000_000 + i * 8,
     headerBytes: 64 + 8 * i,
     pageBytes: 1000 * i,
-    pinned: i === 2,
+    filledSeconds: 2 ** 32 - 1 - i,
   }));
   const fileBytes = 4_100_000_000;
   const header = { region: 7, marker, queue: 'main' as const };

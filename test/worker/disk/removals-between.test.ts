@@ -2,11 +2,12 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FileSystemError } from '../../../src/ufs/file-system.ts';
 import type { DiskPageStore } from '../../../src/worker/disk-page-store.ts';
 import { pageBytes, pageKey } from '../../contracts/page-store.ts';
+import { ChangingPolicies } from '../changing-policies.ts';
 import { DiskBench } from '../disk-bench.ts';
 import { turn } from '../manual-clock.ts';
 
 const MiB = 1024 * 1024;
-const small = pageKey({ path: 'small' });
+const small = pageKey({ path: 'pinned/small' });
 const other = pageKey({ path: 'other' });
 const keys = Array.from({ length: 20 }, (_, i) => pageKey({ path: `k${i}`, pageIndex: i }));
 
@@ -59,11 +60,12 @@ async function served(store: DiskPageStore): Promise<number> {
 describe('a page that is removed', () => {
   test('while it is carried out of a region that was said to be given up does not come back', async () => {
     const capacityBytes = 40 * MiB;
-    const store = await bench.open({ capacityBytes });
+    const policies = ChangingPolicies.of({ 'pinned/': { pin: true } });
+    const store = await bench.open({ capacityBytes, policies });
     await store.write(other, pageBytes(1000));
-    await store.keep(small, [pageBytes(1000)], { pinned: true });
+    await store.write(small, pageBytes(1000));
     // More than is carried in one step, and carried first.
-    await store.keep(pageKey({ path: 'large' }), [pageBytes(1.1 * MiB)], { pinned: true });
+    await store.write(pageKey({ path: 'pinned/large' }), pageBytes(1.1 * MiB));
     const [first] = await bench.regions();
     const [read, append] = [new Hold(), new Hold()];
     let reads = 0;
@@ -82,7 +84,7 @@ describe('a page that is removed', () => {
     read.open();
     await otherRemoved;
     await waitFor(() => append.waiting > 0);
-    const removed = store.remove('mount-1', 'small');
+    const removed = store.remove('mount-1', small.path);
     append.open();
     await removed;
     await writing;
@@ -103,7 +105,7 @@ describe('a page that is removed', () => {
     bench.fs.cutWrites = () => undefined;
     expect([store.isUp, store.has(small)]).toEqual([false, false]);
     await bench.tryAgain(store);
-    await store.remove('mount-1', 'small');
+    await store.remove('mount-1', small.path);
     expect(store.isUp).toBe(true);
     await store.settled();
     const next = await afterCrash();

@@ -1,0 +1,231 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source code
+import type { PlantedDefect } from './planted-defects.ts';
+
+const audit = ['test/admin/audit.test'];
+const auditLog = ['test/admin/audit-log'];
+const openapi = ['test/admin/openapi'];
+const status = ['test/admin/cluster-status'];
+const looks = ['test/cli/looks'];
+
+/** What could break unseen of what operators look at: the audit log, the API's description, status and explanations. */
+export const plantedLookDefects: readonly PlantedDefect[] = [
+  {
+    name: 'a change is not audited',
+    file: 'src/admin/user-routes.ts',
+    right: "    fails: ['NotFound', 'UserOwnsBuckets', 'Conflict'],\n    changes: lookAtUser,",
+    wrong: "    fails: ['NotFound', 'UserOwnsBuckets', 'Conflict'],\n    changes: 'nothing',",
+    foundBy: audit,
+  },
+  {
+    name: 'a change is made though it cannot be written down',
+    file: 'src/admin/change-audit.ts',
+    right: "      throw new AdminError(503, 'AuditUnavailable', message, { cause });",
+    wrong: "      this.#log.error(new AdminError(503, 'AuditUnavailable', message, { cause }));",
+    foundBy: audit,
+  },
+  {
+    name: 'a refused change is not audited',
+    file: 'src/admin/server.ts',
+    right: 'await this.services?.audit.refused(route, factsOf(request), callOf(request), failure);',
+    wrong:
+      'if (request.caller) await this.services?.audit.refused(route, factsOf(request), callOf(request), failure);',
+    foundBy: audit,
+  },
+  {
+    name: 'who proves nothing fills the audit log',
+    file: 'src/admin/change-audit.ts',
+    right: 'return this.#refusals <= refusalsAMinute;',
+    wrong: 'return this.#refusals <= refusalsAMinute * 1_000;',
+    foundBy: audit,
+  },
+  {
+    name: 'a secret of a mount is written to the audit log',
+    file: 'src/admin/mount-routes.ts',
+    right: 'credentials: secretText(16_384),',
+    wrong: 'credentials: shortText(16_384),',
+    foundBy: audit,
+  },
+  {
+    name: 'what no schema knows is written to the audit log',
+    file: 'src/admin/audit-entry.ts',
+    right: ': { writeOnly: true };',
+    wrong: ': {};',
+    foundBy: audit,
+  },
+  {
+    name: 'a secret that stands elsewhere too is written to the audit log',
+    file: 'src/admin/audit-entry.ts',
+    right: 'return long.reduce((text, secret) => text.replaceAll(secret, hidden), value);',
+    wrong: 'return value;',
+    foundBy: audit,
+  },
+  {
+    name: 'a failed change is audited as one that went well',
+    file: 'src/admin/change-audit.ts',
+    right: 'await end(toAdminFailure(error) ?? unforeseen);',
+    wrong: 'await end(undefined);',
+    foundBy: audit,
+  },
+  {
+    name: 'what was before a change is what is after it',
+    file: 'src/admin/change-audit.ts',
+    right: "stage: 'ended', after: await look(), ...outcome",
+    wrong: "stage: 'ended', before: await look(), after: await look(), ...outcome",
+    foundBy: audit,
+  },
+  {
+    name: 'the audit log grows without end',
+    file: 'src/admin/audit-log.ts',
+    right: 'bytesOf() > leftBytes)) {',
+    wrong: 'bytesOf() > leftBytes * 10)) {',
+    foundBy: auditLog,
+  },
+  {
+    name: 'a line of the audit log is added to one that was torn',
+    file: 'src/admin/audit-log.ts',
+    right: 'const number = (last?.number ?? 0) + 1;',
+    wrong: 'const number = last?.number ?? 1;',
+    foundBy: auditLog,
+  },
+  {
+    name: 'a change that has not ended is left out',
+    file: 'src/admin/audit-reading.ts',
+    right: "if (entry.stage === 'begun' && ended.delete(entry.id)) continue;",
+    wrong: "if (entry.stage === 'begun') continue;",
+    foundBy: audit,
+  },
+  {
+    name: 'a route is missing from the description of the API',
+    file: 'src/admin/openapi.ts',
+    right: '  for (const route of routes)\n',
+    wrong: '  for (const route of routes.slice(1))\n',
+    foundBy: openapi,
+  },
+  {
+    name: 'a route that nobody describes is let pass',
+    file: 'src/admin/openapi.ts',
+    right: "  if (summary === '') throw new Error(`the route ${name} has no summary`);\n",
+    wrong: '',
+    foundBy: openapi,
+  },
+  {
+    name: 'an answer is another than the description says',
+    file: 'src/admin/status-routes.ts',
+    right: "health: { type: 'string', enum: ['ok', 'warning', 'error'] },",
+    wrong: "health: { type: 'string', enum: ['well', 'ill'] },",
+    foundBy: openapi,
+  },
+  {
+    name: 'a code that a route answers with is not described',
+    file: 'src/admin/mount-routes.ts',
+    right: "    fails: ['NotFound'],\n    changes: 'nothing',",
+    wrong: "    changes: 'nothing',",
+    foundBy: openapi,
+  },
+  {
+    name: 'a silent node is left out of the status',
+    file: 'src/admin/cluster-status.ts',
+    right: 'const nodes = [...reports.map(',
+    wrong: 'const nodes = [...reports.filter(({ told }) => told).map(',
+    foundBy: status,
+  },
+  {
+    name: 'a node that is gone is forgotten',
+    file: 'src/admin/cluster-status.ts',
+    right: 'return [\n    ...gone,\n',
+    wrong: 'return [\n    ...gone.slice(1),\n',
+    foundBy: status,
+  },
+  {
+    name: 'storage out of reach raises no alarm',
+    file: 'src/admin/cluster-status.ts',
+    right: 'fault === undefined ? [] : [{ workerId, fault }]',
+    wrong: 'fault === undefined || told ? [] : [{ workerId, fault }]',
+    foundBy: status,
+  },
+  {
+    name: 'a job under way is left out of the status',
+    file: 'src/admin/status-routes.ts',
+    right: "return state === 'collecting' || state === 'running' || state === 'paused';",
+    wrong: "return state === 'running';",
+    foundBy: ['test/admin/routes'],
+  },
+  {
+    name: 'a member that does not answer holds up the others',
+    file: 'src/gateway/member-reports.ts',
+    right: 'return { member, told: await abortable(telling, late) };',
+    wrong: 'return { member, told: await telling };',
+    foundBy: ['test/gateway/routing/member-reports'],
+  },
+  {
+    name: 'what went wrong at another node is told as it is',
+    file: 'src/gateway/routing/routing.ts',
+    right: 'exchange.send(encode({ error: toWire(error) }), true);',
+    wrong:
+      "exchange.send(encode({ error: { type: 'worker', kind: 'overloaded', message: String(error) } }), true);",
+    foundBy: ['test/gateway/routing/member-reports'],
+  },
+  {
+    name: 'the refusing rule is named wrongly',
+    file: 'src/auth/access.ts',
+    right: "return isOpen ? allow('acl-allows') : deny('bucket-of-another');",
+    wrong: "return isOpen ? allow('acl-allows') : deny('readonly-may-only-read');",
+    foundBy: looks,
+  },
+  {
+    name: 'another statement is named than the one that denies',
+    file: 'src/s3api/policy/parse-policy.ts',
+    right: 'parseStatement(statement, context, index + 1)',
+    wrong: 'parseStatement(statement, context, index)',
+    foundBy: looks,
+  },
+  {
+    name: 'a disabled key is told of as one that is not known',
+    file: 'src/auth/authenticate.ts',
+    right: "rule: credential ? 'key-is-disabled' : 'key-is-not-known'",
+    wrong: "rule: 'key-is-not-known'",
+    foundBy: looks,
+  },
+  {
+    name: 'clients are told which rule refused them',
+    file: 'src/s3api/errors.ts',
+    right: "      textElement('Message', error.message),\n",
+    wrong: "      textElement('Message', `${error.message} ${error.refusal?.rule ?? ''}`),\n",
+    foundBy: looks,
+  },
+  {
+    name: 'an explanation lets in whom a request would not',
+    file: 'src/gateway/access-explainer.ts',
+    right: "if (credential?.disabled) return refused('key-is-disabled', about);",
+    wrong: '',
+    foundBy: looks,
+  },
+  {
+    name: 'a write to a mount that is read-only is explained as allowed',
+    file: 'src/gateway/access-explainer.ts',
+    right: 'return (await this.#namespace.locate(bucket, key)).readOnly;',
+    wrong: 'return (await this.#namespace.locate(bucket, key)).isRoot;',
+    foundBy: looks,
+  },
+  {
+    name: 'pages are counted that are not there',
+    file: 'src/gateway/object-teller.ts',
+    right: 'if (tier === undefined) continue;',
+    wrong: '',
+    foundBy: looks,
+  },
+  {
+    name: 'why a page was given up is told wrongly',
+    file: 'src/worker/disk-page-store.ts',
+    right: "drop(entry, 'removed');",
+    wrong: "drop(entry, 'damaged');",
+    foundBy: ['test/worker/eviction-log'],
+  },
+  {
+    name: 'pages that made room are not remembered',
+    file: 'src/worker/disk/eviction.ts',
+    right: "    this.parts.book.givesUp(entry, 'room');\n",
+    wrong: '',
+    foundBy: ['test/worker/eviction-log'],
+  },
+];

@@ -1,0 +1,103 @@
+/** What became of a change, as its client knows it. */
+export type Outcome = 'acknowledged' | 'unknown' | 'none';
+
+type Version = number | undefined;
+
+interface Key {
+  /** What the object may be. */
+  possible: Set<Version>;
+  /** Changes that may still have their effect, in the order in which they were made. */
+  unknown: Version[];
+  /** Those of them, and others, that the storage was asked for at once, so that nobody keeps them in order. */
+  loose: Set<Version>;
+  /** Counts changes, so that it can be told whether one came between. */
+  changes: number;
+  underWay: Version[];
+}
+
+/** What the clients of a campaign know, outside of everything that is tried. Each key has one client, which does one thing after the other. */
+export class ClientLog {
+  private readonly keys: ReadonlyMap<string, Key>;
+
+  constructor(keys: readonly string[]) {
+    this.keys = new Map(
+      keys.map((key) => [
+        key,
+        { possible: new Set([undefined]), unknown: [], loose: new Set(), changes: 0, underWay: [] },
+      ]),
+    );
+  }
+
+  /** `isLoose`: the storage was asked for it at once, and not behind what is pending. */
+  begin(name: string, version: Version): { end(outcome: Outcome, isLoose: boolean): void } {
+    const key = this.of(name);
+    key.changes++;
+    key.underWay.push(version);
+    return {
+      end: (outcome, isLoose) => {
+        key.underWay.splice(key.underWay.indexOf(version), 1);
+        key.changes++;
+        if (outcome === 'none') return;
+        if (outcome === 'unknown') {
+          if (isLoose) key.loose.add(version);
+          else key.unknown.push(version);
+          return;
+        }
+        // Whatever came before it is past, but for what the storage may still carry out.
+        key.possible = new Set([version]);
+        key.unknown = [];
+        if (!isLoose) key.loose.clear();
+      },
+    };
+  }
+
+  /** What was seen, by a read that began after the last change had ended. What is seen stays. */
+  judge(name: string, version: Version, where: string): void {
+    const key = this.of(name);
+    const place = key.unknown.lastIndexOf(version);
+    if (!key.possible.has(version) && !key.loose.has(version) && place < 0) {
+      const may = [...key.possible, ...key.unknown, ...key.loose].join();
+      throw new Error(`${where}: ${name} is ${version}, and may be ${may}`);
+    }
+    if (place < 0) key.possible = new Set([version]);
+    else {
+      key.possible = new Set([version]);
+      // An earlier one never comes after a later one.
+      key.unknown = key.unknown.slice(place + 1);
+    }
+  }
+
+  /** Whether the object may be there, and may be missing; to be given back to `judgeListed`. */
+  presence(name: string) {
+    const { possible, unknown, loose, underWay, changes } = this.of(name);
+    const all = [...possible, ...unknown, ...loose, ...underWay];
+    return {
+      mayBe: all.some((version) => version !== undefined),
+      mayLack: all.includes(undefined),
+      changes,
+    };
+  }
+
+  /** Where nothing was changed during the list. */
+  judgeListed(
+    name: string,
+    isListed: boolean,
+    before: ReturnType<ClientLog['presence']> | undefined,
+    where: string,
+  ): void {
+    const key = this.of(name);
+    if (!before || before.changes !== key.changes || key.underWay.length > 0) return;
+    if (isListed ? before.mayBe : before.mayLack) return;
+    throw new Error(
+      `${where} lists ${name}: ${isListed}, and it may be ${[...key.possible, ...key.unknown]}`,
+    );
+  }
+
+  present(name: string): boolean {
+    return !this.of(name).possible.has(undefined);
+  }
+
+  private of(name: string): Key {
+    return this.keys.get(name) as Key;
+  }
+}
