@@ -5,6 +5,8 @@ export interface Outcome {
   readonly skipped: number;
   /** Shown where something failed or was left out. */
   readonly report: string;
+  /** Test files that failed, and passed when they were run again, alone; the report says how they failed. */
+  readonly unsteady?: readonly string[];
 }
 
 export interface Stage {

@@ -5,7 +5,7 @@ import { runFuzzSelection } from './fuzz-stage.ts';
 import { runImageCheck } from './image-check.ts';
 import { runShortPending } from './pending-stage.ts';
 import { runCommand } from './run-command.ts';
-import { runJest } from './run-jest.ts';
+import { runJestAgain } from './run-jest.ts';
 import type { Outcome, Stage } from './stage.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -32,9 +32,13 @@ export const stages: readonly Stage[] = [
   {
     name: 'unit',
     title: 'unit tests (jest)',
-    run: () => runJest(['--testPathIgnorePatterns', 'test/hostile/']),
+    run: () => runJestAgain(['--testPathIgnorePatterns', 'test/hostile/']),
   },
-  { name: 'hostile', title: 'hostile clients (jest, raw sockets)', run: () => runJest(['test/hostile']) },
+  {
+    name: 'hostile',
+    title: 'hostile clients (jest, raw sockets)',
+    run: () => runJestAgain(['test/hostile']),
+  },
   { name: 'fuzz', title: 'random input, the same each time', run: () => runFuzzSelection() },
   { name: 'chaos', title: 'a cluster under faults', run: () => runShortChaos() },
   { name: 'pending', title: 'write mode back, killed', run: () => runShortPending() },

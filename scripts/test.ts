@@ -21,10 +21,13 @@ for (const stage of stages) {
   console.log(`\n=== ${stage.title}`);
   const startedMs = performance.now();
   const outcome = judge(await stage.run(), process.env.CI === 'true');
-  if (outcome.failed > 0 || outcome.skipped > 0) console.log(outcome.report.trimEnd());
+  const { unsteady = [] } = outcome;
+  if (outcome.failed > 0 || outcome.skipped > 0 || unsteady.length > 0) console.log(outcome.report.trimEnd());
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   // Not in the closing line's form, so that there is only one of it.
   console.log(`--- ${stage.name}: ${closingLine(outcome)}, ${seconds} s`);
+  for (const file of unsteady)
+    console.log(`--- ${stage.name}: unsteady, passed when run again alone: ${file}`);
   outcomes.push(outcome);
 }
 

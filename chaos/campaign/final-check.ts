@@ -13,6 +13,7 @@ const quietMs = 3_000;
 /** Undoes what was done to the world; resolves when all nodes are ready and nothing is on its way. */
 export async function heal(world: World, record: Record): Promise<void> {
   world.storage.delayMs = 0;
+  world.storage.answerDelayMs = 0;
   await world.storage.settled();
   for (const node of world.nodes) {
     node.etcd.mend();

@@ -33,16 +33,18 @@ const delay: Fault = {
     const forMs = between(draws, 1_000, 5_000);
     const pair = pickPair(scene);
     const node = draws.pick(world.nodes);
-    const place = draws.pick(['peers', 'storage', 'etcd']);
+    const place = draws.pick(['peers', 'storage', 'answers of storage', 'etcd']);
     scene.tell(
       `${place} of ${place === 'peers' ? pair?.join(' to ') : place === 'etcd' ? node.name : 'all'}: ${ms} ms later for ${forMs} ms`,
     );
     if (place === 'peers' && pair) world.links.delay(...pair, ms);
     else if (place === 'storage') world.storage.delayMs = ms;
+    else if (place === 'answers of storage') world.storage.answerDelayMs = ms;
     else node.etcd.delay(ms);
     await scene.wait(forMs);
     if (place === 'peers' && pair) world.links.mend(...pair);
     else if (place === 'storage') world.storage.delayMs = 0;
+    else if (place === 'answers of storage') world.storage.answerDelayMs = 0;
     else node.etcd.delay(0);
     return true;
   },

@@ -19,6 +19,32 @@ const kill: Fault = {
     }),
 };
 
+/** Within which the storage, as it is set up here, has done what it was sent by a node that is gone (`--settling`). */
+const lateMs = [4_000, 7_500] as const;
+
+const killAmidChanges: Fault = {
+  name: 'kill amid changes',
+  weight: 1,
+  run: (scene) =>
+    scene.withNode(async (node) => {
+      const { world, draws, wait, tell } = scene;
+      const late = Array.from({ length: 6 }, () => ({
+        kind: 'done late' as const,
+        afterMs: between(draws, ...lateMs),
+      }));
+      world.storage.faults.push(...late);
+      await wait(400);
+      world.storage.withdraw(late);
+      tell(`${node.name} is killed, and gone until changes that it may have sent come late`);
+      await node.trouble(async () => {
+        await node.process.kill();
+        await wait(between(draws, 9_000, 12_000));
+        await node.process.start();
+      });
+      tell(`${node.name} is ready again`);
+    }),
+};
+
 function pause(scene: FaultScene, forMs: number): Promise<boolean> {
   return scene.withNode(async (node) => {
     scene.tell(`${node.name} stands still for ${forMs} ms`);
@@ -63,4 +89,4 @@ const clockJump: Fault = {
   },
 };
 
-export const nodeFaults: readonly Fault[] = [kill, shortPause, longPause, clockJump];
+export const nodeFaults: readonly Fault[] = [kill, killAmidChanges, shortPause, longPause, clockJump];

@@ -44,6 +44,8 @@ export class StorageProxy {
   requestCount = 0;
   /** Every request waits so long before it is passed on. */
   delayMs = 0;
+  /** Every answer waits so long, so that it tells of what was. */
+  answerDelayMs = 0;
   /** What becomes of the next changes of objects, in order. */
   readonly faults: StorageFault[] = [];
   /** Called when the storage has answered a request. */
@@ -84,6 +86,11 @@ export class StorageProxy {
   comeBack(): void {
     this.away = 'no';
     for (const goOn of this.held.splice(0)) goOn();
+  }
+
+  /** Of faults that were to come, those that met no change are left out. */
+  withdraw(faults: readonly StorageFault[]): void {
+    this.faults.splice(0, Infinity, ...this.faults.filter((fault) => !faults.includes(fault)));
   }
 
   /**
@@ -143,6 +150,7 @@ export class StorageProxy {
     seen.answeredMs = performance.now();
     this.onAnswered(seen);
     answer.on('error', () => res.destroy());
+    if (this.answerDelayMs > 0) await sleep(this.answerDelayMs);
     if (fault) {
       answer.resume();
       res.destroy();
