@@ -60,7 +60,11 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
     file: 'src/worker/metadata-cache.ts',
     right: 'const early = (!validating && young && isKept) || this.settings.mutants?.joinEarlierValidation;',
     wrong: 'const early = validating || young || this.settings.mutants?.joinEarlierValidation;',
-    foundBy: { seed: 1, seconds: 60, more: ['--only', 'delay', '--clients', '30', '--rate', '120'] },
+    foundBy: {
+      seed: 1,
+      seconds: 60,
+      more: ['--only', 'delay', '--outside', '30', '--clients', '30', '--rate', '120'],
+    },
   },
   {
     name: 'chaos: a delete is answered before the storage has done it',
@@ -77,7 +81,7 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
     foundBy: {
       seed: 1,
       seconds: 120,
-      more: ['--nodes', '4', '--only', 'kill,long pause,done late', '--clients', '40', '--rate', '120'],
+      more: ['--nodes', '4', '--only', 'kill amid changes', '--clients', '40', '--rate', '120'],
     },
   },
 ];
