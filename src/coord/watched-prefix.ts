@@ -66,6 +66,16 @@ export class WatchedPrefix<T> {
     return row?.value === undefined ? undefined : row.revision;
   }
 
+  /** Reads the entry from the store, ahead of the watch, which alone tells that it is gone. Rejects with `CoordError`. */
+  async refresh(name: string): Promise<void> {
+    const entry = await this.store.get(this.prefix + name);
+    if (!entry) return;
+    const { key, revision } = entry;
+    const value = this.decode(entry.value);
+    this.ownMeanwhile?.set(key, { revision, value });
+    if (this.take(key, revision, value)) this.onChange();
+  }
+
   /** False if `expected` does not hold. Rejects with `CoordError`. */
   async put(
     name: string,

@@ -12,6 +12,8 @@ import { MountTable } from './mount-table.ts';
 import { refuseSharedPlace } from './shared-places.ts';
 
 const keyPrefix = 'mounts/';
+/** A change that meets another one's is made again over that. */
+const changeTries = 4;
 const maximumMounts = 10_000;
 
 /**
@@ -174,15 +176,21 @@ export class MountStore {
     change: Partial<Pick<Mount, 'writeMode' | 'copies' | 'wasBack'>>,
   ): Promise<Mount> {
     const name = nameOf(bucket, prefix);
-    const mount = this.rows.get(name);
-    const revision = this.rows.revisionOf(name);
-    if (!mount || revision === undefined) {
-      throw new MountError('not-found', `there is no mount ${mountName({ bucket, prefix })}`);
+    const first = this.rows.get(name);
+    if (!first) throw new MountError('not-found', `there is no mount ${mountName({ bucket, prefix })}`);
+    for (let tries = 1; ; tries++) {
+      const mount = this.rows.get(name);
+      const revision = this.rows.revisionOf(name);
+      // Another one in its place is not what was meant.
+      if (!mount || revision === undefined || mount.incarnation !== first.incarnation) break;
+      const isBack = change.writeMode === 'back' || mount.wasBack || mount.writeMode === 'back';
+      const changed = { ...mount, ...change, ...(isBack ? { wasBack: true as const } : {}) };
+      if (await this.rows.put(name, JSON.stringify(changed), { revision })) return changed;
+      if (tries === changeTries) break;
+      // Another node has changed it, and the watch has not said so yet.
+      await this.rows.refresh(name);
     }
-    const isBack = change.writeMode === 'back' || mount.wasBack || mount.writeMode === 'back';
-    const changed = { ...mount, ...change, ...(isBack ? { wasBack: true as const } : {}) };
-    if (!(await this.rows.put(name, JSON.stringify(changed), { revision }))) throw changedMeanwhile(mount);
-    return changed;
+    throw changedMeanwhile(first);
   }
 
   async close(): Promise<void> {

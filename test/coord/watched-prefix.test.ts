@@ -1,39 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { systemRandom } from '../../src/common/random.ts';
 import { createMemoryStore } from '../../src/coord/memory.ts';
-import type { CoordStore, StoreEvent } from '../../src/coord/store.ts';
 import { WatchedPrefix } from '../../src/coord/watched-prefix.ts';
+import { delayed } from './delayed-watches.ts';
 import { FakeClock } from './fake-clock.ts';
 
 const clock = new FakeClock();
 const memory = () => createMemoryStore(clock, systemRandom);
-
-/** Holds back what watches deliver until `release`, as a store across a network does. */
-function delayed(store: CoordStore) {
-  const held: (() => void)[] = [];
-  const watching: { reset?: () => void } = {};
-  const wrapped: CoordStore = {
-    get: (key) => store.get(key),
-    list: (prefix) => store.list(prefix),
-    putIf: (key, value, expected, lease) => store.putIf(key, value, expected, lease),
-    deleteIf: (key, expected) => store.deleteIf(key, expected),
-    lease: (ttlMs) => store.lease(ttlMs),
-    close: () => store.close(),
-    watch: (prefix, from, onEvents, onReset) => {
-      watching.reset = onReset;
-      return store.watch(
-        prefix,
-        from,
-        (events: readonly StoreEvent[]) => held.push(() => onEvents(events)),
-        onReset,
-      );
-    },
-  };
-  const release = () => {
-    for (const deliver of held.splice(0)) deliver();
-  };
-  return { wrapped, release, reset: () => watching.reset?.() };
-}
 
 test('what was there at first, and what others change, is seen', async () => {
   const store = memory();
@@ -69,6 +42,20 @@ test('own changes are seen when they return, however late the watch is, and late
   release();
   expect(watched.values()).toEqual([4]);
   expect(seen).toEqual([1, 2, undefined, undefined, 4]);
+});
+
+test('an entry can be read ahead of the watch, whose late events change nothing back', async () => {
+  const { wrapped, release } = delayed(memory());
+  let changes = 0;
+  const watched = await WatchedPrefix.open(clock, wrapped, 'p/', Number, () => changes++);
+  await wrapped.putIf('p/a', '1', 'any');
+  await wrapped.putIf('p/a', '2', 'any');
+  expect(watched.get('a')).toBeUndefined();
+  await watched.refresh('a');
+  await watched.refresh('b');
+  expect([watched.get('a'), watched.get('b'), changes]).toEqual([2, undefined, 1]);
+  release();
+  expect([watched.get('a'), changes]).toEqual([2, 1]);
 });
 
 test('after a reset everything is read again', async () => {

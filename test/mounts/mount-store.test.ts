@@ -7,13 +7,14 @@ import type { CoordStore } from '../../src/coord/store.ts';
 import type { MountError } from '../../src/mounts/mount-error.ts';
 import { type MountRequest, mountName, parseMountRequest } from '../../src/mounts/mount-spec.ts';
 import { MountStore } from '../../src/mounts/mount-store.ts';
+import { delayed } from '../coord/delayed-watches.ts';
 
 const key = Buffer.alloc(32, 7);
 let store: CoordStore;
 let mounts: MountStore;
 
-const open = (encryptionKey = key) =>
-  MountStore.open(systemClock, systemRandom, store, new SecretBox(systemRandom, encryptionKey), {
+const open = (encryptionKey = key, through = store) =>
+  MountStore.open(systemClock, systemRandom, through, new SecretBox(systemRandom, encryptionKey), {
     rootUser: 'root',
   });
 const add = (target: string, more: Partial<MountRequest> = {}) =>
@@ -212,5 +213,30 @@ describe('the bucket store', () => {
     await buckets.create({ name: 'one', owner: 'b', kind: 'root' });
     expect(await buckets.delete(first)).toBe(false);
     expect(buckets.get('one')?.owner).toBe('b');
+  });
+});
+
+describe('another write mode', () => {
+  test('is set over what another node has changed and this one was not told of yet', async () => {
+    await add('one');
+    const { wrapped } = delayed(store);
+    const late = await open(key, wrapped);
+    await mounts.setWriteMode('one', '', { writeMode: 'back', copies: 2 });
+    await mounts.setWriteMode('one', '', { writeMode: 'around' });
+    const changed = await late.setWriteMode('one', '', { writeMode: 'through' });
+    expect(changed).toMatchObject({ writeMode: 'through', copies: 2, wasBack: true });
+    expect(mounts.table.find('one', '')).toMatchObject({ writeMode: 'through', copies: 2 });
+    await late.close();
+  });
+
+  test('is not set for a mount that has come in the place of the one that was meant', async () => {
+    await add('one');
+    const { wrapped } = delayed(store);
+    const late = await open(key, wrapped);
+    await mounts.remove('one', '');
+    await add('one');
+    expect(await failure(late.setWriteMode('one', '', { writeMode: 'around' }))).toMatch(/^conflict: /);
+    expect(mounts.table.find('one', '')?.writeMode).toBe('through');
+    await late.close();
   });
 });
