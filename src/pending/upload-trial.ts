@@ -78,11 +78,14 @@ async function tried(random: Random, backend: Backend): Promise<boolean> {
     await backend.abortUpload(key, uploadId).catch(() => undefined);
     throw error;
   }
-  const found = await backend.head(key);
-  await backend.delete(key);
   const md5 = digestOf('MD5', bytes).toString('hex');
   const expected = multipartEtag([
     { partNumber: 1, sizeBytes: bytes.length, etag: md5, lastModifiedMs: 0, checksums: {} },
   ]);
-  return found.etag === expected && found.stamp === stamp;
+  try {
+    const found = await backend.head(key);
+    return found.etag === expected && found.stamp === stamp;
+  } finally {
+    await backend.delete(key);
+  }
 }
