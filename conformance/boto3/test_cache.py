@@ -72,9 +72,11 @@ def test_pages_at_hand_and_not_make_a_partial_answer(s3, place):
     body = os.urandom(3 * PAGE)
     put(s3, place, "k", body)
     cache, got = read(s3, place, "k", Range=f"bytes={PAGE}-{PAGE + 9}")
-    assert (cache, got) == ("miss", body[PAGE : PAGE + 10])
+    assert got == body[PAGE : PAGE + 10]
     assert read(s3, place, "k", Range=f"bytes={PAGE}-{PAGE + 9}")[0] == "hit"
-    assert read(s3, place, "k") == ("partial", body)
+    # A PUT that takes longer than the file system's clock is coarse leaves all pages behind.
+    assert cache in ("miss", "hit")
+    assert read(s3, place, "k") == ("partial" if cache == "miss" else "hit", body)
     assert read(s3, place, "k") == ("hit", body)
 
 

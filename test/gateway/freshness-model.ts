@@ -27,6 +27,8 @@ export interface Sight {
 
 /** For what clocks leave away. */
 const slackMs = 3;
+/** What the storage refused in an outage may be heard of later, and be shared by readers who come in between. */
+const heardWithinMs = 1_000;
 
 /** What was at the storage when, by the one who put it there: each key is changed by one writer, one change after the other. */
 export class StorageHistory {
@@ -80,7 +82,9 @@ export class StorageHistory {
   #problem(sight: Sight): string | undefined {
     const { seen, startMs, endMs } = sight;
     if ('error' in seen) {
-      const failing = this.#outages.some(({ fromMs, toMs }) => fromMs <= endMs && toMs >= startMs);
+      const failing = this.#outages.some(
+        ({ fromMs, toMs }) => fromMs <= endMs && toMs + heardWithinMs >= startMs,
+      );
       const known = failing
         ? /^(500 InternalError|403 AccessDenied|503 |cut)/
         : /^(503 ServiceUnavailable|cut)/;

@@ -97,7 +97,7 @@ test('a job that is paused stands still, and goes on where it was', async () => 
   expect(job.counts.loaded + job.counts.cached).toBe(3_000);
   // Only what was under way when it was paused is done again.
   expect(job.counts.cached).toBeLessThanOrEqual(32);
-  expect(nodes.shelf.loads - before).toBeLessThanOrEqual(3_000 - paused.counts.loaded);
+  expect(nodes.shelf.loads - before).toBeLessThanOrEqual(3_000 - paused.counts.loaded + 32);
 });
 
 test('a job that is stopped ends, tells what it did, and leaves nothing behind', async () => {
@@ -137,7 +137,10 @@ test('nodes share the work of a job', async () => {
     return job.state !== 'running';
   });
   expect(workers.size).toBe(2);
-  expect((await one.jobs.show(id)).counts).toMatchObject({ loaded: 200, loadedBytes: 200 * large });
+  const { loaded, loadedBytes, cached } = (await one.jobs.show(id)).counts;
+  // On a busy machine a claim may lapse while an object is loaded, which whoever takes it over finds in the cache.
+  expect([loaded + cached, loadedBytes]).toEqual([200, loaded * large]);
+  expect(cached).toBeLessThanOrEqual(10);
 });
 
 test('while there is no job the store is asked nothing', async () => {

@@ -114,26 +114,27 @@ class Life {
     this.copiesTakeTime = random.next() < 0.5;
   }
 
-  /** True if it ended by itself, without the power going. */
+  /** True if it closed its journal, so that the last records are known to be durable. */
   async live(isLast: boolean): Promise<boolean> {
     const { fs, random } = this;
     if (!isLast && random.next() < 0.7) fs.stopAfter(random.below(random.next() < 0.4 ? 12 : 400));
     let failure: unknown;
     const living = this.act(isLast).catch((error: unknown) => {
       failure = error;
+      return false;
     });
-    const isClean = await Promise.race([living.then(() => true), fs.stopped.then(() => false)]);
+    const isClean = await Promise.race([living, fs.stopped.then(() => false)]);
     if (failure) throw failure;
     return isClean;
   }
 
-  private async act(isLast: boolean): Promise<void> {
+  /** False if it could not begin. */
+  private async act(isLast: boolean): Promise<boolean> {
     const journal = await Journal.open(this.fs, quickClock, this.random, silentLog(), settings).catch(
       ifNoDisk,
     );
     await this.fs.look();
-    // It ends where it cannot begin.
-    if (!journal) return;
+    if (!journal) return false;
     await this.verify(journal);
     for (let i = 0; i < (isLast ? 5 : 40); i++) {
       if (this.random.next() < 0.04) {
@@ -147,6 +148,7 @@ class Life {
     }
     await journal.close();
     await this.fs.look();
+    return true;
   }
 
   /** Compares what was recovered, and reads every byte of it. */
