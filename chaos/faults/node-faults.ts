@@ -31,6 +31,8 @@ const killAmidChanges: Fault = {
       const late = Array.from({ length: 6 }, () => ({
         kind: 'done late' as const,
         afterMs: between(draws, ...lateMs),
+        // Whoever sent it finds out too late to do something about it.
+        silentMs: 1_000,
       }));
       world.storage.faults.push(...late);
       await wait(400);

@@ -31,8 +31,8 @@ export interface StorageRequest {
 export type StorageFault =
   /** It is done; in place of the answer the connection is closed. */
   | { readonly kind: 'answer lost' }
-  /** The connection is closed when all of it has come; it is done so much later. */
-  | { readonly kind: 'done late'; readonly afterMs: number };
+  /** The connection is closed when all of it has come, or `silentMs` later; it is done `afterMs` after it had come. */
+  | { readonly kind: 'done late'; readonly afterMs: number; readonly silentMs?: number };
 
 /** Requests that are kept for a report. */
 const keptRequests = 50_000;
@@ -129,7 +129,7 @@ export class StorageProxy {
     const fault = isChange(req) ? this.faults.shift() : undefined;
     const seen = this.note(req, fault);
     if (this.delayMs > 0) await sleep(this.delayMs);
-    if (fault?.kind === 'done late') return this.doLate(req, res, seen, fault.afterMs);
+    if (fault?.kind === 'done late') return this.doLate(req, res, seen, fault);
     const { method, url: path, headers } = req;
     const upstream = request({
       host: '127.0.0.1',
@@ -164,14 +164,14 @@ export class StorageProxy {
     req: IncomingMessage,
     res: ServerResponse,
     seen: StorageRequest,
-    afterMs: number,
+    { afterMs, silentMs = 0 }: Extract<StorageFault, { kind: 'done late' }>,
   ): Promise<void> {
     this.late += 1;
     try {
       const pieces: Buffer[] = [];
       if (req.headers.expect) res.writeContinue();
       for await (const piece of req) pieces.push(piece as Buffer);
-      res.destroy();
+      setTimeout(() => res.destroy(), silentMs);
       await sleep(afterMs);
       const { method, url: path } = req;
       const headers = { ...req.headers };
