@@ -71,6 +71,7 @@ function settingsOf(seed: number, etcdProgram: string, fakeTime: string | undefi
     seconds,
     nodes,
     workload: { clients: whole('clients', 24, 200), perSecond: whole('rate', 80, 10_000), outside },
+    settlingMs: 1000 * settling,
     freshMs: outside > 0 && lease > 0 ? 1000 * lease : undefined,
     mode: isBack ? 'back' : 'through',
     only,

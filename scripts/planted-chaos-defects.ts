@@ -80,8 +80,19 @@ export const plantedChaosDefects: readonly PlantedDefect[] = [
     wrong: 'tenure.claim.isReleased(this.clock.monotonicMs())',
     foundBy: {
       seed: 1,
-      seconds: 120,
-      more: ['--nodes', '4', '--only', 'kill amid changes', '--clients', '40', '--rate', '120'],
+      seconds: 180,
+      more: [
+        '--nodes',
+        '4',
+        '--only',
+        'kill amid changes',
+        '--settling',
+        '20',
+        '--clients',
+        '20',
+        '--rate',
+        '40',
+      ],
     },
   },
 ];

@@ -24,6 +24,8 @@ export interface CampaignSettings extends WorldOptions {
   readonly seed: number;
   readonly seconds: number;
   readonly workload: WorkloadSettings;
+  /** Nodes take it that a change without an answer comes no later than after so many milliseconds. */
+  readonly settlingMs: number;
   /** How old what nodes answer may be, milliseconds; undefined: not at all. */
   readonly freshMs?: number;
   /** `back`: writes are acknowledged before the storage has them. */
@@ -195,6 +197,7 @@ class Campaign {
     return {
       world,
       draws,
+      settlingMs: this.settings.settlingMs,
       wait: (ms) => sleep(ms, undefined, { signal: this.ended.signal }).catch(() => {}),
       withNode: async (work) => {
         const free = world.members.filter((node) => !node.isHeld);

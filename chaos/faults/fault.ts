@@ -7,6 +7,8 @@ import type { WorldNode } from '../world/world-node.ts';
 export interface FaultScene {
   readonly world: World;
   readonly draws: Draws;
+  /** Nodes take it that a change without an answer comes no later than after so long. */
+  readonly settlingMs: number;
   /** Milliseconds; ends early when the campaign does, so that what was done is undone then. */
   wait(ms: number): Promise<void>;
   /** Does something to a node that takes part, and that no other fault holds meanwhile. False if there is none. */

@@ -19,28 +19,25 @@ const kill: Fault = {
     }),
 };
 
-/** Within which the storage, as it is set up here, has done what it was sent by a node that is gone (`--settling`). */
-const lateMs = [4_000, 7_500] as const;
-
 const killAmidChanges: Fault = {
   name: 'kill amid changes',
   weight: 1,
   run: (scene) =>
     scene.withNode(async (node) => {
-      const { world, draws, wait, tell } = scene;
+      const { world, draws, wait, tell, settlingMs } = scene;
       const late = Array.from({ length: 6 }, () => ({
         kind: 'done late' as const,
-        afterMs: between(draws, ...lateMs),
+        afterMs: between(draws, 0.6 * settlingMs, 0.9 * settlingMs),
         // Whoever sent it finds out too late to do something about it.
         silentMs: 1_000,
       }));
       world.storage.faults.push(...late);
-      await wait(400);
+      await wait(600);
       world.storage.withdraw(late);
-      tell(`${node.name} is killed, and gone until changes that it may have sent come late`);
+      tell(`${node.name} is killed, and gone until changes that it may have sent have come`);
       await node.trouble(async () => {
         await node.process.kill();
-        await wait(between(draws, 9_000, 12_000));
+        await wait(between(draws, 1.1 * settlingMs, 1.4 * settlingMs));
         await node.process.start();
       });
       tell(`${node.name} is ready again`);
