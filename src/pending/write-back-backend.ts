@@ -61,6 +61,7 @@ export class WriteBackBackend implements Backend {
   readonly versions?: BackendVersions;
   readonly probe?: Backend['probe'];
   readonly reach?: Backend['reach'];
+  readonly fence?: Backend['fence'];
   readonly createUpload: Backend['createUpload'];
   readonly putPart: Backend['putPart'];
   readonly listParts: Backend['listParts'];
@@ -132,7 +133,7 @@ export class WriteBackBackend implements Backend {
     this.listParts = (key, id, options) => this.#uploads.listParts(key, id, options);
     this.abortUpload = (key, id, options) => this.#uploads.abort(key, id, options);
     this.listUploads = (options) => listUploads(inner, journal.uploads.of(chain.name), options);
-    const { open, pin, findPart, listObjectParts, getTags, amend, versions, probe, reach } = inner;
+    const { open, pin, findPart, listObjectParts, getTags, amend, versions, probe, reach, fence } = inner;
     if (open) this.open = (key, range, options) => this.#open(key, range, options);
     if (pin) this.pin = (key, meta, options) => this.#bodies.pin(key, meta, options);
     if (findPart) {
@@ -154,6 +155,7 @@ export class WriteBackBackend implements Backend {
     if (versions) this.versions = this.#versionsBehind(versions);
     if (probe) this.probe = probe.bind(inner);
     if (reach) this.reach = reach.bind(inner);
+    if (fence) this.fence = fence.bind(inner);
   }
 
   async head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {

@@ -66,6 +66,7 @@ export class SetBackend implements Backend {
   readonly versions?: BackendVersions;
   readonly probe?: Backend['probe'];
   readonly reach?: Backend['reach'];
+  readonly fence?: Backend['fence'];
   readonly createUpload: Backend['createUpload'];
   readonly putPart: Backend['putPart'];
   readonly listParts: Backend['listParts'];
@@ -106,7 +107,7 @@ export class SetBackend implements Backend {
     this.listParts = bare.listParts.bind(bare);
     this.abortUpload = bare.abortUpload.bind(bare);
     this.listUploads = bare.listUploads.bind(bare);
-    const { open, pin, findPart, listObjectParts, getTags, amend, versions, probe, reach } = bare;
+    const { open, pin, findPart, listObjectParts, getTags, amend, versions, probe, reach, fence } = bare;
     if (open) this.open = (key, range, options) => this.#open(key, range, options);
     if (pin) this.pin = (key, meta, options) => this.#pin(key, meta, options);
     if (findPart) {
@@ -127,6 +128,7 @@ export class SetBackend implements Backend {
     if (versions) this.versions = versions;
     if (probe) this.probe = probe.bind(bare);
     if (reach) this.reach = reach.bind(bare);
+    if (fence) this.fence = fence.bind(bare);
   }
 
   async head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {
