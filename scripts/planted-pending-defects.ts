@@ -10,6 +10,13 @@ const uploads = ['test/pending/held-uploads'];
 /** Of changes that are acknowledged before their storage has them. */
 export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
+    name: 'what stands before a storage hides that nodes that are gone can be fenced off there',
+    file: 'src/pending/write-back-backend.ts',
+    right: '    if (fence) this.fence = fence.bind(inner);\n',
+    wrong: '',
+    foundBy: ['test/ufs/decorators'],
+  },
+  {
     name: 'a change is acknowledged before the journal is synced',
     file: 'src/pending/segment-writer.ts',
     right: '      await current.file.sync();\n',
