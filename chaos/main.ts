@@ -1,7 +1,8 @@
 /**
- * `npm run chaos [-- --seed N] [--seconds N] [--runs N] [--mode through|back] [--nodes N] [--clients N] [--rate N] [--outside N [--lease N]]
+ * `npm run chaos [-- --seed N] [--seconds N] [--runs N] [--mode through|back] [--nodes N] [--clients N] [--rate N] [--changes N] [--outside N [--lease N]]
  * [--only FAULT,…] [--settling N] [--json FILE]`: nodes, etcd and a storage, with clients that read and write the same few keys through any node while everything goes wrong between
- * them; then what the clients saw is checked (`docs/chaos.md`). `--runs N`: so many campaigns, of this seed and those after it. `--outside N`: of a hundred changes so many
+ * them; then what the clients saw is checked (`docs/chaos.md`). `--runs N`: so many campaigns, of this seed and those after it. `--changes N`: of a hundred operations so many are changes (43).
+ * `--outside N`: of a hundred changes so many
  * are made at the storage, where nodes ask for each read, or only after so many seconds (`--lease`). `--settling N`: nodes take it that
  * a change without an answer comes no later than after so many seconds. `--json`: a line a campaign is added there.
  * Exit code 1 if anything was found, 2 for wrong arguments, 3 if the campaign could not be carried out.
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     nodes: { type: 'string' },
     clients: { type: 'string' },
     rate: { type: 'string' },
+    changes: { type: 'string' },
     outside: { type: 'string' },
     lease: { type: 'string' },
     only: { type: 'string' },
@@ -36,7 +38,17 @@ function usage(what: string): never {
   return process.exit(2);
 }
 
-type Numbers = 'seed' | 'seconds' | 'runs' | 'nodes' | 'clients' | 'rate' | 'outside' | 'lease' | 'settling';
+type Numbers =
+  | 'seed'
+  | 'seconds'
+  | 'runs'
+  | 'nodes'
+  | 'clients'
+  | 'rate'
+  | 'changes'
+  | 'outside'
+  | 'lease'
+  | 'settling';
 
 function whole(name: Numbers, otherwise: number, most: number): number {
   const text = values[name];
@@ -70,7 +82,12 @@ function settingsOf(seed: number, etcdProgram: string, fakeTime: string | undefi
     seed,
     seconds,
     nodes,
-    workload: { clients: whole('clients', 24, 200), perSecond: whole('rate', 80, 10_000), outside },
+    workload: {
+      clients: whole('clients', 24, 200),
+      perSecond: whole('rate', 80, 10_000),
+      changes: whole('changes', 43, 100),
+      outside,
+    },
     settlingMs: 1000 * settling,
     freshMs: outside > 0 && lease > 0 ? 1000 * lease : undefined,
     mode: isBack ? 'back' : 'through',

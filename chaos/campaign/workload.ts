@@ -23,6 +23,8 @@ export interface WorkloadSettings {
   readonly clients: number;
   /** Operations of all clients together, at most. */
   readonly perSecond: number;
+  /** Of a hundred operations so many change something. */
+  readonly changes: number;
   /** Behind the nodes' back, of a hundred changes. */
   readonly outside: number;
 }
@@ -139,19 +141,25 @@ export class Workload {
   }
 
   private operation(door: Door, key: string): Promise<void> {
-    const operation = this.draws.weighted<() => Promise<void>>([
-      [26, () => this.read(door, { method: 'GET', key })],
-      [10, () => this.read(door, { method: 'HEAD', key })],
-      [10, () => this.read(door, { method: 'GET', key, range: this.range() })],
-      [6, () => this.read(door, { method: 'GET', key, ...this.condition(key) })],
-      [5, () => this.reads.list(() => this.door(), this.wellDoor, listedPrefix)],
-      [18, () => this.put(door, key)],
-      [8, () => this.put(door, key, this.demand(key))],
-      [6, () => this.writes.remove(this.changeDoor(door), key)],
-      [2, () => this.writes.remove(door, key, this.ifMatch(key))],
-      [5, () => this.copy(door, key)],
-      [4, () => this.upload(door, key)],
-    ]);
+    const isChange = this.draws.chance(this.settings.changes / 100);
+    const operation = this.draws.weighted<() => Promise<void>>(
+      isChange
+        ? [
+            [18, () => this.put(door, key)],
+            [8, () => this.put(door, key, this.demand(key))],
+            [6, () => this.writes.remove(this.changeDoor(door), key)],
+            [2, () => this.writes.remove(door, key, this.ifMatch(key))],
+            [5, () => this.copy(door, key)],
+            [4, () => this.upload(door, key)],
+          ]
+        : [
+            [26, () => this.read(door, { method: 'GET', key })],
+            [10, () => this.read(door, { method: 'HEAD', key })],
+            [10, () => this.read(door, { method: 'GET', key, range: this.range() })],
+            [6, () => this.read(door, { method: 'GET', key, ...this.condition(key) })],
+            [5, () => this.reads.list(() => this.door(), this.wellDoor, listedPrefix)],
+          ],
+    );
     return operation();
   }
 
