@@ -182,6 +182,20 @@ export const plantedPolicyDefects: readonly PlantedDefect[] = [
     foundBy: ['test/worker/metadata-policies'],
   },
   {
+    name: 'policies: an object is said to be kept whatever its size is',
+    file: 'src/mounts/policy-explanation.ts',
+    right: 'tree.of(key)?.keeps(key, sizeBytes)',
+    wrong: 'tree.of(key)?.keeps(key)',
+    foundBy: ['test/cli/looks.test'],
+  },
+  {
+    name: 'policies: the freshness that is explained is that of the policy as if it were the mount',
+    file: 'src/gateway/object-explainer.ts',
+    right: '(mountFreshness ?? freshness)',
+    wrong: 'freshness',
+    foundBy: ['test/cli/looks.test'],
+  },
+  {
     name: 'config: what is set for all nodes is not heard of on another',
     file: 'src/coord/config-store.ts',
     right: 'decode, () => opened?.tell());',

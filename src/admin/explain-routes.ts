@@ -1,4 +1,5 @@
 import { AdminError } from './admin-error.ts';
+import { policyInForce } from './policy-routes.ts';
 import { type AdminRoute, flag, list, object, shortText, text } from './route.ts';
 import { wordsOf } from './rule-words.ts';
 
@@ -55,7 +56,8 @@ export const explainRoutes: readonly AdminRoute[] = [
     name: 'ExplainObject',
     method: 'GET',
     path: '/v1/explain/object',
-    summary: 'Where an object lies, who owns it, and what all nodes know and hold of it',
+    summary:
+      'Where an object lies, who owns it, which policy holds for it, and what all nodes know and hold of it',
     query: object(
       {
         ...bucketAndKey,
@@ -74,6 +76,7 @@ export const explainRoutes: readonly AdminRoute[] = [
         writeMode: text,
         freshness: text,
         isExclusive: flag,
+        policy: object(policyInForce, Object.keys(policyInForce)),
         nowMs: number,
         view: object({ generation: integer, epoch: integer }, ['generation', 'epoch']),
         owner: text,
@@ -92,6 +95,7 @@ export const explainRoutes: readonly AdminRoute[] = [
         'writeMode',
         'freshness',
         'isExclusive',
+        'policy',
         'nowMs',
         'placement',
         'segmentBytes',

@@ -1,4 +1,5 @@
 import type { Holdings, HoldingsTarget } from '../common/held-pages.ts';
+import { mountName } from '../mounts/mount-spec.ts';
 import { type PolicyRow, policyFieldNames } from '../mounts/policy.ts';
 import { explainPolicy } from '../mounts/policy-explanation.ts';
 import {
@@ -25,6 +26,12 @@ const reach = { nodes: integer, nodesInForce: integer };
 const globs = { type: 'array', items: shortText(256), maxItems: 32, minItems: 1 };
 const silent = list(object({ workerId: text, silence: text }, ['workerId', 'silence']));
 const held = object({ workerId: text, pages: integer, bytes: integer }, ['workerId', 'pages', 'bytes']);
+
+/** What holds for an object, as `PolicyExplanation` has it. */
+export const policyInForce = {
+  kept: { type: 'string', enum: ['always', 'second-read', 'never'] },
+  fields: list(object({ name: text, value: text, from: text }, ['name', 'value', 'from'])),
+};
 
 const lookAtPolicy =
   (targetOf: (request: Parameters<Look>[1]) => string): Look =>
@@ -94,15 +101,7 @@ export const policyRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: '/v1/policies/:object/explain',
     summary: 'What holds for an object, and which policy each part of it comes from',
-    answer: object(
-      {
-        target: text,
-        mount: text,
-        kept: text,
-        fields: list(object({ name: text, value: text, from: text }, ['name', 'value', 'from'])),
-      },
-      ['target', 'mount', 'kept', 'fields'],
-    ),
+    answer: object({ target: text, mount: text, ...policyInForce }, ['target', 'mount', 'kept', 'fields']),
     fails: ['NotFound', 'BackendFailed'],
     changes: 'nothing',
     handler: async (services, { parameters }) => ({
@@ -163,7 +162,12 @@ async function explain(services: AdminServices, object: string) {
   const { policies, mounts } = services;
   const { bucket, key } = objectOf(object);
   refuseUnknown(services, bucket);
-  return explainPolicy(policies.table, mounts.table, bucket, key, await ownFreshness(services, bucket, key));
+  const { mount } = mounts.table.resolve(bucket, key);
+  return {
+    target: `${bucket}/${key}`,
+    mount: mount === 'root' ? 'root' : mountName(mount),
+    ...explainPolicy(policies.table, bucket, key, await ownFreshness(services, bucket, key)),
+  };
 }
 
 async function countCached(services: AdminServices, text: string) {

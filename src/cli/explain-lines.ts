@@ -2,6 +2,7 @@ import type { NodeTold, ObjectExplanation } from '../gateway/object-explainer.ts
 import type { HeldPages, ObjectTold, Version } from '../gateway/object-teller.ts';
 import type { EvictionReason } from '../worker/eviction-log.ts';
 import type { Cell, Paint } from './paint.ts';
+import { keptWords, optionName } from './policy-words.ts';
 import { roundBytes, roundSeconds } from './quantities.ts';
 
 /** A line of a description: what it is about, and what there is to say. */
@@ -35,6 +36,7 @@ export function objectFacts(found: ObjectExplanation): Fact[] {
     ['storage', `${found.storage}, key ${found.path}`],
     ['writes', found.readOnly ? 'none: the mount is read-only' : writesOf(found.writeMode)],
     ['freshness', freshnessOf(found)],
+    ...policyOf(found),
     ['owner', ownerOf(found)],
     ...placementOf(found),
     ['version', versionOf(found)],
@@ -57,12 +59,24 @@ function writesOf(mode: string): string {
   return 'through: acknowledged when the storage has them';
 }
 
-function freshnessOf({ freshness, isExclusive }: ObjectExplanation): string {
+function freshnessOf({ freshness, isExclusive, policy }: ObjectExplanation): string {
   if (isExclusive)
     return 'nobody else changes that storage: what is known of it is used until it changes here';
-  if (freshness === 'always') return 'always: each read asks the storage whether it has changed';
-  if (freshness === 'immutable') return 'immutable: what is known of it is used until it changes here';
-  return `${freshness}: what is known of it is used for that long, then the storage is asked`;
+  const from = policy.fields.find(({ name }) => name === 'freshness')?.from;
+  const rule = from === undefined || from === 'mount' ? freshness : `${freshness}, set for ${from}`;
+  if (freshness === 'always') return `${rule}: each read asks the storage whether it has changed`;
+  if (freshness === 'immutable') return `${rule}: what is known of it is used until it changes here`;
+  return `${rule}: what is known of it is used for that long, then the storage is asked`;
+}
+
+/** Whether its pages are kept, and what was set that decides about them; freshness, which is about what is known, is told by itself. */
+function policyOf({ policy: { kept, fields } }: ObjectExplanation): Fact[] {
+  const set = fields.filter(({ name, from }) => name !== 'freshness' && from !== 'default');
+  const said: Cell = kept === 'never' ? [keptWords[kept], 'warn'] : keptWords[kept];
+  return [
+    ['kept', set.length === 0 ? `${keptWords[kept]}: no policy says otherwise` : said],
+    ...set.map(({ name, value, from }): Fact => ['policy', `${optionName(name)} ${value}, set for ${from}`]),
+  ];
 }
 
 function ownerOf({ owner, view, nodes }: ObjectExplanation): Cell {

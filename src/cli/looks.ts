@@ -18,6 +18,7 @@ import { ObjectTeller, type PendingChanges } from '../gateway/object-teller.ts';
 import type { Refusals } from '../gateway/refusals.ts';
 import { defaultSegmentBytes, type Routing } from '../gateway/routing/routing.ts';
 import type { MountedBackends } from '../mounts/mounted-backends.ts';
+import type { PolicyStore } from '../mounts/policy-store.ts';
 import { PeerError } from '../peers/errors.ts';
 import { Departures } from '../ring/departures.ts';
 import type { Ownership } from '../ring/ownership.ts';
@@ -46,6 +47,7 @@ export type LookedAt = Pick<NodeParts, 'cluster' | 'metrics' | 'mounts' | 'readi
   readonly ownership: Ownership;
   readonly routing: Routing | undefined;
   readonly backends: MountedBackends;
+  readonly policies: PolicyStore;
   readonly cache: () => CacheUsage;
   readonly namespace: Namespace;
   readonly objects: MetadataCache;
@@ -101,10 +103,10 @@ function objectTellerOf(settings: Settings, parts: LookedAt): ObjectTeller {
 function explainOf(
   settings: Settings,
   clock: Clock,
-  { namespace, mounts, ownership, credentials, cluster }: LookedAt,
+  { namespace, mounts, policies, ownership, credentials, cluster }: LookedAt,
   reports: MemberReports,
 ): Explain {
-  const objects = new ObjectExplainer(clock, namespace, () => mounts.table, ownership, reports, {
+  const objects = new ObjectExplainer(clock, namespace, () => mounts.table, policies, ownership, reports, {
     segmentBytes: defaultSegmentBytes,
     isCluster: cluster !== undefined,
   });

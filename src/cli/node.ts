@@ -318,7 +318,7 @@ async function build(
   opened.add(tuneNode(dynamic, { log, namespace, pipeline, admin, reader, disk }), (end) => end());
   const looks = opened.add(
     await openLooks(settings, clock, random, log, {
-      ...{ fs, dataFolder, metrics, readiness, ownership, routing, mounts, backends },
+      ...{ fs, dataFolder, metrics, readiness, ownership, routing, mounts, backends, policies },
       ...{ namespace, objects, pages, refusals, credentials },
       pending: sets ? ownPending(sets) : writeBack,
       cluster: member,

@@ -1,6 +1,8 @@
 import type { Clock } from '../common/clock.ts';
 import { formatFreshness, mountName } from '../mounts/mount-spec.ts';
 import type { MountTable } from '../mounts/mount-table.ts';
+import { explainPolicy, type PolicyExplanation } from '../mounts/policy-explanation.ts';
+import type { PolicyTable } from '../mounts/policy-table.ts';
 import type { Ownership, ViewMember } from '../ring/ownership.ts';
 import { hashObject } from '../ring/ring.ts';
 import { UfsError } from '../ufs/errors.ts';
@@ -29,6 +31,8 @@ export interface ObjectExplanation {
   readonly freshness: string;
   /** Nobody else changes that storage, so nothing is ever asked again. */
   readonly isExclusive: boolean;
+  /** What holds for its pages, by the policies that the node which was asked goes by. */
+  readonly policy: PolicyExplanation;
   readonly nowMs: number;
   /** The view that owners are told by; absent outside a cluster. */
   readonly view?: { readonly generation: number; readonly epoch: number };
@@ -55,6 +59,7 @@ export class ObjectExplainer {
   readonly #clock: Clock;
   readonly #namespace: Namespace;
   readonly #table: () => MountTable;
+  readonly #policies: { readonly table: PolicyTable };
   readonly #ownership: Ownership;
   readonly #reports: MemberReports;
   readonly #settings: { readonly segmentBytes: number; readonly isCluster: boolean };
@@ -63,6 +68,7 @@ export class ObjectExplainer {
     clock: Clock,
     namespace: Namespace,
     table: () => MountTable,
+    policies: { readonly table: PolicyTable },
     ownership: Ownership,
     reports: MemberReports,
     settings: { readonly segmentBytes: number; readonly isCluster: boolean },
@@ -70,6 +76,7 @@ export class ObjectExplainer {
     this.#clock = clock;
     this.#namespace = namespace;
     this.#table = table;
+    this.#policies = policies;
     this.#ownership = ownership;
     this.#reports = reports;
     this.#settings = settings;
@@ -100,6 +107,7 @@ export class ObjectExplainer {
       writeMode: mount === 'root' ? 'through' : mount.writeMode,
       freshness: formatFreshness(place.freshness),
       isExclusive: place.backend.capabilities.exclusive,
+      policy: this.#policyOf(place, version),
       nowMs: this.#clock.nowMs(),
       view: isCluster ? { generation: view.generation, epoch: view.epoch } : undefined,
       owner,
@@ -120,6 +128,12 @@ export class ObjectExplainer {
         told: told as ObjectTold | undefined,
       }),
     );
+  }
+
+  #policyOf(place: Place, version: Version | undefined): PolicyExplanation {
+    const { bucket, key, backend, freshness, mountFreshness } = place;
+    const own = backend.capabilities.exclusive ? undefined : (mountFreshness ?? freshness);
+    return explainPolicy(this.#policies.table, bucket.name, key, own, version?.sizeBytes);
   }
 
   async #ask({ backend, path }: Place): Promise<ObjectExplanation['storageSays']> {

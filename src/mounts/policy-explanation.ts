@@ -1,7 +1,6 @@
 import { type Freshness, freshnessUnder, isAlwaysAsked } from '../common/freshness.ts';
 import type { CacheRule } from '../common/policy.ts';
-import { formatFreshness, mountName } from './mount-spec.ts';
-import type { MountTable } from './mount-table.ts';
+import { formatFreshness } from './mount-spec.ts';
 import { type PolicyFieldName, type PolicyRow, policyFieldNames } from './policy.ts';
 import { fieldLabels, formatPolicyField } from './policy-spec.ts';
 import { type PolicyTable, policyName } from './policy-table.ts';
@@ -9,11 +8,9 @@ import { type ChosenFields, chooseFields, PolicyTree } from './policy-tree.ts';
 
 /** What holds for one object, in words. */
 export interface PolicyExplanation {
-  readonly target: string;
-  /** `root`, or the mount's name. */
-  readonly mount: string;
-  /** Whether what is read of it is kept, its size aside. */
+  /** Whether what is read of it is kept. */
   readonly kept: CacheRule;
+  /** `from`: the prefix that it was set for, as `s3://BUCKET/PREFIX/`; `mount` of the mount's own freshness; or `default`. */
   readonly fields: readonly { readonly name: string; readonly value: string; readonly from: string }[];
 }
 
@@ -29,25 +26,25 @@ const defaults: Readonly<Record<Exclude<PolicyFieldName, 'freshness'>, string>> 
   quotaBytes: 'none',
 };
 
-/** Which policy each part comes from that holds for a key. `own`: the mount's freshness; undefined where nobody else changes the storage. Pure. */
+/**
+ * Which policy each part comes from that holds for a key. `own`: the mount's freshness; undefined where nobody else changes the storage.
+ * Where `sizeBytes` is not given, bounds of sizes are left out of whether it is kept. Pure.
+ */
 export function explainPolicy(
   table: PolicyTable,
-  mounts: MountTable,
   bucket: string,
   key: string,
   own: Freshness | undefined,
+  sizeBytes?: number,
 ): PolicyExplanation {
   const rows = table.rowsFor(bucket, key);
   const chosen = chooseFields(rows);
-  const { mount } = mounts.resolve(bucket, key);
   const tree = new PolicyTree(rows, { keyPrefix: '', pathPrefix: '' }, () => undefined);
   const fields = policyFieldNames.flatMap((name) =>
     name === 'freshness' ? [freshnessField(chosen, own)] : fieldLines(name, chosen, rows),
   );
   return {
-    target: `${bucket}/${key}`,
-    mount: mount === 'root' ? 'root' : mountName(mount),
-    kept: tree.of(key)?.keeps(key) ?? 'always',
+    kept: tree.of(key)?.keeps(key, sizeBytes) ?? 'always',
     fields,
   };
 }

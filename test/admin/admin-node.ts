@@ -163,7 +163,7 @@ export class AdminNode {
     const reports = new MemberReports(ownership, reporter, async () => {
       throw new Error('there is no other node');
     });
-    const explainer = new ObjectExplainer(systemClock, namespace, table, ownership, reports, {
+    const explainer = new ObjectExplainer(systemClock, namespace, table, this.policies, ownership, reports, {
       segmentBytes: 1_000_000,
       isCluster: false,
     });

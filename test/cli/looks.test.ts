@@ -52,6 +52,7 @@ beforeAll(async () => {
   const readOnly = join(node.folder, 'read-only');
   await mkdir(join(readOnly, 'deep'), { recursive: true });
   await writeFile(join(readOnly, 'deep/file.bin'), Buffer.alloc(9 * MiB, 3));
+  await writeFile(join(readOnly, 'deep/table.bin'), Buffer.alloc(2 * MiB, 4));
   await node.forebay(`mount add files file://${readOnly} --read-only --owner ann --freshness lease:1h`);
   await as(people.ann).send(new CreateBucketCommand({ Bucket: 'hers' }));
   await as(people.ann).send(new PutObjectCommand({ Bucket: 'hers', Key: 'a b', Body: 'hello' }));
@@ -110,6 +111,25 @@ describe('forebay explain of an object', () => {
       return JSON.stringify(nodes[0].told.held.runs) === '[[0,1],[2,3]]';
     });
     await golden('explain-cached', await node.forebay('explain s3://files/deep/file.bin --check'));
+  });
+
+  test('tells what was set for it, and for which prefix, and whether one of its size is kept', async () => {
+    await node.forebay('policy set s3://files --ttl 7d --exclude *.tmp --quota 40MiB --freshness lease:10m');
+    await node.forebay('policy set s3://files/deep --pin yes --priority high --quota 20MiB --max-size 1GiB');
+    await golden('explain-policy', await node.forebay('explain s3://files/deep/table.bin --check'));
+    await golden('explain-excluded', await node.forebay('explain s3://files/deep/table.tmp'));
+    await node.forebay('policy set s3://files/deep --max-size 1MiB --freshness always');
+    const { policy } = JSON.parse(
+      (await node.forebay('explain s3://files/deep/table.bin --check --json')).out,
+    );
+    expect(policy.kept).toBe('never');
+    expect(policy.fields).toContainEqual({ name: 'maxSize', value: '1MiB', from: 's3://files/deep/' });
+    expect(policy.fields).toContainEqual({ name: 'freshness', value: 'always', from: 's3://files/deep/' });
+    const { fields } = JSON.parse(
+      (await node.forebay('policy explain s3://files/deep/table.bin --json')).out,
+    );
+    expect(policy.fields).toEqual(fields);
+    for (const target of ['s3://files/deep', 's3://files']) await node.forebay(`policy remove ${target}`);
   });
 
   test('that others changed at the storage shows that what is known of it is another version', async () => {

@@ -1,7 +1,9 @@
 import { PolicyError } from '../../mounts/policy-error.ts';
+import type { PolicyExplanation } from '../../mounts/policy-explanation.ts';
 import { type PolicyRequest, parsePolicyRequest, parsePolicyTarget } from '../../mounts/policy-spec.ts';
 import type { Command, Invocation, Option } from '../command.ts';
 import { UsageError } from '../errors.ts';
+import { keptWords, optionName } from '../policy-words.ts';
 import { roundBytes } from '../quantities.ts';
 import { columns } from '../text.ts';
 import { type Reach, reachInWords } from './reach.ts';
@@ -17,11 +19,9 @@ interface Silent {
   readonly workerId: string;
   readonly silence: string;
 }
-interface Explanation {
+interface Explanation extends PolicyExplanation {
   readonly target: string;
   readonly mount: string;
-  readonly kept: string;
-  readonly fields: readonly { readonly name: string; readonly value: string; readonly from: string }[];
 }
 
 const target = 's3://BUCKET[/PREFIX]';
@@ -129,7 +129,7 @@ export const policyCommands: readonly Command[] = [
       const path = `/v1/policies/${encodeURIComponent(text)}/explain`;
       const answer = await callAdmin<Explanation>(invocation, 'GET', path);
       show(invocation, answer, [
-        `s3://${answer.target} (mount ${answer.mount}): ${keptWords[answer.kept] ?? answer.kept}`,
+        `s3://${answer.target} (mount ${answer.mount}): ${keptWords[answer.kept]}`,
         ...columns([
           ['FIELD', 'VALUE', 'FROM'],
           ...answer.fields.map(({ name, value, from }) => [optionName(name), value, from]),
@@ -139,12 +139,6 @@ export const policyCommands: readonly Command[] = [
     },
   },
 ];
-
-const keptWords: Readonly<Record<string, string>> = {
-  always: 'what is read of it is kept',
-  'second-read': 'what is read of it is kept from the second time on',
-  never: 'nothing of it is kept',
-};
 
 function requestOf(invocation: Invocation): PolicyRequest {
   const { options: given } = invocation;
@@ -185,9 +179,4 @@ function fieldsOf({ target: _, held: __, limit: ___, ...fields }: Policy): strin
   return Object.entries(fields)
     .map(([name, value]) => `${optionName(name)}=${value}`)
     .join(' ');
-}
-
-/** As it is written on the command line: `minSize` is `min-size`. */
-function optionName(field: string): string {
-  return field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
