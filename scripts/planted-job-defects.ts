@@ -6,6 +6,7 @@ const jobs = ['test/jobs/jobs.test'];
 const options = ['test/jobs/options'];
 const processes = ['test/cli/job-recovery'];
 const loads = ['test/worker/page-loader'];
+const objects = ['test/gateway/object-jobs'];
 const regions = ['test/worker/disk/region-check'];
 
 /** What could break unseen where objects are loaded and freed: counts, and what is taken over from nodes that died. */
@@ -173,6 +174,44 @@ export const plantedJobDefects: readonly PlantedDefect[] = [
     right: 'start: Math.floor(',
     wrong: 'start: Math.ceil(',
     foundBy: ['test/jobs/parts'],
+  },
+  {
+    name: 'a load goes as a reader does',
+    file: 'src/worker/page-loader.ts',
+    right:
+      'if (!isOnItsWay && !fills.hasRoomAhead(pageLength(target.meta, target.pageSizeBytes, page)))\n      return undefined;\n    const flight = fills.demand(target, page, endPage);',
+    wrong:
+      'if (isOnItsWay && this.isHere(target, page)) return undefined;\n    const flight = fills.demand(target, page, endPage);\n    flight.join();',
+    foundBy: loads,
+  },
+  {
+    name: 'a load stands in line with readers',
+    file: 'src/worker/page-loader.ts',
+    right:
+      'if (!isOnItsWay && !fills.hasRoomAhead(pageLength(target.meta, target.pageSizeBytes, page)))\n      return undefined;',
+    wrong: 'if (isOnItsWay && this.isHere(target, page)) return undefined;',
+    foundBy: loads,
+  },
+  {
+    name: 'loads take all that may be on its way',
+    file: 'src/worker/fill-budget.ts',
+    right: 'const backgroundShare = 0.5;',
+    wrong: 'const backgroundShare = 1;',
+    foundBy: loads,
+  },
+  {
+    name: 'what a policy never keeps is said to be loaded',
+    file: 'src/gateway/object-jobs.ts',
+    right: "if (place.policy?.keeps(place.path, meta.sizeBytes) === 'never') {",
+    wrong: 'if (meta.sizeBytes < 0) {',
+    foundBy: objects,
+  },
+  {
+    name: 'pages that are too old are taken for loaded',
+    file: 'src/gateway/object-jobs.ts',
+    right: '      notBeforeSeconds,\n      meta,',
+    wrong: '      meta,',
+    foundBy: objects,
   },
   {
     name: 'pages are said to be checked that are not here',

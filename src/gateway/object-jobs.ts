@@ -168,6 +168,10 @@ export class ObjectJobs implements JobObjects {
       const target = { ...this.#target(place, meta), opened };
       const ranges = rangesOf(work.parts, meta.sizeBytes, pageSizeBytes);
       const sizeBytes = bytesIn(ranges);
+      // Pages that are here would not be used, and what is fetched would not be kept.
+      if (place.policy?.keeps(place.path, meta.sizeBytes) === 'never') {
+        return { type: 'load', sizeBytes, loadedBytes: 0, cachedBytes: 0 };
+      }
       let loadedBytes = 0;
       let cachedBytes = 0;
       for (const range of ranges) {
@@ -190,9 +194,10 @@ export class ObjectJobs implements JobObjects {
     }
   }
 
-  /** The bytes come along with the metadata where none of them may be here and the backend has to be asked for both. */
+  /** The bytes come along with the metadata where none of them may be here, some are to be kept, and the backend has to be asked for both. */
   #alongWith(place: Place): Pick<LookUpOptions, 'read'> {
     const { reader } = this.#parts;
+    if (place.policy?.keeps(place.path) === 'never') return {};
     return reader.isElsewhere?.(place) || reader.holdsSome(place) ? {} : { read: { start: 0 } };
   }
 
@@ -221,7 +226,7 @@ export class ObjectJobs implements JobObjects {
   }
 
   #target(place: Place, meta: ObjectMeta): ReadTarget {
-    const { backend, mount, incarnation, path, bucket, key, objectHash } = place;
+    const { backend, mount, incarnation, path, bucket, key, objectHash, policy, notBeforeSeconds } = place;
     return {
       backend,
       mount,
@@ -230,6 +235,8 @@ export class ObjectJobs implements JobObjects {
       bucket,
       key,
       objectHash,
+      policy,
+      notBeforeSeconds,
       meta,
       pageSizeBytes: this.#parts.pageSizeBytes,
     };

@@ -1,4 +1,5 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
+import type { ReadTarget } from '../../src/worker/reader.ts';
 import { until } from '../support/until.ts';
 import { pageSizeBytes, ReadingBench } from './reading.ts';
 
@@ -93,4 +94,71 @@ test('while others wait for pages nothing is loaded, and then it is', async () =
   });
   expect(await loading).toEqual({ cachedBytes: 0, loadedBytes: pageSizeBytes });
   expect(bench.faults.reads.length).toBe(5);
+});
+
+describe('a load gives way', () => {
+  const all = { start: 0, end: pageSizeBytes };
+
+  /** Pages that are on their way at the backend, in the order in which they were asked for; each stays there until it is let go. */
+  function heldBackend(bench: ReadingBench) {
+    const held = Array.from({ length: 32 }, () => Promise.withResolvers<void>());
+    bench.faults.beforeChunk = () => held[bench.faults.reads.length - 1]?.promise;
+    return { letGo: (index: number) => held[index]?.resolve() };
+  }
+
+  test('to a miss that comes after it: that page is asked for first', async () => {
+    const bench = new ReadingBench({ settings: { maxFills: 2 } });
+    const backend = heldBackend(bench);
+    // Each of another length, to be told apart at the backend.
+    const lengths = [100, 200, 300, 400];
+    const [first, second, third, fourth] = await Promise.all(
+      lengths.map((length) => bench.object(length, `object-${length}`)),
+    );
+    const read = (one = first) => bench.read(one?.target as ReadTarget, 0, one?.bytes.length ?? 0);
+    const asked = () => bench.faults.reads.map(({ end }) => end);
+    const reads = [read(first), read(second)];
+    await until(() => bench.faults.reads.length === 2);
+    const loading = bench.reader.loader.load(third?.target as ReadTarget, { start: 0, end: 300 }, signal);
+    await bench.clock.pass(1000);
+    reads.push(read(fourth));
+    await bench.clock.pass(1000);
+    backend.letGo(0);
+    await until(() => bench.faults.reads.length === 3);
+    await bench.clock.pass(1000);
+    expect(asked()).toEqual([100, 200, 400]);
+    for (const index of [1, 2, 3]) backend.letGo(index);
+    await Promise.all(reads);
+    await until(async () => {
+      await bench.clock.pass(1000);
+      return bench.faults.reads.length === 4;
+    });
+    expect(await loading).toEqual({ cachedBytes: 0, loadedBytes: 300 });
+    expect(asked()).toEqual([100, 200, 400, 300]);
+  });
+
+  test('to misses before they come: many objects together take half of what may be on its way, and a miss waits for none', async () => {
+    const bench = new ReadingBench({ settings: { maxFills: 8 } });
+    const backend = heldBackend(bench);
+    const names = Array.from({ length: 8 }, (_, i) => `loaded-${i}`);
+    const objects = await Promise.all(names.map((name) => bench.object(pageSizeBytes, name)));
+    const missed = await bench.object(100, 'missed');
+    const loads = objects.map(({ target }) => bench.reader.loader.load(target, all, signal));
+    for (let i = 0; i < 10; i++) await bench.clock.pass(1000);
+    // Nor does it stand in line: readers are refused when that is long.
+    expect([bench.faults.reads.length, bench.reader.usage.waiting]).toEqual([4, 0]);
+    const read = bench.read(missed.target, 0, 100);
+    await until(() => bench.faults.reads.length === 5);
+    expect(bench.faults.reads.at(-1)).toEqual({ start: 0, end: 100 });
+    for (let index = 0; index < 16; index++) backend.letGo(index);
+    expect((await read).bytes).toEqual(missed.bytes);
+    let isOver = false;
+    const ended = Promise.all(loads).finally(() => {
+      isOver = true;
+    });
+    await until(async () => {
+      await bench.clock.pass(1000);
+      return isOver;
+    });
+    expect(await ended).toEqual(objects.map(() => ({ cachedBytes: 0, loadedBytes: pageSizeBytes })));
+  });
 });
