@@ -147,6 +147,22 @@ describe('a pinned page', () => {
     for (const key of keys) expect(await store.read(key, 0, 2000)).toEqual(pageBytes(2000));
   });
 
+  test.each([
+    ['pages of 10,000 bytes', 10_000],
+    ['small ones', 500],
+  ])('stays while many others come at once: %s', async (_, bytes) => {
+    policies.set('models/', { pin: true });
+    const store = await open({ capacityBytes: 4_000_000 });
+    // A little less than half, with their headers.
+    const keys = await fill(store, 'models/', Math.floor(1_800_000 / (bytes + 100)), bytes);
+    for (let i = 0; i < 60; i++) {
+      const others = Array.from({ length: 20 }, (__, k) => pageKey({ path: `other/${i}/k${k}` }));
+      await Promise.all(others.map((key) => store.write(key, pageBytes(10_000))));
+      expect(store.usedBytes).toBeLessThanOrEqual(4_000_000);
+    }
+    expect(keys.filter((key) => !store.has(key))).toEqual([]);
+  });
+
   test('goes as others do once it is not pinned any more', async () => {
     policies.set('models/', { pin: true });
     const store = await open({ capacityBytes: 400_000 });

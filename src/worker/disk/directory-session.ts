@@ -345,9 +345,10 @@ export class DirectorySession {
     if (!first) return;
     if (first.cancelled || book.has(first.hash)) return this.queue.dropFirst();
     if (this.space.isCheckDue) return this.check();
-    // What is carried out of a region has to lie somewhere before that is gone.
-    const carryBytes = Math.max(first.bytes, this.settings.regionBytes);
-    const hasRoom = book.hasRoom && this.fits(first.bytes + carryBytes);
+    // What is carried out of a region has to lie somewhere before that is gone: this room is for nothing else.
+    const carryBytes = Math.max(first.bytes, this.settings.regionBytes) + this.regions.besideCarriedBytes;
+    const fits = (bytes: number) => this.fits(bytes + carryBytes);
+    const hasRoom = book.hasRoom && fits(first.bytes);
     if (!hasRoom && (await this.makeRoom())) return;
     if (!book.hasRoom || !this.fits(first.bytes)) {
       this.queue.dropFirst();
@@ -356,7 +357,7 @@ export class DirectorySession {
       }
       return;
     }
-    await this.queue.writeBatch(first, (bytes) => this.fits(bytes));
+    await this.queue.writeBatch(first, fits);
   }
 
   /** Whether the folder is still there, and how much room its file system has. */

@@ -78,6 +78,7 @@ export const rowBytes = indexRowBytes;
 export class Regions {
   private readonly byId = new Map<number, Region>();
   private readonly taken = { small: 0, main: 0 };
+  private largestIndexBytes = 0;
 
   get usage(): { readonly smallBytes: number; readonly mainBytes: number } {
     return { smallBytes: this.taken.small, mainBytes: this.taken.main };
@@ -85,6 +86,11 @@ export class Regions {
 
   get totalBytes(): number {
     return this.taken.small + this.taken.main;
+  }
+
+  /** What all records of one region take beside themselves where they are carried to, at most: two regions, and the indexes of both. */
+  get besideCarriedBytes(): number {
+    return 2 * (emptyRegionBytes + this.largestIndexBytes);
   }
 
   get count(): number {
@@ -109,11 +115,13 @@ export class Regions {
   add(region: Region): void {
     this.byId.set(region.id, region);
     this.taken[region.queue] += region.fileBytes + region.indexBytes;
+    this.largestIndexBytes = Math.max(this.largestIndexBytes, region.indexBytes);
   }
 
   grow(region: Region, fileBytes: number, indexBytes: number): void {
     region.fileBytes += fileBytes;
     region.indexBytes += indexBytes;
+    this.largestIndexBytes = Math.max(this.largestIndexBytes, region.indexBytes);
     if (this.byId.has(region.id)) this.taken[region.queue] += fileBytes + indexBytes;
   }
 
