@@ -7,6 +7,7 @@ const options = ['test/jobs/options'];
 const processes = ['test/cli/job-recovery'];
 const loads = ['test/worker/page-loader'];
 const objects = ['test/gateway/object-jobs'];
+const loadsOnDisk = ['test/worker/disk-loads'];
 const regions = ['test/worker/disk/region-check'];
 
 /** What could break unseen where objects are loaded and freed: counts, and what is taken over from nodes that died. */
@@ -174,6 +175,48 @@ export const plantedJobDefects: readonly PlantedDefect[] = [
     right: 'start: Math.floor(',
     wrong: 'start: Math.ceil(',
     foundBy: ['test/jobs/parts'],
+  },
+  {
+    name: 'what a load brings again takes the place of what is read',
+    file: 'src/worker/admission.ts',
+    right: 'if (isLoad && this.filled) {',
+    wrong: 'if (isLoad && bytes < 0) {',
+    foundBy: ['test/worker/admission'],
+  },
+  {
+    name: 'a load makes room as a reader does',
+    file: 'src/worker/disk/directory-session.ts',
+    right: "this.evict(victim, isForLoad ? 'hotter-than-a-load' : 'hot');",
+    wrong: "this.evict(victim, 'hot');",
+    foundBy: loadsOnDisk,
+  },
+  {
+    name: 'a load is written where room is kept for what is carried',
+    file: 'src/worker/disk/directory-session.ts',
+    right: '(isLoad ? hasRoom : this.fits(first.bytes))',
+    wrong: 'this.fits(first.bytes)',
+    foundBy: loadsOnDisk,
+  },
+  {
+    name: 'what is read counts one read less for each load that passes it',
+    file: 'src/worker/disk/eviction.ts',
+    right: "this.carrying === 'hot' ? 1 : 0",
+    wrong: "this.carrying === 'all' ? 0 : 1",
+    foundBy: loadsOnDisk,
+  },
+  {
+    name: 'a load is not known as one',
+    file: 'src/worker/page-loader.ts',
+    right: '{ ...asked, isLoad: true } as const',
+    wrong: '{ ...asked, isLoad: undefined } as const',
+    foundBy: ['test/cli/job-room'],
+  },
+  {
+    name: 'what did not stay is said to be loaded in the last round',
+    file: 'src/jobs/shard-run.ts',
+    right: 'isLastRound(this.#job) ? lastCountsOf(key, outcome) : countsOf(key, outcome)',
+    wrong: 'isLastRound(this.#job) ? countsOf(key, outcome) : countsOf(key, outcome)',
+    foundBy: options,
   },
   {
     name: 'a load goes as a reader does',

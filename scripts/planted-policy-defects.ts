@@ -84,6 +84,27 @@ export const plantedPolicyDefects: readonly PlantedDefect[] = [
     foundBy: store,
   },
   {
+    name: 'policies: pages that come together take the room for what is carried',
+    file: 'src/worker/disk/directory-session.ts',
+    right: 'await this.queue.writeBatch(first, fits);',
+    wrong: 'await this.queue.writeBatch(first, (bytes) => this.fits(bytes));',
+    foundBy: store,
+  },
+  {
+    name: 'policies: the index of what is carried has no room',
+    file: 'src/worker/disk/carry-room.ts',
+    right: 'return longestBytes + besideCarriedBytes +',
+    wrong: 'return longestBytes + 0 * besideCarriedBytes +',
+    foundBy: ['test/worker/disk/carry-room'],
+  },
+  {
+    name: 'policies: the log of removals grows into the room for what is carried',
+    file: 'src/worker/disk/carry-room.ts',
+    right: ' + 2 * Math.max(0, longLogBytes(settings) - logBytes);',
+    wrong: ' + 0 * Math.max(0, longLogBytes(settings) - logBytes);',
+    foundBy: ['test/worker/load-beside-hot'],
+  },
+  {
     name: 'policies: a pinned page goes for a quota',
     file: 'src/worker/disk/quota-room.ts',
     right: 'if (!isOfIt || folders.policyOf(folder)?.isPinned) return;',

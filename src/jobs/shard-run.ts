@@ -3,10 +3,11 @@ import { compareUtf8 } from '../common/utf8-order.ts';
 import { CoordError } from '../coord/store.ts';
 import { S3Error } from '../s3api/errors.ts';
 import { UfsError } from '../ufs/errors.ts';
-import { addCounts, type Counts, countsOf, failureOf } from './counts.ts';
+import { addCounts, type Counts, countsOf, failureOf, type ObjectOutcome } from './counts.ts';
 import { maxShardObjects } from './cut-shards.ts';
 import type { JobObjects, Work } from './job-objects.ts';
 import type { JobRecord, Shard } from './job-record.ts';
+import { isLastRound } from './job-state.ts';
 import type { JobStore, Stored } from './job-store.ts';
 import { MeantObjects } from './meant-objects.ts';
 import { reasonOf } from './reason.ts';
@@ -133,7 +134,7 @@ export class ShardRun {
       try {
         const outcome = await this.#objects[kind](bucket, key, { ...this.#work, pace });
         if (!outcome && hasManifest) return failureOf(key, 'there is no such object');
-        return countsOf(key, outcome);
+        return isLastRound(this.#job) ? lastCountsOf(key, outcome) : countsOf(key, outcome);
       } catch (error) {
         if (signal.aborted) return undefined;
         if (attempt === triesAnObject || isForGood(error)) return failureOf(key, reasonOf(error));
@@ -175,6 +176,16 @@ export class ShardRun {
     const present = await this.#store.readShard(this.#job.id, found.number);
     return present && JSON.stringify(present.value) === JSON.stringify(found) ? present : undefined;
   }
+}
+
+/** What did not stay however often it was loaded is not said to be loaded. */
+function lastCountsOf(key: string, outcome: ObjectOutcome | undefined): Counts {
+  if (outcome?.type !== 'load' || outcome.loadedBytes === 0) return countsOf(key, outcome);
+  const { loadedBytes, sizeBytes } = outcome;
+  return failureOf(
+    key,
+    `${loadedBytes} of its ${sizeBytes} bytes had gone once more: is there room for all that is loaded?`,
+  );
 }
 
 /** Whether another try would find the same. */

@@ -15,15 +15,24 @@ export interface QueueUsage {
  * it nor those that go on where the one before ended count, so that one pass over a page in many ranges is no proof that it is hot.
  */
 export interface AdmissionPolicy {
-  /** Where a new entry goes. `fingerprint`: 32 well mixed bits of its key. */
-  admit(fingerprint: number, bytes: number): Queue;
-  /** Which queue gives up its oldest region next. If that one has no region but the open one, the other does. */
-  victim(usage: QueueUsage): Queue;
+  /** Where a new entry goes. `fingerprint`: 32 well mixed bits of its key; `isLoad`: nobody has asked for it yet. */
+  admit(fingerprint: number, bytes: number, isLoad?: boolean): Queue;
+  /**
+   * Which queue gives up its oldest region next. If that one has no region but the open one, the other does; but where `small` is to make room for
+   * a load and has none at all, there is no room for it.
+   */
+  victim(usage: QueueUsage, isForLoad?: boolean): Queue;
   /**
    * What becomes of an entry of a region that is given up, asked once for each that is still wanted: `carry` writes it into `main` with one
    * read less.
    */
-  judge(queue: Queue, fingerprint: number, bytes: number, reads: number): 'carry' | 'drop';
+  judge(
+    queue: Queue,
+    fingerprint: number,
+    bytes: number,
+    reads: number,
+    isForLoad?: boolean,
+  ): 'carry' | 'drop';
 }
 
 export interface AdmissionSettings {
@@ -59,6 +68,10 @@ const carryAheadShare = 0.1;
  *
  * Beyond the paper: the small queue widens while newcomers return that a wider one would have kept, which is what happens when
  * popularity moves; and what is carried is bounded by what is dropped, so that making room never rewrites the store.
+ * A load takes the place of what nobody reads, and of nothing else: its entries are newcomers each time they come, whether they were dropped before or
+ * not, and main makes room for them before other newcomers do. What is read there is carried, within a bound of its own that is wide enough for
+ * one turn of main; beyond it there is nothing that nobody reads, and the small queue alone makes room.
+ *
  * It uses no clock and no chance: the same calls give the same answers. Its memory is fixed.
  */
 export class S3FifoAdmission implements AdmissionPolicy {
@@ -71,12 +84,15 @@ export class S3FifoAdmission implements AdmissionPolicy {
   private filled = false;
   /** Bytes that may still be carried within main; below zero by less than an entry. */
   private carryCredit: number;
+  /** The same where the room is for a load. */
+  private loadCredit: number;
 
   constructor({ capacityBytes, expectedEntries }: AdmissionSettings) {
     this.capacityBytes = capacityBytes;
     this.droppedFromSmall = ghostOf(smallGhostShare, capacityBytes, expectedEntries);
     this.droppedFromMain = ghostOf(mainGhostShare, capacityBytes, expectedEntries);
     this.carryCredit = capacityBytes * carryAheadShare;
+    this.loadCredit = capacityBytes;
   }
 
   /** Bytes of memory it has, for good. */
@@ -84,7 +100,11 @@ export class S3FifoAdmission implements AdmissionPolicy {
     return this.droppedFromSmall.memoryBytes + this.droppedFromMain.memoryBytes;
   }
 
-  admit(fingerprint: number, bytes: number): Queue {
+  admit(fingerprint: number, bytes: number, isLoad = false): Queue {
+    if (isLoad && this.filled) {
+      this.loadCredit = Math.min(this.capacityBytes, this.loadCredit + bytes);
+      return 'small';
+    }
     if (this.droppedFromMain.take(fingerprint)) this.widen(-narrowing * bytes);
     if (this.droppedFromSmall.take(fingerprint)) {
       this.widen(widening * bytes);
@@ -96,23 +116,32 @@ export class S3FifoAdmission implements AdmissionPolicy {
     return this.admittedBytes > this.capacityBytes * leastSmallShare ? 'main' : 'small';
   }
 
-  victim({ smallBytes, capacityBytes }: QueueUsage): Queue {
+  victim({ smallBytes, capacityBytes }: QueueUsage, isForLoad = false): Queue {
     this.filled = true;
+    if (isForLoad) return this.loadCredit > 0 ? 'main' : 'small';
     return smallBytes > capacityBytes * this.smallShare ? 'small' : 'main';
   }
 
-  judge(queue: Queue, fingerprint: number, bytes: number, reads: number): 'carry' | 'drop' {
+  judge(
+    queue: Queue,
+    fingerprint: number,
+    bytes: number,
+    reads: number,
+    isForLoad = false,
+  ): 'carry' | 'drop' {
     if (queue === 'small') {
       if (reads >= readsToEnter) return 'carry';
       this.droppedFromSmall.remember(fingerprint, bytes);
       return 'drop';
     }
-    if (reads >= readsToStay && this.carryCredit >= 0) {
-      this.carryCredit -= bytes;
+    if (reads >= readsToStay && (isForLoad || this.carryCredit >= 0)) {
+      if (isForLoad) this.loadCredit -= bytes;
+      else this.carryCredit -= bytes;
       return 'carry';
     }
     const most = this.capacityBytes * carryAheadShare;
     this.carryCredit = Math.min(most, this.carryCredit + carriedPerDropped * bytes);
+    this.loadCredit = Math.min(this.capacityBytes, this.loadCredit + carriedPerDropped * bytes);
     this.droppedFromMain.remember(fingerprint, bytes);
     return 'drop';
   }

@@ -15,6 +15,7 @@ export function pageKeyOf(target: ReadTarget, pageIndex: number): PageKey {
     pageSizeBytes: target.pageSizeBytes,
     pageIndex,
     notBeforeSeconds: target.notBeforeSeconds,
+    isLoad: target.isLoad,
   };
 }
 

@@ -28,7 +28,8 @@ export class PageLoader implements RangeLoader {
     this.parts = parts;
   }
 
-  async load(target: ReadTarget, range: ByteRange, signal: AbortSignal, pace?: Pace): Promise<LoadedRange> {
+  async load(asked: ReadTarget, range: ByteRange, signal: AbortSignal, pace?: Pace): Promise<LoadedRange> {
+    const target = { ...asked, isLoad: true } as const;
     const { pageSizeBytes } = target;
     const endPage = Math.ceil(range.end / pageSizeBytes);
     const found = { cachedBytes: 0, loadedBytes: 0 };

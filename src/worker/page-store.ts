@@ -15,6 +15,8 @@ export interface PageKey {
   readonly pageIndex: number;
   /** No part of the name: a page that was filled before (Unix time) is absent. */
   readonly notBeforeSeconds?: number | undefined;
+  /** No part of the name: a page that nobody has asked for yet takes the place of none that is read. */
+  readonly isLoad?: boolean | undefined;
 }
 
 /**

@@ -30,6 +30,8 @@ export interface ReadTarget extends RoutedObject {
   readonly policy?: PolicyInForce | undefined;
   /** Pages that were filled before (Unix time) are absent. */
   readonly notBeforeSeconds?: number | undefined;
+  /** Nobody reads it: its pages take the place of none that are read. */
+  readonly isLoad?: true;
   /** Where another node's part begins: nothing is filled ahead there. Absent: nowhere. */
   readonly ownEnd?: number;
   /** As in `MetadataTarget`. */

@@ -81,7 +81,7 @@ test('what a load is found to lack afterwards is loaded again, until nothing is 
   ]);
 });
 
-test('a load of which something is lacking each time has failed', async () => {
+test('a load of which something is lacking each time has failed, and names it', async () => {
   nodes.shelf.fill(3, () => 7);
   const node = await nodes.add();
   nodes.shelf.turn = async () => {
@@ -91,7 +91,17 @@ test('a load of which something is lacking each time has failed', async () => {
   expect(checks).toHaveLength(6);
   expect(checks.at(-1)).toMatchObject({
     state: 'failed',
-    reason: expect.stringContaining('something was missing each of 5 times'),
+    counts: {
+      loaded: 0,
+      cached: 2,
+      failed: 1,
+      failures: [
+        {
+          key: 'p/000001',
+          reason: '7 of its 7 bytes had gone once more: is there room for all that is loaded?',
+        },
+      ],
+    },
   });
 });
 

@@ -122,6 +122,28 @@ describe('the victim', () => {
     expect(shareOf(policy)).toBeCloseTo(0.1, 1);
   });
 
+  test('is not changed by a load that comes again: what it brings is new each time', () => {
+    const policy = policyOf();
+    fill(policy);
+    for (let i = 0; i < 5; i++) policy.judge('small', name(i), 100, 0);
+    const queues = [0, 1, 2, 3, 4].map((i) => policy.admit(name(i), 100, true));
+    expect([new Set(queues), shareOf(policy)]).toEqual([new Set(['small']), shareOf(policyOf())]);
+  });
+
+  test('for a load is main while that has something to drop, and one turn of it longer', () => {
+    const policy = policyOf();
+    const usage = { smallBytes: 5000, mainBytes: 5000, capacityBytes };
+    expect([policy.victim(usage), policy.victim(usage, true)]).toEqual(['small', 'main']);
+    for (let i = 0; i < 99; i++) {
+      expect(policy.judge('main', name(i), 100, 2, true)).toBe('carry');
+      expect(policy.victim(usage, true)).toBe('main');
+    }
+    expect(policy.judge('main', name(99), 100, 2, true)).toBe('carry');
+    expect(policy.victim(usage, true)).toBe('small');
+    policy.judge('main', name(100), 100, 0, true);
+    expect(policy.victim(usage, true)).toBe('main');
+  });
+
   test('leaves the small queue between a tenth and a half, whatever comes and goes', () => {
     const call = fc.record({
       kind: fc.constantFrom('admit', 'small', 'main'),

@@ -1,5 +1,6 @@
 import type { Log } from '../../common/log.ts';
 import { type AdmissionPolicy, S3FifoAdmission } from '../admission.ts';
+import { carryRoom, longLogBytes } from './carry-room.ts';
 import { DirectorySpace } from './directory-space.ts';
 import { type Carrying, Eviction } from './eviction.ts';
 import { beginLogAnew } from './log-summary.ts';
@@ -12,6 +13,7 @@ import { RegionWriter } from './region-writer.ts';
 import { emptyRegionBytes, type Region, type Regions } from './regions.ts';
 import { RemovalLog } from './removal-log.ts';
 import type { Removals } from './removals.ts';
+import { victimOf } from './victim.ts';
 import { WriteQueue } from './write-queue.ts';
 
 /** What a record takes besides itself, from above: its row in the index, with the incarnation's name, and the log's next frames. */
@@ -236,7 +238,7 @@ export class DirectorySession {
     if (this.stopped) return undefined;
     if (this.waiting.length > 0 || this.removals.pendingCount >= maxUncommitted) return () => this.commit();
     if (this.eviction) return () => this.evictFurther();
-    if (this.removals.isLong(Math.min(1024 * 1024, this.settings.capacityBytes / 64))) {
+    if (this.removals.isLong(longLogBytes(this.settings))) {
       return () => this.shortenLog();
     }
     const [useless] = this.useless;
@@ -245,7 +247,7 @@ export class DirectorySession {
     if (unindexed) return () => this.writeIndex(unindexed);
     if (this.queue.first) return () => this.takeWrites();
     if (this.usedBytes > this.settings.capacityBytes && this.regions.canShrink)
-      return async () => void (await this.makeRoom());
+      return async () => void (await this.makeRoom(false));
     return undefined;
   }
 
@@ -316,21 +318,18 @@ export class DirectorySession {
     this.useless.add(region);
   }
 
-  /** Begins to make room. False if there is nothing to give up. */
-  private async makeRoom(): Promise<boolean> {
+  /** Begins to make room. False if there is nothing to give up, or nothing that would go for a load. */
+  private async makeRoom(isForLoad: boolean): Promise<boolean> {
     // What others gave up inside a region costs nobody else a page.
     const hollow = this.parts.book.hasRoom ? this.regions.hollowest : undefined;
     if (hollow) {
       this.evict(hollow, 'all');
       return true;
     }
-    const queue = this.policy.victim({ ...this.regions.usage, capacityBytes: this.settings.capacityBytes });
-    let victim = this.regions.victim(queue);
-    if (!victim) await this.writer.settled();
-    victim ??= this.regions.victim(queue) ?? this.writer.abandon(queue);
-    victim ??= this.writer.abandon(queue === 'small' ? 'main' : 'small');
+    const { capacityBytes } = this.settings;
+    const victim = await victimOf(this.policy, this.regions, this.writer, capacityBytes, isForLoad);
     if (!victim) return false;
-    this.evict(victim, 'hot');
+    this.evict(victim, isForLoad ? 'hotter-than-a-load' : 'hot');
     return true;
   }
 
@@ -345,12 +344,12 @@ export class DirectorySession {
     if (!first) return;
     if (first.cancelled || book.has(first.hash)) return this.queue.dropFirst();
     if (this.space.isCheckDue) return this.check();
-    // What is carried out of a region has to lie somewhere before that is gone: this room is for nothing else.
-    const carryBytes = Math.max(first.bytes, this.settings.regionBytes) + this.regions.besideCarriedBytes;
+    const carryBytes = carryRoom(first.bytes, this.removals.bytes, this.regions, this.settings);
     const fits = (bytes: number) => this.fits(bytes + carryBytes);
     const hasRoom = book.hasRoom && fits(first.bytes);
-    if (!hasRoom && (await this.makeRoom())) return;
-    if (!book.hasRoom || !this.fits(first.bytes)) {
+    const isLoad = first.key.isLoad ?? false;
+    if (!hasRoom && (await this.makeRoom(isLoad))) return;
+    if (!book.hasRoom || !(isLoad ? hasRoom : this.fits(first.bytes))) {
       this.queue.dropFirst();
       if (this.space.isCrowdedOut(this.usedBytes)) {
         throw new PageFaultError('no-space', 'the file system has no more to spare');

@@ -47,8 +47,11 @@ export const pinnedShare = 1 / 2;
 /** Reads that a page of a priority is judged by, beside its own. */
 const readsOfPriority: Readonly<Record<Priority, number>> = { low: -2, normal: 0, high: 2 };
 
-/** What stays of a region: nothing; what the policy keeps; or all that is wanted, since it is given up for the room in between alone. */
-export type Carrying = 'nothing' | 'hot' | 'all';
+/**
+ * What stays of a region: nothing; what the policy keeps; what it keeps where the room is for a load; or all that is wanted, since it is given up for
+ * the room in between alone.
+ */
+export type Carrying = 'nothing' | 'hot' | 'hotter-than-a-load' | 'all';
 
 /**
  * Gives up a region, in steps: says so to the log; judges its pages; reads those that stay and writes them to the main queue; drops the
@@ -102,10 +105,16 @@ export class Eviction {
     if (folders.isUnwanted(folder, filledSeconds, clock.nowMs())) return false;
     if (this.carrying === 'all') return true;
     const rule = folders.policyOf(folder);
-    if (rule?.isPinned && folders.pinnedBytes < pinnedShare * capacityBytes) return true;
-    const bytes = headerBytes + pageBytes;
-    const reads = table.readsOf(entry) + readsOfPriority[rule?.priority ?? 'normal'];
-    return policy.judge(this.region.queue, table.fingerprintOf(entry), bytes, reads) === 'carry';
+    const judge = (reads: number) => {
+      const isForLoad = this.carrying === 'hotter-than-a-load';
+      const bytes = headerBytes + pageBytes;
+      return policy.judge(this.region.queue, table.fingerprintOf(entry), bytes, reads, isForLoad) === 'carry';
+    };
+    if (rule?.isPinned && folders.pinnedBytes < pinnedShare * capacityBytes) {
+      // Where nothing but this is left a load has to be told so.
+      return this.carrying !== 'hotter-than-a-load' || judge(Number.POSITIVE_INFINITY);
+    }
+    return judge(table.readsOf(entry) + readsOfPriority[rule?.priority ?? 'normal']);
   }
 
   /** Carries as many pages as one step takes. */
@@ -147,7 +156,7 @@ export class Eviction {
       // Removed while it was written: then the copy is removed too.
       if (!this.isWanted(entry)) log.addDead(target.id, offset);
       else {
-        book.table.move(entry, target.id, offset, this.carrying === 'all' ? 0 : 1);
+        book.table.move(entry, target.id, offset, this.carrying === 'hot' ? 1 : 0);
         target.entries.push(entry);
         target.livePages++;
         target.liveBytes += length;

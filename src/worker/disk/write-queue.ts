@@ -98,7 +98,7 @@ export class WriteQueue {
   }
 
   private queueOf(write: PageWrite): Queue {
-    write.queue ??= this.parts.policy.admit((write.hash[3] as number) >>> 0, write.bytes);
+    write.queue ??= this.parts.policy.admit((write.hash[3] as number) >>> 0, write.bytes, write.key.isLoad);
     return write.queue;
   }
 }
