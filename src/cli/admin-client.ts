@@ -83,7 +83,7 @@ export class AdminClient {
       key,
     );
     const answer = await this.send(method, path, signed.headers as Record<string, string>, text);
-    return this.judge(answer);
+    return this.judge(method, answer);
   }
 
   private async send(
@@ -117,7 +117,7 @@ export class AdminClient {
     }
   }
 
-  private judge(answer: { status: number; text: string }): unknown {
+  private judge(method: string, answer: { status: number; text: string }): unknown {
     const { url, key } = this.target;
     let json: unknown;
     try {
@@ -134,7 +134,12 @@ export class AdminClient {
         `the node does not accept the access key ${key.accessKeyId} (${code}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to an administrator's, with FOREBAY_ADMIN_URL`,
       );
     }
-    throw new CommandError(message ?? `the node answered ${answer.status}`, answer.status === 503);
+    const isUnsure = code === 'StoreUnavailable' && method !== 'GET';
+    const advice = isUnsure ? '; the change may have been made: look again when forebay status is well' : '';
+    throw new CommandError(
+      `${message ?? `the node answered ${answer.status}`}${advice}`,
+      answer.status === 503,
+    );
   }
 }
 

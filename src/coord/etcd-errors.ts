@@ -53,7 +53,9 @@ export function isOutOfTime(error: unknown): boolean {
 
 export function unavailable(doing: string, cause: unknown): CoordError {
   const why = faultOf(cause) === 'refused' ? 'etcd refuses this user: ' : '';
-  return new CoordError('unavailable', `cannot ${doing} etcd: ${why}${messageOf(cause)}`, { cause });
+  // The client ends its message with a title of which nothing follows.
+  const message = messageOf(cause).replace(/\s*Resolution note:\s*$/, '');
+  return new CoordError('unavailable', `cannot ${doing} etcd: ${why}${message}`, { cause });
 }
 
 function messageOf(error: unknown): string {

@@ -96,7 +96,7 @@ async function shown(line: string, key = root, url = node.adminUrl): Promise<str
     .join('\n')
     .replaceAll(folder, 'FOLDER')
     .replace(/http:\/\/127\.0\.0\.1:\d+/g, 'http://NODE')
-    .replace(/\b[0-9a-f]{8}(-\d)?\b/g, 'ID$1')
+    .replace(/\b[0-9a-f]{8}(-\d)?\b(?! of its| bytes)/g, 'ID$1')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'WHEN')
     .replace(/(time +)[\d.]+ s/g, '$1N s')
     .replace(/(room for) [\d.]+ [KMG]iB/, '$1 N GiB')
@@ -151,14 +151,27 @@ test(
     await writeFile(join(folder, 'missing.txt'), 's3://books/set/1\ns3://books/set/missing\n');
     await shown('load --manifest FOLDER/missing.txt');
     await shown('load s3://books/set/', reader);
+    for (const line of ['free s3://books/set/', 'sync s3://books/set/', 'scrub', 'job list']) {
+      await shown(line, reader);
+    }
     await shown('load s3://books/set/', { ...root, secretAccessKey: 'another-secret' });
     await shown('load s3://books/set/', root, 'http://127.0.0.1:1');
     await shown('sync s3://nobody/');
     await shown('free s3://nobody/x');
     await shown('job show none');
     await shown('job pause none');
+    await silently('free s3://books/set/large');
+    await silently('policy set s3://books/set --quota 1MiB');
+    await shown('load s3://books/set/large');
+    await silently('policy set s3://books/set --quota none --cache never');
+    await shown('load s3://books/set/large --plan');
+    await shown('load s3://books/set/large');
+    await silently('policy remove s3://books/set');
     isAway = true;
     await shown('load s3://books/set/');
+    await shown('load s3://books/set/ --plan');
+    await shown('free s3://books/set/');
+    await shown('sync s3://books/set/');
     isAway = false;
   },
   patienceMs,

@@ -1,4 +1,4 @@
-import { cp, lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { refuseUnfitForCluster } from '../../src/cli/coordination.ts';
@@ -74,6 +74,12 @@ export class NodesOverEtcd {
   async end(node: RunningNode): Promise<void> {
     this.running.delete(node);
     await node.close();
+  }
+
+  /** Has the node that will be started in this folder be this worker. */
+  async identify(name: string, workerId: string): Promise<void> {
+    await mkdir(join(this.folder, name), { recursive: true });
+    await writeFile(join(this.folder, name, 'worker-id'), `${workerId}\n`);
   }
 
   /** Makes a copy of a node's data folder, as it is now. */

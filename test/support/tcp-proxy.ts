@@ -26,9 +26,10 @@ export class TcpProxy {
     this.server = createServer((client) => this.join(client));
   }
 
-  static async start(targetPort: number): Promise<TcpProxy> {
+  /** `at`: where it listens, if not on a free port of 127.0.0.1. */
+  static async start(targetPort: number, at = { host: '127.0.0.1', port: 0 }): Promise<TcpProxy> {
     const proxy = new TcpProxy(targetPort);
-    proxy.server.listen(0, '127.0.0.1');
+    proxy.server.listen(at.port, at.host);
     await once(proxy.server, 'listening');
     return proxy;
   }

@@ -60,7 +60,7 @@ async function explainObject(invocation: Invocation, { bucket, key }: Place): Pr
   const found = await callAdmin<ObjectExplanation>(invocation, 'GET', path);
   const paint = new Paint(invocation.hasColour);
   show(invocation, found, factLines(`s3://${bucket}/${key}`, objectFacts(found), paint));
-  return 0;
+  return found.nodes.some(({ silence }) => silence !== undefined) ? 1 : 0;
 }
 
 async function explainAccess(invocation: Invocation, { bucket, key }: Place): Promise<number> {

@@ -82,7 +82,7 @@ export const policyCommands: readonly Command[] = [
     words: ['policy', 'list'],
     arguments: [],
     options: [],
-    summary: 'List policies, with what is held under each quota',
+    summary: 'List policies, with what is held under each quota; exit code 1 if a node does not answer',
     run: async (invocation) => {
       const answer = await callAdmin<{ policies: Policy[]; silent: Silent[] }>(
         invocation,
@@ -100,7 +100,7 @@ export const policyCommands: readonly Command[] = [
           ({ workerId, silence }) => `the node ${workerId} did not answer (${silence}): HELD is without it`,
         ),
       ]);
-      return 0;
+      return answer.silent.length > 0 ? 1 : 0;
     },
   },
   {
