@@ -130,7 +130,7 @@ export const plantedPolicyDefects: readonly PlantedDefect[] = [
     file: 'src/worker/page-reader.ts',
     right: 'if (target.policy !== undefined && this.keepRule.isNever(target)) return undefined;',
     wrong: '',
-    foundBy: ['test/worker/page-reader-policies', 'test/cli/policies-cluster'],
+    foundBy: reader,
   },
   {
     name: 'policies: the first read is kept where only second ones are',

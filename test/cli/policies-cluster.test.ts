@@ -7,7 +7,13 @@ import { someBytes, TestBody } from '../support/upload-body.ts';
 import { NodesOverEtcd, rootKey } from './nodes-over-etcd.ts';
 
 const patienceMs = 240_000;
-const disk = { FOREBAY_CACHE_DISK: '64MiB', FOREBAY_CACHE_MEMORY: '1MiB', FOREBAY_CACHE_MIN_FREE: '0' };
+const disk = {
+  FOREBAY_CACHE_DISK: '64MiB',
+  FOREBAY_CACHE_MEMORY: '1MiB',
+  FOREBAY_CACHE_MIN_FREE: '0',
+  // What a policy or the cluster sets is told from what a node would do by itself, however long that takes.
+  FOREBAY_FRESHNESS_LEASE: '24h',
+};
 
 await describeOverEtcd('policies of three nodes, each with pages on disk', (program) => {
   let cluster: NodesOverEtcd;

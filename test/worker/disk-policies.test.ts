@@ -158,7 +158,9 @@ describe('a pinned page', () => {
     for (let i = 0; i < 60; i++) {
       const others = Array.from({ length: 20 }, (__, k) => pageKey({ path: `other/${i}/k${k}` }));
       await Promise.all(others.map((key) => store.write(key, pageBytes(10_000))));
-      expect(store.usedBytes).toBeLessThanOrEqual(4_000_000);
+      await store.settled();
+      // Room for a region, and for most of what the log may grow by, old and new, stays free, whatever comes together.
+      expect(store.usedBytes).toBeLessThanOrEqual(4_000_000 * (1 - 1 / 32 - 1 / 40));
     }
     expect(keys.filter((key) => !store.has(key))).toEqual([]);
   });

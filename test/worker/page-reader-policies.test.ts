@@ -40,9 +40,12 @@ describe('what a policy says is never kept', () => {
   });
 
   test('is not used either that was kept before, from the moment the policy is set', async () => {
-    const { policies, read } = await scene({ priority: 'low' });
+    const { bench, object, policies, read } = await scene({ priority: 'low' });
+    const openNow = () => bench.reader.openNow(under(bench, policies, object.target), { start: 0, end: 100 });
     expect([await read(), await read(0, 100)]).toEqual(['miss', 'hit']);
+    expect(openNow()?.cache).toBe('hit');
     policies.set('set/', { cache: 'never' });
+    expect(openNow()).toBeUndefined();
     expect([await read(), await read(0, 100)]).toEqual(['bypass', 'bypass']);
     policies.remove('set/');
     expect(await read(0, 100)).toBe('hit');
