@@ -203,6 +203,20 @@ export const plantedPolicyDefects: readonly PlantedDefect[] = [
     foundBy: ['test/worker/metadata-policies'],
   },
   {
+    name: 'policies: what grows old is looked for while there is no policy',
+    file: 'src/worker/policy-sweep.ts',
+    right: 'while (!this.policies.isEmpty && (await this.pause())) this.begin();',
+    wrong: 'while (await this.pause()) this.begin();',
+    foundBy: store,
+  },
+  {
+    name: 'policies: what grows old is looked for no more once there was no policy',
+    file: 'src/worker/policy-sweep.ts',
+    right: '      this.timed = undefined;\n',
+    wrong: '',
+    foundBy: store,
+  },
+  {
     name: 'policies: an object is said to be kept whatever its size is',
     file: 'src/mounts/policy-explanation.ts',
     right: 'tree.of(key)?.keeps(key, sizeBytes)',

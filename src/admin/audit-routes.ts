@@ -1,7 +1,7 @@
 import { AdminError } from './admin-error.ts';
 import type { AuditEntry } from './audit-entry.ts';
 import { newestOf } from './audit-reading.ts';
-import { type AdminRoute, list, object, shortText, text } from './route.ts';
+import { type AdminRoute, list, object, shortText, silentNode, silentOf, text } from './route.ts';
 
 const anything = {};
 const entry = object(
@@ -28,9 +28,6 @@ const entry = object(
   },
   ['time', 'id', 'stage', 'node', 'change', 'method', 'path'],
 );
-/** A node that did not tell. */
-export const silentNode = object({ workerId: text, silence: text }, ['workerId', 'silence']);
-
 const defaultLimit = 100;
 const maxLimit = 1_000;
 /** For all nodes to answer. */
@@ -59,10 +56,7 @@ export const auditRoutes: readonly AdminRoute[] = [
       const { user, change } = query;
       const told = await reports.ask('audit', { limit, since: timeOf(query.since), user, change }, askMs);
       const logs = told.flatMap((report) => (report.told ? [report.told as readonly AuditEntry[]] : []));
-      const silent = told.flatMap(({ member: { workerId }, silence }) =>
-        silence === undefined ? [] : [{ workerId, silence }],
-      );
-      return { status: 200, body: { entries: newestOf(logs, limit), silent } };
+      return { status: 200, body: { entries: newestOf(logs, limit), silent: silentOf(told) } };
     },
   },
 ];

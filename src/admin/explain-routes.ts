@@ -1,6 +1,6 @@
 import { AdminError } from './admin-error.ts';
 import { policyInForce } from './policy-routes.ts';
-import { type AdminRoute, flag, list, object, shortText, text } from './route.ts';
+import { type AdminRoute, flag, list, object, shortText, silentOf, text } from './route.ts';
 import { wordsOf } from './rule-words.ts';
 
 const number = { type: 'number' };
@@ -178,7 +178,7 @@ export const explainRoutes: readonly AdminRoute[] = [
     handler: async ({ reports }, { query: { id = '' } }) => {
       const told = await reports.ask('refusal', { requestId: id }, askMs);
       const found = told.find((report) => report.told);
-      if (!found) throw notFound(id, told.filter(({ silence }) => silence !== undefined).length);
+      if (!found) throw notFound(id, silentOf(told).length);
       const refusal = found.told as { readonly rule?: string; readonly code: string };
       const body = {
         ...refusal,

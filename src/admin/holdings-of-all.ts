@@ -1,5 +1,5 @@
 import type { Holdings, HoldingsTarget } from '../common/held-pages.ts';
-import type { AdminServices } from './route.ts';
+import { type AdminServices, type SilentNode, silentOf } from './route.ts';
 
 /** For a node to say what it holds. */
 const askMs = 4_000;
@@ -9,24 +9,20 @@ const askAgainMs = 50;
 
 export interface HeldByAll {
   readonly told: readonly (Holdings & { readonly workerId: string })[];
-  readonly silent: readonly { readonly workerId: string; readonly silence: string }[];
+  readonly silent: readonly SilentNode[];
 }
 
-/** Asks every node what it holds. In order of workerId. */
+/** Asks every node what it holds; without targets, how much of all it has room for. In order of workerId. */
 export async function askHoldings(
   { reports }: Pick<AdminServices, 'reports'>,
   targets: readonly HoldingsTarget[],
 ): Promise<HeldByAll> {
   const asked = targets.map(({ bucket, prefix }) => ({ bucket, prefix }));
   const answers = await reports.ask('holdings', { targets: asked }, askMs);
-  return {
-    told: answers.flatMap(({ member: { workerId }, told }) =>
-      told === undefined ? [] : [{ ...(told as Holdings), workerId }],
-    ),
-    silent: answers.flatMap(({ member: { workerId }, silence }) =>
-      silence === undefined ? [] : [{ workerId, silence }],
-    ),
-  };
+  const told = answers.flatMap(({ member: { workerId }, told: holdings }) =>
+    holdings === undefined ? [] : [{ ...(holdings as Holdings), workerId }],
+  );
+  return { told, silent: silentOf(answers) };
 }
 
 /** Waits, for a while, until every node goes by what this one goes by. */

@@ -14,7 +14,16 @@ import { policyName } from '../mounts/policy-table.ts';
 import { AdminError } from './admin-error.ts';
 import { askHoldings, inForce } from './holdings-of-all.ts';
 import { checkFreshness, checkRoom, ownFreshness } from './policy-checks.ts';
-import { type AdminRoute, type AdminServices, type Look, list, object, shortText, text } from './route.ts';
+import {
+  type AdminRoute,
+  type AdminServices,
+  type Look,
+  list,
+  object,
+  shortText,
+  silentNode,
+  text,
+} from './route.ts';
 
 const integer = { type: 'integer' };
 /** Targets that nodes are asked about in one question. */
@@ -24,7 +33,7 @@ const fieldSchemas = Object.fromEntries(Object.values(fieldLabels).map((label) =
 const policy = object({ target: text, ...fieldSchemas, held: integer, limit: integer }, ['target']);
 const reach = { nodes: integer, nodesInForce: integer };
 const globs = { type: 'array', items: shortText(256), maxItems: 32, minItems: 1 };
-const silent = list(object({ workerId: text, silence: text }, ['workerId', 'silence']));
+const silent = list(silentNode);
 const held = object({ workerId: text, pages: integer, bytes: integer }, ['workerId', 'pages', 'bytes']);
 
 /** What holds for an object, as `PolicyExplanation` has it. */

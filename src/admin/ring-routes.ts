@@ -3,10 +3,10 @@ import type { ClusterMember } from '../ring/cluster-member.ts';
 import { Ring } from '../ring/ring.ts';
 import { planRing, type RingPlan } from '../ring/ring-plan.ts';
 import { AdminError } from './admin-error.ts';
+import { askHoldings, type HeldByAll } from './holdings-of-all.ts';
 import {
   type AdminRoute,
   type AdminServices,
-  type Cached,
   flag,
   type Look,
   list,
@@ -21,8 +21,6 @@ const integer = { type: 'integer' };
 const maxChanges = 2_000;
 /** Long enough for a lease to be waited for. */
 const drainMs = 10_000;
-/** For all nodes to say what they cache. */
-const askMs = 5_000;
 
 const node = object(
   {
@@ -246,24 +244,24 @@ async function plan(
   const stay = present.workers.filter(({ workerId }) => !remove.includes(workerId));
   const added = add.map((weight) => ({ workerId: services.random.uuid(), weight }));
   const result = await inTurns(planRing(present, [...stay, ...added]));
-  const cached = await services.cached(AbortSignal.timeout(askMs));
-  return { ...result, ...movedOf(result, cached), nodesAsked: view?.members.length ?? 0 };
+  const { told } = await askHoldings(services, []);
+  return { ...result, ...movedOf(result, told), nodesAsked: view?.members.length ?? 0 };
 }
 
 /** Of what each node caches, the part moves that its part of the ring loses. */
-function movedOf({ workers }: RingPlan, cached: ReadonlyMap<string, Cached>) {
+function movedOf({ workers }: RingPlan, told: HeldByAll['told']) {
   let movedBytes = 0;
   let movedKeys = 0;
   for (const { workerId, shareBefore, shareLost } of workers) {
-    const { bytes, keys } = cached.get(workerId) ?? { bytes: 0, keys: 0 };
+    const own = told.find((one) => one.workerId === workerId);
     const part = shareBefore === 0 ? 0 : shareLost / shareBefore;
-    movedBytes += bytes * part;
-    movedKeys += keys * part;
+    movedBytes += (own?.usedBytes ?? 0) * part;
+    movedKeys += (own?.objects ?? 0) * part;
   }
   return {
     movedBytes: Math.round(movedBytes),
     movedKeys: Math.round(movedKeys),
-    nodesAnswered: cached.size,
+    nodesAnswered: told.length,
   };
 }
 

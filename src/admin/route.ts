@@ -18,17 +18,24 @@ import type { ReportKind } from './node-reporter.ts';
 import type { OwnFolders } from './own-folders-guard.ts';
 import type { PendingWrites } from './pending-writes.ts';
 
-/** Bytes of pages, and objects whose metadata is known. */
-export interface Cached {
-  readonly bytes: number;
-  readonly keys: number;
-}
-
 /** What a node told of itself, as JSON; or why it did not. */
 export interface NodeReport {
   readonly member: ViewMember;
   readonly told?: unknown;
   readonly silence?: string;
+}
+
+/** A node that did not tell, and why. */
+export interface SilentNode {
+  readonly workerId: string;
+  readonly silence: string;
+}
+
+/** Those that did not tell. */
+export function silentOf(reports: readonly NodeReport[]): readonly SilentNode[] {
+  return reports.flatMap(({ member: { workerId }, silence }) =>
+    silence === undefined ? [] : [{ workerId, silence }],
+  );
 }
 
 /** Asks nodes what they have to tell. */
@@ -86,8 +93,6 @@ export interface AdminServices {
   readonly openStorage: (mount: Mount) => Promise<Backend>;
   /** This node's part in its cluster, if it belongs to one. */
   readonly cluster: ClusterMember | undefined;
-  /** What each member of the cluster caches, by workerId; those that do not answer in time are left out. */
-  readonly cached: (signal: AbortSignal) => Promise<ReadonlyMap<string, Cached>>;
   /** Writes that were acknowledged before their storage had them. */
   readonly pending: PendingWrites;
   readonly policies: PolicyStore;
@@ -164,6 +169,8 @@ export function list(items: Schema): Schema {
 export const text: Schema = { type: 'string' };
 export const flag: Schema = { type: 'boolean' };
 export const nothing: Schema = object({}, []);
+/** `SilentNode`. */
+export const silentNode = object({ workerId: text, silence: text }, ['workerId', 'silence']);
 
 export function shortText(maxLength: number): Schema {
   return { type: 'string', minLength: 1, maxLength };

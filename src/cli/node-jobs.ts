@@ -1,3 +1,5 @@
+import { askHoldings, type HeldByAll } from '../admin/holdings-of-all.ts';
+import type { Reports } from '../admin/route.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import type { Random } from '../common/random.ts';
@@ -5,7 +7,6 @@ import type { CoordStore } from '../coord/store.ts';
 import type { Namespace } from '../gateway/namespace.ts';
 import { ObjectJobs } from '../gateway/object-jobs.ts';
 import type { Routing } from '../gateway/routing/routing.ts';
-import type { UsageAnswer } from '../gateway/routing/wire.ts';
 import type { JobObjects, Room } from '../jobs/job-objects.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { JobStore } from '../jobs/job-store.ts';
@@ -57,10 +58,9 @@ export class NodeJobs {
     reader: LocalReader,
     known: MetadataCache,
     disk: DiskPageStore | undefined,
-    usage: () => UsageAnswer,
+    reports: Reports,
     pageSizeBytes: number,
   ): void {
-    const alone = () => new Map([[ownership.workerId, usage()]]);
     const objects = new ObjectJobs({
       namespace,
       metadata,
@@ -69,7 +69,7 @@ export class NodeJobs {
       known,
       regions: disk?.regionChecks,
       workers: () => ownership.view().members.map(({ workerId }) => workerId),
-      room: async (signal) => roomOf(await (routing?.usages(signal) ?? alone())),
+      room: async () => roomOf(await askHoldings({ reports }, [])),
       pageSizeBytes,
     });
     this.#runner = this.#begin(objects);
@@ -83,12 +83,8 @@ export class NodeJobs {
 }
 
 /** What nodes cache, taken together. */
-function roomOf(usages: ReadonlyMap<string, UsageAnswer>): Room {
-  let usedBytes = 0;
-  let capacityBytes = 0;
-  for (const usage of usages.values()) {
-    usedBytes += usage.bytes;
-    capacityBytes += usage.capacityBytes;
-  }
-  return { usedBytes, capacityBytes, nodes: usages.size };
+function roomOf({ told }: HeldByAll): Room {
+  const usedBytes = told.reduce((sum, one) => sum + one.usedBytes, 0);
+  const capacityBytes = told.reduce((sum, one) => sum + one.capacityBytes, 0);
+  return { usedBytes, capacityBytes, nodes: told.length };
 }

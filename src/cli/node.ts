@@ -231,26 +231,10 @@ async function build(
     { capacityBytes: settings['cache.metadata'], shared: shared.metadata },
     (target, generation) => reader.heardOfVersion(target, generation),
   );
-  const usage = () => {
-    const { bytes, capacityBytes } = pages.usage;
-    return { bytes, capacityBytes, keys: objects.usage.entries };
-  };
   const peering =
     ways &&
     opened.add(
-      await openPeering(
-        settings,
-        clock,
-        metrics,
-        log,
-        tls,
-        ownership,
-        ways,
-        namespace,
-        objects,
-        reader,
-        usage,
-      ),
+      await openPeering(settings, clock, metrics, log, tls, ownership, ways, namespace, objects, reader),
       (part) => part.close(),
     );
   const routing = peering?.routing;
@@ -323,7 +307,7 @@ async function build(
       pending: sets ? ownPending(sets) : writeBack,
       cluster: member,
       cache: () => cacheUsageOf(shared.pages, disk, objects),
-      holdings: holdingsOf(mounts, policies, config, pages),
+      holdings: holdingsOf(mounts, policies, config, pages, () => objects.usage.entries),
     }),
     (part) => part.close(),
   );
@@ -344,7 +328,6 @@ async function build(
     ...looks,
     cluster: member,
     jobs: jobs.jobs,
-    cached: async (signal) => routing?.usages(signal) ?? new Map(),
     policies,
     clusterSettings: dynamic,
   });
@@ -364,7 +347,17 @@ async function build(
       stop,
     );
   }
-  jobs.run(namespace, ownership, knowledge, routing, reader, objects, disk, usage, settings['page.size']);
+  jobs.run(
+    namespace,
+    ownership,
+    knowledge,
+    routing,
+    reader,
+    objects,
+    disk,
+    looks.reports,
+    settings['page.size'],
+  );
   return {
     s3Url: urlOf(scheme, settings.host, door.port),
     adminUrl: urlOf(scheme, settings.host, adminPort),

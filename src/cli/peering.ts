@@ -9,7 +9,6 @@ import type { TlsDoor } from '../common/tls.ts';
 import type { Namespace } from '../gateway/namespace.ts';
 import { Redirects } from '../gateway/redirects.ts';
 import { defaultSegmentBytes, Routing } from '../gateway/routing/routing.ts';
-import type { UsageAnswer } from '../gateway/routing/wire.ts';
 import type { GreetingParts } from '../peers/greeting.ts';
 import { ClusterSecret, minSecretBytes } from '../peers/handshake.ts';
 import { PeerPool } from '../peers/peer-pool.ts';
@@ -94,10 +93,9 @@ export async function openPeering(
   namespace: Namespace,
   objects: MetadataCache,
   reader: LocalReader,
-  usage: () => UsageAnswer,
 ): Promise<Peering> {
   const windowBytes = settings['limits.peerMemory'];
-  const routing = new Routing(clock, metrics, log, ownership, namespace, objects, reader, pool, usage, {
+  const routing = new Routing(clock, metrics, log, ownership, namespace, objects, reader, pool, {
     pageSizeBytes: settings['page.size'],
     segmentBytes: defaultSegmentBytes,
     connectTimeoutMs: settings['peer.connectTimeout'],

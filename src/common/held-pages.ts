@@ -19,8 +19,11 @@ export interface HoldingsQuestion {
 export interface Holdings {
   /** Of each target that was asked for, in order. */
   readonly held: readonly HeldPages[];
-  /** Of its pages. */
+  /** Of all its pages, and what there is room for. */
+  readonly usedBytes: number;
   readonly capacityBytes: number;
+  /** Objects that something is known of. */
+  readonly objects: number;
   /** Which policies and settings of the cluster it goes by: the same for the same ones. */
   readonly goesBy: string;
 }

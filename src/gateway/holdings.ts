@@ -8,24 +8,28 @@ export class OwnHoldings {
   readonly #table: () => MountTable;
   readonly #buckets: BucketLookup;
   readonly #pages: Pick<PageStore, 'heldBelow' | 'usage'>;
+  readonly #objects: () => number;
   readonly #goesBy: () => string;
 
   constructor(
     table: () => MountTable,
     buckets: BucketLookup,
     pages: Pick<PageStore, 'heldBelow' | 'usage'>,
+    objects: () => number,
     goesBy: () => string,
   ) {
     this.#table = table;
     this.#buckets = buckets;
     this.#pages = pages;
+    this.#objects = objects;
     this.#goesBy = goesBy;
   }
 
   async of(targets: readonly HoldingsTarget[]): Promise<Holdings> {
     const held: HeldPages[] = [];
     for (const target of targets) held.push(await this.#below(target));
-    return { held, capacityBytes: this.#pages.usage.capacityBytes, goesBy: this.#goesBy() };
+    const { bytes: usedBytes, capacityBytes } = this.#pages.usage;
+    return { held, usedBytes, capacityBytes, objects: this.#objects(), goesBy: this.#goesBy() };
   }
 
   async #below({ bucket, prefix }: HoldingsTarget): Promise<HeldPages> {

@@ -7,14 +7,14 @@ const everyMs = 10_000;
 /** A look that takes long is followed by a pause of so many times that. */
 const pausesALook = 50;
 
-/** Has a store drop what policies do not want kept: at each change of theirs, and now and then for what grows old. */
+/** Has a store drop what policies do not want kept: at each change of theirs, and now and then for what grows old. While there is none it does nothing. */
 export class PolicySweep {
   private readonly clock: Clock;
   private readonly policies: Policies;
   private readonly pages: Pick<PageStore, 'applyPolicies'>;
   private readonly closed = new AbortController();
   private readonly stopFollowing: () => void;
-  private readonly timed: Promise<void>;
+  private timed: Promise<void> | undefined;
   private running: Promise<void> | undefined;
   private isDue = false;
   private lookMs = 0;
@@ -23,8 +23,11 @@ export class PolicySweep {
     this.clock = clock;
     this.policies = policies;
     this.pages = pages;
-    this.stopFollowing = policies.onChange(() => this.begin());
-    this.timed = this.now();
+    this.stopFollowing = policies.onChange(() => {
+      this.begin();
+      this.watch();
+    });
+    this.watch();
   }
 
   /** Ends when nothing is being dropped. */
@@ -51,8 +54,15 @@ export class PolicySweep {
     }
   }
 
+  private watch(): void {
+    if (this.policies.isEmpty) return;
+    this.timed ??= this.now().finally(() => {
+      this.timed = undefined;
+    });
+  }
+
   private async now(): Promise<void> {
-    while (await this.pause()) if (!this.policies.isEmpty) this.begin();
+    while (!this.policies.isEmpty && (await this.pause())) this.begin();
   }
 
   private async pause(): Promise<boolean> {

@@ -156,7 +156,9 @@ export class AdminNode {
       refusal: async ({ requestId }: { requestId: string }) => this.refusals.find(requestId),
       holdings: async ({ targets }: HoldingsQuestion) => ({
         held: targets.map(() => ({ pages: 3, bytes: 3000 })),
+        usedBytes: 3000,
         capacityBytes: 10 * 1024 ** 3,
+        objects: 3,
         goesBy: this.policies.digest,
       }),
     });
@@ -196,7 +198,6 @@ export class AdminNode {
       reports,
       explain,
       jobs: new Jobs(systemClock, await JobStore.open(systemClock, systemRandom, store)),
-      cached: async () => new Map(),
       pending: nodePending(this.writeBack),
       ...others,
     });

@@ -244,6 +244,10 @@ await describeOverEtcd('policies of three nodes, each with pages on disk', (prog
       );
       await until(async () => (await du('')).nodes.length === 3);
       expect((await du('')).bytes).toBe(before.bytes);
+      // What moves with a node is told of what all of them hold.
+      const [{ workerId }] = (await cli(0, 'node list')).json;
+      const plan = (await cli(2, `ring plan --remove ${workerId}`)).json;
+      expect([plan.nodesAnswered, plan.movedBytes > 0, plan.movedKeys > 0]).toEqual([3, true, true]);
     },
     patienceMs,
   );

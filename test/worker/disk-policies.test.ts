@@ -109,6 +109,31 @@ describe('a page older than its prefix allows', () => {
     expect(await store.read(now('b'), 0, 1000)).toEqual(pageBytes(1000));
   });
 
+  test('is looked for while there is a policy, and nothing is done while there is none', async () => {
+    let applied = 0;
+    const store = {
+      applyPolicies: async () => {
+        applied++;
+      },
+    };
+    const sweep = new PolicySweep(bench.clock, policies, store);
+    expect(bench.clock.sleeperCount).toBe(0);
+    policies.set('tmp/', { ttlMs: 60_000 });
+    await bench.clock.pass(0);
+    expect([applied, bench.clock.sleeperCount]).toEqual([1, 1]);
+    for (let i = 0; i < 3; i++) await bench.clock.pass(10_000);
+    expect(applied).toBe(4);
+    policies.remove('tmp/');
+    await bench.clock.pass(10_000);
+    const last = applied;
+    for (let i = 0; i < 3; i++) await bench.clock.pass(10_000);
+    expect([applied, bench.clock.sleeperCount]).toEqual([last, 0]);
+    policies.set('tmp/', { ttlMs: 60_000 });
+    await bench.clock.pass(10_000);
+    expect(applied).toBe(last + 2);
+    await sweep.close();
+  });
+
   test('is absent from memory at the second it is from the disk, however late it came to memory', async () => {
     policies.set('tmp/', { ttlMs: 60_000 });
     const memory = new MemoryPageStore(

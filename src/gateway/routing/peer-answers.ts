@@ -35,7 +35,6 @@ import {
   type Question,
   type Read,
   type ReleaseAnswer,
-  type UsageAnswer,
 } from './wire.ts';
 import { toWire } from './wire-errors.ts';
 
@@ -58,10 +57,9 @@ export class PeerAnswers {
   readonly #reader: LocalReader;
   readonly #handOff: HandOff;
   readonly #served: ServedBytes;
-  readonly #usage: () => UsageAnswer;
   readonly #settings: PeerAnswersSettings;
 
-  /** `reader` reads what lies on this node alone, whose caches `usage` tells of. */
+  /** `reader` reads what lies on this node alone. */
   constructor(
     metrics: Metrics,
     log: Log,
@@ -70,7 +68,6 @@ export class PeerAnswers {
     owned: OwnedMetadata,
     reader: LocalReader,
     handOff: HandOff,
-    usage: () => UsageAnswer,
     settings: PeerAnswersSettings,
   ) {
     this.#log = log;
@@ -79,7 +76,6 @@ export class PeerAnswers {
     this.#owned = owned;
     this.#reader = reader;
     this.#handOff = handOff;
-    this.#usage = usage;
     this.#served = new ServedBytes(metrics, 'peers');
     this.#settings = settings;
   }
@@ -119,8 +115,8 @@ export class PeerAnswers {
         case 'lapsed':
           answered = this.#lapsed(question, exchange);
           break;
-        case 'usage':
-          answered = this.#send(exchange, { ok: this.#usage() });
+        case 'greet':
+          answered = this.#send(exchange, { ok: true });
           break;
         case 'released':
           answered = this.#released(question, exchange, from.workerId);

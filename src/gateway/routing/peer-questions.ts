@@ -28,7 +28,6 @@ import {
   type Read,
   type ReadAnswer,
   type ReleaseAnswer,
-  type UsageAnswer,
 } from './wire.ts';
 import { fromWire, type Named } from './wire-errors.ts';
 
@@ -175,13 +174,10 @@ export class PeerQuestions {
     return 'ok' in answer && answer.ok.incarnation === member.incarnation ? answer.ok : undefined;
   }
 
-  /** How much a member caches. */
-  async usage(member: ViewMember, signal: AbortSignal): Promise<UsageAnswer> {
-    const question = { op: 'usage', ...this.#asked() };
-    const exchange = await this.#open(member, 'small', question, 0);
-    const answer = decode<Answer<UsageAnswer>>(await answerOf(exchange, undefined, signal));
-    if ('ok' in answer) return answer.ok;
-    throw new PeerError('reset', 'it does not tell what it caches');
+  /** Resolves when the member has answered anything. */
+  async greet(member: ViewMember, signal: AbortSignal): Promise<void> {
+    const exchange = await this.#open(member, 'small', { op: 'greet', ...this.#asked() }, 0);
+    await answerOf(exchange, undefined, signal);
   }
 
   /** What a member has to tell, within `timeoutMs`. */

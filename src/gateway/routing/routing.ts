@@ -32,7 +32,7 @@ import { RoutedObjectService } from './routed-object-service.ts';
 import { RoutedReader } from './routed-reader.ts';
 import { RoutedWrites } from './routed-writes.ts';
 import { Routes } from './routes.ts';
-import { decode, encode, type Question, type Report, type UsageAnswer } from './wire.ts';
+import { decode, encode, type Question, type Report } from './wire.ts';
 import { toWire } from './wire-errors.ts';
 import { WriteAnswers } from './write-answers.ts';
 import type { Write } from './write-calls.ts';
@@ -61,8 +61,6 @@ export const defaultSegmentBytes = 256 * 1024 * 1024;
 /** Questions that are older are not begun with. */
 const maxQuestionAgeMs = 30_000;
 const catchUpMs = 2_000;
-/** Members that are asked at once what they cache. */
-const usagesAtOnce = 64;
 const mostAskedForSecret = 8;
 /** From here on bytes go over connections of their own, so that small answers need not wait behind them. */
 const bulkBytes = 1024 * 1024;
@@ -80,14 +78,13 @@ export class Routing {
   readonly #namespace: Namespace;
   readonly #pool: PeerPool;
   readonly #questions: PeerQuestions;
-  readonly #usage: () => UsageAnswer;
   readonly #answers: PeerAnswers;
   readonly #settings: RoutingSettings;
   #writeAnswers: WriteAnswers | undefined;
   #pendingAnswers: ((question: SetQuestion, exchange: Exchange) => void) | undefined;
   #reporter: Reporter | undefined;
 
-  /** `cache` and `reader` are this node's own; `usage` tells what they keep. */
+  /** `cache` and `reader` are this node's own. */
   constructor(
     clock: Clock,
     metrics: Metrics,
@@ -97,7 +94,6 @@ export class Routing {
     cache: MetadataCache,
     reader: LocalReader,
     pool: PeerPool,
-    usage: () => UsageAnswer,
     settings: RoutingSettings,
   ) {
     const { connectTimeoutMs, answerTimeoutMs, writePatienceMs, maxPassedBy, pageSizeBytes, segmentBytes } =
@@ -117,7 +113,7 @@ export class Routing {
     this.metadata = new RoutedMetadata(routes, owned, questions, fallbacks, handOff);
     this.reader = new RoutedReader(metrics, routes, reader, questions, fallbacks, handOff);
     this.loader = new RoutedLoader(routes, reader.loader, questions, handOff);
-    this.#answers = new PeerAnswers(metrics, log, routes, namespace, owned, reader, handOff, usage, {
+    this.#answers = new PeerAnswers(metrics, log, routes, namespace, owned, reader, handOff, {
       pageSizeBytes,
     });
     this.#clock = clock;
@@ -126,27 +122,9 @@ export class Routing {
     this.#namespace = namespace;
     this.#pool = pool;
     this.#questions = questions;
-    this.#usage = usage;
     this.#settings = settings;
     ownership.askWith((member, epoch, signal) => questions.released(member, epoch, signal));
     ownership.onView(({ view }) => pool.retain(new Set(view.members.map(({ workerId }) => workerId))));
-  }
-
-  /** How much each member caches, by workerId. Those that do not answer are left out. */
-  async usages(signal: AbortSignal): Promise<ReadonlyMap<string, UsageAnswer>> {
-    const usages = new Map<string, UsageAnswer>();
-    const { ownership } = this.#routes;
-    const queue = [...ownership.view().members];
-    const askAll = async () => {
-      for (let member = queue.pop(); member && !signal.aborted; member = queue.pop()) {
-        const isSelf = member.workerId === ownership.workerId;
-        const asked = isSelf ? this.#usage() : this.#questions.usage(member, signal);
-        const usage = await Promise.resolve(asked).catch(notTold);
-        if (usage) usages.set(member.workerId, usage);
-      }
-    };
-    await Promise.all(Array.from({ length: usagesAtOnce }, askAll));
-    return usages;
   }
 
   /**
@@ -158,7 +136,7 @@ export class Routing {
     const others = ownership.view().members.filter(({ workerId }) => workerId !== ownership.workerId);
     const asked = others.slice(0, mostAskedForSecret).map(async (member) => {
       try {
-        await this.#questions.usage(member, signal);
+        await this.#questions.greet(member, signal);
         return 'same';
       } catch (error) {
         return error instanceof PeerError && isOtherSecret(error) ? 'other' : 'unknown';
@@ -256,6 +234,3 @@ export class Routing {
     }
   }
 }
-
-/** Whoever asks is told how many have answered. */
-function notTold(): undefined {}

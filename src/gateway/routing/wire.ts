@@ -74,18 +74,9 @@ export interface ReleaseAnswer extends Released {
   readonly incarnation: string;
 }
 
-/** How much the node caches. */
-export interface Usage extends Asked {
-  readonly op: 'usage';
-}
-
-export interface UsageAnswer {
-  /** Of pages. */
-  readonly bytes: number;
-  /** That there is room for. */
-  readonly capacityBytes: number;
-  /** Objects that something is known of. */
-  readonly keys: number;
+/** Nothing but whether the two nodes hear each other: who has another secret is not heard. */
+export interface Greet extends Asked {
+  readonly op: 'greet';
 }
 
 /** What the node has to tell whoever looks after the cluster: of which kind, and what exactly, is theirs to understand. */
@@ -123,7 +114,7 @@ export type Question =
   | Holds
   | Invalidate
   | Release
-  | Usage
+  | Greet
   | Lapsed;
 
 /** `moved`: the node that was asked is not the owner, by this view. */

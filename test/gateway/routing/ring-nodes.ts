@@ -185,7 +185,6 @@ export class RingNodes {
         cache,
         reader,
         pool,
-        () => ({ bytes: 1_000, capacityBytes: 5_000, keys: 10 }),
         this.settings,
       );
       handler = routing.handler;
