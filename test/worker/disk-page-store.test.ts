@@ -269,6 +269,8 @@ describe('the capacity', () => {
     bench.fs.freeBytes = 100_000;
     await bench.clock.pass(1000);
     await store.write(pageKey({ path: 'late' }), pageBytes(10_000));
+    // The page is given up before the fault is told.
+    await store.settled();
     expect([await bench.isUp(), await bench.errors('no-space')]).toEqual([false, 1]);
     expect(store.usedBytes).toBeLessThan(20_000);
   });
