@@ -58,6 +58,8 @@ export class PolicySweep {
     if (this.policies.isEmpty) return;
     this.timed ??= this.now().finally(() => {
       this.timed = undefined;
+      // There may have been none for a moment only.
+      if (!this.closed.signal.aborted) this.watch();
     });
   }
 
