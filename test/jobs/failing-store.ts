@@ -1,8 +1,8 @@
 import { CoordError, type CoordStore, type Lease } from '../../src/coord/store.ts';
 
-/** What happens at one call of the store, counted from 1, and to all calls after it. */
+/** What happens at one call of the store, counted from 1 or known by what it writes, and to all calls after it. */
 export interface Fault {
-  readonly at: number;
+  readonly at: number | ((key: string, value: string) => boolean);
   /** `before` and `after`: the process dies before or after the call has its effect. `stall`: it stands still until it is let go on. */
   readonly how: 'before' | 'after' | 'stall';
 }
@@ -18,10 +18,13 @@ export class FailingStore implements CoordStore {
   private readonly goOn = Promise.withResolvers<void>();
   private readonly leases: { readonly real: Lease; readonly seen: AbortController }[] = [];
   private isStalled = false;
+  /** The number of the call, as soon as it is known. */
+  private faultAt: number | undefined;
 
   constructor(inner: CoordStore, fault?: Fault) {
     this.inner = inner;
     this.fault = fault;
+    if (typeof fault?.at === 'number') this.faultAt = fault.at;
     const hit = Promise.withResolvers<void>();
     this.hit = hit.promise;
     this.hitNow = hit.resolve;
@@ -36,7 +39,11 @@ export class FailingStore implements CoordStore {
 
   get = (key: string) => this.call(() => this.inner.get(key));
   list = (prefix: string) => this.call(() => this.inner.list(prefix));
-  putIf: CoordStore['putIf'] = (...given) => this.call(() => this.inner.putIf(...given));
+  putIf: CoordStore['putIf'] = (...given) => {
+    const { at } = this.fault ?? {};
+    if (typeof at === 'function' && at(given[0], given[1])) this.faultAt ??= this.calls + 1;
+    return this.call(() => this.inner.putIf(...given));
+  };
   deleteIf: CoordStore['deleteIf'] = (...given) => this.call(() => this.inner.deleteIf(...given));
   watch: CoordStore['watch'] = (...given) => this.inner.watch(...given);
 
@@ -59,15 +66,15 @@ export class FailingStore implements CoordStore {
 
   private async call<T>(effect: () => Promise<T>): Promise<T> {
     const number = ++this.calls;
-    const { fault } = this;
-    if (!fault || number < fault.at) return effect();
+    const { fault, faultAt } = this;
+    if (!fault || faultAt === undefined || number < faultAt) return effect();
     this.hitNow();
     if (fault.how === 'stall') {
-      if (number === fault.at) this.isStalled = true;
+      if (number === faultAt) this.isStalled = true;
       await this.goOn.promise;
       return effect();
     }
-    if (number === fault.at && fault.how === 'after') await effect();
+    if (number === faultAt && fault.how === 'after') await effect();
     throw new CoordError('unavailable', 'the process is dead');
   }
 }

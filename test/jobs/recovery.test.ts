@@ -92,6 +92,19 @@ describe.each(['before', 'after'] as const)(
   },
 );
 
+test('a load that is verified is verified also where its node dies as soon as it has said that the load is over', async () => {
+  nodes.shelf.refused.clear();
+  const at = (key: string, value: string) =>
+    key.startsWith('job/records/') && value.includes('"state":"succeeded"');
+  const first = await nodes.add({ at, how: 'after' });
+  const job = await create(nodes, { ...wholeLoad, verifies: true });
+  await first.store.hit;
+  const after = `${job.id}-1`;
+  expect(await stateOf(after)).toBe('running');
+  const next = await nodes.add();
+  expect((await nodes.over(next, after)).state).toBe('succeeded');
+});
+
 /** By somebody who works at nothing. */
 async function create(all: JobNodes, spec = wholeLoad) {
   const store = await JobStore.open(systemClock, systemRandom, all.store);
