@@ -127,6 +127,7 @@ export class PendingSets {
       kept: shelf.kept,
       copy: (copyId) => shelf.copy(copyId),
       openCopy: (setId, copyId) => shelf.makeCopy({ setId, copyId }),
+      hasCopy: (copyId) => shelf.has(copyId),
       knows: settings.knows,
     });
   }

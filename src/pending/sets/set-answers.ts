@@ -20,6 +20,7 @@ export interface SetDuties {
   readonly kept: KeptSets;
   copy(copyId: string): HeldCopy | undefined;
   openCopy(setId: string, copyId: string): Promise<void>;
+  hasCopy(copyId: string): boolean;
   knows(incarnation: string, writeMode: string | undefined): boolean;
 }
 
@@ -51,6 +52,8 @@ export class SetAnswers {
     switch (question.ask) {
       case 'open':
         return this.#duties.openCopy(question.setId, question.copyId);
+      case 'has':
+        return this.#duties.hasCopy(question.copyId);
       case 'change':
         return this.#change(question, exchange);
       case 'keys':

@@ -79,6 +79,18 @@ export class SetCopies {
     return this.#whole.has(set);
   }
 
+  /** Whether a member has a copy that the record names, or does not say that it has none. */
+  async isAnywhere(record: SetRecord): Promise<boolean> {
+    const { workerId: self } = this.#standing;
+    const asked = record.copies.map(async ({ workerId, copyId }) => {
+      if (workerId === self) return this.#shelf.has(copyId);
+      const member = this.#standing.members().find((one) => one.workerId === workerId);
+      if (!member) return false;
+      return this.#peers.ask<boolean>(member, { ask: 'has', copyId }, openMs).catch(() => true);
+    });
+    return (await Promise.all(asked)).includes(true);
+  }
+
   /** Gives a set the copies that it is to have. */
   async maintain(set: KeptSet): Promise<void> {
     const { writers } = set;
@@ -148,7 +160,8 @@ export class SetCopies {
       try {
         const changed = await this.#table.change(set.name.setId, (record) => {
           isDone = isMine(record) && JSON.stringify(record.copies) === wanted;
-          return isDone || !isMine(record) || isClosed(record) ? undefined : withCopies(record, copies);
+          if (isDone || !isMine(record) || isClosed(record)) return undefined;
+          return withCopies(latestOf(set, record), copies);
         });
         if (changed) set.record = changed;
         return isDone || changed !== undefined;
@@ -164,7 +177,7 @@ export class SetCopies {
   async #change(set: KeptSet, change: (record: SetRecord) => SetRecord): Promise<boolean> {
     const { incarnation } = this.#standing;
     const changed = await this.#table.change(set.name.setId, (record) =>
-      record.incarnation === incarnation && !isClosed(record) ? change(record) : undefined,
+      record.incarnation === incarnation && !isClosed(record) ? change(latestOf(set, record)) : undefined,
     );
     if (changed) set.record = changed;
     return changed !== undefined;
@@ -240,4 +253,9 @@ export class SetCopies {
   #isNew(set: KeptSet): boolean {
     return this.#clock.monotonicMs() - (this.#adoptedMs.get(set) ?? 0) < returnMs;
   }
+}
+
+/** Where the coordination store went back, what the keeper knows of its set is later than what is found there. */
+function latestOf(set: KeptSet, found: SetRecord): SetRecord {
+  return found.generation < set.record.generation ? set.record : found;
 }

@@ -19,6 +19,9 @@ export interface CopyName {
   readonly copyId: string;
 }
 
+/** Sets that ended of which it is remembered. */
+const maxEnded = 10_000;
+
 /** The journals of sets on this node's disk, each in a folder of its own. Rejects with `FileSystemError`. */
 export class SetFolder {
   readonly #fs: FileSystem;
@@ -46,6 +49,26 @@ export class SetFolder {
       const match = /^([0-9a-f-]{36})\.([0-9a-f-]{36})$/.exec(name);
       return match ? [{ setId: match[1] as string, copyId: match[2] as string }] : [];
     });
+  }
+
+  /** Sets that were noted to have ended, those that ended last. */
+  async ended(): Promise<readonly string[]> {
+    const { path } = this.#settings;
+    const noted = (await this.#fs.readDirectory(path)).flatMap((name) => {
+      const match = /^(\d{1,15})\.([0-9a-f-]{36})\.ended$/.exec(name);
+      return match ? [{ name, atMs: Number(match[1]), setId: match[2] as string }] : [];
+    });
+    noted.sort((a, b) => b.atMs - a.atMs);
+    for (const { name } of noted.splice(maxEnded)) await this.#fs.unlink(join(path, name));
+    return noted.map(({ setId }) => setId);
+  }
+
+  /** Notes, durably, that nothing is pending in a set and nothing ever will be, whatever may be said of it again. */
+  async noteEnded(setId: string): Promise<void> {
+    const { path } = this.#settings;
+    const file = await this.#fs.createFile(join(path, `${this.#clock.nowMs()}.${setId}.ended`));
+    await file.close();
+    await this.#fs.syncDirectory(path);
   }
 
   /** The journal of that name, empty where there is none. */

@@ -13,6 +13,7 @@ export class SetShelf {
   readonly #held = new Map<string, HeldCopy>();
   /** Kept sets that do not speak yet, since their copies may lack something. */
   readonly #taken = new Set<KeptSet>();
+  readonly #ended = new Set<string>();
   #current: KeptSet | undefined;
 
   private constructor(log: Log, folder: SetFolder) {
@@ -28,6 +29,7 @@ export class SetShelf {
       if (copy.fault !== undefined) log.error({ ...name }, copy.fault);
       shelf.#held.set(name.copyId, copy);
     }
+    for (const setId of await folder.ended()) shelf.#ended.add(setId);
     return shelf;
   }
 
@@ -47,6 +49,23 @@ export class SetShelf {
 
   copy(copyId: string): HeldCopy | undefined {
     return this.#held.get(copyId);
+  }
+
+  /** Whether a copy lies here, whatever it is. */
+  has(copyId: string): boolean {
+    return this.#held.has(copyId) || this.all.some(({ name }) => name.copyId === copyId);
+  }
+
+  /** Whether the set is known to have ended, also if the coordination store does not know of that any more. */
+  hasEnded(setId: string): boolean {
+    return this.#ended.has(setId);
+  }
+
+  /** To be called before what lies here of the set is removed. */
+  async noteEnded(setId: string): Promise<void> {
+    if (this.#ended.has(setId)) return;
+    await this.#folder.noteEnded(setId);
+    this.#ended.add(setId);
   }
 
   /** An empty journal. */

@@ -79,7 +79,10 @@ export class SetUpkeep {
     for (const { setId, copyId } of names) {
       await this.#seeTo(records.get(setId), { setId, copyId });
     }
-    for (const record of records.values()) await this.#takeOver(record);
+    for (const record of records.values()) {
+      await this.#forgetEnded(record);
+      await this.#takeOver(record);
+    }
     await this.#openCurrent();
     for (const set of this.#shelf.all) {
       if (this.#busy.has(set) || set.isLost) continue;
@@ -98,7 +101,7 @@ export class SetUpkeep {
       const isMine = record?.incarnation === this.#standing.incarnation;
       if (set.isEnding) continue;
       if (!record) await this.#table.create(set.record);
-      else if (!isMine && record.generation > set.record.generation) await this.#remove(set.name);
+      else if (!isMine && record.generation > set.record.generation) await this.#remove(set.name, record);
       else if (!isMine || record.generation < set.record.generation) await this.#assert(set, record);
     }
   }
@@ -114,11 +117,28 @@ export class SetUpkeep {
     if (asserted) set.record = asserted;
   }
 
-  /** Ends sets of which every copy lies on a node that is no member: what was pending in them is lost. */
+  /**
+   * A set that has ended, of which the coordination store does not know that any more since it went back, ends again: nobody has anything of
+   * it, and so nobody would speak for it.
+   */
+  async #forgetEnded(record: SetRecord): Promise<void> {
+    if (isClosed(record)) {
+      const { workerId: self } = this.#standing;
+      for (const { workerId, copyId } of record.former) {
+        if (workerId !== self || this.#shelf.has(copyId)) continue;
+        await this.#table.change(record.id, (now) => (isClosed(now) ? withoutFormer(now, copyId) : undefined));
+      }
+      return;
+    }
+    if (!this.#shelf.hasEnded(record.id)) return;
+    this.#log.warn({ set: record.id }, 'a set of pending writes that has ended was there again');
+    await this.#table.change(record.id, (now) => (isClosed(now) ? undefined : withCopies(now, [])));
+  }
+
+  /** Ends sets of which no member has a copy: what was pending in them is lost. */
   async giveUp(): Promise<void> {
-    const there = new Set(this.#standing.members().map(({ workerId }) => workerId));
     for (const { record } of await this.#table.latest()) {
-      if (isClosed(record) || record.copies.some(({ workerId }) => there.has(workerId))) continue;
+      if (isClosed(record) || (await this.#copies.isAnywhere(record))) continue;
       this.#log.error({ set: record.id, copies: record.copies }, 'what was pending in a set is given up');
       await this.#table.change(record.id, (now) =>
         now.generation === record.generation ? withCopies(now, []) : undefined,
@@ -128,15 +148,19 @@ export class SetUpkeep {
 
   /** Ends a set in which nothing is pending and nothing will be. True if it could be. */
   async end(set: KeptSet): Promise<boolean> {
+    let ended: SetRecord | undefined;
     set.isEnding = true;
-    const ended = await this.#table.change(set.name.setId, (record) =>
-      record.incarnation === this.#standing.incarnation && set.isEmpty && !isClosed(record)
-        ? withCopies(record, [])
-        : undefined,
-    );
-    set.isEnding = ended !== undefined;
+    try {
+      ended = await this.#table.change(set.name.setId, (record) =>
+        record.incarnation === this.#standing.incarnation && set.isEmpty && !isClosed(record)
+          ? withCopies(record, [])
+          : undefined,
+      );
+    } finally {
+      set.isEnding = ended !== undefined;
+    }
     if (!ended) return false;
-    await this.#remove(set.name);
+    await this.#remove(set.name, ended);
     return true;
   }
 
@@ -144,16 +168,19 @@ export class SetUpkeep {
   async #seeTo(record: SetRecord | undefined, name: { setId: string; copyId: string }): Promise<void> {
     const { copyId } = name;
     if (!record) return this.#seeToOrphan(name);
-    if (record.former.some((copy) => copy.copyId === copyId)) return this.#remove(name);
-    if (record.copies[0]?.copyId !== copyId) return;
+    if (record.former.some((copy) => copy.copyId === copyId)) return this.#remove(name, record);
     const kept = this.#shelf.all.find((set) => set.name.copyId === copyId);
+    const isMine = record.incarnation === this.#standing.incarnation;
+    // Another one has it by now, whatever it has made of the copy that lies here.
+    if (kept && !isMine && record.generation > kept.record.generation) return this.#remove(name, record);
+    if (record.copies[0]?.copyId !== copyId) return;
     if (kept) {
       if (record.generation > kept.record.generation) kept.record = record;
       return;
     }
     const held = this.#shelf.copy(copyId);
     if (!held || held.fault !== undefined) return;
-    if (record.incarnation === this.#standing.incarnation) {
+    if (isMine) {
       // It was named the keeper, and did not hear of it.
       await this.#adopt(held, record, await held.fence());
       return;
@@ -176,7 +203,8 @@ export class SetUpkeep {
     const held = this.#shelf.copy(name.copyId);
     const latest = await this.#table.latest();
     if (!held || latest.some(({ record }) => record.id === name.setId)) return;
-    if (held.count === 0 && held.fault === undefined) return this.#shelf.remove(name);
+    const isEmpty = held.count === 0 && held.fault === undefined;
+    if (isEmpty || this.#shelf.hasEnded(name.setId)) return this.#shelf.remove(name);
     if (this.#orphans.has(name.copyId)) return;
     this.#orphans.add(name.copyId);
     this.#log.error(
@@ -185,7 +213,9 @@ export class SetUpkeep {
     );
   }
 
-  async #remove(name: { setId: string; copyId: string }): Promise<void> {
+  /** `record`: by which the copy is void. */
+  async #remove(name: { setId: string; copyId: string }, record: SetRecord): Promise<void> {
+    if (isClosed(record)) await this.#shelf.noteEnded(name.setId);
     const kept = this.#shelf.all.find((set) => set.name.copyId === name.copyId);
     if (kept && !kept.isEmpty) {
       this.#log.warn({ set: name.setId }, 'another node keeps pending writes that this one had');

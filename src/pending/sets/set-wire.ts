@@ -14,6 +14,12 @@ export interface OpenCopy extends Asked {
   readonly copyId: string;
 }
 
+/** Whether a copy lies on the node, whatever it is. */
+export interface AskHas extends Asked {
+  readonly ask: 'has';
+  readonly copyId: string;
+}
+
 /** To a copy. A message with a lower number than one that came before is past. */
 interface ToCopy extends Asked {
   readonly copyId: string;
@@ -139,6 +145,7 @@ export interface AskDiscard extends Asked {
 
 export type SetQuestion =
   | OpenCopy
+  | AskHas
   | ChangeCopy
   | AskKeys
   | AskNewest

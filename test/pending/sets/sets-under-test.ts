@@ -138,6 +138,23 @@ export class SetsUnderTest {
     return entry && (JSON.parse(entry.value) as SetRecord);
   }
 
+  /** Resolves when the coordination store names no set of that id any more. */
+  async gone(id: string): Promise<void> {
+    for (let tries = 0; await this.record(id); tries++) {
+      if (tries === 50) throw new Error(`the set ${id} is still there`);
+      await this.pass(1_000);
+    }
+  }
+
+  /** The coordination store says again what it said before, as after a copy of it took its place. */
+  async restore(record: SetRecord | undefined): Promise<void> {
+    if (!record) throw new Error('there was no such set');
+    const [key, value] = [setsPrefix + record.id, JSON.stringify(record)];
+    const present = await this.passing(this.cluster.store.get(key));
+    const expected = present ? { revision: present.revision } : 'absent';
+    await this.passing(this.cluster.store.putIf(key, value, expected));
+  }
+
   /** Resolves when every set is kept by a node that runs. */
   async taken({ without }: { readonly without?: number } = {}): Promise<void> {
     const indexes = [...this.nodes.keys()].filter((i) => i !== without);
@@ -157,7 +174,8 @@ export class SetsUnderTest {
     const records = entries.map(({ value }) => JSON.parse(value) as SetRecord);
     const named = records.flatMap(({ id, copies }) => copies.map(({ copyId }) => `${id}.${copyId}`));
     const { disk } = this.node(i).fs;
-    return [...disk.directory('/node/sets').entries.keys()].filter((name) => !named.includes(name));
+    const names = [...disk.directory('/node/sets').entries.keys()].filter((name) => !name.endsWith('.ended'));
+    return names.filter((name) => !named.includes(name));
   }
 
   async changeRecord(id: string, change: (record: SetRecord) => SetRecord): Promise<void> {
