@@ -4,6 +4,7 @@ const held = ['test/pending/sets/held-copy'];
 const writer = ['test/pending/sets/copy-writer'];
 const acknowledged = ['test/pending/sets/acknowledged'];
 const told = ['test/pending/sets/told'];
+const restored = ['test/pending/sets/restored'];
 
 /** Of pending writes that lie on several nodes. */
 export const plantedSetDefects: readonly PlantedDefect[] = [
@@ -197,6 +198,57 @@ export const plantedSetDefects: readonly PlantedDefect[] = [
     right: '!(set.waitsForCopiesAlone && this.#areGone(set, present))',
     wrong: '!(set.isLost && this.#areGone(set, present))',
     foundBy: acknowledged,
+  },
+  {
+    name: 'a write is acknowledged though an earlier one of its key is still to take its place',
+    file: 'src/pending/sets/kept-set.ts',
+    right: '    if (this.isAwaiting(chain, key)) {\n',
+    wrong: '    if (this.#isLost && this.isAwaiting(chain, key)) {\n',
+    foundBy: acknowledged,
+  },
+  {
+    name: 'a set that has ended is there again when the coordination store went back',
+    file: 'src/pending/sets/set-upkeep.ts',
+    right: '    if (!this.#shelf.hasEnded(record.id)) return;\n',
+    wrong: '    if (this.#shelf.hasEnded(record.id)) return;\n',
+    foundBy: restored,
+  },
+  {
+    name: 'that a set has ended is known to one process alone',
+    file: 'src/pending/sets/set-shelf.ts',
+    right: '    await this.#folder.noteEnded(setId);\n',
+    wrong: '',
+    foundBy: restored,
+  },
+  {
+    name: 'that a set has ended is known to its keeper alone',
+    file: 'src/pending/sets/set-upkeep.ts',
+    right: '    if (isClosed(record)) await this.#shelf.noteEnded(name.setId);\n',
+    wrong:
+      '    const isKept = this.#shelf.all.some((set) => set.name.copyId === name.copyId);\n    if (isClosed(record) && isKept) await this.#shelf.noteEnded(name.setId);\n',
+    foundBy: restored,
+  },
+  {
+    name: 'two nodes keep one set until there is another view',
+    file: 'src/pending/sets/set-upkeep.ts',
+    right:
+      '    if (kept && !isMine && record.generation > kept.record.generation) return this.#remove(name, record);\n',
+    wrong: '',
+    foundBy: restored,
+  },
+  {
+    name: 'a keeper takes what a coordination store says that went back for its own latest word',
+    file: 'src/pending/sets/set-copies.ts',
+    right: '  return found.generation < set.record.generation ? set.record : found;\n',
+    wrong: '  return found.generation < 0 ? set.record : found;\n',
+    foundBy: restored,
+  },
+  {
+    name: 'a loss is accepted of what a node still has',
+    file: 'src/pending/sets/set-copies.ts',
+    right: '    return (await Promise.all(asked)).includes(true);\n',
+    wrong: '    return (await Promise.all(asked)).length === 0;\n',
+    foundBy: restored,
   },
   {
     name: 'chaos: back: a write is acknowledged though its copies do not have it',

@@ -161,7 +161,7 @@ class Campaign {
     if (this.settings.mode !== 'back') return;
     const problem = await flushed(this.world, bucket);
     if (problem !== undefined) this.record.complain(problem);
-    this.tell('nothing is pending');
+    this.tell(problem ?? 'nothing is pending');
   }
 
   private judge(): CampaignResult {

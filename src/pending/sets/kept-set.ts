@@ -208,6 +208,13 @@ export class KeptSet implements JournalCopies {
 
   begin(change: NewChange): StampPair {
     const { chain, key } = change;
+    if (this.isAwaiting(chain, key)) {
+      // It would be acknowledged, and the earlier one take its place when that comes.
+      throw new UfsError('throttled', 'an earlier write is on its way to its copies', {
+        backend: chain,
+        key,
+      });
+    }
     const stamp = this.#isLost ? undefined : this.#rules.begin(change);
     if (!stamp) {
       throw new UfsError('throttled', 'the object is passing to another node', { backend: chain, key });

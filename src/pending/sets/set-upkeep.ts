@@ -126,7 +126,9 @@ export class SetUpkeep {
       const { workerId: self } = this.#standing;
       for (const { workerId, copyId } of record.former) {
         if (workerId !== self || this.#shelf.has(copyId)) continue;
-        await this.#table.change(record.id, (now) => (isClosed(now) ? withoutFormer(now, copyId) : undefined));
+        await this.#table.change(record.id, (now) =>
+          isClosed(now) ? withoutFormer(now, copyId) : undefined,
+        );
       }
       return;
     }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { UfsError } from '../../../src/ufs/errors.ts';
+import { someBytes, TestBody } from '../../support/upload-body.ts';
 import { SetsUnderTest } from './sets-under-test.ts';
 
 const long = { long: 'x'.repeat(1_900) };
@@ -101,6 +102,32 @@ describe('a write that is acknowledged before its storage has it', () => {
     await sets.until(() => sets.node(0).appeared.length > 0);
     expect(sets.node(0).appeared).toEqual([key]);
     expect(await sets.seen(holder, key)).toBe('2');
+    await sets.cluster.close();
+  });
+
+  test('does not give way to an earlier one of its key that comes to be pending after it', async () => {
+    const sets = await SetsUnderTest.start(2);
+    const key = sets.keyOf(0);
+    const held = Promise.withResolvers<void>();
+    sets.links.bulkHeld = held.promise;
+    const body = new TestBody(someBytes(70_000));
+    const options = { headers: {}, userMetadata: { version: '1' } };
+    const first = kindOf(sets.node(0).backend.put(key, body, options));
+    await sets.pass(1_000);
+    // It waits for its turn, behind the one whose bytes do not come through.
+    const second = kindOf(sets.put(0, key, '2'));
+    expect(await sets.passing(first)).toBe('unavailable');
+    const became = await sets.passing(second);
+    held.resolve();
+    await sets.until(() => [...sets.setOf(0).entries()].length > 0);
+    await sets.pass(5_000);
+    const expected = became === 'done' ? '2' : '1';
+    expect(await sets.seen(0, key)).toBe(expected);
+    expect(await sets.seen(1, key)).toBe(expected);
+    expect(became).toBe('throttled');
+    // And then it is the next one's turn.
+    await sets.passing(sets.put(0, key, '3'));
+    expect(await sets.seen(1, key)).toBe('3');
     await sets.cluster.close();
   });
 

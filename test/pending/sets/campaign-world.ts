@@ -18,6 +18,8 @@ export interface SetsCounts {
   leaves: number;
   takenOver: number;
   pauses: number;
+  /** Times that the coordination store went back. */
+  restored: number;
   /** Attempts that the storage carried out without an answer, and those that it carried out later. */
   lost: number;
   late: number;
@@ -36,6 +38,7 @@ export function noSetsCounts(): SetsCounts {
     leaves: 0,
     takenOver: 0,
     pauses: 0,
+    restored: 0,
     lost: 0,
     late: 0,
     through: 0,

@@ -35,6 +35,7 @@ class CopyUnderTest {
       copy: () => copy,
       openCopy: async () => {},
       knows: () => true,
+      hasCopy: () => true,
     };
     const answers = new SetAnswers(silentLog(), duties);
     this.links.answers.set(holder.workerId, {

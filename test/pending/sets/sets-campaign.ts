@@ -1,3 +1,5 @@
+import { type SetRecord, setsPrefix } from '../../../src/pending/sets/set-record.ts';
+import { pointerKey } from '../../../src/ring/view-record.ts';
 import { orAbsent } from '../../../src/ufs/errors.ts';
 import { VirtualCluster } from '../../ring/virtual-cluster.ts';
 import { address, type Machine } from '../../ring/virtual-node.ts';
@@ -43,6 +45,7 @@ class SetsCampaign {
   private readonly ends = new Map<Machine, () => void>();
   private readonly takenOver = new Set<string>();
   private readonly options: SetsCampaignOptions;
+  private isRestoring = false;
   private failure: unknown;
 
   constructor(seed: number, counts: SetsCounts, options: SetsCampaignOptions) {
@@ -95,6 +98,7 @@ class SetsCampaign {
     this.world.isStorageAway = false;
     for (const end of this.ends.values()) end();
     this.ends.clear();
+    await this.until(() => !this.isRestoring, 'restored');
     await this.until(() => {
       for (const machine of machines) if (!machine.node) void this.start(machine);
       return this.nodes.size === machines.length && this.leaving.size === 0 && this.cluster.isSettled();
@@ -212,10 +216,10 @@ class SetsCampaign {
       this.ends.delete(machine);
       return;
     }
-    const kind = this.world.below(14);
+    const kind = this.world.below(15);
     this.world.note(`!! ${machine.workerId} ${machine.node ? kind : 'start'}`);
-    // A write lies on two disks: with both of them gone at once, nobody can have it.
-    const isSafe = machines.every((other) => other === machine || this.nodes.has(other));
+    // A write lies on two disks: with both of them gone at once, nobody can have it. And where the store went back, those who know are to say it.
+    const isSafe = !this.isRestoring && machines.every((other) => other === machine || this.nodes.has(other));
     if (!machine.node) void this.start(machine);
     else if (kind <= 1 && isSafe) this.kill(machine);
     else if (kind === 2 && isSafe) {
@@ -223,7 +227,52 @@ class SetsCampaign {
       void this.start(machine);
     } else if (kind === 3 && isSafe) void this.leave(machine);
     else if (kind <= 5) this.world.isStorageAway = !this.world.isStorageAway;
+    else if (kind === 14) void this.restoreLater();
     else this.disturbForAWhile(machine, kind);
+  }
+
+  /** The coordination store goes back by some seconds, and then an operator raises its generation. */
+  private async restoreLater(): Promise<void> {
+    if (this.isRestoring) return;
+    this.isRestoring = true;
+    try {
+      const { store, time } = this.cluster;
+      const before = await store.list(setsPrefix);
+      const pointer = await store.get(pointerKey);
+      await time.sleep(500 + this.world.below(3_500));
+      // Sets whose keeper is gone, too, nobody knows of then: that is not promised.
+      const running = new Set([...this.nodes.keys()].map(({ ownership }) => ownership.incarnation));
+      for (const { key, value } of (await store.list(setsPrefix)).entries) {
+        const isKnown = running.has((JSON.parse(value) as SetRecord).incarnation);
+        if (isKnown && !before.entries.some((entry) => entry.key === key)) await store.deleteIf(key, 'any');
+      }
+      for (const { key, value } of before.entries) await store.putIf(key, value, 'any');
+      if (pointer) await store.putIf(pointerKey, pointer.value, 'any');
+      this.world.note('!! the store went back');
+      this.world.counts.restored++;
+      await this.raise();
+      await time.sleep(10_000);
+    } catch (error) {
+      this.failure ??= error;
+    } finally {
+      this.isRestoring = false;
+    }
+  }
+
+  private async raise(): Promise<void> {
+    const asks = () =>
+      [...this.nodes.keys()].find(({ node }) => node?.reasonNotReady()?.includes('raise-generation'));
+    for (let looks = 0; looks < 300; looks++) {
+      await this.cluster.time.sleep(100);
+      // One that is cut off, or gone by then, does not do it.
+      const isDone = await asks()
+        ?.node?.raiseGeneration()
+        .then(
+          () => true,
+          () => false,
+        );
+      if (isDone) return;
+    }
   }
 
   private disturbForAWhile(machine: Machine, kind: number): void {

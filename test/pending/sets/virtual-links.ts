@@ -1,6 +1,6 @@
 import { PeerError } from '../../../src/peers/errors.ts';
 import { Exchange, type ExchangeLink } from '../../../src/peers/exchange.ts';
-import type { PeerAddress } from '../../../src/peers/peer-pool.ts';
+import type { Lane, PeerAddress } from '../../../src/peers/peer-pool.ts';
 import type { Life, Machine } from '../../ring/virtual-node.ts';
 import type { VirtualTime } from '../../ring/virtual-time.ts';
 
@@ -77,6 +77,8 @@ export class VirtualLinks {
   readonly time: VirtualTime;
   /** Machines that these ways do not lead between. */
   apart: readonly string[] = [];
+  /** Until when long bodies do not set out. */
+  bulkHeld: Promise<void> | undefined;
   readonly answers = new Map<string, { readonly life: Life; readonly answer: Answer }>();
   private readonly machines: readonly Machine[];
   private readonly pairs = new Map<Line, Exchange>();
@@ -91,8 +93,9 @@ export class VirtualLinks {
   from(machine: Machine) {
     const life = machine.presentLife;
     return {
-      open: async (address: PeerAddress, _lane: unknown, request: Buffer): Promise<Exchange> => {
+      open: async (address: PeerAddress, lane: Lane, request: Buffer): Promise<Exchange> => {
         await this.time.sleep(machine.delayMs());
+        if (lane === 'bulk') await this.bulkHeld;
         await machine.awake(life);
         const to = this.machines.find(({ workerId }) => workerId === address.workerId);
         const at = this.answers.get(address.workerId);
