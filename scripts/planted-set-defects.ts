@@ -200,6 +200,13 @@ export const plantedSetDefects: readonly PlantedDefect[] = [
     foundBy: acknowledged,
   },
   {
+    name: 'a version that its storage got twice is not read any more where it is remembered as it was',
+    file: 'src/pending/stamped-versions.ts',
+    right: '    return this.#remembered.delete(key);\n',
+    wrong: '    return false;\n',
+    foundBy: told,
+  },
+  {
     name: 'a write is acknowledged though an earlier one of its key is still to take its place',
     file: 'src/pending/sets/kept-set.ts',
     right: '    if (this.isAwaiting(chain, key)) {\n',

@@ -1,6 +1,7 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Backend, CallOptions, OpenedObject, OpenRange } from '../ufs/backend.ts';
+import { UfsError } from '../ufs/errors.ts';
 import { toUfsError } from '../ufs/file-system.ts';
 import { checkSignal } from '../ufs/write-rules.ts';
 import type { Journal } from './journal.ts';
@@ -39,9 +40,9 @@ export class HeldBodies {
     options: CallOptions,
   ): AsyncGenerator<Buffer, void, undefined> {
     const known = this.#pinned.get(nameOf(key, meta))?.source ?? this.#pendingOf(key, meta);
-    const source = known ?? { inner: await this.innerOf(key, meta, options) };
-    if ('inner' in source) yield* this.#inner.read(key, source.inner, range, options);
-    else yield* this.#readEntry(source.entry, range, options);
+    if (!known) yield* this.#readInner(key, meta, range, options);
+    else if ('inner' in known) yield* this.#inner.read(key, known.inner, range, options);
+    else yield* this.#readEntry(known.entry, range, options);
   }
 
   /** As `Backend.open`, of a change that is pending. */
@@ -60,11 +61,12 @@ export class HeldBodies {
   async pin(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<() => Promise<void>> {
     const name = nameOf(key, meta);
     const known = this.#pinned.get(name)?.source ?? this.#pendingOf(key, meta);
-    const source = known ?? { inner: await this.innerOf(key, meta, options) };
-    const release =
-      'entry' in source
-        ? this.#journal.hold(source.entry)
-        : await this.#inner.pin?.(key, source.inner, options);
+    const { source, release } = known
+      ? { source: known, release: await this.#hold(key, known, options) }
+      : await this.withInner(key, meta, options, async (inner) => ({
+          source: { inner },
+          release: await this.#hold(key, { inner }, options),
+        }));
     const pinned = this.#pinned.get(name) ?? { source, count: 0 };
     this.#pinned.set(name, pinned);
     pinned.count++;
@@ -75,8 +77,54 @@ export class HeldBodies {
     };
   }
 
-  /** The storage's own metadata of a version of which nothing is pending. Kinds: moved. */
-  async innerOf(key: string, meta: ObjectMeta, options: CallOptions): Promise<ObjectMeta> {
+  /**
+   * Runs `work` with the storage's own metadata of a version of which nothing is pending; again, should it be remembered wrongly. Kinds: moved, and those
+   * of `work`.
+   */
+  async withInner<T>(
+    key: string,
+    meta: Pick<ObjectMeta, 'generation'>,
+    options: CallOptions,
+    work: (inner: ObjectMeta) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await work(await this.#innerOf(key, meta, options));
+    } catch (error) {
+      if (!isMoved(error) || !this.#stamped.forget(key, meta)) throw error;
+      return work(await this.#innerOf(key, meta, options));
+    }
+  }
+
+  async *#readInner(
+    key: string,
+    meta: ObjectMeta,
+    range: ByteRange,
+    options: CallOptions,
+  ): AsyncGenerator<Buffer> {
+    let hasBegun = false;
+    try {
+      const inner = await this.#innerOf(key, meta, options);
+      for await (const piece of this.#inner.read(key, inner, range, options)) {
+        hasBegun = true;
+        yield piece;
+      }
+      return;
+    } catch (error) {
+      if (hasBegun || !isMoved(error) || !this.#stamped.forget(key, meta)) throw error;
+    }
+    yield* this.#inner.read(key, await this.#innerOf(key, meta, options), range, options);
+  }
+
+  async #hold(key: string, source: Source, options: CallOptions) {
+    if ('entry' in source) return this.#journal.hold(source.entry);
+    return this.#inner.pin?.(key, source.inner, options);
+  }
+
+  async #innerOf(
+    key: string,
+    meta: Pick<ObjectMeta, 'generation'>,
+    options: CallOptions,
+  ): Promise<ObjectMeta> {
     checkSignal(options.signal, this.#inner.uri, key);
     if (this.#chain.newest(key)) throw this.#stamped.moved(key);
     return this.#stamped.innerOf(key, meta, options);
@@ -99,6 +147,10 @@ export class HeldBodies {
       release();
     }
   }
+}
+
+function isMoved(error: unknown): boolean {
+  return error instanceof UfsError && error.kind === 'moved';
 }
 
 function nameOf(key: string, { generation }: ObjectMeta): string {

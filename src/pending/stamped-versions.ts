@@ -57,13 +57,27 @@ export class StampedVersions {
   }
 
   /** The storage's own metadata of a version that clients know by `meta`. Kinds: moved, and those of head. */
-  async innerOf(key: string, meta: ObjectMeta, options?: CallOptions): Promise<ObjectMeta> {
-    if (!meta.generation.startsWith(generationPrefix)) return meta;
+  async innerOf(
+    key: string,
+    meta: Pick<ObjectMeta, 'generation'>,
+    options?: CallOptions,
+  ): Promise<ObjectMeta> {
+    // All that a storage looks at.
+    if (!meta.generation.startsWith(generationPrefix)) return meta as ObjectMeta;
     const known = this.#remembered.get(key);
     if (known?.generation === meta.generation) return known.inner;
     const inner = await this.#headOrMoved(key, options);
     if (this.shown(key, inner).generation === meta.generation) return inner;
     throw this.moved(key);
+  }
+
+  /**
+   * The storage turned out to have the version otherwise than it is remembered, as when it was written there once more. True if the next `innerOf`
+   * asks the storage.
+   */
+  forget(key: string, { generation }: Pick<ObjectMeta, 'generation'>): boolean {
+    if (this.#remembered.get(key)?.generation !== generation) return false;
+    return this.#remembered.delete(key);
   }
 
   moved(key: string): UfsError {

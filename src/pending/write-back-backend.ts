@@ -140,14 +140,14 @@ export class WriteBackBackend implements Backend {
       this.findPart = async (key, meta, number, options) => {
         const upload = this.#uploadOf(key, meta);
         if (upload) return placeOfPart(upload, number, { backend: inner.uri, key });
-        return findPart.call(inner, key, await this.#settled(key, meta, options), number, options);
+        return this.#settled(key, meta, options, (own) => findPart.call(inner, key, own, number, options));
       };
     }
     if (listObjectParts) {
       this.listObjectParts = async (key, meta, options) => {
         const upload = this.#uploadOf(key, meta);
         if (upload) return pageOfParts(upload, options);
-        return listObjectParts.call(inner, key, await this.#settled(key, meta, options), options);
+        return this.#settled(key, meta, options, (own) => listObjectParts.call(inner, key, own, options));
       };
     }
     if (getTags) this.getTags = (key, options) => this.#tags(key, options);
@@ -229,11 +229,12 @@ export class WriteBackBackend implements Backend {
     const options = await this.#through.hooked(key, given);
     return this.#through.run(key, options, async () => {
       await this.#through.barrier.flush(sourceKey, options);
-      const source = { generation: options.sourceGeneration } as ObjectMeta;
-      const { generation } = options.sourceVersionId
-        ? source
-        : await this.#bodies.innerOf(sourceKey, source, options);
-      const made = await this.#inner.copy(sourceKey, key, { ...options, sourceGeneration: generation });
+      const source = { generation: options.sourceGeneration };
+      const copied = ({ generation }: { readonly generation: string }) =>
+        this.#inner.copy(sourceKey, key, { ...options, sourceGeneration: generation });
+      const made = options.sourceVersionId
+        ? await copied(source)
+        : await this.#bodies.withInner(sourceKey, source, options, copied);
       return this.#stamped.shown(key, made);
     });
   }
@@ -297,10 +298,15 @@ export class WriteBackBackend implements Backend {
     return newest && generationOf(newest.name) === generation ? newest.change.upload : undefined;
   }
 
-  /** The storage's own metadata of a version, once nothing of the key is pending. */
-  async #settled(key: string, meta: ObjectMeta, options: CallOptions = {}): Promise<ObjectMeta> {
+  /** Runs `work` with the storage's own metadata of a version, once nothing of the key is pending. */
+  async #settled<T>(
+    key: string,
+    meta: ObjectMeta,
+    options: CallOptions = {},
+    work: (inner: ObjectMeta) => Promise<T>,
+  ): Promise<T> {
     await this.#through.barrier.flush(key, options);
-    return this.#bodies.innerOf(key, meta, options);
+    return this.#bodies.withInner(key, meta, options, work);
   }
 
   async #open(key: string, range: OpenRange, options: CallOptions = {}): Promise<OpenedObject> {
@@ -323,11 +329,12 @@ export class WriteBackBackend implements Backend {
   #amend(key: string, change: ObjectChange, options: VersionOptions = {}): Promise<ObjectMeta> {
     return this.#through.run(key, options, async () => {
       const { generation } = change;
-      const inner =
+      const amended = async (inner: string | undefined) =>
+        (await this.#inner.amend?.(key, { ...change, generation: inner }, options)) as ObjectMeta;
+      const made =
         generation === undefined || options.versionId !== undefined
-          ? generation
-          : (await this.#bodies.innerOf(key, { generation } as ObjectMeta, options)).generation;
-      const made = (await this.#inner.amend?.(key, { ...change, generation: inner }, options)) as ObjectMeta;
+          ? await amended(generation)
+          : await this.#bodies.withInner(key, { generation }, options, (inner) => amended(inner.generation));
       return this.#stamped.shown(key, made);
     });
   }

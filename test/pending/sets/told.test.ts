@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { orAbsent, UfsError } from '../../../src/ufs/errors.ts';
+import { TestBody } from '../../support/upload-body.ts';
 import { SetsUnderTest } from './sets-under-test.ts';
 import { hashOf, place } from './virtual-store-node.ts';
 
@@ -60,6 +61,31 @@ describe('what is pending in a cluster', () => {
       expect(await sets.seen(0, key)).toBe('2');
     }
     for (const key of gained) expect(await sets.stored(key)).toBe('1');
+    await sets.cluster.close();
+  });
+
+  test('is read through every node when its storage got it twice', async () => {
+    const sets = await SetsUnderTest.start(2, { delayMs: 0 });
+    const key = sets.keyOf(0);
+    await sets.passing(sets.put(0, key, '1'));
+    await sets.passing(sets.node(0).sets.elsewhere.flush(place, { key }, 10_000));
+    const readThrough = async (i: number) => {
+      const meta = await sets.passing(sets.node(0).backend.head(key));
+      const pieces: Buffer[] = [];
+      const reading = async () => {
+        const range = { start: 0, end: meta.sizeBytes };
+        for await (const piece of sets.node(i).backend.read(key, meta, range)) pieces.push(piece);
+      };
+      await sets.passing(reading());
+      return Buffer.concat(pieces).toString();
+    };
+    for (const i of [0, 1]) expect(await readThrough(i)).toBe('1');
+    // As by an attempt that came late, over the same bytes.
+    const { headers, userMetadata, stamp } = await sets.passing(sets.world.storage.head(key));
+    await sets.passing(
+      sets.world.storage.put(key, new TestBody(Buffer.from('1')), { headers, userMetadata, stamp }),
+    );
+    for (const i of [0, 1]) expect(await readThrough(i)).toBe('1');
     await sets.cluster.close();
   });
 
