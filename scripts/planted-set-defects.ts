@@ -200,6 +200,27 @@ export const plantedSetDefects: readonly PlantedDefect[] = [
     foundBy: acknowledged,
   },
   {
+    name: 'a flush passes by what is on its way to its copies',
+    file: 'src/pending/sets/kept-sets.ts',
+    right: 'set.settled(chain, { key, prefix }) ?? Promise.resolve()',
+    wrong: 'Promise.resolve()',
+    foundBy: told,
+  },
+  {
+    name: 'whoever asks this node itself waits for ever for what is on its way to its copies',
+    file: 'src/pending/sets/kept-sets.ts',
+    right: '    if (isLate) throw new',
+    wrong: '    if (isLate) await settled;\n    if (isLate && !settled) throw new',
+    foundBy: told,
+  },
+  {
+    name: 'more is said in one message than a peer takes',
+    file: 'src/pending/sets/set-wire.ts',
+    right: '    if (count > 0 && bytes > saidBytes) break;\n',
+    wrong: '    if (count > 1_000_000 && bytes > saidBytes) break;\n',
+    foundBy: told,
+  },
+  {
     name: 'a version that its storage got twice is not read any more where it is remembered as it was',
     file: 'src/pending/stamped-versions.ts',
     right: '    return this.#remembered.delete(key);\n',

@@ -8,7 +8,7 @@ import type { PendingEntry } from '../pending-entry.ts';
 import type { ChangeHead } from '../records.ts';
 import { type SetPeers, SetRefusal } from './set-peers.ts';
 import type { SetCopy } from './set-record.ts';
-import { batchBytes, type KeyStamp } from './set-wire.ts';
+import { batchBytes, countFitting, type KeyStamp } from './set-wire.ts';
 
 /** Longer bodies go by themselves. */
 const smallBytes = 64 * 1024;
@@ -152,7 +152,7 @@ export class CopyWriter {
       if (item.kind === 'store') bytes += item.entry.change.meta?.sizeBytes ?? 0;
       count++;
     }
-    return this.#queue.splice(0, count);
+    return this.#queue.splice(0, countFitting(saidOf(this.#queue.slice(0, count))));
   }
 
   async #send(batch: readonly Item[]): Promise<void> {
@@ -251,6 +251,10 @@ export class CopyWriter {
     if (address) return address;
     throw new PeerError('unreachable', 'it is no member of the cluster');
   }
+}
+
+function* saidOf(items: Iterable<Item>): Generator<unknown> {
+  for (const { kind, entry } of items) yield kind === 'store' ? headOf(entry) : keyStampOf(entry);
 }
 
 function keyStampOf({ change: { type, chain, key, stamp } }: PendingEntry): KeyStamp {

@@ -11,8 +11,9 @@ import { type HeldEntries, nameOf } from './held-copy.ts';
 import type { CopyName } from './set-folder.ts';
 import type { SetRecord } from './set-record.ts';
 
-/** How long a client waits for the copies of its write. */
+/** How long a client waits for the copies of its write, and how much longer for each byte: copies that stand still are replaced before. */
 const storeMs = 8_000;
+const storeMsPerByte = 1 / 1024;
 /** A copy that has been silent for longer gets no more writes that a client waits for. */
 const patienceMs = 300;
 const retryMs = 10;
@@ -189,16 +190,15 @@ export class KeptSet implements JournalCopies {
     }
   }
 
-  /** The latest change of a key, once those that were on their way when it was asked are through. */
-  async newest(place: string, key: string): Promise<PendingEntry | undefined> {
-    await this.settled(place, key);
-    return this.chains.get(place)?.newest(key);
-  }
-
-  /** Resolves when changes of a key that are on their way now are pending, or failed. */
-  async settled(place: string, key: string): Promise<void> {
-    const name = nameOf({ chain: place, key });
-    for (const begun of [...this.#begun.values()]) if (begun.name === name) await begun.ended;
+  /** Resolves when changes of a key, or under a prefix, that are on their way now are pending, or failed; undefined where none is. */
+  settled(
+    place: string,
+    { key, prefix = '' }: { readonly key?: string; readonly prefix?: string },
+  ): Promise<unknown> | undefined {
+    const name = nameOf({ chain: place, key: key ?? prefix });
+    const isAsked = (begun: Begun) => (key === undefined ? begun.name.startsWith(name) : begun.name === name);
+    const asked = [...this.#begun.values()].filter(isAsked);
+    return asked.length > 0 ? Promise.all(asked.map(({ ended }) => ended)) : undefined;
   }
 
   /** Whether a change that its client has given up is still to come to be pending: nothing may pass it by. */
@@ -243,7 +243,8 @@ export class KeptSet implements JournalCopies {
     }
     const storing = this.#everywhere((writer) => writer.store(entry, body));
     const over = new AbortController();
-    const late = this.#clock.sleep(storeMs, over.signal).then(
+    const waitMs = storeMs + (entry.change.meta?.sizeBytes ?? 0) * storeMsPerByte;
+    const late = this.#clock.sleep(waitMs, over.signal).then(
       () => true,
       () => true,
     );

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../../common/byte-range.ts';
+import type { Clock } from '../../common/clock.ts';
 import { compareUtf8 } from '../../common/utf8-order.ts';
 import type { PendingEntry } from '../pending-entry.ts';
 import type { ChangeHead, StampPair } from '../records.ts';
@@ -6,17 +7,19 @@ import { headOf } from './copy-writer.ts';
 import { compare } from './held-copy.ts';
 import type { KeptSet } from './kept-set.ts';
 import { SetRefusal } from './set-peers.ts';
-import type {
-  KeysAnswer,
-  NewestAnswer,
-  PendingKey,
-  PlaceUsage,
-  UnderAnswer,
-  UsageAnswer,
+import {
+  countFitting,
+  type KeysAnswer,
+  listedHead,
+  type NewestAnswer,
+  type PendingKey,
+  type PlaceUsage,
+  type UnderAnswer,
+  type UsageAnswer,
 } from './set-wire.ts';
 
-const keysAtOnce = 2_000;
-const headsAtOnce = 1_000;
+/** A write that takes longer to be copied holds up who waits for it no more, ms. */
+const settleMs = 4_500;
 
 /** A change that is pending in a set of this node's. */
 export interface KeptEntry {
@@ -26,7 +29,12 @@ export interface KeptEntry {
 
 /** What is pending in the sets that this node keeps, as it may be told. Everything throws `SetRefusal` where it may tell nothing now. */
 export class KeptSets {
+  readonly #clock: Clock;
   readonly #sets = new Set<KeptSet>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   [Symbol.iterator](): IterableIterator<KeptSet> {
     return this.#sets.values();
@@ -46,7 +54,7 @@ export class KeptSets {
   }
 
   /** As `AskKeys`. */
-  keys(after: PendingKey | undefined, limit = keysAtOnce): KeysAnswer {
+  keys(after: PendingKey | undefined): KeysAnswer {
     const sets = this.#active();
     const found = new Map<string, PendingKey>();
     for (const set of sets) {
@@ -56,7 +64,8 @@ export class KeptSets {
       }
     }
     const keys = [...found.values()].sort(order);
-    return { sets: idsOf(sets), keys: keys.slice(0, limit), isLast: keys.length <= limit };
+    const count = countFitting(keys);
+    return { sets: idsOf(sets), keys: keys.slice(0, count), isLast: keys.length === count };
   }
 
   /** The latest change of a key, once those that were on their way are through. */
@@ -69,7 +78,8 @@ export class KeptSets {
     let isUnsettled = false;
     for (const set of sets) {
       isUnsettled ||= set.isUnsettled(chain, key);
-      const entry = await set.newest(chain, key);
+      await this.#inTime(set.settled(chain, { key }));
+      const entry = set.chains.get(chain)?.newest(key);
       if (entry && (!found || compare(entry.change.stamp, found.entry.change.stamp) > 0))
         found = { set, entry };
     }
@@ -85,18 +95,23 @@ export class KeptSets {
   }
 
   /** As `AskUnder`. */
-  under(chain: string, prefix: string, after: string | undefined, limit = headsAtOnce): UnderAnswer {
+  under(chain: string, prefix: string, after: string | undefined): UnderAnswer {
     const sets = this.#active();
     const heads = new Map<string, ChangeHead>();
     for (const set of sets) {
       for (const entry of set.chains.get(chain)?.under(prefix) ?? []) {
         if (after !== undefined && compareUtf8(entry.key, after) <= 0) continue;
         const other = heads.get(entry.key);
-        if (!other || compare(entry.change.stamp, other.stamp) > 0) heads.set(entry.key, headOf(entry));
+        if (!other || compare(entry.change.stamp, other.stamp) > 0) heads.set(entry.key, entry.change);
       }
     }
     const all = [...heads.values()].sort((a, b) => compareUtf8(a.key, b.key));
-    return { sets: idsOf(sets), heads: all.slice(0, limit), isLast: all.length <= limit };
+    const count = countFitting(listedHeads(all));
+    return {
+      sets: idsOf(sets),
+      heads: all.slice(0, count).map(listedHead),
+      isLast: all.length === count,
+    };
   }
 
   /** Bytes of a change, as long as it is pending. */
@@ -127,10 +142,9 @@ export class KeptSets {
   ): Promise<string[]> {
     const sets = this.#active();
     for (const set of sets) {
-      if (key !== undefined) {
-        await set.settled(chain, key);
-        await unlessAborted(set.passed(chain, key), signal);
-      }
+      // What comes to be pending though its client has given it up is waited for too.
+      await unlessAborted(set.settled(chain, { key, prefix }) ?? Promise.resolve(), signal);
+      if (key !== undefined) await unlessAborted(set.passed(chain, key), signal);
       const persister = set.persisters.get(chain);
       const pending = set.chains.get(chain);
       if (!pending || pending.isEmpty) continue;
@@ -181,6 +195,18 @@ export class KeptSets {
     return idsOf(sets);
   }
 
+  async #inTime(settled: Promise<unknown> | undefined): Promise<void> {
+    if (!settled) return;
+    const over = new AbortController();
+    const late = this.#clock.sleep(settleMs, over.signal).then(
+      () => true,
+      () => false,
+    );
+    const isLate = await Promise.race([settled.then(() => false), late]);
+    over.abort();
+    if (isLate) throw new SetRefusal('a write of the object is on its way to its copies');
+  }
+
   #active(): KeptSet[] {
     const sets = [...this.#sets];
     for (const set of sets) {
@@ -194,7 +220,7 @@ export class KeptSets {
   }
 }
 
-async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(signal.reason);
@@ -204,6 +230,10 @@ async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+function* listedHeads(heads: Iterable<ChangeHead>): Generator<ChangeHead> {
+  for (const head of heads) yield listedHead(head);
 }
 
 function idsOf(sets: readonly KeptSet[]): string[] {

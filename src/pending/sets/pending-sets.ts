@@ -147,7 +147,7 @@ export class PendingSets {
     const { capacityBytes, origin } = settings;
     const path = join(settings.path, 'sets');
     const folder = new SetFolder(fs, clock, random, log, { path, capacityBytes, origin });
-    const shelf = await SetShelf.open(log, folder);
+    const shelf = await SetShelf.open(clock, log, folder);
     let opened: PendingSets | undefined;
     const table = await SetTable.open(clock, store, () => opened?.look());
     opened = new PendingSets(fs, clock, random, log, table, shelf, pool, standing, settings, events);

@@ -21,6 +21,9 @@ export class SetRefusal extends Error {
   }
 }
 
+/** How long a body may take to be durable once all of it is there, beside the usual. */
+const syncMsPerByte = 1_000 / (8 * 1024 * 1024);
+
 /** Asks other nodes about pending writes. Everything rejects with `PeerError`, or with `SetRefusal` where the other said why. */
 export class SetPeers {
   readonly #clock: Clock;
@@ -65,7 +68,8 @@ export class SetPeers {
         sum = crc32(piece, sum);
         if (!(await exchange.write(piece))) break;
       }
-      watch.heard();
+      const [change] = question.changes;
+      watch.heard(silentMs + (change?.bytes ?? 0) * syncMsPerByte);
       if (!exchange.isOver) {
         exchange.endBody();
         exchange.send(encode({ crc32: sum }));
@@ -141,22 +145,23 @@ class Silence {
   readonly #signal: AbortSignal | undefined;
   readonly #cut: () => void;
   readonly #over = new AbortController();
-  #heardMs: number;
+  #untilMs: number;
 
   constructor(clock: Clock, exchange: Exchange, ms: number, signal?: AbortSignal) {
     this.#clock = clock;
     this.#exchange = exchange;
     this.#ms = ms;
     this.#signal = signal;
-    this.#heardMs = clock.monotonicMs();
+    this.#untilMs = clock.monotonicMs() + ms;
     this.#cut = () => this.#give(new PeerError('cancelled', 'nobody waits any more'));
     if (signal?.aborted) this.#cut();
     signal?.addEventListener('abort', this.#cut, { once: true });
     void this.#watch();
   }
 
-  heard(): void {
-    this.#heardMs = this.#clock.monotonicMs();
+  /** `ms`: for what is to come next. */
+  heard(ms = this.#ms): void {
+    this.#untilMs = this.#clock.monotonicMs() + ms;
   }
 
   end(): void {
@@ -167,7 +172,7 @@ class Silence {
   async #watch(): Promise<void> {
     const { signal } = this.#over;
     while (!signal.aborted) {
-      const leftMs = this.#heardMs + this.#ms - this.#clock.monotonicMs();
+      const leftMs = this.#untilMs - this.#clock.monotonicMs();
       if (leftMs <= 0) return this.#give(new PeerError('lost', 'it does not answer in time'));
       // The exchange may end before.
       await this.#clock.sleep(leftMs, signal).catch(() => {});

@@ -1,3 +1,4 @@
+import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { Journal } from '../journal.ts';
 import { HeldCopy } from './held-copy.ts';
@@ -7,7 +8,7 @@ import type { CopyName, SetFolder } from './set-folder.ts';
 
 /** The journals of sets that lie on this node's disk: those that it holds a copy in, and those that it keeps. */
 export class SetShelf {
-  readonly kept = new KeptSets();
+  readonly kept: KeptSets;
   readonly #log: Log;
   readonly #folder: SetFolder;
   readonly #held = new Map<string, HeldCopy>();
@@ -16,14 +17,15 @@ export class SetShelf {
   readonly #ended = new Set<string>();
   #current: KeptSet | undefined;
 
-  private constructor(log: Log, folder: SetFolder) {
+  private constructor(clock: Clock, log: Log, folder: SetFolder) {
+    this.kept = new KeptSets(clock);
     this.#log = log;
     this.#folder = folder;
   }
 
   /** With all that lies there. Rejects with `FileSystemError`. */
-  static async open(log: Log, folder: SetFolder): Promise<SetShelf> {
-    const shelf = new SetShelf(log, folder);
+  static async open(clock: Clock, log: Log, folder: SetFolder): Promise<SetShelf> {
+    const shelf = new SetShelf(clock, log, folder);
     for (const name of await folder.names()) {
       const copy = new HeldCopy(name.setId, name.copyId, await folder.open(name));
       if (copy.fault !== undefined) log.error({ ...name }, copy.fault);

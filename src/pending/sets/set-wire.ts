@@ -80,7 +80,7 @@ export interface NewestAnswer {
   readonly isUnsettled?: boolean;
 }
 
-/** The latest change of each key under a prefix, behind `after` in UTF-8 byte order. */
+/** The latest change of each key under a prefix, as far as it is listed, behind `after` in UTF-8 byte order. */
 export interface AskUnder extends Asked {
   readonly ask: 'under';
   readonly chain: string;
@@ -170,3 +170,24 @@ export function decode<T>(message: Buffer): T {
 
 /** Bodies that go along in one message, together at most. */
 export const batchBytes = 1024 * 1024;
+/** What is said in one message, together at most, unless it is one thing: so much less than peers take as that may be. */
+const saidBytes = 1_500_000;
+
+/** How many of these go into one message, the first ones; one at least. */
+export function countFitting(all: Iterable<unknown>): number {
+  let count = 0;
+  let bytes = 0;
+  for (const one of all) {
+    bytes += Buffer.byteLength(JSON.stringify(one)) + 1;
+    if (count > 0 && bytes > saidBytes) break;
+    count++;
+  }
+  return count;
+}
+
+/** What there is to be said of a change to who lists. */
+export function listedHead({ meta, tags: _, upload: __, ...head }: ChangeHead): ChangeHead {
+  if (!meta) return head;
+  const { parts: ___, ...about } = meta;
+  return { ...head, meta: { ...about, headers: {}, userMetadata: {} } };
+}

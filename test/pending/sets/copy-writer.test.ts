@@ -31,7 +31,7 @@ class CopyUnderTest {
     if (!keeper || !holder) throw new Error('there are two machines');
     for (const machine of [keeper, holder]) machine.presentLife = { isOver: false };
     const duties = {
-      kept: new KeptSets(),
+      kept: new KeptSets(this.cluster.time),
       copy: () => copy,
       openCopy: async () => {},
       knows: () => true,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { orAbsent, UfsError } from '../../../src/ufs/errors.ts';
-import { TestBody } from '../../support/upload-body.ts';
+import { someBytes, TestBody } from '../../support/upload-body.ts';
 import { SetsUnderTest } from './sets-under-test.ts';
 import { hashOf, place } from './virtual-store-node.ts';
 
@@ -61,6 +61,58 @@ describe('what is pending in a cluster', () => {
       expect(await sets.seen(0, key)).toBe('2');
     }
     for (const key of gained) expect(await sets.stored(key)).toBe('1');
+    await sets.cluster.close();
+  });
+
+  test('is flushed though it was still on its way to its copies when that began', async () => {
+    const sets = await SetsUnderTest.start(2);
+    const key = sets.keyOf(0);
+    sets.links.apart = [0, 1].map((i) => sets.machine(i).workerId);
+    expect(await sets.passing(kindOf(sets.put(0, key, '1')))).toBe('unavailable');
+    const flushing = sets.node(0).sets.elsewhere.flush(place, { prefix: '' }, 30_000);
+    sets.links.apart = [];
+    await sets.passing(flushing);
+    expect(await sets.stored(key)).toBe('1');
+    await sets.cluster.close();
+  });
+
+  test('is not told for as long as it is on its way to its copies, and that in time', async () => {
+    const sets = await SetsUnderTest.start(2);
+    const key = sets.keyOf(0);
+    const held = Promise.withResolvers<void>();
+    sets.links.bulkHeld = held.promise;
+    const options = { headers: {}, userMetadata: { version: '1' } };
+    void kindOf(sets.node(0).backend.put(key, new TestBody(someBytes(70_000)), options));
+    await sets.pass(100);
+    const { elsewhere } = sets.node(0).sets;
+    let became: string | undefined;
+    void kindOf(elsewhere.find(place, key)).then((kind) => {
+      became = kind;
+    });
+    await sets.pass(3_000);
+    expect(became).toBeUndefined();
+    await sets.pass(20_000);
+    expect(became).toBe('unavailable');
+    held.resolve();
+    expect(await sets.seen(1, key)).toBe('1');
+    await sets.cluster.close();
+  });
+
+  test('is told by nodes that keep more than one message holds', async () => {
+    const sets = await SetsUnderTest.start(2);
+    const long = { long: 'x'.repeat(1_700) };
+    const keys = Array.from({ length: 1_200 }, (_, n) => `${n}-`.padEnd(590, '\u0001'));
+    const own = keys.filter((key) => sets.ownerOf(key) === 0);
+    await sets.passing(Promise.all(own.map((key) => sets.put(0, key, '1', long))));
+    const said: number[] = [];
+    sets.links.onMessage = (bytes) => said.push(bytes);
+    const heads = await sets.passing(sets.node(1).sets.elsewhere.under(place, ''));
+    expect(heads.map(({ key }) => key).sort()).toEqual([...own].sort());
+    sets.node(1).sets.elsewhere.forget();
+    await sets.passing(sets.node(1).sets.elsewhere.learn());
+    expect(own.every((key) => sets.node(1).sets.elsewhere.has(place, key))).toBe(true);
+    expect(Math.max(...said)).toBeLessThan(4 * 1024 * 1024);
+    expect(said.length).toBeGreaterThan(4);
     await sets.cluster.close();
   });
 

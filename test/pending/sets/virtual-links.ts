@@ -28,6 +28,7 @@ class Line implements ExchangeLink {
 
   message(_: number, content: Buffer, isFinal: boolean): void {
     const copy = Buffer.from(content);
+    this.links.onMessage(copy.length);
     this.deliver((exchange) => exchange.takeMessage(copy, isFinal));
   }
 
@@ -79,6 +80,8 @@ export class VirtualLinks {
   apart: readonly string[] = [];
   /** Until when long bodies do not set out. */
   bulkHeld: Promise<void> | undefined;
+  /** Told how long each message is, questions among them. */
+  onMessage: (bytes: number) => void = () => {};
   readonly answers = new Map<string, { readonly life: Life; readonly answer: Answer }>();
   private readonly machines: readonly Machine[];
   private readonly pairs = new Map<Line, Exchange>();
@@ -96,6 +99,7 @@ export class VirtualLinks {
       open: async (address: PeerAddress, lane: Lane, request: Buffer): Promise<Exchange> => {
         await this.time.sleep(machine.delayMs());
         if (lane === 'bulk') await this.bulkHeld;
+        this.onMessage(request.length);
         await machine.awake(life);
         const to = this.machines.find(({ workerId }) => workerId === address.workerId);
         const at = this.answers.get(address.workerId);
