@@ -107,7 +107,6 @@ function settingsOf(seed: number, etcdProgram: string, fakeTime: string | undefi
 /** Some of what is written waits for so long that other nodes have to take it over. */
 function backSettings(seed: number): Readonly<Record<string, string>> {
   return {
-    FOREBAY_WRITE_BACK_IN_CLUSTER: 'true',
     FOREBAY_WRITE_BACK_DELAY: ['0s', '1s', '10s'][seed % 3] as string,
     FOREBAY_WRITE_BACK_WHEN_FULL: seed % 4 < 2 ? 'through' : 'slow-down',
   };

@@ -170,7 +170,7 @@ export async function refuseBack(
   const refused = (reason: string) =>
     new MountError('invalid', `${mountName(target)} cannot have write mode back: ${reason}`);
   if (readOnly) throw refused('nothing is written to a mount that is read-only');
-  if (services.pending.isShared) refuseInCluster(services, target, refused);
+  if (services.pending.isShared) refuseInCluster(services.leaseMs, target, refused);
   for (const other of services.mounts.table.mounts) {
     const isItself = other.bucket === target.bucket && other.prefix === target.prefix;
     if (isItself || other.endpoint !== target.endpoint) continue;
@@ -183,14 +183,10 @@ export async function refuseBack(
 
 /** Nodes go by what the owner of an object knows of it, so that there has to be one; and a node that is gone takes nothing with it. */
 function refuseInCluster(
-  { leaseMs, pending }: AdminServices,
+  leaseMs: number,
   target: { readonly uri: string; readonly freshness?: Freshness; readonly copies?: number },
   refused: (reason: string) => MountError,
 ): void {
-  if (pending.isOffered === false)
-    throw refused(
-      'on several nodes it has not been tried long enough: use through, or set writeBack.inCluster on every node to try it',
-    );
   if (effectiveFreshness(target, leaseMs).kind === 'always')
     throw refused('in a cluster it takes another freshness than always, such as --freshness lease:30s');
   if (target.copies === 1) throw refused('in a cluster it takes 2 copies at least');

@@ -37,8 +37,6 @@ export interface PendingRow {
 export interface PendingWrites {
   /** Whether they lie on several nodes. */
   readonly isShared: boolean;
-  /** Whether more mounts may come to have such writes. */
-  readonly isOffered: boolean;
   /** Of this node's journal. */
   usage(): { readonly bytes: number; readonly capacityBytes: number; readonly lostRecords: number };
   places(): AtOnce<readonly PlacePending[]>;

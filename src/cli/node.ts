@@ -324,7 +324,7 @@ async function build(
     tryBackend: (spec) => openBackend(parts, spec),
     openStorage: (mount) => openStorage(parts, mounts, cluster, mount),
     ownFolders,
-    pending: sets ? clusterPending(sets, settings, mounts) : nodePending(writeBack),
+    pending: sets ? clusterPending(sets, mounts) : nodePending(writeBack),
     ...looks,
     cluster: member,
     jobs: jobs.jobs,

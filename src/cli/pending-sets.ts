@@ -132,12 +132,11 @@ export function ownPending(sets: PendingSets): OwnPending & PendingChanges {
 }
 
 /** For administrators: what is pending in the whole cluster. */
-export function clusterPending(sets: PendingSets, settings: Settings, mounts: MountStore): PendingWrites {
+export function clusterPending(sets: PendingSets, mounts: MountStore): PendingWrites {
   const { elsewhere } = sets;
   const mountAt = (name: string) => mounts.table.mounts.find((one) => placeNameOf(one) === name);
   return {
     isShared: true,
-    isOffered: settings['writeBack.inCluster'],
     usage: () => sets.usage,
     places: async () => {
       // What fails is known to the keepers alone, and counted by their metrics.

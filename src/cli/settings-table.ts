@@ -250,11 +250,6 @@ export const settingsTable = {
     1,
     'Nodes that must have a write on disk before it is acknowledged; where there are fewer, writeBack.whenFull says what happens',
   ),
-  'writeBack.inCluster': setting(
-    booleanKind,
-    false,
-    'Whether mounts may have --write-mode back on several nodes, which has not been tried long enough to be on by itself',
-  ),
   'writeBack.delay': setting(
     durationKind(0, 3_600_000),
     0,

@@ -95,7 +95,6 @@ export function withPending(
 export function nodePending(writeBack: WriteBack): PendingWrites {
   return {
     isShared: false,
-    isOffered: true,
     usage: () => writeBack.usage,
     places: () => writeBack.places,
     changes: (name, prefix) =>

@@ -30,10 +30,7 @@ await describeOverEtcd('write mode back on several nodes', (program) => {
         ? { kind: 'refuse', status: 503 }
         : undefined;
     for (const name of ['one', 'two', 'three']) {
-      const node = await cluster.open(name, {
-        FOREBAY_BACKEND_SETTLING: '1s',
-        FOREBAY_WRITE_BACK_IN_CLUSTER: 'true',
-      });
+      const node = await cluster.open(name, { FOREBAY_BACKEND_SETTLING: '1s' });
       nodes.push(node);
       const about = { endpoint: node.s3Url, region: 'us-east-1', credentials: rootKey, maxAttempts: 1 };
       clients.push(new S3Client({ ...about, forcePathStyle: true }));

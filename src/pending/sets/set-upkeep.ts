@@ -47,6 +47,8 @@ export class SetUpkeep {
     { readonly incarnation: string; readonly present: string | undefined; readonly ms: number }
   >();
   readonly #orphans = new Set<string>();
+  /** Copies that are being removed. */
+  readonly #removing = new Set<string>();
 
   constructor(
     clock: Clock,
@@ -217,6 +219,16 @@ export class SetUpkeep {
 
   /** `record`: by which the copy is void. */
   async #remove(name: { setId: string; copyId: string }, record: SetRecord): Promise<void> {
+    if (this.#removing.has(name.copyId)) return;
+    this.#removing.add(name.copyId);
+    try {
+      await this.#removeOnce(name, record);
+    } finally {
+      this.#removing.delete(name.copyId);
+    }
+  }
+
+  async #removeOnce(name: { setId: string; copyId: string }, record: SetRecord): Promise<void> {
     if (isClosed(record)) await this.#shelf.noteEnded(name.setId);
     const kept = this.#shelf.all.find((set) => set.name.copyId === name.copyId);
     if (kept && !kept.isEmpty) {

@@ -105,6 +105,26 @@ describe('a write that is acknowledged before its storage has it', () => {
     await sets.cluster.close();
   });
 
+  test('has the longer to be copied the longer it is', async () => {
+    const sets = await SetsUnderTest.start(2);
+    const held = Promise.withResolvers<void>();
+    sets.links.bulkHeld = held.promise;
+    const keys = { short: sets.keyOf(0, 'short'), long: sets.keyOf(0, 'long') };
+    const put = (version: keyof typeof keys, sizeBytes: number) => {
+      const options = { headers: {}, userMetadata: { version } };
+      const body = new TestBody(someBytes(sizeBytes));
+      return kindOf(sets.node(0).backend.put(keys[version], body, options));
+    };
+    const [short, long] = [put('short', 70_000), put('long', 4_000_000)];
+    await sets.pass(10_000);
+    held.resolve();
+    expect(await sets.passing(long)).toBe('done');
+    expect(await sets.passing(short)).toBe('unavailable');
+    sets.kill(0, true);
+    expect(await sets.seen(1, keys.long)).toBe('long');
+    await sets.cluster.close();
+  });
+
   test('does not give way to an earlier one of its key that comes to be pending after it', async () => {
     const sets = await SetsUnderTest.start(2);
     const key = sets.keyOf(0);
