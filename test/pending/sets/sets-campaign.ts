@@ -1,4 +1,4 @@
-import { type SetRecord, setsPrefix } from '../../../src/pending/sets/set-record.ts';
+import { type SetCopy, type SetRecord, setsPrefix } from '../../../src/pending/sets/set-record.ts';
 import { pointerKey } from '../../../src/ring/view-record.ts';
 import { orAbsent } from '../../../src/ufs/errors.ts';
 import { VirtualCluster } from '../../ring/virtual-cluster.ts';
@@ -67,7 +67,12 @@ class SetsCampaign {
       await this.runAll();
     } catch (error) {
       const named = keys.find((key) => new RegExp(`(: |lists )${key}[ :]`).test(String(error)));
-      const isAbout = (line: string) => !named || line.includes(` ${named} `) || line.includes('!!');
+      const [, set] = /for the set ([0-9a-f-]{36})/.exec(String(error)) ?? [];
+      const isAbout = (line: string) =>
+        line.includes('!!') ||
+        (set
+          ? line.includes(` set ${set}`)
+          : (!named || line.includes(` ${named} `)) && !line.includes(' set '));
       const lines = this.world.trace.filter(isAbout).slice(-60);
       throw new Error(`${error}\n${lines.join('\n')}\n${JSON.stringify(this.describe())}`, { cause: error });
     }
@@ -75,6 +80,7 @@ class SetsCampaign {
 
   private async runAll(): Promise<void> {
     const { machines } = this.cluster;
+    this.noteSets();
     for (const machine of machines) void this.start(machine);
     await this.until(() => this.cluster.isSettled(), 'settled at first');
     this.clients.start();
@@ -90,6 +96,26 @@ class SetsCampaign {
     await this.until(() => this.pendingAnywhere() === 0, 'flushed');
     await this.finish();
     await this.cluster.close();
+  }
+
+  /** What is said of sets, for whoever has to find out why it went wrong. */
+  private noteSets(): void {
+    const { store } = this.cluster;
+    const [put, remove] = [store.putIf.bind(store), store.deleteIf.bind(store)];
+    const of = (copies: readonly SetCopy[]) =>
+      copies.map(({ workerId, copyId }) => `${workerId}/${copyId.slice(0, 4)}`).join();
+    store.putIf = (key, value, ...rest) => {
+      const putting = put(key, value, ...rest);
+      if (!key.startsWith(setsPrefix)) return putting;
+      const { id, generation, incarnation, copies, building, former } = JSON.parse(value) as SetRecord;
+      const said = `${generation} ${incarnation} has ${of(copies)} building ${of(building)} former ${of(former)}`;
+      void putting.then((made) => this.world.note(`set ${id} ${made === undefined ? 'not' : ''} ${said}`));
+      return putting;
+    };
+    store.deleteIf = (key, ...rest) => {
+      if (key.startsWith(setsPrefix)) this.world.note(`set ${key.slice(setsPrefix.length)} goes`);
+      return remove(key, ...rest);
+    };
   }
 
   private async heal(): Promise<void> {
