@@ -272,6 +272,27 @@ export const plantedSetDefects: readonly PlantedDefect[] = [
     foundBy: restored,
   },
   {
+    name: 'what the coordination store does not know of any more is passed over',
+    file: 'src/pending/sets/elsewhere.ts',
+    right: '    const records = await this.#table.open();\n    if (!records)',
+    wrong: '    const records = (await this.#table.open()) ?? [];\n    if (!records)',
+    foundBy: restored,
+  },
+  {
+    name: 'a set that nobody says again is waited for without end',
+    file: 'src/pending/sets/set-table.ts',
+    right: 'if (nowMs - seen.doubtedMs > doubtMs)',
+    wrong: 'if (nowMs - seen.doubtedMs > 1_000 * doubtMs)',
+    foundBy: restored,
+  },
+  {
+    name: 'a keeper says what it keeps when there is another view, and not before',
+    file: 'src/pending/sets/pending-sets.ts',
+    right: 'if (views === this.#checkedViews && !this.#upkeep.hasGoneBack) return;',
+    wrong: 'if (views === this.#checkedViews) return;',
+    foundBy: restored,
+  },
+  {
     name: 'a loss is accepted of what a node still has',
     file: 'src/pending/sets/set-copies.ts',
     right: '    return (await Promise.all(asked)).includes(true);\n',

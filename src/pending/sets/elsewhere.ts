@@ -248,6 +248,7 @@ export class Elsewhere {
 
   async #allOnce(each: Each, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const records = await this.#table.open();
+    if (!records) throw new SetRefusal('the coordination store went back, and not all has been said again');
     const keepers = new Map(records.map((record) => [keeperOf(record) as string, record]));
     const keeperById = new Map(records.map((record) => [record.id, keeperOf(record)]));
     const spoken = new Set<string>();

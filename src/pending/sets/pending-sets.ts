@@ -302,7 +302,7 @@ export class PendingSets {
   /** A node may have been no member before a view, and its sets may have been taken over meanwhile, of which it need not have heard yet. */
   async #check(): Promise<void> {
     const { views } = this.#standing.gains();
-    if (views === this.#checkedViews) return;
+    if (views === this.#checkedViews && !this.#upkeep.hasGoneBack) return;
     await this.#upkeep.check();
     this.#checkedViews = views;
   }

@@ -9,22 +9,48 @@ export interface KnownSet {
   readonly revision: number;
 }
 
+/** For keepers to say again what they keep when the coordination store went back, ms. */
+const doubtMs = 10_000;
+
+interface Seen {
+  readonly generation: number;
+  readonly isClosed: boolean;
+  /** Since when the coordination store has nothing so late, on the monotonic clock. */
+  doubtedMs?: number;
+}
+
 /** The sets of a cluster, in its coordination store. Rejects with `CoordError`. */
 export class SetTable {
+  readonly #clock: Clock;
   readonly #store: CoordStore;
   readonly #watched: WatchedPrefix<SetRecord>;
+  /** The latest of each set that was ever seen here. */
+  readonly #seen: Map<string, Seen>;
   #reading: Promise<readonly KnownSet[]> | undefined;
   #next: Promise<readonly KnownSet[]> | undefined;
 
-  private constructor(store: CoordStore, watched: WatchedPrefix<SetRecord>) {
+  private constructor(
+    clock: Clock,
+    store: CoordStore,
+    watched: WatchedPrefix<SetRecord>,
+    seen: Map<string, Seen>,
+  ) {
+    this.#clock = clock;
     this.#store = store;
     this.#watched = watched;
+    this.#seen = seen;
   }
 
   /** `onChange` is called after each change that became known here. */
   static async open(clock: Clock, store: CoordStore, onChange: () => void): Promise<SetTable> {
-    const decode = (value: string) => JSON.parse(value) as SetRecord;
-    return new SetTable(store, await WatchedPrefix.open(clock, store, setsPrefix, decode, onChange));
+    const seen = new Map<string, Seen>();
+    const decode = (value: string) => {
+      const record = JSON.parse(value) as SetRecord;
+      see(seen, record);
+      return record;
+    };
+    const watched = await WatchedPrefix.open(clock, store, setsPrefix, decode, onChange);
+    return new SetTable(clock, store, watched, seen);
   }
 
   /** As far as it is known here by now. */
@@ -43,10 +69,24 @@ export class SetTable {
     return this.#next;
   }
 
-  /** As `latest`, of sets in which something may be pending. */
-  async open(): Promise<readonly SetRecord[]> {
-    const all = await this.latest();
-    return all.map(({ record }) => record).filter((record) => !isClosed(record));
+  /**
+   * As `latest`, of sets in which something may be pending. Undefined for a while where the coordination store has an earlier state than was seen
+   * here: what is missing there may be pending all the same, and its keepers are going to say so.
+   */
+  async open(): Promise<readonly SetRecord[] | undefined> {
+    const records = (await this.latest()).map(({ record }) => record);
+    const found = new Map(records.map((record) => [record.id, record.generation]));
+    let isDoubtful = false;
+    for (const [id, seen] of this.#seen) {
+      if (seen.isClosed || (found.get(id) ?? 0) >= seen.generation) continue;
+      const nowMs = this.#clock.monotonicMs();
+      seen.doubtedMs ??= nowMs;
+      // Nobody says it, so that it is as the store has it.
+      if (nowMs - seen.doubtedMs > doubtMs) this.#seen.delete(id);
+      else isDoubtful = true;
+    }
+    for (const record of records) see(this.#seen, record);
+    return isDoubtful ? undefined : records.filter((record) => !isClosed(record));
   }
 
   async create(record: SetRecord): Promise<boolean> {
@@ -92,6 +132,11 @@ export class SetTable {
     const { entries } = await this.#store.list(setsPrefix);
     return entries.map(knownOf);
   }
+}
+
+function see(seen: Map<string, Seen>, record: SetRecord): void {
+  const { id, generation } = record;
+  if (generation > (seen.get(id)?.generation ?? 0)) seen.set(id, { generation, isClosed: isClosed(record) });
 }
 
 function knownOf({ key, value, revision }: Entry): KnownSet {

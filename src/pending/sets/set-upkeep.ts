@@ -95,6 +95,15 @@ export class SetUpkeep {
     }
   }
 
+  /** Whether the coordination store has an earlier state of a set than its keeper, this node. */
+  get hasGoneBack(): boolean {
+    const records = new Map(this.#table.known.map((record) => [record.id, record]));
+    return this.#shelf.all.some(({ name, record, isEnding }) => {
+      const known = records.get(name.setId);
+      return !isEnding && (!known || (!isClosed(known) && known.generation < record.generation));
+    });
+  }
+
   /** Drops sets that others keep by now, as the coordination store has it at some moment after the call; where that went back, it is told anew what was. */
   async check(): Promise<void> {
     const latest = new Map((await this.#table.latest()).map(({ record }) => [record.id, record]));
@@ -103,7 +112,8 @@ export class SetUpkeep {
       const isMine = record?.incarnation === this.#standing.incarnation;
       if (set.isEnding) continue;
       if (!record) await this.#table.create(set.record);
-      else if (!isMine && record.generation > set.record.generation) await this.#remove(set.name, record);
+      else if (isClosed(record) || (!isMine && record.generation > set.record.generation))
+        await this.#remove(set.name, record);
       else if (!isMine || record.generation < set.record.generation) await this.#assert(set, record);
     }
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { setsPrefix } from '../../../src/pending/sets/set-record.ts';
 import { SetsUnderTest } from './sets-under-test.ts';
 
 /** A set that has ended, and what was said of it before. */
@@ -56,6 +57,54 @@ describe('a coordination store that went back', () => {
     }));
     await sets.until(() => set.isLost);
     for (const i of [0, 1, 2]) expect(await sets.seen(i, key)).toBe('1');
+    await sets.cluster.close();
+  });
+
+  test('is told at once by whoever keeps a set, be there no other view', async () => {
+    const sets = await SetsUnderTest.start(3);
+    const set = sets.setOf(0);
+    const before = await sets.record(set.name.setId);
+    const first = sets.holderOf(set);
+    sets.kill(first);
+    await sets.until(() => sets.holderOf(set) !== first && set.has(2));
+    await sets.taken();
+    await sets.open(first);
+    await sets.settled();
+    await sets.restore(before);
+    await sets.pass(2_000);
+    const said = await sets.record(set.name.setId);
+    expect(said?.copies).toEqual(set.record.copies);
+    expect(said?.copies).not.toEqual(before?.copies);
+    await sets.cluster.close();
+  });
+
+  test('does not pass over what is pending before its keeper has said so again', async () => {
+    const sets = await SetsUnderTest.start(3);
+    const key = sets.keyOf(0);
+    await sets.passing(sets.put(0, key, '1'));
+    const { setId } = sets.setOf(0).name;
+    expect(await sets.listed(1)).toEqual([key]);
+    sets.machine(0).isDeafTo = (prefix) => prefix.startsWith('pending/');
+    await sets.passing(sets.cluster.store.deleteIf(setsPrefix + setId, 'any'));
+    await sets.pass(1_000);
+    const listing = sets.passing(sets.node(1).backend.list({ prefix: '', limit: 10 }));
+    await expect(listing).rejects.toThrow('went back');
+    sets.machine(0).isDeafTo = () => false;
+    await sets.pass(2_000);
+    for (const i of [0, 1, 2]) expect(await sets.listed(i)).toEqual([key]);
+    await sets.cluster.close();
+  });
+
+  test('is believed after a while', async () => {
+    const sets = await SetsUnderTest.start(3);
+    const { record } = sets.setOf(0);
+    const id = sets.cluster.random.uuid();
+    await sets.restore({ ...record, id });
+    await sets.pass(1_000);
+    await sets.passing(sets.cluster.store.deleteIf(setsPrefix + id, 'any'));
+    await sets.passing(sets.node(1).backend.list({ prefix: '', limit: 10 })).catch(() => undefined);
+    await sets.pass(15_000);
+    expect(await sets.listed(1)).toEqual([]);
     await sets.cluster.close();
   });
 

@@ -233,6 +233,7 @@ class SetsCampaign {
   }
 
   private disturb(): void {
+    if (this.isRestoring) return;
     const { machines } = this.cluster;
     const machine = this.cluster.machine(this.world.below(machines.length));
     const end = this.ends.get(machine);
@@ -244,8 +245,8 @@ class SetsCampaign {
     }
     const kind = this.world.below(15);
     this.world.note(`!! ${machine.workerId} ${machine.node ? kind : 'start'}`);
-    // A write lies on two disks: with both of them gone at once, nobody can have it. And where the store went back, those who know are to say it.
-    const isSafe = !this.isRestoring && machines.every((other) => other === machine || this.nodes.has(other));
+    // A write lies on two disks: with both of them gone at once, nobody can have it.
+    const isSafe = machines.every((other) => other === machine || this.nodes.has(other));
     if (!machine.node) void this.start(machine);
     else if (kind <= 1 && isSafe) this.kill(machine);
     else if (kind === 2 && isSafe) {
@@ -257,27 +258,28 @@ class SetsCampaign {
     else this.disturbForAWhile(machine, kind);
   }
 
-  /** The coordination store goes back by some seconds, and then an operator raises its generation. */
+  /**
+   * The coordination store goes back by some seconds, and then an operator raises its generation. A node that is away then cannot say what it
+   * keeps: that is not promised.
+   */
   private async restoreLater(): Promise<void> {
-    if (this.isRestoring) return;
+    const { machines } = this.cluster;
+    const areThere = machines.every((machine) => this.nodes.has(machine) && !this.ends.has(machine));
+    if (this.isRestoring || !areThere || this.leaving.size > 0) return;
     this.isRestoring = true;
     try {
       const { store, time } = this.cluster;
       const before = await store.list(setsPrefix);
       const pointer = await store.get(pointerKey);
       await time.sleep(500 + this.world.below(3_500));
-      // Sets whose keeper is gone, too, nobody knows of then: that is not promised.
-      const running = new Set([...this.nodes.keys()].map(({ ownership }) => ownership.incarnation));
-      for (const { key, value } of (await store.list(setsPrefix)).entries) {
-        const isKnown = running.has((JSON.parse(value) as SetRecord).incarnation);
-        if (isKnown && !before.entries.some((entry) => entry.key === key)) await store.deleteIf(key, 'any');
-      }
+      for (const { key } of (await store.list(setsPrefix)).entries)
+        if (!before.entries.some((entry) => entry.key === key)) await store.deleteIf(key, 'any');
       for (const { key, value } of before.entries) await store.putIf(key, value, 'any');
       if (pointer) await store.putIf(pointerKey, pointer.value, 'any');
       this.world.note('!! the store went back');
       this.world.counts.restored++;
       await this.raise();
-      await time.sleep(10_000);
+      await time.sleep(5_000);
     } catch (error) {
       this.failure ??= error;
     } finally {
@@ -288,7 +290,7 @@ class SetsCampaign {
   private async raise(): Promise<void> {
     const asks = () =>
       [...this.nodes.keys()].find(({ node }) => node?.reasonNotReady()?.includes('raise-generation'));
-    for (let looks = 0; looks < 300; looks++) {
+    for (let looks = 0; looks < 50; looks++) {
       await this.cluster.time.sleep(100);
       // One that is cut off, or gone by then, does not do it.
       const isDone = await asks()
