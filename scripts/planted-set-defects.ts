@@ -146,7 +146,8 @@ export const plantedSetDefects: readonly PlantedDefect[] = [
   {
     name: 'copies that are void stay where they are',
     file: 'src/pending/sets/set-upkeep.ts',
-    right: '    if (record.former.some((copy) => copy.copyId === copyId)) return this.#remove(name);\n',
+    right:
+      '    if (record.former.some((copy) => copy.copyId === copyId)) return this.#remove(name, record);\n',
     wrong: '',
     foundBy: told,
   },

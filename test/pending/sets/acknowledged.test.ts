@@ -46,7 +46,12 @@ describe('a write that is acknowledged before its storage has it', () => {
     const few = await SetsUnderTest.start(2, { copies: 3 }).catch(() => undefined);
     expect(few).toBeUndefined();
     const sets = await SetsUnderTest.start(2);
+    const set = sets.setOf(0);
     sets.kill(1);
+    // At that very moment, before it is seen to what becomes of the copy.
+    await sets.until(() => sets.machine(0).ownership.view().members.length === 1);
+    expect(set.writers.length).toBe(1);
+    expect(set.has(2)).toBe(false);
     await sets.pass(20_000);
     expect(await sets.passing(kindOf(sets.put(0, sets.keyOf(0), '1')))).toBe('throttled');
     expect(await sets.stored(sets.keyOf(0))).toBeUndefined();

@@ -43,12 +43,16 @@ describe('what is pending in a cluster', () => {
     for (const key of keys) await sets.passing(sets.put(sets.ownerOf(key), key, '1'));
     // Some are on their way to their copies when the new owner asks.
     const late = Array.from({ length: 24 }, (_, n) => `late-${n}`);
-    sets.links.apart = [0, 1].map((i) => sets.machine(i).workerId);
-    const writing = Promise.all(late.map((key) => kindOf(sets.put(sets.ownerOf(key), key, '1'))));
+    const held = Promise.withResolvers<void>();
+    sets.links.bulkHeld = held.promise;
+    const options = { headers: {}, userMetadata: { version: '1' } };
+    const begin = (key: string) =>
+      kindOf(sets.node(sets.ownerOf(key)).backend.put(key, new TestBody(someBytes(70_000)), options));
+    const writing = Promise.all(late.map(begin));
     await sets.open(2);
     const isGained = (key: string) => sets.machine(2).ownership.owns(hashOf(key));
     await sets.until(() => sets.node(2).sets.elsewhere.isReady(hashOf(keys.find(isGained) ?? '')));
-    sets.links.apart = [];
+    held.resolve();
     const gained = keys.filter(isGained);
     expect(gained.length).toBeGreaterThan(0);
     for (const key of gained) expect(await sets.seen(2, key)).toBe('1');
