@@ -306,6 +306,13 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
     foundBy: ['test/pending/failure-points'],
   },
   {
+    name: 'a deletion goes to the storage before what got no answer can have come',
+    file: 'src/pending/through-writes.ts',
+    right: '      if (this.#settings.isBack()) await this.#settled(key, options);\n',
+    wrong: '',
+    foundBy: backend,
+  },
+  {
     name: 'chaos:pending: a write is acknowledged before it is in the journal',
     file: 'src/pending/journal.ts',
     right: '      entry = await this.#appended(head, body);\n',

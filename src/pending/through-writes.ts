@@ -128,6 +128,32 @@ export class ThroughWrites {
     });
   }
 
+  /**
+   * As `run`, of a change that leaves nothing: only once whatever was sent before and may still take effect has had its time, since then it would
+   * find what it takes.
+   */
+  remove<T>(key: string, options: CallOptions, work: () => Promise<T>): Promise<T> {
+    return this.run(key, options, async () => {
+      if (this.#settings.isBack()) await this.#settled(key, options);
+      return work();
+    });
+  }
+
+  async #settled(key: string, { signal }: CallOptions): Promise<void> {
+    const untilMs = this.#clock.monotonicMs() + this.#settings.barrierMs;
+    for (;;) {
+      const nowMs = this.#clock.monotonicMs();
+      const leftMs = this.#chain.unsettledUntilMs(key) - nowMs;
+      if (leftMs <= 0) return;
+      if (nowMs + leftMs > untilMs) {
+        const message = 'an earlier change may still be on its way to the storage';
+        throw new UfsError('throttled', message, { backend: this.#inner.uri, key });
+      }
+      await this.#clock.sleep(leftMs, signal).catch(() => undefined);
+      checkSignal(signal, this.#inner.uri, key);
+    }
+  }
+
   /** By what later changes know that this one is ours, should it take effect after nobody waits for it any more. */
   #noteOf(key: string, etag: string, { stamp }: PendingEntry): string {
     const lastModifiedMs = nextModifiedMs(this.#clock.nowMs(), this.#stamped.lastModifiedMs(key));

@@ -201,7 +201,7 @@ export class WriteBackBackend implements Backend {
     const isPlain = !condition && !versioning && isPlainKey(key);
     const isBack = this.#settings.isBack() && this.#settings.hasCopies();
     if (!isPlain || !isBack || !this.#journal.reserve(0)) {
-      return this.#through.run(key, options, () => this.#inner.delete(key, options));
+      return this.#through.remove(key, options, () => this.#inner.delete(key, options));
     }
     const nowMs = this.#clock.nowMs();
     try {

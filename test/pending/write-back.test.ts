@@ -258,6 +258,28 @@ describe('write mode back', () => {
     }
   }, 60_000);
 
+  test('a deletion that there is no room for waits for what got no answer and would come back', async () => {
+    const inner = new MemoryBackend(systemClock, systemRandom, { versions: false });
+    const late: (() => Promise<unknown>)[] = [];
+    const storage = latePuts(inner, (land) => {
+      late.push(land);
+      return 'late';
+    });
+    const condition = { ifNoneMatch: '*' } as const;
+    const full = { capacityBytes: 100, backend: { settleMs: 60_000, barrierMs: 30 } };
+    await withWriteBack(storage, full, async ({ backend: back }) => {
+      expect(await kindOf(put(back, 'k', 'created', { condition }))).toBe('unavailable');
+      expect(await kindOf(back.delete('k'))).toBe('throttled');
+      await late[0]?.();
+      expect((await back.head('k')).sizeBytes).toBe(7);
+      await back.delete('another');
+    });
+    await withWriteBack(storage, { ...full, backend: { settleMs: 30 } }, async ({ backend: back }) => {
+      expect(await kindOf(put(back, 'k2', 'created', { condition }))).toBe('unavailable');
+      await back.delete('k2');
+    });
+  });
+
   test('a copy that got no answer and takes effect later gives way to what was acknowledged since, and is not taken for somebody else’s', async () => {
     const inner = new MemoryBackend(systemClock, systemRandom, { versions: false });
     let land: (() => Promise<unknown>) | undefined;
