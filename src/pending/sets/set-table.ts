@@ -16,7 +16,7 @@ interface Seen {
   readonly generation: number;
   readonly isClosed: boolean;
   /** Since when the coordination store has nothing so late, on the monotonic clock. */
-  doubtedMs?: number;
+  doubtedMs?: number | undefined;
 }
 
 /** The sets of a cluster, in its coordination store. Rejects with `CoordError`. */
@@ -78,7 +78,11 @@ export class SetTable {
     const found = new Map(records.map((record) => [record.id, record.generation]));
     let isDoubtful = false;
     for (const [id, seen] of this.#seen) {
-      if (seen.isClosed || (found.get(id) ?? 0) >= seen.generation) continue;
+      if (seen.isClosed) continue;
+      if ((found.get(id) ?? 0) >= seen.generation) {
+        seen.doubtedMs = undefined;
+        continue;
+      }
       const nowMs = this.#clock.monotonicMs();
       seen.doubtedMs ??= nowMs;
       // Nobody says it, so that it is as the store has it.
