@@ -1,5 +1,6 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
+import { FileSystemError } from '../../ufs/file-system.ts';
 import type { Journal } from '../journal.ts';
 import { HeldCopy } from './held-copy.ts';
 import type { KeptSet } from './kept-set.ts';
@@ -66,8 +67,14 @@ export class SetShelf {
   /** To be called before what lies here of the set is removed. */
   async noteEnded(setId: string): Promise<void> {
     if (this.#ended.has(setId)) return;
-    await this.#folder.noteEnded(setId);
     this.#ended.add(setId);
+    try {
+      await this.#folder.noteEnded(setId);
+    } catch (err) {
+      // On a full disk what is over has to go all the same.
+      if (!(err instanceof FileSystemError)) throw err;
+      this.#log.warn({ err, set: setId }, 'that a set of pending writes has ended is not remembered');
+    }
   }
 
   /** An empty journal. */
