@@ -91,6 +91,9 @@ class SetsCampaign {
       this.disturb();
     }
     await this.heal();
+    // Here it surely can be, with clients at work.
+    void this.restoreLater();
+    await this.settled();
     this.clients.stop();
     await this.until(() => this.clients.areQuiet, 'quiet');
     await this.until(() => this.pendingAnywhere() === 0, 'flushed');
@@ -119,11 +122,15 @@ class SetsCampaign {
   }
 
   private async heal(): Promise<void> {
-    const { machines } = this.cluster;
     this.world.isHealthy = true;
     this.world.isStorageAway = false;
     for (const end of this.ends.values()) end();
     this.ends.clear();
+    await this.settled();
+  }
+
+  private async settled(): Promise<void> {
+    const { machines } = this.cluster;
     await this.until(() => !this.isRestoring, 'restored');
     await this.until(() => {
       for (const machine of machines) if (!machine.node) void this.start(machine);
