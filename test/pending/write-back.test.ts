@@ -8,8 +8,9 @@ import type { Backend } from '../../src/ufs/backend.ts';
 import { UfsError } from '../../src/ufs/errors.ts';
 import { MemoryBackend } from '../../src/ufs/memory.ts';
 import { getAll, kindOf, listAll, put } from '../contracts/backend.ts';
-import { someBytes, TestBody } from '../support/upload-body.ts';
+import { someBytes } from '../support/upload-body.ts';
 import { failingBackend } from './failing-backend.ts';
+import { latePuts } from './late-puts.ts';
 import { openWriteBack, type WriteBackOptions, type WriteBackUnderTest } from './write-back-under-test.ts';
 
 const never = new AbortController().signal;
@@ -376,29 +377,6 @@ describe('write mode back', () => {
     });
   });
 });
-
-/** A storage whose puts may fail without an answer, and be carried out when `land` is called. */
-function latePuts(
-  inner: MemoryBackend,
-  fault: (land: () => Promise<unknown>) => 'refused' | 'late' | undefined,
-): Backend {
-  const put: Backend['put'] = async (key, body, options) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of body) chunks.push(chunk);
-    const land = () => inner.put(key, new TestBody(Buffer.concat(chunks)), options);
-    const found = fault(land);
-    if (found === undefined) return land();
-    const about = { backend: inner.uri, key, unresolved: found === 'late' };
-    throw new UfsError('unavailable', `the storage fails (${found})`, about);
-  };
-  return new Proxy(inner, {
-    get: (target, name) => {
-      if (name === 'put') return put;
-      const value = Reflect.get(target, name) as unknown;
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
 
 async function getAllOf(backend: Backend, meta: Awaited<ReturnType<Backend['head']>>): Promise<void> {
   for await (const _ of backend.read('k', meta, { start: 0, end: 1 })) return;
