@@ -127,7 +127,7 @@ export class PendingSets {
       kept: shelf.kept,
       copy: (copyId) => shelf.copy(copyId),
       openCopy: (setId, copyId) => shelf.makeCopy({ setId, copyId }),
-      hasCopy: (copyId) => shelf.has(copyId),
+      hasCopy: (setId, copyId) => (copyId === undefined ? shelf.hasSet(setId) : shelf.has(copyId)),
       knows: settings.knows,
     });
   }

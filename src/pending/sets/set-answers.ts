@@ -20,7 +20,7 @@ export interface SetDuties {
   readonly kept: KeptSets;
   copy(copyId: string): HeldCopy | undefined;
   openCopy(setId: string, copyId: string): Promise<void>;
-  hasCopy(copyId: string): boolean;
+  hasCopy(setId: string, copyId: string | undefined): boolean;
   knows(incarnation: string, writeMode: string | undefined): boolean;
 }
 
@@ -53,7 +53,7 @@ export class SetAnswers {
       case 'open':
         return this.#duties.openCopy(question.setId, question.copyId);
       case 'has':
-        return this.#duties.hasCopy(question.copyId);
+        return this.#duties.hasCopy(question.setId, question.copyId);
       case 'change':
         return this.#change(question, exchange);
       case 'keys':

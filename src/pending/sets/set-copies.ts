@@ -86,7 +86,19 @@ export class SetCopies {
       if (workerId === self) return this.#shelf.has(copyId);
       const member = this.#standing.members().find((one) => one.workerId === workerId);
       if (!member) return false;
-      return this.#peers.ask<boolean>(member, { ask: 'has', copyId }, openMs).catch(() => true);
+      return this.#peers
+        .ask<boolean>(member, { ask: 'has', setId: record.id, copyId }, openMs)
+        .catch(() => true);
+    });
+    return (await Promise.all(asked)).includes(true);
+  }
+
+  /** Whether a member has any copy of the set, or does not say that it has none. */
+  async hasAnybody(setId: string): Promise<boolean> {
+    const { workerId: self } = this.#standing;
+    const asked = this.#standing.members().map(async (member) => {
+      if (member.workerId === self) return this.#shelf.hasSet(setId);
+      return this.#peers.ask<boolean>(member, { ask: 'has', setId }, openMs).catch(() => true);
     });
     return (await Promise.all(asked)).includes(true);
   }

@@ -23,6 +23,8 @@ export interface SetRecord {
   readonly former: readonly SetCopy[];
   /** The keeper is not the one that the set began with, so attempts of that one may be under way. */
   readonly isTakenOver: boolean;
+  /** It has never had a copy beside its keeper's, so that no write was ever acknowledged in it. */
+  readonly isFresh?: true;
 }
 
 export const setsPrefix = 'pending/sets/';
@@ -44,8 +46,10 @@ export function withCopies(
 ): SetRecord {
   const named = new Set(copies.map(({ copyId }) => copyId));
   const left = [...record.copies, ...record.building].filter(({ copyId }) => !named.has(copyId));
+  const { isFresh, ...before } = record;
   return {
-    ...record,
+    ...before,
+    ...(isFresh && copies.length < 2 ? { isFresh } : {}),
     ...change,
     generation: record.generation + 1,
     copies,

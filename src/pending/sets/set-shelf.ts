@@ -59,6 +59,11 @@ export class SetShelf {
     return this.#held.has(copyId) || this.all.some(({ name }) => name.copyId === copyId);
   }
 
+  /** Whether any copy of the set lies here. */
+  hasSet(setId: string): boolean {
+    return [...this.held, ...this.all.map(({ name }) => name)].some((one) => one.setId === setId);
+  }
+
   /** Whether the set is known to have ended, also if the coordination store does not know of that any more. */
   hasEnded(setId: string): boolean {
     return this.#ended.has(setId);

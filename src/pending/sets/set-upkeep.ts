@@ -266,7 +266,9 @@ export class SetUpkeep {
     const turn = record.copies.findIndex(({ workerId }) => workerId === self);
     const keeper = this.#standing.members().find(({ workerId }) => workerId === keeperOf(record));
     const isThere = keeper?.incarnation === record.incarnation && keeper.state !== 'suspect';
-    if (turn <= 0 || isThere) {
+    // Nobody else has anything of it, and there is nothing to be had.
+    const isLeft = turn < 0 && record.isFresh === true && !isClosed(record);
+    if ((turn <= 0 && !isLeft) || isThere) {
       this.#absentSince.delete(record.id);
       return;
     }
@@ -277,6 +279,11 @@ export class SetUpkeep {
     // One that was started anew joins when the start before it is gone.
     if (absent?.incarnation !== expected || absent.present !== present) {
       this.#absentSince.set(record.id, { incarnation: expected, present, ms: nowMs });
+      return;
+    }
+    if (isLeft) {
+      const isOver = nowMs - absent.ms >= this.#standing.outlastMs && this.#standing.isActive();
+      if (isOver) await this.#endLeft(record);
       return;
     }
     const isRestarted = present !== undefined && present !== expected;
@@ -302,6 +309,15 @@ export class SetUpkeep {
     await this.#adopt(held, taken, found);
   }
 
+  /** A set whose keeper has gone before it had a copy. */
+  async #endLeft(record: SetRecord): Promise<void> {
+    // A coordination store that went back may call a set so that had copies.
+    if (await this.#copies.hasAnybody(record.id)) return;
+    await this.#table.change(record.id, (now) =>
+      now.generation === record.generation && now.isFresh ? withCopies(now, []) : undefined,
+    );
+  }
+
   async #openCurrent(): Promise<void> {
     const { current } = this.#shelf;
     if (current && !this.#isRecorded(current)) await this.#table.create(current.record);
@@ -317,6 +333,7 @@ export class SetUpkeep {
       building: [],
       former: [],
       isTakenOver: false,
+      isFresh: true,
     };
     const journal = await this.#shelf.make(name);
     const none = { entries: [], throughs: [] };

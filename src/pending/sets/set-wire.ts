@@ -14,10 +14,11 @@ export interface OpenCopy extends Asked {
   readonly copyId: string;
 }
 
-/** Whether a copy lies on the node, whatever it is. */
+/** Whether a copy lies on the node, whatever it is; without `copyId` any copy of the set. */
 export interface AskHas extends Asked {
   readonly ask: 'has';
-  readonly copyId: string;
+  readonly setId: string;
+  readonly copyId?: string;
 }
 
 /** To a copy. A message with a lower number than one that came before is past. */

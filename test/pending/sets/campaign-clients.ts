@@ -83,7 +83,10 @@ export class CampaignClients {
     const { world } = this;
     const version = what < 0.85 ? ++this.count : undefined;
     const began = this.log.begin(key, version);
-    const outcome = (await this.inTime(this.carryOut(node, key, version, what > 0.8))) ?? 'unknown';
+    const carrying = this.carryOut(node, key, version, what > 0.8);
+    const came = await this.inTime(carrying);
+    if (came === undefined) this.log.givenUp(key, version, carrying);
+    const outcome = came ?? 'unknown';
     if (outcome === 'acknowledged') world.counts.acknowledged++;
     if (outcome === 'unknown') world.counts.unknown++;
     began.end(outcome, world.loose.has(version ?? key));

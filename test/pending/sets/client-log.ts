@@ -10,6 +10,8 @@ interface Key {
   unknown: Version[];
   /** Those of them, and others, that the storage was asked for at once, so that nobody keeps them in order. */
   loose: Set<Version>;
+  /** Changes that their client gave up while the node was still at them, with whether it is done with them. */
+  strays: Map<Version, boolean>;
   /** Counts changes, so that it can be told whether one came between. */
   changes: number;
   underWay: Version[];
@@ -23,7 +25,14 @@ export class ClientLog {
     this.keys = new Map(
       keys.map((key) => [
         key,
-        { possible: new Set([undefined]), unknown: [], loose: new Set(), changes: 0, underWay: [] },
+        {
+          possible: new Set([undefined]),
+          unknown: [],
+          loose: new Set(),
+          strays: new Map(),
+          changes: 0,
+          underWay: [],
+        },
       ]),
     );
   }
@@ -33,6 +42,7 @@ export class ClientLog {
     const key = this.of(name);
     key.changes++;
     key.underWay.push(version);
+    const past = [...key.strays].flatMap(([stray, isDone]) => (isDone ? [stray] : []));
     return {
       end: (outcome, isLoose) => {
         key.underWay.splice(key.underWay.indexOf(version), 1);
@@ -43,6 +53,7 @@ export class ClientLog {
           else key.unknown.push(version);
           return;
         }
+        for (const stray of past) key.strays.delete(stray);
         // Whatever came before it is past, but for what the storage may still carry out.
         key.possible = new Set([version]);
         key.unknown = [];
@@ -51,11 +62,19 @@ export class ClientLog {
     };
   }
 
+  /** The node goes on with a change that its client has given up, so that it may have its effect behind later ones, until `done`. */
+  givenUp(name: string, version: Version, done: Promise<unknown>): void {
+    const { strays } = this.of(name);
+    strays.set(version, false);
+    const end = () => strays.has(version) && strays.set(version, true);
+    done.then(end, end);
+  }
+
   /** What was seen, by a read that began after the last change had ended. What is seen stays. */
   judge(name: string, version: Version, where: string): void {
     const key = this.of(name);
     const place = key.unknown.lastIndexOf(version);
-    if (!key.possible.has(version) && !key.loose.has(version) && place < 0) {
+    if (!key.possible.has(version) && !key.loose.has(version) && !key.strays.has(version) && place < 0) {
       const may = [...key.possible, ...key.unknown, ...key.loose].join();
       throw new Error(`${where}: ${name} is ${version}, and may be ${may}`);
     }
@@ -69,8 +88,8 @@ export class ClientLog {
 
   /** Whether the object may be there, and may be missing; to be given back to `judgeListed`. */
   presence(name: string) {
-    const { possible, unknown, loose, underWay, changes } = this.of(name);
-    const all = [...possible, ...unknown, ...loose, ...underWay];
+    const { possible, unknown, loose, strays, underWay, changes } = this.of(name);
+    const all = [...possible, ...unknown, ...loose, ...strays.keys(), ...underWay];
     return {
       mayBe: all.some((version) => version !== undefined),
       mayLack: all.includes(undefined),

@@ -68,6 +68,24 @@ describe('what is pending in a cluster', () => {
     await sets.cluster.close();
   });
 
+  test('is told without a node that went before it could write anything', async () => {
+    const sets = await SetsUnderTest.start(3);
+    const key = sets.keyOf(0);
+    await sets.passing(sets.put(0, key, '1'));
+    const { record } = sets.setOf(0);
+    const of = (workerId: string) => ({ workerId, copyId: sets.cluster.random.uuid() });
+    const left = { ...record, incarnation: 'one that left', generation: 1, isFresh: true } as const;
+    const [id, had] = [sets.cluster.random.uuid(), record.id];
+    await sets.restore({ ...left, id, copies: [of('worker-9')], former: [] });
+    // By what a coordination store says that went back, the other has no copies either.
+    sets.kill(0);
+    await sets.restore({ ...left, id: had, incarnation: record.incarnation, copies: [of('worker-9')] });
+    await sets.pass(30_000);
+    expect(await sets.record(id)).toMatchObject({ copies: [] });
+    expect((await sets.record(had))?.copies).not.toEqual([]);
+    await sets.cluster.close();
+  });
+
   test('is flushed though it was still on its way to its copies when that began', async () => {
     const sets = await SetsUnderTest.start(2);
     const key = sets.keyOf(0);
