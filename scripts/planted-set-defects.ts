@@ -294,10 +294,24 @@ export const plantedSetDefects: readonly PlantedDefect[] = [
     foundBy: restored,
   },
   {
+    name: 'a set stays for ever whose keeper went before it had a copy',
+    file: 'src/pending/sets/set-upkeep.ts',
+    right: '      if (isOver) await this.#endLeft(record);\n',
+    wrong: '',
+    foundBy: told,
+  },
+  {
+    name: 'a set has no copies because the coordination store says so that went back',
+    file: 'src/pending/sets/set-upkeep.ts',
+    right: '    if (await this.#copies.hasAnybody(record.id)) return;\n',
+    wrong: '',
+    foundBy: told,
+  },
+  {
     name: 'a loss is accepted of what a node still has',
     file: 'src/pending/sets/set-copies.ts',
-    right: '    return (await Promise.all(asked)).includes(true);\n',
-    wrong: '    return (await Promise.all(asked)).length === 0;\n',
+    right: '      if (!member) return false;\n',
+    wrong: '      if (member || !member) return false;\n',
     foundBy: restored,
   },
   {
