@@ -11,6 +11,13 @@ const campaign = ['test/ring/campaign'];
 /** What could break unseen of the views of a cluster and of what a node does by them. */
 export const plantedRingDefects: readonly PlantedDefect[] = [
   {
+    name: 'an entry whose answer was lost is taken for that of another process',
+    file: 'src/ring/membership.ts',
+    right: 'const isOwn = record.incarnation === this.record?.incarnation;',
+    wrong: 'const isOwn = false;',
+    foundBy: ['test/ring/predecessors'],
+  },
+  {
     name: 'a node with another secret becomes a member, whom nobody talks to',
     file: 'src/cli/node.ts',
     right: 'await peering.checkSecret();',
@@ -41,7 +48,7 @@ export const plantedRingDefects: readonly PlantedDefect[] = [
   {
     name: 'the entry of an earlier start is removed whether or not that is gone',
     file: 'src/ring/membership.ts',
-    right: 'if (!this.predecessors.includes(record.incarnation)) return false;',
+    right: 'if (!isOwn && !this.predecessors.includes(record.incarnation)) return false;',
     wrong: '',
     foundBy: ['test/ring/predecessors', 'test/cli/ring'],
   },

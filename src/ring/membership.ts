@@ -62,8 +62,9 @@ export class Membership {
     const either = AbortSignal.any([signal, this.ended.signal]);
     let first: { readonly revision: number; readonly atMs: number } | undefined;
     while (!(await this.tryToRegister())) {
-      const there = await this.present();
-      if (there && (await this.removesPredecessor(there))) continue;
+      const found = await this.present();
+      if (found && (await this.removesLeftOver(found))) continue;
+      const there = found?.record.incarnation === record.incarnation ? undefined : found;
       const nowMs = this.clock.monotonicMs();
       if (there && first && there.revision !== first.revision) throw this.inUse(there.record);
       first ??= there && { revision: there.revision, atMs: nowMs };
@@ -154,15 +155,19 @@ export class Membership {
     }
   }
 
-  /** False if the entry may be that of a process which is alive, or the store is away. */
-  private async removesPredecessor({
+  /**
+   * Removes an entry that an earlier start of this node has left behind, or an earlier try of this one that had no answer. False if it may be
+   * that of a process which is alive, or the store is away.
+   */
+  private async removesLeftOver({
     record,
     revision,
   }: {
     readonly record: MemberRecord;
     readonly revision: number;
   }): Promise<boolean> {
-    if (!this.predecessors.includes(record.incarnation)) return false;
+    const isOwn = record.incarnation === this.record?.incarnation;
+    if (!isOwn && !this.predecessors.includes(record.incarnation)) return false;
     try {
       return await this.store.deleteIf(this.key, { revision });
     } catch (error) {

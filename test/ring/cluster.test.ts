@@ -261,6 +261,7 @@ describe('a cluster', () => {
     const cluster = await clusterOf(2);
     const original = cluster.machine(0);
     const copy = new Machine(cluster.time, cluster.random, cluster.store, original.workerId, () => 1);
+    copy.starts = original.starts;
     const node = await cluster.passing(copy.start(() => []));
     await expect(cluster.passing(node.join(address, never))).rejects.toThrow(WorkerIdInUseError);
     await cluster.passing(node.close());

@@ -7,6 +7,7 @@ import { silentLog } from '../../src/common/log.ts';
 import { systemRandom } from '../../src/common/random.ts';
 import { createMemoryStore } from '../../src/coord/memory.ts';
 import { openSqliteStore } from '../../src/coord/sqlite.ts';
+import { CoordError } from '../../src/coord/store.ts';
 import { Membership } from '../../src/ring/membership.ts';
 import { takeOver } from '../../src/ring/predecessors.ts';
 import { type MemberRecord, membersPrefix } from '../../src/ring/view-record.ts';
@@ -83,6 +84,23 @@ describe('an entry that an earlier start has left behind', () => {
     await joined;
     const entry = await store.get(`${membersPrefix}w`);
     expect(JSON.parse(entry?.value ?? '{}').incarnation).toBe('after');
+    await membership.close();
+  });
+
+  test('is removed if it is of a try of this very start whose answer was lost, again and again', async () => {
+    const store = createMemoryStore(systemClock, systemRandom);
+    const [put, lease] = [store.putIf.bind(store), store.lease.bind(store)];
+    let lost = 0;
+    // Nor does its lease end.
+    store.lease = async () => ({ ...(await lease(600_000)), revoke: async () => {} });
+    store.putIf = async (...change) => {
+      const revision = await put(...change);
+      if (revision !== undefined && ++lost <= 3) throw new CoordError('unavailable', 'the answer is lost');
+      return revision;
+    };
+    const membership = new Membership(systemClock, silentLog(), store, 'w');
+    await membership.join(record('after'), never);
+    expect(lost).toBe(4);
     await membership.close();
   });
 

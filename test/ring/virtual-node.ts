@@ -76,7 +76,8 @@ export class Machine {
   private readonly time: VirtualTime;
   private readonly store: CoordStore;
   private paused: (() => void)[] | undefined;
-  private starts = 0;
+  /** How often it was started, which tells its starts apart. */
+  starts = 0;
   /** Of the process that runs now. */
   presentLife: Life = { isOver: true };
   /** As the process that runs now has them. */
