@@ -128,7 +128,7 @@ class Life {
     return isClean;
   }
 
-  /** False if it could not begin. */
+  /** False if it could not begin, or not say in the end what is durable. */
   private async act(isLast: boolean): Promise<boolean> {
     const journal = await Journal.open(this.fs, quickClock, this.random, silentLog(), settings).catch(
       ifNoDisk,
@@ -146,9 +146,10 @@ class Life {
       if (this.random.next() < 0.2) await turn(3);
       await this.fs.look();
     }
+    const failures = this.fs.failureCount;
     await journal.close();
     await this.fs.look();
-    return true;
+    return this.fs.failureCount === failures;
   }
 
   /** Compares what was recovered, and reads every byte of it. */

@@ -26,6 +26,7 @@ export class FaultFileSystem implements FileSystem {
   private readonly defects: PlantedDefects;
   private readonly points: FailurePoints | undefined;
   private steps = 0;
+  private failures = 0;
   private stopAt = Number.POSITIVE_INFINITY;
   private failAt = Number.POSITIVE_INFINITY;
   private failure = '';
@@ -50,6 +51,11 @@ export class FaultFileSystem implements FileSystem {
   /** Changing steps made so far. */
   get stepCount(): number {
     return this.steps;
+  }
+
+  /** Changing steps that failed because it was asked for. */
+  get failureCount(): number {
+    return this.failures;
   }
 
   /** Loses power before the step that comes after `count` more. */
@@ -190,8 +196,9 @@ export class FaultFileSystem implements FileSystem {
     this.steps++;
     this.afterNextStep?.();
     this.afterNextStep = undefined;
-    if (strike === 'error') throw fault('EIO', 'the step');
-    if (failing) throw fault(this.failure, 'the step');
+    if (strike !== 'error' && !failing) return;
+    this.failures++;
+    throw strike === 'error' ? fault('EIO', 'the step') : fault(this.failure, 'the step');
   }
 
   /** Before each call. */
