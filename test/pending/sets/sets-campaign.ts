@@ -1,4 +1,5 @@
 import { type SetCopy, type SetRecord, setsPrefix } from '../../../src/pending/sets/set-record.ts';
+import { WorkerIdInUseError } from '../../../src/ring/membership.ts';
 import { pointerKey } from '../../../src/ring/view-record.ts';
 import { orAbsent } from '../../../src/ufs/errors.ts';
 import { VirtualCluster } from '../../ring/virtual-cluster.ts';
@@ -193,7 +194,9 @@ class SetsCampaign {
       await node.join(address, new AbortController().signal);
     } catch (error) {
       this.kill(machine);
-      if (!/not reached|aborted/.test(String(error))) this.failure ??= error;
+      // An entry of an earlier start that came late: without the lock of a data folder nobody knows here that it is of a process which is gone.
+      const isEarlier = error instanceof WorkerIdInUseError;
+      if (!isEarlier && !/not reached|aborted/.test(String(error))) this.failure ??= error;
     } finally {
       this.starting.delete(machine);
     }
