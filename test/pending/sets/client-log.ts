@@ -73,7 +73,8 @@ export class ClientLog {
   /** What was seen, by a read that began after the last change had ended. What is seen stays. */
   judge(name: string, version: Version, where: string): void {
     const key = this.of(name);
-    const place = key.unknown.lastIndexOf(version);
+    // That there is nothing may be as it was before, or what a deletion without an answer has done by now; whatever else may come still may.
+    const place = key.possible.has(version) ? -1 : key.unknown.lastIndexOf(version);
     if (!key.possible.has(version) && !key.loose.has(version) && !key.strays.has(version) && place < 0) {
       const may = [...key.possible, ...key.unknown, ...key.loose].join();
       throw new Error(`${where}: ${name} is ${version}, and may be ${may}`);
