@@ -192,6 +192,8 @@ export class SegmentWriter {
       if (isFull || this.#endsCurrent) {
         await this.#writeMark();
         this.#seal();
+        // Nothing has synced its mark; what the next segment begins with says the same.
+        this.#isUntold = true;
       }
       this.#endsCurrent = false;
       const isNew = this.#current === undefined;

@@ -13,7 +13,7 @@ const source = join(import.meta.dirname, '../../src/pending');
 const changing =
   /\b(fs|file)\.(createFile|rename|link|unlink|makeDirectory|removeDirectory|syncDirectory|sync|write)\(|\b(makeDirectoryOnce|writeDurably|replaceDurably|removeQuietly|writeBody)\(/i;
 /** Far more than it takes. */
-const mostRounds = 200;
+const mostRounds = 1_000;
 
 /** Where the source changes the disk, as it says itself. */
 async function changingLines(): Promise<string[]> {
