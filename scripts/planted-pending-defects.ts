@@ -103,8 +103,8 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'nobody says that the last records before a fault were durable',
     file: 'src/pending/segment-writer.ts',
-    right: '      this.#isUntold = true;\n',
-    wrong: '',
+    right: '    if (current.durable > 0) {\n      this.#isUntold = true;\n',
+    wrong: '    if (current.durable > 0) {\n',
     foundBy: order,
   },
   {
