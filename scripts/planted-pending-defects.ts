@@ -11,8 +11,8 @@ const uploads = ['test/pending/held-uploads'];
 export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'what stands before a storage hides that nodes that are gone can be fenced off there',
-    file: 'src/pending/write-back-backend.ts',
-    right: '    if (fence) this.fence = fence.bind(inner);\n',
+    file: 'src/ufs/backend-layer.ts',
+    right: '  fence: true,\n',
     wrong: '',
     foundBy: ['test/ufs/decorators'],
   },

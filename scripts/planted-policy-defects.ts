@@ -198,8 +198,8 @@ export const plantedPolicyDefects: readonly PlantedDefect[] = [
   {
     name: 'policies: changes go by a freshness that other nodes may not know of',
     file: 'src/worker/metadata-entries.ts',
-    right: 'freshness: target.mountFreshness ?? target.freshness }',
-    wrong: 'freshness: target.freshness }',
+    right: 'limitOf({ backend, freshness: mountFreshness })',
+    wrong: 'limitOf({ backend, freshness })',
     foundBy: ['test/worker/metadata-policies'],
   },
   {

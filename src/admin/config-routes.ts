@@ -1,7 +1,6 @@
 import { inForce } from './holdings-of-all.ts';
-import { type AdminRoute, list, object, shortText, text } from './route.ts';
+import { type AdminRoute, integer, list, object, shortText, text } from './route.ts';
 
-const integer = { type: 'integer' };
 const setting = object({ key: text, value: text, from: { type: 'string', enum: ['cluster', 'node'] } }, [
   'key',
   'value',

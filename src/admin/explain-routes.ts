@@ -1,10 +1,7 @@
 import { AdminError } from './admin-error.ts';
 import { policyInForce } from './policy-routes.ts';
-import { type AdminRoute, flag, list, object, shortText, silentOf, text } from './route.ts';
+import { type AdminRoute, flag, integer, list, number, object, shortText, silentOf, text } from './route.ts';
 import { wordsOf } from './rule-words.ts';
-
-const number = { type: 'number' };
-const integer = { type: 'integer' };
 
 const version = object(
   { etag: text, generation: text, lastModifiedMs: number, sizeBytes: integer, versionId: text },

@@ -15,13 +15,13 @@ import {
   type AdminRoute,
   type AdminServices,
   flag,
+  integer,
   list,
   object,
   shortText,
   text,
 } from './route.ts';
 
-const integer = { type: 'integer' };
 /** From `start`, or so many bytes before the end where that is negative, to before `end`. */
 const part = object({ start: integer, end: { type: 'integer', minimum: 1 } }, ['start']);
 const maxParts = 16;

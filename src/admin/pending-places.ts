@@ -2,7 +2,7 @@ import { placeNameOf } from '../mounts/mount.ts';
 import { mountName } from '../mounts/mount-spec.ts';
 import type { MountStore } from '../mounts/mount-store.ts';
 import type { PlacePending } from './pending-writes.ts';
-import { object, text } from './route.ts';
+import { integer, object, text } from './route.ts';
 
 /** What a storage does not have yet. */
 export interface PendingPlace {
@@ -15,7 +15,6 @@ export interface PendingPlace {
   readonly lastError?: string;
 }
 
-const integer = { type: 'integer' };
 /** As it is described for the API. */
 export const pendingPlace = object(
   {

@@ -8,14 +8,22 @@ import type { Backend } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { AdminError } from './admin-error.ts';
 import { pendingPlace, pendingPlaces } from './pending-places.ts';
-import { type AdminRoute, type AdminServices, flag, list, object, shortText, text } from './route.ts';
+import {
+  type AdminRoute,
+  type AdminServices,
+  flag,
+  integer,
+  list,
+  object,
+  shortText,
+  text,
+} from './route.ts';
 
-const number = { type: 'integer' };
 const change = object(
   {
     key: text,
     type: text,
-    bytes: number,
+    bytes: integer,
     etag: text,
     acknowledged: text,
     sent: flag,
@@ -35,7 +43,7 @@ export const pendingRoutes: readonly AdminRoute[] = [
     path: '/v1/pending',
     summary: 'How much is pending, for each storage',
     answer: object(
-      { places: list(pendingPlace), usedBytes: number, capacityBytes: number, lostRecords: number },
+      { places: list(pendingPlace), usedBytes: integer, capacityBytes: integer, lostRecords: integer },
       ['places', 'usedBytes', 'capacityBytes', 'lostRecords'],
     ),
     fails: ['NodesNotReached'],
@@ -72,7 +80,7 @@ export const pendingRoutes: readonly AdminRoute[] = [
     method: 'POST',
     path: '/v1/pending/:target/flush',
     summary: 'Waits until what is pending in a bucket or below a prefix of one is at its storage',
-    answer: object({ entries: number }, ['entries']),
+    answer: object({ entries: integer }, ['entries']),
     fails: ['NotFound', 'BackendFailed', 'NodesNotReached'],
     changes: 'nothing',
     handler: async (services, { parameters }) => {
@@ -90,7 +98,7 @@ export const pendingRoutes: readonly AdminRoute[] = [
     method: 'POST',
     path: '/v1/pending-loss/accept',
     summary: 'Goes on without records of acknowledged writes that cannot be read any more',
-    answer: object({ lostRecords: number }, ['lostRecords']),
+    answer: object({ lostRecords: integer }, ['lostRecords']),
     fails: ['Conflict', 'NodesNotReached'],
     changes: ({ pending }) => pending && { lostRecords: pending.usage().lostRecords },
     handler: async (services) => {
@@ -106,7 +114,7 @@ export const pendingRoutes: readonly AdminRoute[] = [
     path: '/v1/mounts/:target/write-mode',
     summary: 'Another write mode, from the next write on; what is pending comes first',
     body: object({ writeMode: shortText(16), copies: shortText(8) }, ['writeMode']),
-    answer: object({ name: text, writeMode: text, copies: number }, ['name', 'writeMode']),
+    answer: object({ name: text, writeMode: text, copies: integer }, ['name', 'writeMode']),
     fails: ['NotFound', 'Conflict', 'BackendFailed', 'NodesNotReached'],
     changes: ({ mounts }, { parameters }) => {
       const { bucket, prefix } = parseMountTarget(parameters.target as string);

@@ -17,6 +17,7 @@ import { checkFreshness, checkRoom, ownFreshness } from './policy-checks.ts';
 import {
   type AdminRoute,
   type AdminServices,
+  integer,
   type Look,
   list,
   object,
@@ -25,7 +26,6 @@ import {
   text,
 } from './route.ts';
 
-const integer = { type: 'integer' };
 /** Targets that nodes are asked about in one question. */
 const targetsAtOnce = 100;
 

@@ -8,16 +8,16 @@ import {
   type AdminRoute,
   type AdminServices,
   flag,
+  integer,
   type Look,
   list,
   nothing,
+  number,
   object,
   shortText,
   text,
 } from './route.ts';
 
-const number = { type: 'number' };
-const integer = { type: 'integer' };
 const maxChanges = 2_000;
 /** Long enough for a lease to be waited for. */
 const drainMs = 10_000;

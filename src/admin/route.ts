@@ -168,6 +168,8 @@ export function list(items: Schema): Schema {
 
 export const text: Schema = { type: 'string' };
 export const flag: Schema = { type: 'boolean' };
+export const number: Schema = { type: 'number' };
+export const integer: Schema = { type: 'integer' };
 export const nothing: Schema = object({}, []);
 /** `SilentNode`. */
 export const silentNode = object({ workerId: text, silence: text }, ['workerId', 'silence']);

@@ -4,10 +4,7 @@ import type { JobRecord } from '../jobs/job-record.ts';
 import type { Jobs, JobView } from '../jobs/jobs.ts';
 import { clusterStatus, type JobRow } from './cluster-status.ts';
 import { pendingPlace } from './pending-places.ts';
-import { type AdminRoute, type AdminServices, flag, list, object, text } from './route.ts';
-
-const number = { type: 'number' };
-const integer = { type: 'integer' };
+import { type AdminRoute, type AdminServices, flag, integer, list, number, object, text } from './route.ts';
 
 const filled = object({ usedBytes: integer, capacityBytes: integer }, ['usedBytes', 'capacityBytes']);
 const ring = object(

@@ -5,7 +5,7 @@ import { S3Error } from '../s3api/errors.ts';
 import type { ObjectRef, VersionRef } from '../s3api/names.ts';
 import { partsClaimed } from '../s3api/representation.ts';
 import type { FoundVersion, PartPlace, ReadObject, ReadOptions } from '../s3api/service.ts';
-import { UfsError } from '../ufs/errors.ts';
+import { isMoved } from '../ufs/errors.ts';
 import { nullVersionId } from '../ufs/version-ids.ts';
 import {
   type FoundMeta,
@@ -328,10 +328,6 @@ function withoutBytes(
 function missingPages({ onlyIfCached, noStore }: ReadOptions): Missing {
   if (onlyIfCached) return 'refuse';
   return noStore ? 'bypass' : 'fill';
-}
-
-function isMoved(error: unknown): boolean {
-  return error instanceof UfsError && error.kind === 'moved';
 }
 
 /** Where no object has an ACL of its own there is nothing to look up for a caller who is refused anyway. */

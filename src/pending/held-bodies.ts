@@ -1,7 +1,7 @@
 import type { ByteRange } from '../common/byte-range.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Backend, CallOptions, OpenedObject, OpenRange } from '../ufs/backend.ts';
-import { UfsError } from '../ufs/errors.ts';
+import { isMoved } from '../ufs/errors.ts';
 import { toUfsError } from '../ufs/file-system.ts';
 import { checkSignal } from '../ufs/write-rules.ts';
 import type { Journal } from './journal.ts';
@@ -147,10 +147,6 @@ export class HeldBodies {
       release();
     }
   }
-}
-
-function isMoved(error: unknown): boolean {
-  return error instanceof UfsError && error.kind === 'moved';
 }
 
 function nameOf(key: string, { generation }: ObjectMeta): string {

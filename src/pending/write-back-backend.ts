@@ -3,7 +3,6 @@ import type { Clock } from '../common/clock.ts';
 import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type {
   Backend,
-  BackendCapabilities,
   CallOptions,
   CompleteOptions,
   CompletePart,
@@ -16,6 +15,7 @@ import type {
   PutOptions,
   VersionOptions,
 } from '../ufs/backend.ts';
+import { BackendLayer } from '../ufs/backend-layer.ts';
 import type { BackendVersions, Deletion } from '../ufs/backend-versions.ts';
 import { UfsError } from '../ufs/errors.ts';
 import { toUfsError } from '../ufs/file-system.ts';
@@ -49,19 +49,7 @@ export interface WriteBackSettings extends ThroughSettings, BackUploadSettings {
  * holds. Everything that the storage has to decide itself goes behind what is pending of its key: conditions, versions, copies, tags of
  * objects that are there, uploads in parts.
  */
-export class WriteBackBackend implements Backend {
-  readonly uri: string;
-  readonly capabilities: BackendCapabilities;
-  readonly open?: Backend['open'];
-  readonly pin?: Backend['pin'];
-  readonly findPart?: Backend['findPart'];
-  readonly listObjectParts?: Backend['listObjectParts'];
-  readonly getTags?: Backend['getTags'];
-  readonly amend?: Backend['amend'];
-  readonly versions?: BackendVersions;
-  readonly probe?: Backend['probe'];
-  readonly reach?: Backend['reach'];
-  readonly fence?: Backend['fence'];
+export class WriteBackBackend extends BackendLayer implements Backend {
   readonly createUpload: Backend['createUpload'];
   readonly putPart: Backend['putPart'];
   readonly listParts: Backend['listParts'];
@@ -91,6 +79,7 @@ export class WriteBackBackend implements Backend {
     inner: Backend,
     settings: WriteBackSettings,
   ) {
+    super(inner);
     this.#clock = clock;
     this.#journal = journal;
     this.#chain = chain;
@@ -111,8 +100,6 @@ export class WriteBackBackend implements Backend {
       this.#lock,
       settings,
     );
-    this.uri = inner.uri;
-    this.capabilities = inner.capabilities;
     const acknowledger: UploadAcknowledger = {
       head: (key, options) => this.head(key, options),
       acknowledge: (key, options, change, then) => this.#acknowledge(key, options, change, { then }),
@@ -133,7 +120,7 @@ export class WriteBackBackend implements Backend {
     this.listParts = (key, id, options) => this.#uploads.listParts(key, id, options);
     this.abortUpload = (key, id, options) => this.#uploads.abort(key, id, options);
     this.listUploads = (options) => listUploads(inner, journal.uploads.of(chain.name), options);
-    const { open, pin, findPart, listObjectParts, getTags, amend, versions, probe, reach, fence } = inner;
+    const { open, pin, findPart, listObjectParts, getTags, amend, versions } = inner;
     if (open) this.open = (key, range, options) => this.#open(key, range, options);
     if (pin) this.pin = (key, meta, options) => this.#bodies.pin(key, meta, options);
     if (findPart) {
@@ -153,9 +140,6 @@ export class WriteBackBackend implements Backend {
     if (getTags) this.getTags = (key, options) => this.#tags(key, options);
     if (amend) this.amend = (key, change, options) => this.#amend(key, change, options);
     if (versions) this.versions = this.#versionsBehind(versions);
-    if (probe) this.probe = probe.bind(inner);
-    if (reach) this.reach = reach.bind(inner);
-    if (fence) this.fence = fence.bind(inner);
   }
 
   async head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {

@@ -116,6 +116,11 @@ export class UfsError extends Error {
   }
 }
 
+/** Whether the version that was asked for cannot be had any more. */
+export function isMoved(error: unknown): boolean {
+  return error instanceof UfsError && error.kind === 'moved';
+}
+
 /** What is asked for; undefined where there is no such object. */
 export async function orAbsent<Result>(asked: Promise<Result>): Promise<Result | undefined> {
   try {

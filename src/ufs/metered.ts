@@ -4,7 +4,6 @@ import { nothing } from '../common/nothing.ts';
 import type { ObjectMeta, Tag, UploadBody } from '../common/object-meta.ts';
 import type {
   Backend,
-  BackendCapabilities,
   CallOptions,
   CompleteOptions,
   CompletePart,
@@ -20,37 +19,24 @@ import type {
   ProbedAbilities,
   PutOptions,
 } from './backend.ts';
+import { BackendLayer } from './backend-layer.ts';
 import type { BackendVersions } from './backend-versions.ts';
 
 /** Counts every call to a backend, and the object bytes that go in and out; changes nothing else. */
-export class MeteredBackend implements Backend {
-  readonly uri: string;
-  readonly capabilities: BackendCapabilities;
+export class MeteredBackend extends BackendLayer implements Backend {
   private readonly metrics: Metrics;
   private readonly inner: Backend;
   private readonly mount: string;
-  readonly versions?: BackendVersions;
-  readonly open?: Backend['open'];
-  readonly pin?: Backend['pin'];
-  readonly findPart?: Backend['findPart'];
-  readonly listObjectParts?: Backend['listObjectParts'];
-  readonly getTags?: Backend['getTags'];
-  readonly amend?: Backend['amend'];
-  readonly probe?: Backend['probe'];
-  readonly reach?: Backend['reach'];
-  readonly fence?: Backend['fence'];
 
   /** `mount` is the label under which it is counted. */
   constructor(metrics: Metrics, inner: Backend, mount: string) {
+    super(inner);
     this.metrics = metrics;
     this.inner = inner;
     this.mount = mount;
-    this.uri = inner.uri;
-    this.capabilities = inner.capabilities;
     if (inner.versions) this.versions = this.countedVersions();
     if (inner.open) this.open = (key, range, options) => this.opened(key, range, options);
-    // Nothing is asked of a storage for it that reading does not ask for anyway, so it is not counted.
-    if (inner.pin) this.pin = inner.pin.bind(inner);
+    // `pin` asks nothing of a storage that reading does not ask for anyway, so it is not counted.
     if (inner.findPart) {
       this.findPart = (key, partMeta, partNumber, options) =>
         this.count('head').findPart?.(key, partMeta, partNumber, options) as Promise<PartPlace>;

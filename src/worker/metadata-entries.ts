@@ -141,7 +141,7 @@ export class MetadataEntries {
 }
 
 /** How old what is known of this mount's objects may be. */
-function limitOf({ backend, freshness }: MetadataTarget): number {
+function limitOf({ backend, freshness }: Pick<MetadataTarget, 'backend' | 'freshness'>): number {
   return ageLimitMs(backend.capabilities.exclusive, freshness);
 }
 
@@ -151,8 +151,8 @@ export function mayKeep(target: MetadataTarget): boolean {
 }
 
 /** True if some node may use metadata of it without asking again, which may not know yet of a policy that asks for more freshness. */
-export function mayOthersKeep(target: MetadataTarget): boolean {
-  return mayKeep({ ...target, freshness: target.mountFreshness ?? target.freshness });
+export function mayOthersKeep({ backend, freshness, mountFreshness = freshness }: MetadataTarget): boolean {
+  return limitOf({ backend, freshness: mountFreshness }) > 0;
 }
 
 function sizeOf(meta: ObjectMeta): number {

@@ -3,7 +3,7 @@ import { type ByteRange, rangeLength } from '../common/byte-range.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Metrics } from '../common/metrics.ts';
 import type { Mutants } from '../common/mutants.ts';
-import { UfsError } from '../ufs/errors.ts';
+import { isMoved } from '../ufs/errors.ts';
 import { afterFirstChunk, readBackend, readBackendWhole } from './bypass-read.ts';
 import { isOnePage, type PageStatus, statusOfStream, statusOfWhole } from './cache-status.ts';
 import { DeadPages, type VersionedPath } from './dead-pages.ts';
@@ -147,8 +147,7 @@ export class PageReader implements LocalReader {
     range: ByteRange,
     signal: AbortSignal | undefined,
   ): Promise<PageRead> {
-    const isMoved = error instanceof UfsError && error.kind === 'moved';
-    if (!isMoved || !target.opened?.look(target.meta.generation, range)) throw error;
+    if (!isMoved(error) || !target.opened?.look(target.meta.generation, range)) throw error;
     return this.openBypass(target, range, signal);
   }
 

@@ -1,17 +1,10 @@
+import type { PendingPlace } from '../../admin/pending-places.ts';
 import type { Command, Invocation } from '../command.ts';
 import { columns } from '../text.ts';
 import { callAdmin, show } from './shared.ts';
 
 interface Pending {
-  readonly places: readonly {
-    readonly place: string;
-    readonly mount?: string;
-    readonly entries: number;
-    readonly bytes: number;
-    readonly oldestSeconds?: number;
-    readonly failing: number;
-    readonly lastError?: string;
-  }[];
+  readonly places: readonly PendingPlace[];
   readonly usedBytes: number;
   readonly capacityBytes: number;
   readonly lostRecords: number;

@@ -4,7 +4,6 @@ import type { ObjectMeta, Tag, UploadBody } from '../../common/object-meta.ts';
 import { compareUtf8 } from '../../common/utf8-order.ts';
 import type {
   Backend,
-  BackendCapabilities,
   CallOptions,
   CompleteOptions,
   CompletePart,
@@ -17,8 +16,9 @@ import type {
   PutOptions,
   VersionOptions,
 } from '../../ufs/backend.ts';
-import type { BackendVersions, Deletion } from '../../ufs/backend-versions.ts';
-import { UfsError } from '../../ufs/errors.ts';
+import { BackendLayer } from '../../ufs/backend-layer.ts';
+import type { Deletion } from '../../ufs/backend-versions.ts';
+import { isMoved, UfsError } from '../../ufs/errors.ts';
 import { checkSignal } from '../../ufs/write-rules.ts';
 import { listPending } from '../pending-list.ts';
 import { formatStamp } from '../stamp.ts';
@@ -54,19 +54,7 @@ const lookEveryMs = 25;
  * A mount's storage with what is pending for it in the whole cluster: to whoever asks, that is just what the storage holds. The owner of an
  * object knows where to look; any other node asks everybody who may have something.
  */
-export class SetBackend implements Backend {
-  readonly uri: string;
-  readonly capabilities: BackendCapabilities;
-  readonly open?: Backend['open'];
-  readonly pin?: Backend['pin'];
-  readonly findPart?: Backend['findPart'];
-  readonly listObjectParts?: Backend['listObjectParts'];
-  readonly getTags?: Backend['getTags'];
-  readonly amend?: Backend['amend'];
-  readonly versions?: BackendVersions;
-  readonly probe?: Backend['probe'];
-  readonly reach?: Backend['reach'];
-  readonly fence?: Backend['fence'];
+export class SetBackend extends BackendLayer implements Backend {
   readonly createUpload: Backend['createUpload'];
   readonly putPart: Backend['putPart'];
   readonly listParts: Backend['listParts'];
@@ -92,6 +80,7 @@ export class SetBackend implements Backend {
     current: () => Backend | undefined,
     settings: SetBackendSettings,
   ) {
+    super(bare);
     this.#clock = clock;
     this.#place = place;
     this.#inner = inner;
@@ -100,14 +89,12 @@ export class SetBackend implements Backend {
     this.#elsewhere = elsewhere;
     this.#current = current;
     this.#settings = settings;
-    this.uri = bare.uri;
-    this.capabilities = bare.capabilities;
     this.createUpload = bare.createUpload.bind(bare);
     this.putPart = bare.putPart.bind(bare);
     this.listParts = bare.listParts.bind(bare);
     this.abortUpload = bare.abortUpload.bind(bare);
     this.listUploads = bare.listUploads.bind(bare);
-    const { open, pin, findPart, listObjectParts, getTags, amend, versions, probe, reach, fence } = bare;
+    const { open, pin, findPart, listObjectParts, getTags, amend } = bare;
     if (open) this.open = (key, range, options) => this.#open(key, range, options);
     if (pin) this.pin = (key, meta, options) => this.#pin(key, meta, options);
     if (findPart) {
@@ -125,10 +112,6 @@ export class SetBackend implements Backend {
     }
     if (getTags) this.getTags = (key, options) => this.#tags(key, options);
     if (amend) this.amend = (key, change, options) => this.#amend(key, change, options);
-    if (versions) this.versions = versions;
-    if (probe) this.probe = probe.bind(bare);
-    if (reach) this.reach = reach.bind(bare);
-    if (fence) this.fence = fence.bind(bare);
   }
 
   async head(key: string, options: CallOptions = {}): Promise<ObjectMeta> {
@@ -155,8 +138,7 @@ export class SetBackend implements Backend {
         }
         return;
       } catch (error) {
-        const isMoved = error instanceof UfsError && error.kind === 'moved';
-        if (!isMoved || hasBegun || this.#isSure(key)) throw error;
+        if (!isMoved(error) || hasBegun || this.#isSure(key)) throw error;
       }
     }
     checkSignal(options.signal, this.uri, key);
@@ -254,8 +236,7 @@ export class SetBackend implements Backend {
     try {
       return (await this.#nearest().pin?.(key, meta, options)) ?? (async () => {});
     } catch (error) {
-      const isMoved = error instanceof UfsError && error.kind === 'moved';
-      if (!isMoved || this.#isSure(key)) throw error;
+      if (!isMoved(error) || this.#isSure(key)) throw error;
       // Another node holds it, as long as it is pending there.
       return async () => {};
     }

@@ -63,11 +63,7 @@ describe('a coordination store that went back', () => {
   test('is told at once by whoever keeps a set, be there no other view', async () => {
     const sets = await SetsUnderTest.start(3);
     const set = sets.setOf(0);
-    const before = await sets.record(set.name.setId);
-    const first = sets.holderOf(set);
-    sets.kill(first);
-    await sets.until(() => sets.holderOf(set) !== first && set.has(2));
-    await sets.taken();
+    const { before, first } = await sets.withOtherCopy(set);
     await sets.open(first);
     await sets.settled();
     await sets.restore(before);
@@ -112,11 +108,7 @@ describe('a coordination store that went back', () => {
     const sets = await SetsUnderTest.start(3);
     const key = sets.keyOf(0);
     const set = sets.setOf(0);
-    const before = await sets.record(set.name.setId);
-    const first = sets.holderOf(set);
-    sets.kill(first);
-    await sets.until(() => sets.holderOf(set) !== first && set.has(2));
-    await sets.taken();
+    const { before, first } = await sets.withOtherCopy(set);
     await sets.open(first);
     await sets.settled();
     // Its keeper does not hear of that by itself.

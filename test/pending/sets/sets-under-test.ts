@@ -191,6 +191,16 @@ export class SetsUnderTest {
     return this.cluster.machines.findIndex((machine) => machine.workerId === workerId);
   }
 
+  /** Kills the node with a set's first copy, so that another one gets it: its index, and what was said of the set before. */
+  async withOtherCopy(set: KeptSet): Promise<{ readonly before?: SetRecord; readonly first: number }> {
+    const before = await this.record(set.name.setId);
+    const first = this.holderOf(set);
+    this.kill(first);
+    await this.until(() => this.holderOf(set) !== first && set.has(2));
+    await this.taken();
+    return { before, first };
+  }
+
   passing<T>(work: Promise<T>): Promise<T> {
     return this.cluster.passing(work);
   }

@@ -256,11 +256,7 @@ describe('what is pending in a cluster', () => {
     const sets = await SetsUnderTest.start(3);
     const key = sets.keyOf(0);
     const set = sets.setOf(0);
-    const before = await sets.record(set.name.setId);
-    const first = sets.holderOf(set);
-    sets.kill(first);
-    await sets.until(() => sets.holderOf(set) !== first && set.has(2));
-    await sets.taken();
+    const { before, first } = await sets.withOtherCopy(set);
     await sets.passing(sets.put(0, key, '1'));
     await sets.changeRecord(set.name.setId, (record) => before ?? record);
     // As when the generation is raised then: there is a new view.
