@@ -29,13 +29,11 @@ export function holdingsOf(
   policies: PolicyStore,
   config: ConfigStore,
   pages: PageStore,
-  objects: () => number,
 ): (question: HoldingsQuestion) => Promise<Holdings> {
   const own = new OwnHoldings(
     () => mounts.table,
     mounts.buckets,
     pages,
-    objects,
     () => `${policies.digest}${config.digest}`,
   );
   return ({ targets }) => own.of(targets);

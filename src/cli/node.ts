@@ -307,7 +307,7 @@ async function build(
       pending: sets ? ownPending(sets) : writeBack,
       cluster: member,
       cache: () => cacheUsageOf(shared.pages, disk, objects),
-      holdings: holdingsOf(mounts, policies, config, pages, () => objects.usage.entries),
+      holdings: holdingsOf(mounts, policies, config, pages),
     }),
     (part) => part.close(),
   );

@@ -22,7 +22,7 @@ export interface Holdings {
   /** Of all its pages, and what there is room for. */
   readonly usedBytes: number;
   readonly capacityBytes: number;
-  /** Objects that something is known of. */
+  /** Objects that it has pages of, about. */
   readonly objects: number;
   /** Which policies and settings of the cluster it goes by: the same for the same ones. */
   readonly goesBy: string;

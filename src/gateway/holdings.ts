@@ -7,21 +7,18 @@ import type { BucketLookup } from './namespace.ts';
 export class OwnHoldings {
   readonly #table: () => MountTable;
   readonly #buckets: BucketLookup;
-  readonly #pages: Pick<PageStore, 'heldBelow' | 'usage'>;
-  readonly #objects: () => number;
+  readonly #pages: Pick<PageStore, 'heldBelow' | 'usage' | 'pathCount'>;
   readonly #goesBy: () => string;
 
   constructor(
     table: () => MountTable,
     buckets: BucketLookup,
-    pages: Pick<PageStore, 'heldBelow' | 'usage'>,
-    objects: () => number,
+    pages: Pick<PageStore, 'heldBelow' | 'usage' | 'pathCount'>,
     goesBy: () => string,
   ) {
     this.#table = table;
     this.#buckets = buckets;
     this.#pages = pages;
-    this.#objects = objects;
     this.#goesBy = goesBy;
   }
 
@@ -29,7 +26,7 @@ export class OwnHoldings {
     const held: HeldPages[] = [];
     for (const target of targets) held.push(await this.#below(target));
     const { bytes: usedBytes, capacityBytes } = this.#pages.usage;
-    return { held, usedBytes, capacityBytes, objects: this.#objects(), goesBy: this.#goesBy() };
+    return { held, usedBytes, capacityBytes, objects: this.#pages.pathCount(), goesBy: this.#goesBy() };
   }
 
   async #below({ bucket, prefix }: HoldingsTarget): Promise<HeldPages> {

@@ -212,6 +212,10 @@ export class DiskPageStore implements PageStore {
     return entries.some((entry) => !table.isRemoved(table.folderOf(entry)));
   }
 
+  pathCount(): number {
+    return this.book.table.pathCount();
+  }
+
   lastEviction(incarnation: string, path: string) {
     return this.book.evictions.last(this.hasher.path32(incarnation, path));
   }

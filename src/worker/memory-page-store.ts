@@ -121,6 +121,10 @@ export class MemoryPageStore implements PageStore {
     });
   }
 
+  pathCount(): number {
+    return this.cache.groupCount;
+  }
+
   lastEviction(incarnation: string, path: string) {
     return this.evictions?.last(this.groupOf(incarnation, path));
   }

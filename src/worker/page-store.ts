@@ -44,6 +44,8 @@ export interface PageStore {
   check(key: PageKey): Promise<boolean>;
   /** Whether it has pages of any version of a path; no medium is touched. */
   hasSome(incarnation: string, path: string): boolean;
+  /** About how many paths it has pages of; no medium is touched. */
+  pathCount(): number;
   /** Where a page probably lies; no medium is touched. Absent where there is one place only. */
   tierOf?(key: PageKey): 'memory' | 'disk' | undefined;
   /** When pages of an object were given up last, and why; undefined where nothing is remembered of it. */

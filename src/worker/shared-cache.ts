@@ -113,6 +113,11 @@ export class SharedCache {
     this.clearSlot(this.view.slot);
   }
 
+  /** About how many groups there are. */
+  get groupCount(): number {
+    return this.groups.count();
+  }
+
   /** Whether a record of a group has such a name. */
   hasOfGroup(group: number, isWanted: (name: string) => boolean): boolean {
     for (const slot of this.groups.slotsOf(group)) if (isWanted(this.nameAt(slot))) return true;

@@ -1,3 +1,5 @@
+import { sampledSum } from './sampled-sum.ts';
+
 /** Which slots of a table belong together, so that a group can be found without a search. Known to the writer alone. */
 export class SlotGroups {
   /** The first slot of each group, by the group's number cut to the table's size; -1 for none. */
@@ -40,6 +42,18 @@ export class SlotGroups {
       slots.push(slot);
     }
     return slots;
+  }
+
+  /** About how many groups have slots. */
+  count(): number {
+    const { heads, next, groups } = this;
+    return sampledSum(heads.length, (head) => {
+      const found = new Set<number>();
+      for (let slot = heads[head] as number; slot >= 0; slot = next[slot] as number) {
+        found.add(groups[slot] as number);
+      }
+      return found.size;
+    });
   }
 
   private headOf(group: number): number {

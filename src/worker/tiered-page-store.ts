@@ -82,6 +82,10 @@ export class TieredPageStore implements PageStore {
     return this.memory.hasSome(incarnation, path) || this.disk.hasSome(incarnation, path);
   }
 
+  pathCount(): number {
+    return this.disk.pathCount();
+  }
+
   tierOf(key: PageKey) {
     return this.memory.has(key) ? 'memory' : this.disk.has(key) ? 'disk' : undefined;
   }

@@ -95,6 +95,7 @@ export function pageStoreContract(name: string, open: () => Promise<PageStoreUnd
         expect(await store.read(key, 0, 1000)).toEqual(pageBytes(1000, i));
       }
       expect(store.usage.pages).toBe(keys.length);
+      expect(store.pathCount()).toBe(4);
     });
 
     test('forgets the pages of a path, all or all but those of one generation', async () => {
@@ -113,6 +114,7 @@ export function pageStoreContract(name: string, open: () => Promise<PageStoreUnd
       expect([store.has(present), store.has(other)]).toEqual([true, true]);
       await store.remove('mount-1', 'folder/key');
       expect([store.has(present), store.has(other)]).toEqual([false, true]);
+      expect(store.pathCount()).toBe(1);
       expect([store.hasSome('mount-1', 'folder/key'), store.hasSome('mount-1', 'other')]).toEqual([
         false,
         true,

@@ -1,3 +1,4 @@
+import { sampledSum } from '../sampled-sum.ts';
 import { mix, type PageHash, type VersionHash } from './page-hash.ts';
 import {
   bucketIn,
@@ -191,6 +192,20 @@ export class PageTableWriter extends PageTable {
       entry = this.words[this.at(entry) + field.nextOfPath] as number;
     }
     return found;
+  }
+
+  /** About how many paths have entries, those of removed incarnations too until they are swept out. */
+  pathCount(): number {
+    const { words } = this;
+    return sampledSum(words[head.buckets] as number, (bucket) => {
+      const found = new Set<number>();
+      let entry = words[this.layout.paths + bucket] as number;
+      while (entry !== 0) {
+        found.add(this.path32Of(entry));
+        entry = words[this.at(entry) + field.nextOfPath] as number;
+      }
+      return found.size;
+    });
   }
 
   /** Marks a folder's number as removed: from now on none of its pages is found. */
