@@ -19,8 +19,8 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'a change is acknowledged before the journal is synced',
     file: 'src/pending/segment-writer.ts',
-    right: '      await current.file.sync();\n',
-    wrong: '      void current.file.sync().catch(() => undefined);\n',
+    right: 'this.#fs.createDurableFile(',
+    wrong: 'this.#fs.createFile(',
     foundBy: journal,
   },
   {
@@ -33,8 +33,8 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'what failed to be appended counts when the journal is opened again',
     file: 'src/pending/segment-writer.ts',
-    right: 'const { number, name, durable: count, offset: sizeBytes, file } = current;',
-    wrong: 'const { number, name, count, offset: sizeBytes, file } = current;',
+    right: 'const { number, name, durable: count, fileBytes: sizeBytes, file } = current;',
+    wrong: 'const { number, name, count, fileBytes: sizeBytes, file } = current;',
     foundBy: journal,
   },
   {

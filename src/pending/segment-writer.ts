@@ -23,6 +23,7 @@ export interface SealedSegment {
   readonly number: number;
   readonly name: string;
   readonly count: number;
+  /** Of its file. */
   readonly sizeBytes: number;
   readonly file: OpenFile;
 }
@@ -44,11 +45,17 @@ interface Current {
   /** What the last record said of it. */
   told: number;
   offset: number;
+  /** How long its file is: behind the records there is room, filled with zeros. */
+  fileBytes: number;
 }
 
 /** Records that go out at once. */
 const batchBytes = 8 * 1024 * 1024;
 const maxQueued = 10_000;
+/** A file grows so far ahead of its records: a write that leaves its length as it is takes half the time to be durable. */
+const roomBytes = { least: 16 * 1024, most: 1024 * 1024 };
+const zeros = Buffer.alloc(roomBytes.most);
+const none = Buffer.alloc(0);
 /** After so long without a record it is noted what is durable. */
 const idleMs = 50;
 
@@ -74,6 +81,8 @@ export class SegmentWriter {
   #isUntold = false;
   #hasTriedToTell = false;
   #endsCurrent = false;
+  /** False after a fault, which may be that the disk is full. */
+  #makesRoom = true;
   #isClosed = false;
 
   constructor(
@@ -107,7 +116,7 @@ export class SegmentWriter {
 
   /** Of all segments together. */
   get sizeBytes(): number {
-    let bytes = this.#current?.offset ?? 0;
+    let bytes = this.#current?.fileBytes ?? 0;
     for (const segment of this.#sealed.values()) bytes += segment.sizeBytes;
     return bytes;
   }
@@ -192,8 +201,6 @@ export class SegmentWriter {
       if (isFull || this.#endsCurrent) {
         await this.#writeMark();
         this.#seal();
-        // Nothing has synced its mark; what the next segment begins with says the same.
-        this.#isUntold = true;
       }
       this.#endsCurrent = false;
       const isNew = this.#current === undefined;
@@ -204,9 +211,9 @@ export class SegmentWriter {
           ? [{ head: this.#beginHead() }, ...batch.map(({ record }) => record)]
           : batch.map(({ record }) => record),
       );
-      await current.file.sync();
       if (isNew) await this.#fs.syncDirectory(this.#settings.directory);
       current.durable = current.count;
+      this.#makesRoom = true;
       this.#isUntold = false;
       this.#hasTriedToTell = false;
       const own = isNew ? places.slice(1) : places;
@@ -233,6 +240,11 @@ export class SegmentWriter {
       current.count++;
     }
     current.told = current.durable;
+    if (current.offset > current.fileBytes) {
+      const room = this.#makesRoom ? roomFor(current.offset, this.#settings.segmentBytes) : none;
+      pieces.push(room);
+      current.fileBytes = current.offset + room.length;
+    }
     await current.file.write(pieces, start);
     return places;
   }
@@ -246,8 +258,8 @@ export class SegmentWriter {
     const number = this.#nextNumber++;
     const marker = this.#random.bytes(markerBytes);
     const name = segmentName(number, marker);
-    const file = await this.#fs.createFile(join(this.#settings.directory, name));
-    this.#current = { number, name, marker, file, count: 0, durable: 0, told: 0, offset: 0 };
+    const file = await this.#fs.createDurableFile(join(this.#settings.directory, name));
+    this.#current = { number, name, marker, file, count: 0, durable: 0, told: 0, offset: 0, fileBytes: 0 };
     return this.#current;
   }
 
@@ -265,13 +277,14 @@ export class SegmentWriter {
     const current = this.#current;
     if (!current) return;
     this.#current = undefined;
-    const { number, name, durable: count, offset: sizeBytes, file } = current;
+    const { number, name, durable: count, fileBytes: sizeBytes, file } = current;
     this.#sealed.set(number, { number, name, count, sizeBytes, file });
   }
 
   /** What was not synced before the fault does not count, whatever the disk has of it. */
   async #condemn(): Promise<void> {
     const current = this.#current;
+    this.#makesRoom = false;
     if (!current) return;
     if (current.durable > 0) {
       this.#isUntold = true;
@@ -303,4 +316,10 @@ export class SegmentWriter {
         if (this.#queue.length > 0) this.#start();
       });
   }
+}
+
+/** Zeros to be written behind the records of a segment: about as much as there are already. */
+function roomFor(offset: number, segmentBytes: number): Buffer {
+  const { least, most } = roomBytes;
+  return zeros.subarray(0, Math.max(0, Math.min(Math.max(offset, least), most, segmentBytes - offset)));
 }

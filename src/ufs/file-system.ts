@@ -38,6 +38,8 @@ export interface FileSystem {
   openForReading(path: string, mode: 'read' | 'read-no-follow'): Promise<OpenFile>;
   /** A new empty file; EEXIST where there is something. */
   createFile(path: string): Promise<OpenFile>;
+  /** As `createFile`; what is written to it survives a power loss when `write` returns (O_DSYNC): one call where two would be needed. */
+  createDurableFile(path: string): Promise<OpenFile>;
   /** Atomic; replaces a file (or an empty directory) at `to`. */
   rename(from: string, to: string): Promise<void>;
   /** A second name for a file; EEXIST where there is something. Atomic. */

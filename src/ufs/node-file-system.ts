@@ -19,7 +19,7 @@ const realpath = promisify(fs.realpath.native);
 const readlink = promisify(fs.readlink);
 const statfs = promisify(fs.statfs);
 
-const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_CREAT, O_EXCL, O_DSYNC } = fs.constants;
 
 /**
  * File systems that Linux itself keeps the times of, by their magic numbers (linux/magic.h): ext2 to ext4, XFS, Btrfs, tmpfs, ramfs,
@@ -40,6 +40,13 @@ export class NodeFileSystem implements FileSystem {
 
   async createFile(path: string): Promise<OpenFile> {
     return new NodeFile(await wrap(open(path, O_RDWR | O_CREAT | O_EXCL, 0o640)), path);
+  }
+
+  async createDurableFile(path: string): Promise<OpenFile> {
+    // Elsewhere the flag may leave what was written in the disk's own memory.
+    const flag = process.platform === 'linux' ? O_DSYNC : 0;
+    const fd = await wrap(open(path, O_RDWR | O_CREAT | O_EXCL | flag, 0o640));
+    return new NodeFile(fd, path, flag === 0);
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -131,10 +138,12 @@ export class NodeFileSystem implements FileSystem {
 class NodeFile implements OpenFile {
   private readonly fd: number;
   private readonly path: string;
+  private readonly syncsWrites: boolean;
 
-  constructor(fd: number, path: string) {
+  constructor(fd: number, path: string, syncsWrites = false) {
     this.fd = fd;
     this.path = path;
+    this.syncsWrites = syncsWrites;
   }
 
   async read(buffer: Buffer, position: number): Promise<number> {
@@ -155,6 +164,7 @@ class NodeFile implements OpenFile {
       at += count;
       left = behind(left, count);
     }
+    if (this.syncsWrites) await this.sync();
   }
 
   async status(): Promise<FileStatus> {

@@ -209,18 +209,25 @@ function survive(from: FileNode, to: FileNode, chance: (() => number) | undefine
   const before = from.durable ?? { data: Buffer.alloc(0), mtimeNs: from.mtimeNs };
   let { data, mtimeNs } = before;
   if (chance && !from.data.equals(before.data) && chance() < 0.7) {
-    // Some of the bytes that were never synced reached the medium, in whole or as a beginning. What was only appended to keeps what was.
-    const isAppended = from.data.subarray(0, before.data.length).equals(before.data);
-    const least = isAppended ? before.data.length : 0;
-    const some = least + Math.floor(chance() * (from.data.length - least));
-    data = from.data.subarray(0, chance() < 0.5 ? from.data.length : some);
-    // A file may have got its length before its bytes.
-    if (isAppended && chance() < 0.3) data = Buffer.concat([data], from.data.length);
+    data = chance() < 0.5 ? from.data : inPart(before.data, from.data, chance);
     mtimeNs = from.mtimeNs;
   }
   to.data = Buffer.from(data);
   to.mtimeNs = mtimeNs;
   to.durable = { data: to.data, mtimeNs };
+}
+
+/** Some of the bytes that were never synced reached the medium, as a beginning or as an end; all others are as they were. */
+function inPart(before: Buffer, after: Buffer, chance: () => number): Buffer {
+  let first = 0;
+  while (first < before.length && before[first] === after[first]) first++;
+  const cut = first + Math.floor(chance() * (after.length - first));
+  // A file may have got its length before its bytes.
+  const hasLength = chance() < 0.3;
+  const old = Buffer.concat([before], after.length);
+  if (hasLength && chance() < 0.3) return Buffer.concat([old.subarray(0, cut), after.subarray(cut)]);
+  const mixed = Buffer.concat([after.subarray(0, cut), old.subarray(cut)]);
+  return hasLength ? mixed : mixed.subarray(0, Math.max(before.length, cut));
 }
 
 function errno(code: string, path: string): FileSystemError {

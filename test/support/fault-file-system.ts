@@ -84,6 +84,13 @@ export class FaultFileSystem implements FileSystem {
     return new FaultFile(this, node);
   }
 
+  async createDurableFile(path: string): Promise<OpenFile> {
+    await this.change();
+    const node = this.disk.newFile();
+    this.disk.addEntry(path, node);
+    return new FaultFile(this, node, true);
+  }
+
   async rename(from: string, to: string): Promise<void> {
     await this.change();
     this.disk.rename(from, to);
@@ -212,10 +219,12 @@ const never = new Promise<void>(() => {});
 class FaultFile implements OpenFile {
   private readonly fs: FaultFileSystem;
   private readonly node: FileNode;
+  private readonly syncsWrites: boolean;
 
-  constructor(fs: FaultFileSystem, node: FileNode) {
+  constructor(fs: FaultFileSystem, node: FileNode, syncsWrites = false) {
     this.fs = fs;
     this.node = node;
+    this.syncsWrites = syncsWrites;
   }
 
   async read(buffer: Buffer, position: number): Promise<number> {
@@ -233,6 +242,7 @@ class FaultFile implements OpenFile {
       throw error;
     }
     this.put(bytes, position);
+    if (this.syncsWrites) await this.sync();
   }
 
   private put(bytes: Buffer, position: number): void {

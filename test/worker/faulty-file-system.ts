@@ -33,6 +33,11 @@ export class FaultyFileSystem extends NodeFileSystem {
     return this.watched(await super.createFile(path), path);
   }
 
+  override async createDurableFile(path: string): Promise<OpenFile> {
+    await this.before('create', path);
+    return this.watched(await super.createDurableFile(path), path);
+  }
+
   override async rename(from: string, to: string): Promise<void> {
     await this.before('rename', to);
     return super.rename(from, to);
