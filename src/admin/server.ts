@@ -7,6 +7,7 @@ import type { TlsDoor } from '../common/tls.ts';
 import { AdminError, type AdminFailure, toAdminFailure } from './admin-error.ts';
 import type { ChangeFacts } from './change-audit.ts';
 import { addHealthRoutes } from './health.ts';
+import { lastKnownHeader } from './last-known.ts';
 import type { Readiness } from './readiness.ts';
 import { type AdminCaller, admit, checkBody } from './request-guard.ts';
 import {
@@ -145,6 +146,8 @@ export class AdminServer {
       },
       handler: async (request, reply) => {
         const answer = await this.perform(route, request);
+        const isLastKnown = this.services?.cluster?.standing.hasLease === false;
+        if (isLastKnown && route.changes === 'nothing') reply.header(lastKnownHeader, 'true');
         return reply.status(answer.status).send(answer.body);
       },
     });

@@ -15,6 +15,7 @@ import {
   rootCertificates,
 } from 'node:tls';
 import aws4 from 'aws4';
+import { lastKnownHeader } from '../admin/last-known.ts';
 import { readVersion } from './commands/version.ts';
 import { CommandError } from './errors.ts';
 import { findRootCredentials, rootCredentialsPath } from './node-secrets.ts';
@@ -31,6 +32,12 @@ interface AdminTarget {
   readonly key: RootCredentials;
   readonly region: string;
   readonly tls: ConnectionOptions;
+}
+
+export interface AdminAnswer {
+  readonly json: unknown;
+  /** The node does not hear from the coordination store: it may be otherwise by now. */
+  readonly isLastKnown: boolean;
 }
 
 /** The admin API of a node, as its only client. Every failure is a `CommandError` that says what to do. */
@@ -62,8 +69,8 @@ export class AdminClient {
     });
   }
 
-  /** The answer's JSON. `path` is percent-encoded. */
-  async call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown> {
+  /** `path` is percent-encoded. */
+  async call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<AdminAnswer> {
     const { url, key, region } = this.target;
     const text = body === undefined ? '' : JSON.stringify(body);
     const signed = aws4.sign(
@@ -83,7 +90,7 @@ export class AdminClient {
       key,
     );
     const answer = await this.send(method, path, signed.headers as Record<string, string>, text);
-    return this.judge(method, answer);
+    return { json: this.judge(method, answer), isLastKnown: answer.isLastKnown };
   }
 
   private async send(
@@ -91,7 +98,7 @@ export class AdminClient {
     path: string,
     headers: Record<string, string>,
     body: string,
-  ): Promise<{ status: number; text: string }> {
+  ): Promise<{ status: number; isLastKnown: boolean; text: string }> {
     const { url, tls } = this.target;
     const options: RequestOptions = {
       ...tls,
@@ -106,7 +113,8 @@ export class AdminClient {
     try {
       const request = url.protocol === 'https:' ? httpsRequest(options) : httpRequest(options);
       const response = await responseOf(request, body);
-      return { status: response.statusCode ?? 0, text: await textOf(response) };
+      const isLastKnown = response.headers[lastKnownHeader] !== undefined;
+      return { status: response.statusCode ?? 0, isLastKnown, text: await textOf(response) };
     } catch (error) {
       const { code, name, message } = error as NodeJS.ErrnoException;
       const reason = name === 'TimeoutError' ? `no answer for ${timeoutMs / 1000} s` : (code ?? message);

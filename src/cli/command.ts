@@ -23,6 +23,8 @@ export interface Invocation {
   readonly hasColour: boolean;
   /** A line on stdout. */
   print(line: string): void;
+  /** A line on stderr: what is to be known about what is printed. */
+  note(line: string): void;
   /** Shows a line in place of the one shown before, '' to take it away; absent where stdout is no terminal. */
   readonly bar?: (line: string) => void;
 }

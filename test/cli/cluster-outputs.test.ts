@@ -137,6 +137,8 @@ await describeOverEtcd('what commands print in a cluster of which a part is away
         'policy set s3://lake --ttl 1h',
         'policy remove s3://lake/set',
         'policy list',
+        'job list',
+        'mount list',
         'config set cache.readAhead 4',
         'user create reader --policy readonly',
         'load s3://nobody/set',

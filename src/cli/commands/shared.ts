@@ -10,7 +10,11 @@ export async function callAdmin<T>(
 ): Promise<T> {
   const { settings } = await invocation.settings();
   const client = await AdminClient.open(settings, invocation.environment);
-  return (await client.call(method, path, body)) as T;
+  const { json, isLastKnown } = await client.call(method, path, body);
+  if (isLastKnown) {
+    invocation.note('the node does not hear from the coordination store: this is what it knew last');
+  }
+  return json as T;
 }
 
 /** Prints the one or the other, as asked. */
