@@ -152,21 +152,28 @@ export class VirtualStoreNode {
   }
 }
 
-/** A disk whose syncs take time, on a machine that may stand still meanwhile. */
+/** What a disk takes its time for. */
+const slowCalls: Readonly<Record<string, string>> = {
+  createFile: 'sync',
+  openForReading: 'sync',
+  createDurableFile: 'write',
+};
+
+/** A disk that takes time to make anything durable, on a machine that may stand still meanwhile. */
 function slowly(fs: FaultFileSystem, time: VirtualTime, machine: Machine, life: Life): FaultFileSystem {
   const wait = async () => {
     await time.sleep(machine.delayMs());
     await machine.awake(life);
   };
-  const file = (inner: OpenFile): OpenFile =>
+  const file = (inner: OpenFile, slowCall: string): OpenFile =>
     new Proxy(inner, {
       get: (target, name) => {
         const value = Reflect.get(target, name, target) as unknown;
         if (typeof value !== 'function') return value;
-        if (name !== 'sync') return value.bind(target);
-        return async () => {
+        if (name !== slowCall) return value.bind(target);
+        return async (...all: unknown[]) => {
           await wait();
-          await target.sync();
+          await (value as (...all: unknown[]) => Promise<void>).apply(target, all);
           await wait();
         };
       },
@@ -175,9 +182,10 @@ function slowly(fs: FaultFileSystem, time: VirtualTime, machine: Machine, life: 
     get: (target, name) => {
       const value = Reflect.get(target, name, target) as unknown;
       if (typeof value !== 'function') return value;
-      if (name === 'createFile' || name === 'openForReading') {
+      const slowCall = slowCalls[String(name)];
+      if (slowCall !== undefined) {
         return async (...all: unknown[]) =>
-          file(await (value as (...all: unknown[]) => Promise<OpenFile>).apply(target, all));
+          file(await (value as (...all: unknown[]) => Promise<OpenFile>).apply(target, all), slowCall);
       }
       return value.bind(target);
     },
