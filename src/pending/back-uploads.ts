@@ -1,5 +1,6 @@
 import { createDigest } from '../common/checksums.ts';
 import type { Clock } from '../common/clock.ts';
+import { nothing } from '../common/nothing.ts';
 import type { ChecksumAlgorithm, ObjectMeta, UploadBody } from '../common/object-meta.ts';
 import type {
   Backend,
@@ -31,7 +32,6 @@ import { isPlainObject } from './plain-writes.ts';
 import type { HeldPart } from './records.ts';
 import type { StampedVersions } from './stamped-versions.ts';
 import type { ThroughWrites } from './through-writes.ts';
-import type { UploadTrials } from './upload-trial.ts';
 
 export interface BackUploadSettings {
   readonly whenFull: 'through' | 'slow-down';
@@ -64,18 +64,19 @@ export class BackUploads {
   readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #chain: PendingChain;
-  readonly #trials: UploadTrials;
+  readonly #isFit: () => Promise<boolean>;
   readonly #stamped: StampedVersions;
   readonly #through: ThroughWrites;
   readonly #inner: Backend;
   readonly #acknowledger: UploadAcknowledger;
   readonly #settings: BackUploadSettings;
 
+  /** `isFit`: whether the storage gives objects that came in parts the ETag that can be told before, as `UploadTrials`. */
   constructor(
     clock: Clock,
     journal: Journal,
     chain: PendingChain,
-    trials: UploadTrials,
+    isFit: () => Promise<boolean>,
     stamped: StampedVersions,
     through: ThroughWrites,
     inner: Backend,
@@ -85,7 +86,7 @@ export class BackUploads {
     this.#clock = clock;
     this.#journal = journal;
     this.#chain = chain;
-    this.#trials = trials;
+    this.#isFit = isFit;
     this.#stamped = stamped;
     this.#through = through;
     this.#inner = inner;
@@ -170,12 +171,17 @@ export class BackUploads {
     });
   }
 
+  /** Brings all of an upload's parts to the storage; gives the id of the storage's own upload. */
+  moved(key: string, uploadId: string): Promise<string> {
+    return this.#moved(this.#get(key, uploadId));
+  }
+
   async #canHold(key: string, options: CreateUploadOptions): Promise<boolean> {
     const { isBack, hasCopies } = this.#settings;
     if (!isBack() || !hasCopies() || options.stamp !== undefined || !isPlainObject(key, options))
       return false;
     try {
-      return await this.#trials.isFit(this.#chain.name, this.#inner);
+      return await this.#isFit();
     } catch (error) {
       // Then the storage itself says what is wrong.
       if (toUfsError(error, this.#inner.uri, key) instanceof UfsError) return false;
@@ -344,5 +350,3 @@ function passOverGone(error: unknown): undefined {
 function withoutFile({ file: _, ...part }: HeldPart): UploadedPart {
   return part;
 }
-
-async function* nothing(): AsyncGenerator<Buffer> {}

@@ -10,6 +10,7 @@ import { type HeldUpload, HeldUploads } from './held-uploads.ts';
 import { entryBytes, PendingEntry } from './pending-entry.ts';
 import {
   type ChangeHead,
+  type CompletedPart,
   filesOf,
   type HeldPart,
   type LostRecord,
@@ -205,9 +206,10 @@ export class Journal {
 
   /**
    * The entry is durable, under a stamp of its own that is later than all before. Its room is to be reserved before. If it rejects, the file of
-   * its body is seen to, and nobody knows whether the change will be there when the journal is opened again.
+   * its body is seen to, and nobody knows whether the change will be there when the journal is opened again. `whenHere` runs once it is durable
+   * in this journal, also if it rejects for its copies afterwards: it comes to be all the same.
    */
-  async append(change: NewChange, body?: Buffer): Promise<PendingEntry> {
+  async append(change: NewChange, body?: Buffer, whenHere?: () => Promise<void>): Promise<PendingEntry> {
     const copies = this.#copies;
     const stamp = copies?.begin(change) ?? [this.epoch, ++this.#sequence];
     const head: ChangeHead = { ...change, stamp };
@@ -218,12 +220,13 @@ export class Journal {
       copies?.failed(stamp);
       throw error;
     }
+    await whenHere?.();
     if (!copies) return entry;
     try {
       await copies.stored(entry, body);
     } catch (error) {
-      // It keeps its room, which the caller gives back, since it comes to be all the same.
-      this.#usedBytes += entry.bytes;
+      // It keeps its room, which the caller gives back, since it comes to be all the same. That of an upload has become its own.
+      if (!change.upload) this.#usedBytes += entry.bytes;
       throw error;
     }
     return entry;
@@ -340,20 +343,25 @@ export class Journal {
 /** Whether the files are there that a change's bytes lie in, each of the right length. */
 async function isThere(bodies: BodyFiles, { file, meta, upload }: ChangeHead): Promise<boolean> {
   if (file !== undefined) return bodies.has(file, meta?.sizeBytes ?? 0);
-  for (const part of upload?.parts ?? []) if (!(await bodies.has(part.file, part.sizeBytes))) return false;
+  for (const part of upload?.parts ?? []) {
+    if (part.file === undefined || !(await bodies.has(part.file, part.sizeBytes))) return false;
+  }
   return true;
 }
 
 async function* readParts(
   bodies: BodyFiles,
-  parts: readonly HeldPart[],
+  parts: readonly CompletedPart[],
   { start, end }: ByteRange,
   check: () => void,
 ): AsyncGenerator<Buffer> {
   let at = 0;
   for (const { file, sizeBytes } of parts) {
     const [from, to] = [Math.max(0, start - at), Math.min(sizeBytes, end - at)];
-    if (from < to) yield* bodies.read(file, sizeBytes, { start: from, end: to }, check);
+    if (from < to) {
+      if (file === undefined) throw new FileSystemError('EIO', 'the bytes of a part are gone');
+      yield* bodies.read(file, sizeBytes, { start: from, end: to }, check);
+    }
     at += sizeBytes;
   }
 }

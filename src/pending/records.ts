@@ -18,7 +18,7 @@ export interface ChangeHead {
   readonly tags?: readonly Tag[];
   /** Name of the file that holds the body; otherwise the record does, unless it came in parts. */
   readonly file?: string;
-  /** Of a put that came in parts, whose bytes lie in a file each. */
+  /** Of a put that came in parts, whose bytes lie in a file each, or all in `file`. */
   readonly upload?: CompletedUpload;
   /** Written again since its segment goes, and its bytes could not be read any more. */
   readonly damaged?: true;
@@ -31,18 +31,21 @@ export interface HeldPart extends UploadedPart {
   readonly file: string;
 }
 
+/** A part of an object; without a file of its own where one file holds the whole. */
+export type CompletedPart = UploadedPart & Partial<Pick<HeldPart, 'file'>>;
+
 export interface CompletedUpload {
   readonly id: string;
   /** As its creator said. */
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ChecksumType;
   /** Those that the object is made of, in order. */
-  readonly parts: readonly HeldPart[];
+  readonly parts: readonly CompletedPart[];
 }
 
 /** Names of the files that hold a change's bytes. */
 export function filesOf({ file, upload }: Pick<ChangeHead, 'file' | 'upload'>): readonly string[] {
-  return file === undefined ? (upload?.parts ?? []).map((part) => part.file) : [file];
+  return file === undefined ? (upload?.parts ?? []).flatMap((part) => part.file ?? []) : [file];
 }
 
 /** What an attempt replaces: nothing is said where it may replace anything. */

@@ -1,3 +1,4 @@
+import { nothing } from '../common/nothing.ts';
 import type { ObjectMeta } from '../common/object-meta.ts';
 import type { Backend, CompletePart, WriteCondition } from '../ufs/backend.ts';
 import { UfsError } from '../ufs/errors.ts';
@@ -13,11 +14,12 @@ import type { CompletedUpload } from './records.ts';
 export async function sendParts(
   journal: Journal,
   inner: Backend,
-  { change, key }: PendingEntry,
+  entry: PendingEntry,
   upload: CompletedUpload,
   stamp: string,
   condition: WriteCondition,
 ): Promise<ObjectMeta> {
+  const { change, key } = entry;
   const { checksumAlgorithm, checksumType } = upload;
   const { headers, userMetadata, storageClass, access } = change.meta as NonNullable<typeof change.meta>;
   const about = { headers, userMetadata, storageClass, access, tags: change.tags };
@@ -26,8 +28,11 @@ export async function sendParts(
   );
   try {
     const parts: CompletePart[] = [];
-    for (const { partNumber, sizeBytes, etag, file, checksums } of upload.parts) {
-      const bytes = journal.bodies.read(file, sizeBytes, { start: 0, end: sizeBytes }, () => {});
+    let start = 0;
+    for (const { partNumber, sizeBytes, etag, checksums } of upload.parts) {
+      const end = start + sizeBytes;
+      const bytes = sizeBytes === 0 ? nothing() : journal.read(entry, { start, end }, () => {});
+      start = end;
       const body = new PlainBody(bytes, sizeBytes);
       if (checksumAlgorithm) body.need(checksumAlgorithm);
       const sent = await harmless(inner.putPart(key, uploadId, partNumber, body));

@@ -8,7 +8,7 @@ type Entry = ListUploadsPage['entries'][number];
 /** One page of a storage's uploads with those that are held here. The storage's own uploads that held ones moved to are not told. */
 export async function listUploads(
   inner: Pick<Backend, 'listUploads'>,
-  held: readonly HeldUpload[],
+  held: readonly Pick<HeldUpload, 'info' | 'movedTo'>[],
   options: ListUploadsOptions,
 ): Promise<ListUploadsPage> {
   if (held.length === 0) return inner.listUploads(options);

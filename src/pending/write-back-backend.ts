@@ -35,7 +35,6 @@ import { Spool, type Spooled } from './spool.ts';
 import { generationOf, type StampedVersions } from './stamped-versions.ts';
 import { checkWhole, type ThroughSettings, ThroughWrites } from './through-writes.ts';
 import { listUploads } from './upload-list.ts';
-import type { UploadTrials } from './upload-trial.ts';
 
 export interface WriteBackSettings extends ThroughSettings, BackUploadSettings {
   /** What becomes of a write that the journal has no room for. */
@@ -63,7 +62,8 @@ export class WriteBackBackend extends BackendLayer implements Backend {
   readonly #bodies: HeldBodies;
   readonly #spool: Spool;
   readonly #through: ThroughWrites;
-  readonly #uploads: BackUploads;
+  /** Uploads whose parts lie here. */
+  readonly uploads: BackUploads;
   readonly #inner: Backend;
   readonly #settings: WriteBackSettings;
   /** Changes of one key, in the order in which they are acknowledged. */
@@ -75,7 +75,7 @@ export class WriteBackBackend extends BackendLayer implements Backend {
     chain: PendingChain,
     persister: Persister,
     stamped: StampedVersions,
-    trials: UploadTrials,
+    isFitForUploads: () => Promise<boolean>,
     inner: Backend,
     settings: WriteBackSettings,
   ) {
@@ -104,21 +104,21 @@ export class WriteBackBackend extends BackendLayer implements Backend {
       head: (key, options) => this.head(key, options),
       acknowledge: (key, options, change, then) => this.#acknowledge(key, options, change, { then }),
     };
-    this.#uploads = new BackUploads(
+    this.uploads = new BackUploads(
       clock,
       journal,
       chain,
-      trials,
+      isFitForUploads,
       stamped,
       this.#through,
       inner,
       acknowledger,
       settings,
     );
-    this.createUpload = (key, options) => this.#uploads.create(key, options);
-    this.putPart = (key, id, number, body, options) => this.#uploads.putPart(key, id, number, body, options);
-    this.listParts = (key, id, options) => this.#uploads.listParts(key, id, options);
-    this.abortUpload = (key, id, options) => this.#uploads.abort(key, id, options);
+    this.createUpload = (key, options) => this.uploads.create(key, options);
+    this.putPart = (key, id, number, body, options) => this.uploads.putPart(key, id, number, body, options);
+    this.listParts = (key, id, options) => this.uploads.listParts(key, id, options);
+    this.abortUpload = (key, id, options) => this.uploads.abort(key, id, options);
     this.listUploads = (options) => listUploads(inner, journal.uploads.of(chain.name), options);
     const { open, pin, findPart, listObjectParts, getTags, amend, versions } = inner;
     if (open) this.open = (key, range, options) => this.#open(key, range, options);
@@ -231,7 +231,7 @@ export class WriteBackBackend extends BackendLayer implements Backend {
   ): Promise<ObjectMeta> {
     checkSignal(options.signal, this.uri, key);
     checkWhole(this.#journal, this.uri);
-    return this.#uploads.complete(key, uploadId, parts, options);
+    return this.uploads.complete(key, uploadId, parts, options);
   }
 
   async close(): Promise<void> {
@@ -244,7 +244,7 @@ export class WriteBackBackend extends BackendLayer implements Backend {
     return this.#through.put(key, body, options, () => this.head(key, { signal: options.signal }));
   }
 
-  /** `first` runs before anything is recorded, `then` when the change is durable, before it is seen. */
+  /** `first` runs before anything is recorded, `then` when the change is durable here, before it is seen. */
   async #acknowledge(
     key: string,
     { signal, beforeCommit }: Pick<PutOptions, 'signal' | 'beforeCommit'>,
@@ -266,11 +266,10 @@ export class WriteBackBackend extends BackendLayer implements Backend {
       first?.();
       let entry: PendingEntry;
       try {
-        entry = await this.#journal.append(change, bytes);
+        entry = await this.#journal.append(change, bytes, then);
       } catch (error) {
         throw unresolved(toUfsError(error, this.uri, key));
       }
-      await then?.();
       this.#chain.add(entry);
       return this.#metaOf(entry);
     });

@@ -128,7 +128,7 @@ export class WriteBack {
       place.chain,
       persister,
       stamped,
-      this.#trials,
+      () => this.#trials.isFit(name, inner),
       inner,
       {
         ...this.#settings,

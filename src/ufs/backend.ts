@@ -135,6 +135,12 @@ export interface CompleteOptions extends CallOptions {
   readonly expectedSizeBytes?: number;
 }
 
+export interface ListPartsPage {
+  readonly upload: UploadInfo;
+  readonly parts: readonly UploadedPart[];
+  readonly truncated: boolean;
+}
+
 export interface ListUploadsOptions extends CallOptions {
   readonly prefix: string;
   readonly delimiter?: string;
@@ -300,11 +306,7 @@ export interface Backend extends FencedBackend {
     key: string,
     uploadId: string,
     options: CallOptions & { readonly afterPartNumber?: number; readonly limit: number },
-  ): Promise<{
-    readonly upload: UploadInfo;
-    readonly parts: readonly UploadedPart[];
-    readonly truncated: boolean;
-  }>;
+  ): Promise<ListPartsPage>;
   /**
    * Makes the object of the named parts visible in one step. Called again after it succeeded, it succeeds with the same
    * answer as long as the object it made is still the present one.

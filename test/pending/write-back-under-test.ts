@@ -73,7 +73,8 @@ export async function openWriteBack(
       },
     },
   );
-  const backend = new WriteBackBackend(clock, journal, chain, persister, stamped, trials, inner, {
+  const isFit = () => trials.isFit(chain.name, inner);
+  const backend = new WriteBackBackend(clock, journal, chain, persister, stamped, isFit, inner, {
     whenFull: 'through',
     hasCopies: () => true,
     isBack: () => true,

@@ -111,7 +111,8 @@ export class CopyWriter {
     if (this.#isEnded) return Promise.reject(new CopyEnded());
     return new Promise((resolve, reject) => {
       const item = { kind, entry, body, resolve, reject };
-      const isLong = kind === 'store' && (entry.change.meta?.sizeBytes ?? 0) > smallBytes;
+      const { meta, upload } = entry.change;
+      const isLong = kind === 'store' && (upload !== undefined || (meta?.sizeBytes ?? 0) > smallBytes);
       (isLong ? this.#streams : this.#queue).push(item);
       this.#start();
     });
@@ -263,6 +264,7 @@ function keyStampOf({ change: { type, chain, key, stamp } }: PendingEntry): KeyS
 
 /** What another node is told of a change: not where its bytes lie here. */
 export function headOf({ change }: PendingEntry): ChangeHead {
-  const { file: _, damaged: __, sent: ___, ...head } = change;
-  return head;
+  const { file: _, damaged: __, sent: ___, upload, ...head } = change;
+  if (!upload) return head;
+  return { ...head, upload: { ...upload, parts: upload.parts.map(({ file: ____, ...part }) => part) } };
 }

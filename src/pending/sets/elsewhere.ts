@@ -223,6 +223,22 @@ export class Elsewhere {
     return [...places.values()].flat();
   }
 
+  /** What every keeper answers, this node among them. Rejects as `find`. */
+  async every<T extends { readonly sets: readonly string[] }>(
+    question: Question,
+    here: () => Promise<T>,
+    { timeoutMs, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<readonly T[]> {
+    const answers = new Map<string, T>();
+    const each: Each = async (ask, _, keeper) => {
+      const answer = await ask<T>(question, here);
+      answers.set(keeper, answer);
+      return answer.sets;
+    };
+    await this.#all(each, { timeoutMs, signal });
+    return [...answers.values()];
+  }
+
   /** Forgets what is pending for a place, in every set. */
   async discard(chain: string): Promise<void> {
     await this.#all((ask) => ask<string[]>({ ask: 'discard', chain }, () => this.#kept.discard(chain)));
@@ -231,7 +247,10 @@ export class Elsewhere {
   /** Asks the keeper of every set, each once, and all again where a set has just passed to another node. */
   async #all(
     each: Each,
-    { timeoutMs = answerMs, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+    {
+      timeoutMs = answerMs,
+      signal,
+    }: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
     for (let count = 1; ; count++) {
       try {

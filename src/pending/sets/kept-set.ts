@@ -1,6 +1,7 @@
 import type { Clock } from '../../common/clock.ts';
 import { nextTurn } from '../../common/next-turn.ts';
 import { UfsError } from '../../ufs/errors.ts';
+import type { BackUploads } from '../back-uploads.ts';
 import type { Journal, JournalCopies, NewChange } from '../journal.ts';
 import { PendingChain } from '../pending-chain.ts';
 import type { PendingEntry } from '../pending-entry.ts';
@@ -55,6 +56,8 @@ export class KeptSet implements JournalCopies {
   readonly journal: Journal;
   readonly chains = new Map<string, PendingChain>();
   readonly persisters = new Map<string, Persister>();
+  /** By place, who sees to the uploads in parts that lie here. */
+  readonly uploads = new Map<string, BackUploads>();
   /** As it was last known, or made. */
   record: SetRecord;
   /** Its record is about to go. */
@@ -121,7 +124,7 @@ export class KeptSet implements JournalCopies {
   }
 
   get isEmpty(): boolean {
-    if (this.#begun.size > 0 || this.#throughs.size > 0) return false;
+    if (this.#begun.size > 0 || this.#throughs.size > 0 || this.journal.uploads.count > 0) return false;
     for (const chain of this.chains.values()) if (!chain.isEmpty) return false;
     return true;
   }

@@ -15,6 +15,7 @@ import {
   type PendingKey,
   type PlaceUsage,
   type UnderAnswer,
+  type UploadsAnswer,
   type UsageAnswer,
 } from './set-wire.ts';
 
@@ -156,6 +157,25 @@ export class KeptSets {
     return idsOf(sets);
   }
 
+  /** The set in which an upload's parts lie, if any does. */
+  holderOf(chain: string, key: string, uploadId: string): { sets: string[]; set?: KeptSet } {
+    const sets = this.#active();
+    const set = sets.find(({ journal }) => journal.uploads.find(chain, key, uploadId));
+    return { sets: idsOf(sets), ...(set ? { set } : {}) };
+  }
+
+  /** As `AskUploads`. */
+  uploadsOf(chain: string, after = ''): UploadsAnswer {
+    const sets = this.#active();
+    const uploads = sets
+      .flatMap(({ journal }) => journal.uploads.of(chain))
+      .map(({ info, movedTo }) => ({ info, ...(movedTo === undefined ? {} : { movedTo }) }))
+      .filter(({ info }) => info.uploadId > after)
+      .sort((a, b) => compareUtf8(a.info.uploadId, b.info.uploadId));
+    const count = countFitting(uploads);
+    return { sets: idsOf(sets), uploads: uploads.slice(0, count), isLast: uploads.length === count };
+  }
+
   /** As `AskUsage`. */
   usage(): UsageAnswer {
     const sets = this.#active();
@@ -183,6 +203,7 @@ export class KeptSets {
   async discard(chain: string): Promise<string[]> {
     const sets = this.#active();
     for (const set of sets) {
+      for (const upload of set.journal.uploads.of(chain)) await set.journal.discardUpload(upload);
       const pending = set.chains.get(chain);
       if (!pending) continue;
       await set.persisters.get(chain)?.stop();

@@ -18,6 +18,7 @@ import { WriteBackBackend, type WriteBackSettings } from '../write-back-backend.
 import { Elsewhere } from './elsewhere.ts';
 import { guarded } from './guarded-backend.ts';
 import type { KeptSet } from './kept-set.ts';
+import { MovedUploads } from './moved-uploads.ts';
 import { SetAnswers } from './set-answers.ts';
 import { type PlaceRules, SetBackend } from './set-backend.ts';
 import { SetCopies } from './set-copies.ts';
@@ -26,11 +27,13 @@ import { SetPeers } from './set-peers.ts';
 import { SetShelf } from './set-shelf.ts';
 import { SetTable } from './set-table.ts';
 import { SetUpkeep } from './set-upkeep.ts';
+import { SetUploads, type SetUploadsSettings } from './set-uploads.ts';
 import type { SetQuestion } from './set-wire.ts';
 import type { Standing } from './standing.ts';
 
 export interface PendingSetsSettings
   extends PersisterSettings,
+    SetUploadsSettings,
     Pick<WriteBackSettings, 'whenFull' | 'barrierMs' | 'minPartSizeBytes'> {
   /** The folder of pending writes; sets lie below. */
   readonly path: string;
@@ -50,9 +53,10 @@ export interface PendingSetsSettings
 /** A mount's place at its storage, as it is open here. */
 interface Place {
   readonly inner: Backend;
+  readonly bare: Backend;
   readonly rules: PlaceRules;
   readonly stamped: StampedVersions;
-  readonly backends: WeakMap<KeptSet, Backend>;
+  readonly backends: WeakMap<KeptSet, WriteBackBackend>;
 }
 
 const lookEveryMs = 200;
@@ -73,6 +77,7 @@ export class PendingSets {
   readonly #copies: SetCopies;
   readonly #upkeep: SetUpkeep;
   readonly #answers: SetAnswers;
+  readonly #uploads: SetUploads;
   readonly #peers: SetPeers;
   readonly #standing: Standing;
   readonly #settings: PendingSetsSettings;
@@ -91,6 +96,7 @@ export class PendingSets {
     clock: Clock,
     random: Random,
     log: Log,
+    store: CoordStore,
     table: SetTable,
     shelf: SetShelf,
     pool: Pick<PeerPool, 'open'>,
@@ -123,8 +129,11 @@ export class PendingSets {
       kept: (set) => this.#bringAll(set),
       lost: () => this.elsewhere.forget(),
     });
+    const moved = new MovedUploads(store);
+    this.#uploads = new SetUploads(clock, log, shelf.kept, this.elsewhere, moved, this.#places, settings);
     this.#answers = new SetAnswers(log, {
       kept: shelf.kept,
+      uploads: this.#uploads,
       copy: (copyId) => shelf.copy(copyId),
       openCopy: (setId, copyId) => shelf.makeCopy({ setId, copyId }),
       hasCopy: (setId, copyId) => (copyId === undefined ? shelf.hasSet(setId) : shelf.has(copyId)),
@@ -150,7 +159,7 @@ export class PendingSets {
     const shelf = await SetShelf.open(clock, log, folder);
     let opened: PendingSets | undefined;
     const table = await SetTable.open(clock, store, () => opened?.look());
-    opened = new PendingSets(fs, clock, random, log, table, shelf, pool, standing, settings, events);
+    opened = new PendingSets(fs, clock, random, log, store, table, shelf, pool, standing, settings, events);
     opened.#begin();
     return opened;
   }
@@ -171,7 +180,7 @@ export class PendingSets {
    */
   over(name: string, inner: Backend, bare: Backend, rules: PlaceRules): Backend {
     const stamped = new StampedVersions(inner);
-    const place: Place = { inner, rules, stamped, backends: new WeakMap() };
+    const place: Place = { inner, bare, rules, stamped, backends: new WeakMap() };
     this.#places.set(name, place);
     for (const set of this.#shelf.all) {
       void set.persisters.get(name)?.stop();
@@ -182,10 +191,13 @@ export class PendingSets {
       const { current: set } = this.#shelf;
       return set && this.#backendOf(set, name, place);
     };
+    const holdsUpload = (key: string, id: string) =>
+      this.#shelf.current?.journal.uploads.find(name, key, id) !== undefined;
     const isAwaiting = (key: string) => this.#shelf.current?.isAwaiting(name, key) === true;
     const { barrierMs, origin } = this.#settings;
-    const settings = { rules, barrierMs, origin, isAwaiting };
-    return new SetBackend(this.#clock, name, inner, bare, stamped, this.elsewhere, current, settings);
+    const settings = { rules, barrierMs, origin, isAwaiting, holdsUpload };
+    const others = { elsewhere: this.elsewhere, uploads: this.#uploads };
+    return new SetBackend(this.#clock, name, inner, bare, stamped, others, current, settings);
   }
 
   /** For the peer port. */
@@ -240,6 +252,8 @@ export class PendingSets {
     const all = [...this.#shelf.kept].flatMap((set) =>
       [...set.persisters.values()].map((persister) => persister.flushAll('', over.signal)),
     );
+    // Another node does not have their parts.
+    for (const set of this.#shelf.kept) all.push(this.#uploads.moveAll(set));
     const pause = this.#clock.sleep(withinMs, over.signal).catch(() => {});
     await Promise.race([Promise.allSettled(all), pause]);
     over.abort();
@@ -248,6 +262,7 @@ export class PendingSets {
   async close(): Promise<void> {
     this.#ended.abort();
     this.#wake();
+    await this.#uploads.close();
     await this.#looking;
     // The others are taken over when this node is gone.
     const empty = this.#shelf.all.filter((set) => set.isEmpty);
@@ -285,6 +300,8 @@ export class PendingSets {
         for (const [name, chain] of set.chains) {
           if (!chain.isEmpty && !this.#places.has(name)) this.#settings.openPlace(name);
         }
+        // Nothing new comes to be pending in the others.
+        if (set !== this.#shelf.current) this.#uploads.leave(set);
       }
       if (this.#settings.isUsed() && this.#isChecked) await this.elsewhere.learn();
     } catch (error) {
@@ -329,8 +346,9 @@ export class PendingSets {
   }
 
   /** From now on what is pending in a set goes to the place. */
-  #bring(set: KeptSet, name: string, { inner, stamped }: Place): void {
+  #bring(set: KeptSet, name: string, place: Place): void {
     if (set.persisters.has(name)) return;
+    const { inner, stamped } = place;
     const path = join(this.#settings.path, 'conflicts');
     const settings = { ...this.#settings, mayAttempt: () => set.isActive };
     const persister = new Persister(
@@ -346,9 +364,10 @@ export class PendingSets {
       this.#events,
     );
     set.persisters.set(name, persister);
+    set.uploads.set(name, this.#backendOf(set, name, place).uploads);
   }
 
-  #backendOf(set: KeptSet, name: string, place: Place): Backend {
+  #backendOf(set: KeptSet, name: string, place: Place): WriteBackBackend {
     const known = place.backends.get(set);
     if (known) return known;
     this.#bring(set, name, place);
@@ -361,7 +380,8 @@ export class PendingSets {
       set.chain(name),
       persister,
       stamped,
-      this.#trials,
+      // Not only where this node owns the object that it is tried with.
+      () => this.#trials.isFit(name, inner),
       guarded(inner, (key) => this.#checkMayPass(set, name, place, key)),
       {
         whenFull,

@@ -5,6 +5,7 @@ import { resetReasons } from '../../peers/frames.ts';
 import type { HeldCopy } from './held-copy.ts';
 import type { KeptSets } from './kept-sets.ts';
 import { SetRefusal } from './set-peers.ts';
+import type { SetUploads } from './set-uploads.ts';
 import {
   type AskBytes,
   type BodyEnd,
@@ -18,6 +19,7 @@ import {
 /** What a node does for others about pending writes. */
 export interface SetDuties {
   readonly kept: KeptSets;
+  readonly uploads: Pick<SetUploads, 'answer'>;
   copy(copyId: string): HeldCopy | undefined;
   openCopy(setId: string, copyId: string): Promise<void>;
   hasCopy(setId: string, copyId: string | undefined): boolean;
@@ -68,6 +70,10 @@ export class SetAnswers {
         return this.#duties.knows(question.incarnation, question.writeMode);
       case 'usage':
         return kept.usage();
+      case 'upload':
+        return this.#duties.uploads.answer(question);
+      case 'uploads':
+        return kept.uploadsOf(question.chain, question.after);
       case 'discard':
         return kept.discard(question.chain);
       default:

@@ -1,3 +1,4 @@
+import type { ListPartsPage, UploadInfo } from '../../ufs/backend.ts';
 import type { ChangeHead, StampPair } from '../records.ts';
 
 /** What nodes ask each other about pending writes, as JSON, with the operation `pending`. */
@@ -138,6 +139,44 @@ export interface PlaceUsage {
   readonly oldestMs?: number;
 }
 
+/**
+ * To the keeper in whose set an upload's parts lie: to tell of its parts, to bring them to the storage and tell the id of the storage's own upload,
+ * or to give it up.
+ */
+export interface AskUpload extends Asked {
+  readonly ask: 'upload';
+  readonly chain: string;
+  readonly key: string;
+  readonly uploadId: string;
+  readonly act: 'parts' | 'move' | 'abort';
+  readonly page?: { readonly afterPartNumber?: number; readonly limit: number };
+}
+
+export interface UploadAnswer {
+  readonly sets: readonly string[];
+  /** Absent where no such upload lies. */
+  readonly found?: { readonly movedTo?: string; readonly parts?: ListPartsPage };
+}
+
+/** The uploads of a place whose parts lie with the keeper, by id, behind `after`. */
+export interface AskUploads extends Asked {
+  readonly ask: 'uploads';
+  readonly chain: string;
+  readonly after?: string;
+}
+
+export interface UploadsAnswer {
+  readonly sets: readonly string[];
+  readonly uploads: readonly UploadUnderWay[];
+  readonly isLast: boolean;
+}
+
+/** An upload as clients know it, and the storage's own that its parts went to, if they did. */
+export interface UploadUnderWay {
+  readonly info: UploadInfo;
+  readonly movedTo?: string;
+}
+
 /** That what is pending under a prefix be forgotten, and is lost. */
 export interface AskDiscard extends Asked {
   readonly ask: 'discard';
@@ -155,6 +194,8 @@ export type SetQuestion =
   | AskFlush
   | AskKnows
   | AskUsage
+  | AskUpload
+  | AskUploads
   | AskDiscard;
 
 /** `refused`: it may not, or cannot, answer this now; why, for the log. `isFenced`: another node keeps the set. */

@@ -59,7 +59,8 @@ export class CampaignClients {
 
   private act(key: string): Promise<void> {
     const what = this.world.random.next();
-    return what < 0.4 ? this.read(key) : this.write(key, what);
+    if (what < 0.4) return this.read(key);
+    return what < 0.5 ? this.upload(key) : this.write(key, what);
   }
 
   /** The node that a client asks, and the one that carries its change out. */
@@ -82,24 +83,69 @@ export class CampaignClients {
     if (!node) return;
     const { world } = this;
     const version = what < 0.85 ? ++this.count : undefined;
+    await this.change(node, key, version, ({ backend }) => {
+      if (version === undefined) return backend.delete(key);
+      const long: Record<string, string> = what > 0.8 ? { long: 'x'.repeat(1_900) } : {};
+      const userMetadata = { version: String(version), ...long };
+      return backend.put(key, new TestBody(bytesOf(version)), { headers: {}, userMetadata });
+    });
+    world.loose.delete(key);
+  }
+
+  /** In two parts, of which another node may get the second one, and be asked to complete it. */
+  private async upload(key: string): Promise<void> {
+    const version = ++this.count;
+    const bytes = bytesOf(version);
+    const half = bytes.length >> 1;
+    const userMetadata = { version: String(version) };
+    const first = this.chosen(key)?.owner;
+    const putting = (node: VirtualStoreNode, id: string, number: number, part: Buffer) =>
+      node.backend.putPart(key, id, number, new TestBody(part));
+    const beginning = async (node: VirtualStoreNode) => {
+      await node.machine.awake(node.life);
+      const { uploadId } = await node.backend.createUpload(key, { headers: {}, userMetadata });
+      return { uploadId, etag: (await putting(node, uploadId, 1, bytes.subarray(0, half))).etag };
+    };
+    const begun = first && (await this.inTime(beginning(first).catch(unavailable)));
+    if (!begun) return;
+    await this.world.time.sleep(this.world.random.next() ** 3 * 4_000);
+    const { uploadId } = begun;
+    const second = this.chosen(key)?.owner;
+    const going = second && putting(second, uploadId, 2, bytes.subarray(half)).catch(unavailable);
+    const part = going && (await this.inTime(going));
+    const node = this.chosen(key)?.owner;
+    if (!part || !node) return;
+    const parts = [begun.etag, part.etag].map((etag, i) => ({ partNumber: i + 1, etag, checksums: {} }));
+    const outcome = await this.change(node, key, version, ({ backend }) =>
+      backend.completeUpload(key, uploadId, parts, {}),
+    );
+    if (outcome === 'acknowledged') this.world.counts.uploads++;
+  }
+
+  private async change(
+    node: VirtualStoreNode,
+    key: string,
+    version: number | undefined,
+    work: (node: VirtualStoreNode) => Promise<unknown>,
+  ): Promise<Outcome> {
+    const { world } = this;
     const began = this.log.begin(key, version);
-    const carrying = this.carryOut(node, key, version, what > 0.8);
+    const carrying = this.carryOut(node, key, work);
     const came = await this.inTime(carrying);
     if (came === undefined) this.log.givenUp(key, version, carrying);
     const outcome = came ?? 'unknown';
     if (outcome === 'acknowledged') world.counts.acknowledged++;
     if (outcome === 'unknown') world.counts.unknown++;
     began.end(outcome, world.loose.has(version ?? key));
-    world.loose.delete(key);
     world.note(`${node.machine.workerId} write ${key} ${version}: ${outcome}`);
+    return outcome;
   }
 
   /** As the node does which owns the object: what its client is told depends on whether it owned it all the while. */
   private async carryOut(
     node: VirtualStoreNode,
     key: string,
-    version: number | undefined,
-    isThrough: boolean,
+    work: (node: VirtualStoreNode) => Promise<unknown>,
   ): Promise<Outcome> {
     const { machine, life } = node;
     await this.world.time.sleep(machine.delayMs());
@@ -113,12 +159,7 @@ export class CampaignClients {
     const owned = ownership.mayUseMetadata(hash) ? ownership.beginWrite(hash) : undefined;
     if (!owned) return 'none';
     try {
-      if (version === undefined) await node.backend.delete(key);
-      else {
-        const long: Record<string, string> = isThrough ? { long: 'x'.repeat(1_900) } : {};
-        const userMetadata = { version: String(version), ...long };
-        await node.backend.put(key, new TestBody(bytesOf(version)), { headers: {}, userMetadata });
-      }
+      await work(node);
       return owned.mayAcknowledge() ? 'acknowledged' : 'unknown';
     } catch (error) {
       if (!(error instanceof UfsError)) throw error;

@@ -1,5 +1,12 @@
 import type { Random } from '../../../src/common/random.ts';
-import type { Backend, DeleteOptions, PutOptions } from '../../../src/ufs/backend.ts';
+import type {
+  Backend,
+  CompleteOptions,
+  CompletePart,
+  CreateUploadOptions,
+  DeleteOptions,
+  PutOptions,
+} from '../../../src/ufs/backend.ts';
 import { UfsError } from '../../../src/ufs/errors.ts';
 import { MemoryBackend } from '../../../src/ufs/memory.ts';
 import type { Life, Machine } from '../../ring/virtual-node.ts';
@@ -12,6 +19,8 @@ export interface SetsCounts {
   runs: number;
   acknowledged: number;
   unknown: number;
+  /** Uploads in parts whose Complete was acknowledged. */
+  uploads: number;
   reads: number;
   lists: number;
   kills: number;
@@ -32,6 +41,7 @@ export function noSetsCounts(): SetsCounts {
     runs: 0,
     acknowledged: 0,
     unknown: 0,
+    uploads: 0,
     reads: 0,
     lists: 0,
     kills: 0,
@@ -58,6 +68,8 @@ export class CampaignWorld {
   detour: Promise<void> | undefined;
   /** Versions that the storage was asked for at once; of deletions the keys. */
   readonly loose = new Set<number | string>();
+  /** By the storage's ids of uploads, the versions that they are to make. */
+  readonly uploads = new Map<string, number>();
   /** What happened, for whoever has to find out why it went wrong. */
   readonly trace: string[] = [];
 
@@ -65,7 +77,7 @@ export class CampaignWorld {
     this.time = time;
     this.random = random;
     this.counts = counts;
-    this.storage = new MemoryBackend(time, random, { versions: false });
+    this.storage = new MemoryBackend(time, random, { versions: false, minPartSizeBytes: 1 });
   }
 
   below(limit: number): number {
@@ -93,11 +105,37 @@ export class CampaignWorld {
         }
         return changed(() => storage.put(key, new TestBody(Buffer.concat(chunks)), options));
       },
-      delete: (key: string, options: DeleteOptions) => {
+      delete: (key: string, options: DeleteOptions = {}) => {
         this.note(`${machine.workerId} storage ${key} delete ${JSON.stringify(options.condition)}`);
         if (options.condition === undefined) this.loose.add(key);
         return changed(() => storage.delete(key, options));
       },
+      createUpload: async (key: string, options: CreateUploadOptions) => {
+        const { version } = options.userMetadata;
+        this.note(`${machine.workerId} storage ${key} begins an upload of ${version}`);
+        const made = await looked(() => storage.createUpload(key, options));
+        this.uploads.set(made.uploadId, Number(version));
+        return made;
+      },
+      putPart: async (key: string, id: string, number: number, body: AsyncIterable<Buffer>) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of body) chunks.push(chunk);
+        return looked(() => storage.putPart(key, id, number, new TestBody(Buffer.concat(chunks))));
+      },
+      completeUpload: (key: string, id: string, parts: CompletePart[], options: CompleteOptions) => {
+        const version = this.uploads.get(id);
+        this.note(
+          `${machine.workerId} storage ${key} complete ${version} ${JSON.stringify(options.condition)}`,
+        );
+        if (options.condition === undefined) {
+          this.counts.through++;
+          this.loose.add(Number(version));
+        }
+        return changed(() => storage.completeUpload(key, id, parts, options));
+      },
+      abortUpload: (key: string, id: string) => looked(() => storage.abortUpload(key, id)),
+      listParts: (...given: Parameters<Backend['listParts']>) => looked(() => storage.listParts(...given)),
+      listUploads: (given: Parameters<Backend['listUploads']>[0]) => looked(() => storage.listUploads(given)),
       head: (key: string) => looked(() => storage.head(key)),
       list: (given: Parameters<Backend['list']>[0]) => looked(() => storage.list(given)),
     };

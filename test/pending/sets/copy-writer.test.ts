@@ -32,6 +32,7 @@ class CopyUnderTest {
     for (const machine of [keeper, holder]) machine.presentLife = { isOver: false };
     const duties = {
       kept: new KeptSets(this.cluster.time),
+      uploads: { answer: async () => ({ sets: [] }) },
       copy: () => copy,
       openCopy: async () => {},
       knows: () => true,

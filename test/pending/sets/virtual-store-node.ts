@@ -33,6 +33,8 @@ export interface VirtualStoreNodeOptions {
   readonly wanted?: () => number;
   /** As `AttemptSettings.settleMs`. */
   readonly settleMs?: number;
+  /** As `SetUploadsSettings`. */
+  readonly maxUploadIdleMs?: number;
 }
 
 /** One start of a process on a machine: a storage with what is pending for it in the whole cluster. */
@@ -85,7 +87,7 @@ export class VirtualStoreNode {
       delayMs: options.delayMs,
       retryMs: [50, 1_000],
       minPartSizeBytes: 5,
-      maxUploadIdleMs: 1e9,
+      maxUploadIdleMs: options.maxUploadIdleMs ?? 1e9,
     } as const;
     const events = { attempted: () => {} };
     const own = await WriteBack.open(
