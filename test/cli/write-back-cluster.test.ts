@@ -1,9 +1,13 @@
 import {
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { RunningNode } from '../../src/cli/running-node.ts';
@@ -127,6 +131,47 @@ await describeOverEtcd('write mode back on several nodes', (program) => {
         expect(stored.equals(bodies.get(key) as Buffer)).toBe(true);
       }
       expect(await kindOf(cluster.storage.storage.head('under/team/gone'))).toBe('not-found');
+    },
+    patienceMs,
+  );
+
+  test(
+    'uploads in parts are acknowledged while the storage is away, whichever node each request comes through',
+    async () => {
+      const Bucket = 'team';
+      const parts = [someBytes(5 * 1024 * 1024, 1), someBytes(70_000, 2)];
+      const keys = ['up/a', 'up/b', 'up/c', 'up/d'];
+      const begun = keys.map(async (Key, i) => {
+        const { UploadId } = await at(i).send(new CreateMultipartUploadCommand({ Bucket, Key }));
+        return { Key, UploadId };
+      });
+      const uploads = await Promise.all(begun);
+      isAway = true;
+      for (const [i, upload] of uploads.entries()) {
+        const Parts: CompletedPart[] = [];
+        for (const [index, Body] of parts.entries()) {
+          const part = { Bucket, ...upload, PartNumber: index + 1, Body };
+          const { ETag } = await at(i + index).send(new UploadPartCommand(part));
+          Parts.push({ ETag, PartNumber: index + 1 });
+        }
+        const MultipartUpload = { Parts };
+        const { ETag } = await at(i + 2).send(
+          new CompleteMultipartUploadCommand({ Bucket, ...upload, MultipartUpload }),
+        );
+        expect(ETag).toMatch(/^"[0-9a-f]{32}-2"$/);
+      }
+      for (const index of [0, 1, 2]) {
+        for (const key of keys) expect((await get(index, key)).equals(Buffer.concat(parts))).toBe(true);
+      }
+      isAway = false;
+      await until(async () => (await cli('pending flush team')).json.entries === 0);
+      for (const key of keys) {
+        const stored = await cluster.storage.storage.head(`under/team/${key}`);
+        expect([stored.sizeBytes, stored.etag]).toEqual([
+          5 * 1024 * 1024 + 70_000,
+          expect.stringMatching(/-2$/),
+        ]);
+      }
     },
     patienceMs,
   );
