@@ -23,6 +23,7 @@ import { plantedSoakDefects } from './planted-soak-defects.ts';
 import { plantedStoreDefects } from './planted-store-defects.ts';
 import { plantedSurfaceDefects } from './planted-surface-defects.ts';
 import { plantedThreadDefects } from './planted-thread-defects.ts';
+import { plantedUploadDefects } from './planted-upload-defects.ts';
 import { plantedVersionDefects } from './planted-version-defects.ts';
 
 /** The first cases of a fuzzer's first seed. */
@@ -228,6 +229,7 @@ export const plantedDefects: readonly PlantedDefect[] = [
   ...plantedPeerDefects,
   ...plantedPendingDefects,
   ...plantedSetDefects,
+  ...plantedUploadDefects,
   ...plantedPolicyDefects,
   ...plantedReadAheadDefects,
   ...plantedStoreDefects,

@@ -217,8 +217,8 @@ export const plantedPendingDefects: readonly PlantedDefect[] = [
   {
     name: 'the bytes of a completed upload go with it',
     file: 'src/pending/journal.ts',
-    right: '    await this.uploads.remove(upload, kept);\n',
-    wrong: '    await this.uploads.remove(upload);\n',
+    right: '    if (!(await this.uploads.remove(upload, kept))) return;\n',
+    wrong: '    if (!(await this.uploads.remove(upload))) return;\n',
     foundBy: uploads,
   },
   {

@@ -5,7 +5,6 @@ const writer = ['test/pending/sets/copy-writer'];
 const acknowledged = ['test/pending/sets/acknowledged'];
 const told = ['test/pending/sets/told'];
 const restored = ['test/pending/sets/restored'];
-const uploads = ['test/pending/sets/uploads'];
 
 /** Of pending writes that lie on several nodes. */
 export const plantedSetDefects: readonly PlantedDefect[] = [
@@ -335,51 +334,5 @@ export const plantedSetDefects: readonly PlantedDefect[] = [
     right: '    this.#rules.appeared(chain, key);\n',
     wrong: '',
     foundBy: acknowledged,
-  },
-  {
-    name: 'a short object that came in parts is copied as if it had a body of its own',
-    file: 'src/pending/sets/copy-writer.ts',
-    right: '(upload !== undefined || (meta?.sizeBytes ?? 0) > smallBytes)',
-    wrong: '(meta?.sizeBytes ?? 0) > smallBytes',
-    foundBy: uploads,
-  },
-  {
-    name: 'nobody knows where an upload went',
-    file: 'src/pending/sets/set-uploads.ts',
-    right: '      await this.#moved.note({ chain, info: upload.info, movedTo });\n',
-    wrong: '',
-    foundBy: uploads,
-  },
-  {
-    name: 'a set ends in which parts of uploads lie',
-    file: 'src/pending/sets/kept-set.ts',
-    right: ' || this.journal.uploads.count > 0) return false;',
-    wrong: ') return false;',
-    foundBy: uploads,
-  },
-  {
-    name: 'a completed upload is under way until its copies are there',
-    file: 'src/pending/journal.ts',
-    right:
-      '    await whenHere?.();\n    if (!copies) return entry;\n    try {\n      await copies.stored(entry, body);\n',
-    wrong:
-      '    if (!copies) await whenHere?.();\n    if (!copies) return entry;\n    try {\n      await copies.stored(entry, body);\n      await whenHere?.();\n',
-    foundBy: uploads,
-  },
-  {
-    name: 'an upload that another node has the parts of is looked for at the storage alone',
-    file: 'src/pending/sets/set-uploads.ts',
-    right:
-      "    const [found] = await this.#ask({ ...upload, act: 'move' }, { timeoutMs: moveMs, signal });\n",
-    wrong: '    const found = undefined as { movedTo?: string } | undefined;\n',
-    foundBy: uploads,
-  },
-  {
-    name: 'uploads are begun at the storage where another node owns what it is tried with',
-    file: 'src/pending/sets/pending-sets.ts',
-    right: '() => this.#trials.isFit(name, inner),',
-    wrong:
-      '() => this.#trials.isFit(name, guarded(inner, (key) => this.#checkMayPass(set, name, place, key))),',
-    foundBy: uploads,
   },
 ];

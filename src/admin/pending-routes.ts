@@ -234,8 +234,13 @@ export async function removeWithPending(
     }
     await remove();
     isRemoved = true;
-    if (entries === 0) return {};
-    await told(pending.discard(name));
+    const discarding = told(pending.discard(name));
+    if (entries === 0) {
+      // Uploads in parts that nobody will go on with; where they stay they are given up for their age.
+      await discarding.catch(() => undefined);
+      return {};
+    }
+    await discarding;
     return { lostEntries: entries, lostBytes: bytes };
   } finally {
     if (!isRemoved || !pending.isShared) await undo();

@@ -166,7 +166,7 @@ export function clusterPending(sets: PendingSets, mounts: MountStore): PendingWr
         throw error;
       }
     },
-    discard: (name) => elsewhere.discard(name),
+    discard: (name) => sets.discard(name),
     acceptLoss: () => sets.acceptLoss(),
     everyoneLooks: (incarnation) => sets.everyoneKnows(incarnation),
   };

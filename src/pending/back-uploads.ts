@@ -156,7 +156,8 @@ export class BackUploads {
     const { uploads } = this.#journal;
     const { isBack, hasCopies } = this.#settings;
     const upload = uploads.find(this.#chain.name, key, uploadId);
-    if (!upload) return this.#completedBefore(key, named, options);
+    // Behind a Complete that is under way.
+    if (!upload) return uploads.exclusively(uploadId, () => this.#completedBefore(key, named, options));
     if (upload.movedTo || !isBack() || !hasCopies() || options.condition || options.versioning) {
       const made = await this.#completeThrough(key, await this.#moved(upload), named, options);
       await uploads.exclusively(uploadId, () => this.#journal.discardUpload(upload));
@@ -296,8 +297,8 @@ export class BackUploads {
     const { uri } = this.#inner;
     return uploads.exclusively(uploadId, async () => {
       const upload = this.#get(key, uploadId);
-      const movedTo = upload.movedTo ?? (await this.#inner.createUpload(key, info)).uploadId;
-      if (!upload.movedTo) await withUfsErrors(uri, key, () => uploads.move(upload, movedTo));
+      uploads.touch(upload);
+      const movedTo = upload.movedTo ?? (await this.#begunAtStorage(upload));
       for (const part of [...upload.parts.values()]) {
         const { partNumber, sizeBytes, file } = part;
         const bytes = bodies.read(file, sizeBytes, { start: 0, end: sizeBytes }, () => {});
@@ -309,6 +310,18 @@ export class BackUploads {
       }
       return movedTo;
     });
+  }
+
+  async #begunAtStorage(upload: HeldUpload): Promise<string> {
+    const { info } = upload;
+    const { uploadId } = await this.#inner.createUpload(info.key, info);
+    try {
+      await withUfsErrors(this.#inner.uri, info.key, () => this.#journal.uploads.move(upload, uploadId));
+      return uploadId;
+    } catch (error) {
+      await this.#inner.abortUpload(info.key, uploadId).catch(() => undefined);
+      throw error;
+    }
   }
 
   async #digestAll(parts: readonly HeldPart[], algorithm: ChecksumAlgorithm): Promise<string> {

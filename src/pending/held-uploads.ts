@@ -25,6 +25,8 @@ export interface HeldUpload {
   /** The storage's own upload that its parts go to, since there is no room for them here. */
   movedTo?: string;
   readonly parts: Map<number, HeldPart>;
+  /** When something was done with it in this process that leaves no trace here, ms since the Unix epoch. */
+  touchedMs?: number;
 }
 
 /**
@@ -147,13 +149,23 @@ export class HeldUploads {
     return true;
   }
 
+  /** Its parts went to the storage, or were asked for there. */
+  touch(upload: HeldUpload): void {
+    upload.touchedMs = this.#clock.nowMs();
+  }
+
   /** Those that nothing was done with since then, milliseconds since the Unix epoch. */
   idleSince(timeMs: number): HeldUpload[] {
-    return [...this.#uploads.values()].filter(({ info, parts }) =>
-      [info.initiatedMs, ...[...parts.values()].map((part) => part.lastModifiedMs)].every(
+    return [...this.#uploads.values()].filter(({ info, parts, touchedMs = 0 }) =>
+      [info.initiatedMs, touchedMs, ...[...parts.values()].map((part) => part.lastModifiedMs)].every(
         (ms) => ms < timeMs,
       ),
     );
+  }
+
+  /** Names of the places that there are any of. */
+  places(): Set<string> {
+    return new Set([...this.#uploads.values()].map(({ chain }) => chain));
   }
 
   async #read(name: string): Promise<HeldUpload | undefined> {
@@ -167,7 +179,8 @@ export class HeldUploads {
       // One without its bytes is as if it had never come: Complete says which.
       if (part && (await this.#bodies.has(part.file, part.sizeBytes))) parts.set(part.partNumber, part);
     }
-    return { ...upload, parts };
+    // What became of it while there was no process is not known.
+    return { ...upload, parts, ...(upload.movedTo === undefined ? {} : { touchedMs: this.#clock.nowMs() }) };
   }
 
   async #readJson(path: string): Promise<unknown> {

@@ -271,7 +271,7 @@ export class Journal {
   /** An entry has taken over the bytes of some of an upload's parts, and its room. */
   async uploadCompleted(upload: HeldUpload, taken: readonly HeldPart[]): Promise<void> {
     const kept = new Set(taken.map(({ file }) => file));
-    await this.uploads.remove(upload, kept);
+    if (!(await this.uploads.remove(upload, kept))) return;
     for (const { file, sizeBytes } of upload.parts.values()) this.release(kept.has(file) ? 0 : sizeBytes);
   }
 

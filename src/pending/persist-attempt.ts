@@ -69,12 +69,14 @@ export async function attempt(
   // Between this look and the note that it is sent nothing else runs.
   if (entry.isOver) return { result: 'superseded' };
   await journal.sent(entry, verdict.condition);
-  if (settings.mayAttempt?.() === false) {
+  const check = () => {
+    if (settings.mayAttempt?.() !== false) return;
     throw new UfsError('unavailable', 'others may bring it to the storage by now', { backend: inner.uri });
-  }
+  };
+  check();
   attempts.count++;
   try {
-    return { result: 'persisted', meta: await send(journal, inner, entry, verdict.condition) };
+    return { result: 'persisted', meta: await send(journal, inner, entry, verdict.condition, check) };
   } catch (error) {
     if (error instanceof UfsError && !error.unresolved) {
       const isOvertaken = ['precondition-failed', 'conflict', 'not-found'].includes(error.kind);
@@ -117,6 +119,7 @@ async function send(
   inner: Backend,
   entry: PendingEntry,
   condition: WriteCondition,
+  check: () => void,
 ): Promise<ObjectMeta | undefined> {
   const { change, key, stamp } = entry;
   const { meta, tags } = change;
@@ -128,8 +131,8 @@ async function send(
   const note = formatNote(key, { stamp, etag, lastModifiedMs });
   const release = journal.hold(entry);
   try {
-    if (change.upload) return await sendParts(journal, inner, entry, change.upload, note, condition);
-    const bytes = journal.read(entry, { start: 0, end: sizeBytes }, () => {});
+    if (change.upload) return await sendParts(journal, inner, entry, change.upload, note, condition, check);
+    const bytes = journal.read(entry, { start: 0, end: sizeBytes }, check);
     const body = new PlainBody(sizeBytes === 0 ? nothing() : bytes, sizeBytes);
     const [algorithm] = Object.keys(checksums ?? {}) as (keyof NonNullable<typeof checksums>)[];
     if (algorithm) body.need(algorithm);

@@ -56,6 +56,7 @@ const maxQueued = 10_000;
 const roomBytes = { least: 16 * 1024, most: 1024 * 1024 };
 const zeros = Buffer.alloc(roomBytes.most);
 const none = Buffer.alloc(0);
+const bareGroups = 20;
 /** After so long without a record it is noted what is durable. */
 const idleMs = 50;
 
@@ -81,8 +82,8 @@ export class SegmentWriter {
   #isUntold = false;
   #hasTriedToTell = false;
   #endsCurrent = false;
-  /** False after a fault, which may be that the disk is full. */
-  #makesRoom = true;
+  /** After a fault, which may be that the disk is full, so many groups are written without room behind them. */
+  #bareGroups = 0;
   #isClosed = false;
 
   constructor(
@@ -213,7 +214,7 @@ export class SegmentWriter {
       );
       if (isNew) await this.#fs.syncDirectory(this.#settings.directory);
       current.durable = current.count;
-      this.#makesRoom = true;
+      if (this.#bareGroups > 0) this.#bareGroups--;
       this.#isUntold = false;
       this.#hasTriedToTell = false;
       const own = isNew ? places.slice(1) : places;
@@ -241,7 +242,7 @@ export class SegmentWriter {
     }
     current.told = current.durable;
     if (current.offset > current.fileBytes) {
-      const room = this.#makesRoom ? roomFor(current.offset, this.#settings.segmentBytes) : none;
+      const room = this.#bareGroups === 0 ? roomFor(current.offset, this.#settings.segmentBytes) : none;
       pieces.push(room);
       current.fileBytes = current.offset + room.length;
     }
@@ -284,7 +285,7 @@ export class SegmentWriter {
   /** What was not synced before the fault does not count, whatever the disk has of it. */
   async #condemn(): Promise<void> {
     const current = this.#current;
-    this.#makesRoom = false;
+    this.#bareGroups = bareGroups;
     if (!current) return;
     if (current.durable > 0) {
       this.#isUntold = true;

@@ -9,7 +9,8 @@ import type { CompletedUpload } from './records.ts';
 
 /**
  * Brings a change that came in parts to its storage in the same parts, so that it has the ETag that was acknowledged. Nothing but the Complete can
- * take effect. Of what fails nothing is left at the storage, as far as it hears of it.
+ * take effect; before it goes out, `check` may throw, for the parts take their time. Of what fails nothing is left at the storage, as far as it hears
+ * of it.
  */
 export async function sendParts(
   journal: Journal,
@@ -18,6 +19,7 @@ export async function sendParts(
   upload: CompletedUpload,
   stamp: string,
   condition: WriteCondition,
+  check: () => void,
 ): Promise<ObjectMeta> {
   const { change, key } = entry;
   const { checksumAlgorithm, checksumType } = upload;
@@ -31,7 +33,7 @@ export async function sendParts(
     let start = 0;
     for (const { partNumber, sizeBytes, etag, checksums } of upload.parts) {
       const end = start + sizeBytes;
-      const bytes = sizeBytes === 0 ? nothing() : journal.read(entry, { start, end }, () => {});
+      const bytes = sizeBytes === 0 ? nothing() : journal.read(entry, { start, end }, check);
       start = end;
       const body = new PlainBody(bytes, sizeBytes);
       if (checksumAlgorithm) body.need(checksumAlgorithm);
@@ -43,6 +45,7 @@ export async function sendParts(
       const value = checksumAlgorithm && checksums[checksumAlgorithm];
       parts.push({ partNumber, etag, checksums: value ? { [checksumAlgorithm]: value } : {} });
     }
+    check();
     return await inner.completeUpload(key, uploadId, parts, { condition });
   } catch (error) {
     // Where the Complete is still on its way this is the end of it.

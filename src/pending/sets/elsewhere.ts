@@ -223,16 +223,21 @@ export class Elsewhere {
     return [...places.values()].flat();
   }
 
-  /** What every keeper answers, this node among them. Rejects as `find`. */
+  /** What every keeper answers, this node among them. `isFinal`: an answer that stands, though it may be asked again. Rejects as `find`. */
   async every<T extends { readonly sets: readonly string[] }>(
     question: Question,
     here: () => Promise<T>,
-    { timeoutMs, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+    {
+      timeoutMs,
+      signal,
+      isFinal = () => false,
+    }: { timeoutMs?: number; signal?: AbortSignal | undefined; isFinal?: (answer: T) => boolean } = {},
   ): Promise<readonly T[]> {
     const answers = new Map<string, T>();
     const each: Each = async (ask, _, keeper) => {
       const answer = await ask<T>(question, here);
-      answers.set(keeper, answer);
+      const before = answers.get(keeper);
+      if (!before || !isFinal(before)) answers.set(keeper, answer);
       return answer.sets;
     };
     await this.#all(each, { timeoutMs, signal });

@@ -138,6 +138,13 @@ export class KeptSet implements JournalCopies {
     return chain;
   }
 
+  /** Those that something is to be brought to. */
+  placesInUse(): Set<string> {
+    const names = this.journal.uploads.places();
+    for (const [name, chain] of this.chains) if (!chain.isEmpty) names.add(name);
+    return names;
+  }
+
   *entries(): Generator<PendingEntry> {
     for (const chain of this.chains.values()) yield* chain.all();
   }

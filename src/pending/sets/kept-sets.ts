@@ -203,7 +203,9 @@ export class KeptSets {
   async discard(chain: string): Promise<string[]> {
     const sets = this.#active();
     for (const set of sets) {
-      for (const upload of set.journal.uploads.of(chain)) await set.journal.discardUpload(upload);
+      const { journal } = set;
+      for (const upload of journal.uploads.of(chain))
+        await journal.uploads.exclusively(upload.info.uploadId, () => journal.discardUpload(upload));
       const pending = set.chains.get(chain);
       if (!pending) continue;
       await set.persisters.get(chain)?.stop();

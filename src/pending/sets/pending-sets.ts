@@ -191,11 +191,10 @@ export class PendingSets {
       const { current: set } = this.#shelf;
       return set && this.#backendOf(set, name, place);
     };
-    const holdsUpload = (key: string, id: string) =>
-      this.#shelf.current?.journal.uploads.find(name, key, id) !== undefined;
+    const heldUpload = (key: string, id: string) => this.#shelf.current?.journal.uploads.find(name, key, id);
     const isAwaiting = (key: string) => this.#shelf.current?.isAwaiting(name, key) === true;
     const { barrierMs, origin } = this.#settings;
-    const settings = { rules, barrierMs, origin, isAwaiting, holdsUpload };
+    const settings = { rules, barrierMs, origin, isAwaiting, heldUpload };
     const others = { elsewhere: this.elsewhere, uploads: this.#uploads };
     return new SetBackend(this.#clock, name, inner, bare, stamped, others, current, settings);
   }
@@ -244,6 +243,12 @@ export class PendingSets {
   async acceptLoss(): Promise<void> {
     for (const { journal } of this.#shelf.held) await journal.acceptLoss();
     await this.#upkeep.giveUp();
+  }
+
+  /** Forgets what is pending for a place, in every set, and uploads in parts. */
+  async discard(place: string): Promise<void> {
+    await this.elsewhere.discard(place);
+    await this.#uploads.forgetAll(place);
   }
 
   /** Brings to their storages what is pending here, as far as that is done in time. */
@@ -297,10 +302,7 @@ export class PendingSets {
       await this.#check();
       await this.#upkeep.look();
       for (const set of this.#shelf.all) {
-        for (const [name, chain] of set.chains) {
-          if (!chain.isEmpty && !this.#places.has(name)) this.#settings.openPlace(name);
-        }
-        // Nothing new comes to be pending in the others.
+        for (const name of set.placesInUse()) if (!this.#places.has(name)) this.#settings.openPlace(name);
         if (set !== this.#shelf.current) this.#uploads.leave(set);
       }
       if (this.#settings.isUsed() && this.#isChecked) await this.elsewhere.learn();

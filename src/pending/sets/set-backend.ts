@@ -8,31 +8,24 @@ import type {
   CompleteOptions,
   CompletePart,
   CopyOptions,
-  CreateUploadOptions,
   DeleteOptions,
   ListOptions,
-  ListPartsPage,
-  ListUploadsOptions,
-  ListUploadsPage,
   ObjectChange,
   OpenedObject,
   OpenRange,
   PutOptions,
-  UploadedPart,
-  UploadInfo,
   VersionOptions,
 } from '../../ufs/backend.ts';
 import { BackendLayer } from '../../ufs/backend-layer.ts';
 import type { Deletion } from '../../ufs/backend-versions.ts';
 import { isMoved, UfsError } from '../../ufs/errors.ts';
 import { checkSignal } from '../../ufs/write-rules.ts';
-import { isHeldUpload } from '../held-uploads.ts';
 import { listPending } from '../pending-list.ts';
 import { formatStamp } from '../stamp.ts';
 import { generationOf, type StampedVersions } from '../stamped-versions.ts';
-import { listUploads } from '../upload-list.ts';
 import type { Elsewhere, Found } from './elsewhere.ts';
-import { isGone, type SetUploads, type UploadName } from './set-uploads.ts';
+import { PlaceUploads, type PlaceUploadsSettings } from './place-uploads.ts';
+import type { SetUploads } from './set-uploads.ts';
 
 /** What holds for a mount, at the moment of asking. */
 export interface PlaceRules {
@@ -48,15 +41,11 @@ export interface PlaceRules {
   appeared(key: string): void;
 }
 
-export interface SetBackendSettings {
+export interface SetBackendSettings extends PlaceUploadsSettings {
   readonly rules: PlaceRules;
   /** How long a change waits until the node may make it, and for what is pending of its key elsewhere. */
   readonly barrierMs: number;
   readonly origin: string;
-  /** Whether changes of the key that were given up by their clients are still to come to be pending, in the set that this node writes to. */
-  readonly isAwaiting: (key: string) => boolean;
-  /** Whether an upload's parts lie in the set that this node writes to. */
-  readonly holdsUpload: (key: string, uploadId: string) => boolean;
 }
 
 const lookEveryMs = 25;
@@ -77,7 +66,7 @@ export class SetBackend extends BackendLayer implements Backend {
   readonly #bare: Backend;
   readonly #stamped: StampedVersions;
   readonly #elsewhere: Elsewhere;
-  readonly #uploads: SetUploads;
+  readonly #uploads: PlaceUploads;
   readonly #current: () => Backend | undefined;
   readonly #settings: SetBackendSettings;
 
@@ -99,14 +88,20 @@ export class SetBackend extends BackendLayer implements Backend {
     this.#bare = bare;
     this.#stamped = stamped;
     this.#elsewhere = elsewhere;
-    this.#uploads = uploads;
     this.#current = current;
     this.#settings = settings;
-    this.createUpload = (key, options) => this.#createUpload(key, options);
-    this.putPart = (key, id, number, body, options) => this.#putPart(key, id, number, body, options);
-    this.listParts = (key, id, options) => this.#listParts(key, id, options);
-    this.abortUpload = (key, id, options) => this.#abortUpload(key, id, options);
-    this.listUploads = (options) => this.#listUploads(options);
+    const backends = {
+      bare,
+      nearest: () => this.#nearest(),
+      own: (key: string) => (settings.rules.isBack() && this.#isSure(key) ? this.#current() : undefined),
+      writable: (key: string) => this.#writable(key),
+    };
+    this.#uploads = new PlaceUploads(place, backends, uploads, settings);
+    this.createUpload = (key, options) => this.#uploads.create(key, options);
+    this.putPart = (key, id, number, body, options) => this.#uploads.putPart(key, id, number, body, options);
+    this.listParts = (key, id, options) => this.#uploads.listParts(key, id, options);
+    this.abortUpload = (key, id, options) => this.#uploads.abort(key, id, options);
+    this.listUploads = (options) => this.#uploads.list(options);
     const { open, pin, findPart, listObjectParts, getTags, amend } = bare;
     if (open) this.open = (key, range, options) => this.#open(key, range, options);
     if (pin) this.pin = (key, meta, options) => this.#pin(key, meta, options);
@@ -199,20 +194,7 @@ export class SetBackend extends BackendLayer implements Backend {
     options: CompleteOptions = {},
   ): Promise<ObjectMeta> {
     await this.#cleared(key, options);
-    const complete = (backend: Backend, id: string) => backend.completeUpload(key, id, parts, options);
-    if (this.#liesHere(key, uploadId)) {
-      try {
-        return await complete(this.#writable(key), uploadId);
-      } catch (error) {
-        if (!isGone(error)) throw error;
-      }
-    }
-    const upload = this.#named(key, uploadId);
-    const movedTo = upload && (await this.#uploads.moved(upload, options));
-    // Where nobody knows of it, it may have been completed before.
-    const made = await complete(this.#writable(key), movedTo ?? uploadId);
-    if (movedTo !== undefined) await this.#uploads.ended(upload as UploadName);
-    return made;
+    return this.#uploads.complete(key, uploadId, parts, options);
   }
 
   close(): Promise<void> {
@@ -276,75 +258,6 @@ export class SetBackend extends BackendLayer implements Backend {
     return found.head.tags ?? [];
   }
 
-  /** Its parts lie with the owner of the object; another node has the storage begin it. */
-  #createUpload(key: string, options: CreateUploadOptions): Promise<UploadInfo> {
-    const { rules } = this.#settings;
-    const isOwn = rules.isBack() && this.#isSure(key);
-    return ((isOwn && this.#current()) || this.#bare).createUpload(key, options);
-  }
-
-  async #putPart(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    body: UploadBody,
-    options: CallOptions = {},
-  ): Promise<UploadedPart> {
-    const put = (backend: Backend, id: string) => backend.putPart(key, id, partNumber, body, options);
-    if (this.#liesHere(key, uploadId)) {
-      try {
-        return await put(this.#nearest(), uploadId);
-      } catch (error) {
-        if (!isGone(error)) throw error;
-        // The body has been read; it is to be sent again.
-        throw new UfsError('throttled', 'the upload is passing to the storage', { backend: this.uri, key });
-      }
-    }
-    const upload = this.#named(key, uploadId);
-    return put(this.#bare, (upload && (await this.#uploads.moved(upload, options))) ?? uploadId);
-  }
-
-  async #listParts(
-    key: string,
-    uploadId: string,
-    options: Parameters<Backend['listParts']>[2],
-  ): Promise<ListPartsPage> {
-    if (this.#liesHere(key, uploadId)) {
-      try {
-        return await this.#nearest().listParts(key, uploadId, options);
-      } catch (error) {
-        if (!isGone(error)) throw error;
-      }
-    }
-    const upload = this.#named(key, uploadId);
-    const found = upload && (await this.#uploads.parts(upload, options, this.#bare));
-    return found ?? this.#bare.listParts(key, uploadId, options);
-  }
-
-  async #abortUpload(key: string, uploadId: string, options: CallOptions = {}): Promise<void> {
-    const upload = this.#named(key, uploadId);
-    if (!upload) return this.#bare.abortUpload(key, uploadId, options);
-    if (await this.#uploads.abort(upload)) return;
-    const movedTo = await this.#uploads.moved(upload, options);
-    await this.#bare.abortUpload(key, movedTo ?? uploadId, options);
-    if (movedTo !== undefined) await this.#uploads.ended(upload);
-  }
-
-  async #listUploads(options: ListUploadsOptions): Promise<ListUploadsPage> {
-    if (!this.#settings.rules.wasBack()) return this.#bare.listUploads(options);
-    return listUploads(this.#bare, await this.#uploads.of(this.#place), options);
-  }
-
-  /** Undefined for an upload of the storage's own. */
-  #named(key: string, uploadId: string): UploadName | undefined {
-    const isHeld = this.#settings.rules.wasBack() && isHeldUpload(uploadId);
-    return isHeld ? { chain: this.#place, key, uploadId } : undefined;
-  }
-
-  #liesHere(key: string, uploadId: string): boolean {
-    return this.#current() !== undefined && this.#settings.holdsUpload(key, uploadId);
-  }
-
   /** Of a version that the storage has. */
   async #persisted<T>(
     key: string,
@@ -377,7 +290,7 @@ export class SetBackend extends BackendLayer implements Backend {
       const leftMs = untilMs - this.#clock.monotonicMs();
       if (leftMs <= 0 || !this.#elsewhere.owns(hash)) {
         const message = 'earlier writes wait for the storage, or the object is passing to this node';
-        throw new UfsError('throttled', message, { backend: this.uri, key });
+        throw this.#busy(key, message);
       }
       if (isReady && isBehind) await this.#elsewhere.flush(this.#place, { key }, leftMs, signal);
       else await this.#clock.sleep(lookEveryMs);
@@ -387,7 +300,10 @@ export class SetBackend extends BackendLayer implements Backend {
   #writable(key: string): Backend {
     const current = this.#current();
     if (current || !this.#settings.rules.isBack()) return current ?? this.#bare;
-    const message = 'the node is about to open a set of pending writes';
-    throw new UfsError('throttled', message, { backend: this.uri, key });
+    throw this.#busy(key, 'the node is about to open a set of pending writes');
+  }
+
+  #busy(key: string, message: string): UfsError {
+    return new UfsError('throttled', message, { backend: this.uri, key });
   }
 }

@@ -20,6 +20,9 @@ export interface SetUploadsSettings {
   readonly maxUploadIdleMs: number;
 }
 
+/** After so long it is tried again to bring parts to the storage, ms. */
+const againMs = 5_000;
+
 /** What names an upload. */
 export interface UploadName {
   /** The place at a storage. */
@@ -39,6 +42,8 @@ export class SetUploads {
   readonly #moved: MovedUploads;
   readonly #places: ReadonlyMap<string, { readonly bare: Backend }>;
   readonly #expiry: UploadExpiry;
+  readonly #clock: Clock;
+  readonly #closed = new AbortController();
   /** Sets whose uploads are being brought to the storage. */
   readonly #leaving = new WeakSet<KeptSet>();
 
@@ -52,6 +57,7 @@ export class SetUploads {
     places: ReadonlyMap<string, { readonly bare: Backend }>,
     { maxUploadIdleMs }: SetUploadsSettings,
   ) {
+    this.#clock = clock;
     this.#log = log;
     this.#kept = kept;
     this.#elsewhere = elsewhere;
@@ -107,7 +113,11 @@ export class SetUploads {
   ): Promise<ListPartsPage | undefined> {
     const { chain, key, uploadId } = upload;
     const atStorage = async (known: MovedUpload | undefined) =>
-      known && { ...(await bare.listParts(key, known.movedTo, page)), upload: known.info };
+      known &&
+      this.atStorage(upload, async () => ({
+        ...(await bare.listParts(key, known.movedTo, page)),
+        upload: known.info,
+      }));
     const known = await atStorage(await this.#moved.find(chain, key, uploadId));
     if (known) return known;
     const { afterPartNumber, limit } = page;
@@ -120,6 +130,16 @@ export class SetUploads {
     return (await this.#ask({ ...upload, act: 'abort' })).length > 0;
   }
 
+  /** Runs `work` with an upload that went on at the storage; where that says that there is none, nobody knows of it any more. */
+  async atStorage<T>(upload: UploadName, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (isGone(error)) await this.ended(upload);
+      throw error;
+    }
+  }
+
   /** It has ended at the storage. */
   async ended({ chain, uploadId }: UploadName): Promise<void> {
     // What is left behind is found when idle uploads are looked for.
@@ -129,7 +149,6 @@ export class SetUploads {
   /** All of a place. Rejects with `UfsError`. */
   async of(chain: string): Promise<readonly UploadUnderWay[]> {
     const found = new Map<string, UploadUnderWay>();
-    for (const one of await this.#moved.of(chain)) found.set(one.info.uploadId, one);
     for (let after: string | undefined; ; ) {
       const question = { ask: 'uploads', chain, after } as const;
       const answers = await this.#elsewhere.every<UploadsAnswer>(question, async () =>
@@ -140,9 +159,12 @@ export class SetUploads {
       const ends = answers
         .filter(({ isLast }) => !isLast)
         .map(({ uploads }) => uploads.at(-1)?.info.uploadId);
-      if (ends.length === 0) return [...found.values()];
+      if (ends.length === 0) break;
       after = ends.reduce((a, b) => ((a ?? '') < (b ?? '') ? a : b));
     }
+    // Afterwards: one that is moving is known either there or here.
+    for (const one of await this.#moved.of(chain)) found.set(one.info.uploadId, one);
+    return [...found.values()];
   }
 
   /** Brings the parts of all uploads of a set to their storages, as far as that can be done. */
@@ -166,10 +188,24 @@ export class SetUploads {
   leave(set: KeptSet): void {
     if (set.journal.uploads.count === 0 || !set.isActive || this.#leaving.has(set)) return;
     this.#leaving.add(set);
-    void this.moveAll(set).finally(() => this.#leaving.delete(set));
+    const leaving = async () => {
+      await this.moveAll(set);
+      if (set.journal.uploads.count > 0)
+        await this.#clock.sleep(againMs, this.#closed.signal).catch(() => {});
+      this.#leaving.delete(set);
+    };
+    leaving().catch((err: unknown) =>
+      this.#log.error({ err }, 'uploads could not be brought to their storage'),
+    );
+  }
+
+  /** Forgets all of a place that went on at its storage. Rejects with `UfsError`. */
+  async forgetAll(chain: string): Promise<void> {
+    for (const { info } of await this.#moved.of(chain)) await this.#moved.forget(chain, info.uploadId);
   }
 
   close(): Promise<void> {
+    this.#closed.abort();
     return this.#expiry.stop();
   }
 
@@ -181,9 +217,12 @@ export class SetUploads {
     }
     for (const [chain, { bare }] of this.#places) {
       for (const { info, movedTo } of await this.#moved.of(chain)) {
+        if (this.#closed.signal.aborted) return;
         if (info.initiatedMs >= sinceMs) continue;
-        const found = await bare.listParts(info.key, movedTo, { limit: 1 }).catch(passOverGone);
-        if (!found) await this.#moved.forget(chain, info.uploadId);
+        const upload = { chain, key: info.key, uploadId: info.uploadId };
+        const looking = this.atStorage(upload, () => bare.listParts(info.key, movedTo, { limit: 1 }));
+        // Of a storage that does not answer nothing is known: another time.
+        if (!(await looking.catch(passOver))) break;
       }
     }
   }
@@ -192,11 +231,13 @@ export class SetUploads {
     const handler = uploads.get(chain);
     if (!handler) throw new SetRefusal('the storage of the upload is not open');
     const movedTo = await handler.moved(key, uploadId);
-    const upload = journal.uploads.find(chain, key, uploadId);
-    if (upload) {
+    await journal.uploads.exclusively(uploadId, async () => {
+      // It may have ended in between.
+      const upload = journal.uploads.find(chain, key, uploadId);
+      if (!upload) return;
       await this.#moved.note({ chain, info: upload.info, movedTo });
       await journal.discardUpload(upload);
-    }
+    });
     return movedTo;
   }
 
@@ -207,7 +248,7 @@ export class SetUploads {
     const answers = await this.#elsewhere.every<UploadAnswer>(
       { ask: 'upload', ...asked },
       () => this.answer(asked),
-      options,
+      { ...options, isFinal: ({ found }) => found !== undefined },
     );
     return answers.flatMap(({ found }) => found ?? []);
   }
@@ -218,6 +259,8 @@ export function isGone(error: unknown): boolean {
   return error instanceof UfsError && error.kind === 'no-such-upload';
 }
 
-function passOverGone(error: unknown): undefined {
-  if (!isGone(error)) throw error;
+/** True if it says that there is no such upload. */
+function passOver(error: unknown): boolean {
+  if (!(error instanceof UfsError)) throw error;
+  return isGone(error);
 }

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { multipartEtag } from '../../../src/ufs/multipart-rules.ts';
 import { someBytes, TestBody } from '../../support/upload-body.ts';
 import { SetsUnderTest } from './sets-under-test.ts';
+import { hashOf } from './virtual-store-node.ts';
 
 /** The parts of an upload. */
 const large = [100_000, 70_000, 3].map((size, i) => someBytes(size, i));
@@ -50,6 +51,16 @@ describe('uploads in parts on mounts of several nodes whose writes are pending',
       etags.map((etag, i) => ({ partNumber: i + 1, etag, sizeBytes: 0, lastModifiedMs: 0, checksums: {} })),
     );
   const held = (i: number) => sets.node(i).kept.reduce((sum, { journal }) => sum + journal.uploads.count, 0);
+
+  const outcomeOf = (work: Promise<unknown>) =>
+    work.then(
+      () => 'ok',
+      (error: { kind: string }) => error.kind,
+    );
+  const rows = async () =>
+    (await sets.passing(sets.cluster.store.list('pending/uploads/'))).entries.map(
+      ({ value }) => (JSON.parse(value) as { movedTo: string }).movedTo,
+    );
 
   /** The storage has been tried, and is away from now on. */
   async function startWithoutStorage(count = 3): Promise<void> {
@@ -192,13 +203,12 @@ describe('uploads in parts on mounts of several nodes whose writes are pending',
     await sets.passing(sets.node(0).sets.flush(5_000));
     const id = await create(0, idle);
     await putPart(0, idle, id, 1);
-    const rows = async () => (await sets.passing(sets.cluster.store.list('pending/uploads/'))).entries;
     expect([held(0), (await rows()).length]).toEqual([1, 1]);
     await sets.pass(14_000);
     // The storage sees to its own.
     expect([held(0), (await rows()).length]).toEqual([0, 1]);
     await expect(putPart(0, idle, id, 2)).rejects.toMatchObject({ kind: 'no-such-upload' });
-    const { movedTo } = JSON.parse((await rows())[0]?.value ?? '{}') as { movedTo: string };
+    const [movedTo = ''] = await rows();
     await sets.passing(sets.world.storage.abortUpload(gone, movedTo));
     await sets.pass(4_000);
     expect(await rows()).toEqual([]);
@@ -222,5 +232,119 @@ describe('uploads in parts on mounts of several nodes whose writes are pending',
     await expect(
       sets.passing(backend(i).completeUpload(key, lost, named(['0'.repeat(32)]), {})),
     ).rejects.toMatchObject({ kind: 'no-such-upload' });
+  });
+
+  test('are found completed by who asks again while the copies do not have them yet', async () => {
+    await startWithoutStorage();
+    const key = sets.keyOf(0);
+    const id = await create(0, key);
+    const etags = await putParts(0, key, id);
+    const complete = () => outcomeOf(backend(0).completeUpload(key, id, named(etags), {}));
+    sets.links.apart = [0, 1, 2].map((i) => sets.machine(i).workerId);
+    const first = complete();
+    await sets.until(() => held(0) === 0);
+    sets.links.apart = [];
+    const second = complete();
+    sets.world.isStorageAway = false;
+    expect(await sets.passing(Promise.all([first, second]))).toEqual(['ok', 'ok']);
+  });
+
+  test('do not come to the storage from a node that does not keep them any more when its parts are there', async () => {
+    sets = await SetsUnderTest.start(3);
+    const key = sets.keyOf(0);
+    const id = await create(0, key);
+    const etags = await putParts(0, key, id, [1]);
+    await sets.passing(backend(0).completeUpload(key, id, named(etags), {}));
+    const { storage, time } = sets.world;
+    const putPartThere = storage.putPart.bind(storage);
+    let slowId: string | undefined;
+    storage.putPart = async (...given) => {
+      slowId ??= given[1];
+      if (given[1] === slowId) await time.sleep(40_000);
+      return putPartThere(...given);
+    };
+    void sets
+      .node(0)
+      .sets.flush(600_000)
+      .catch(() => {});
+    await sets.until(() => slowId !== undefined);
+    const machine = sets.machine(0);
+    machine.isCutOff = true;
+    machine.isAlone = true;
+    sets.links.apart = [machine.workerId];
+    await sets.taken({ without: 0 });
+    await sets.pass(3_000);
+    const flush = async () => {
+      for (const i of [1, 2]) await sets.passing(sets.node(i).sets.flush(30_000));
+    };
+    await flush();
+    expect(await sets.stored(key)).toBe('7');
+    const owner = [1, 2].find((i) => sets.machine(i).ownership.owns(hashOf(key))) as number;
+    await sets.passing(backend(owner).delete(key));
+    await flush();
+    await sets.pass(150_000);
+    expect(await sets.stored(key)).toBeUndefined();
+  });
+
+  test('are not listed any more when the storage has no such upload', async () => {
+    sets = await SetsUnderTest.start(2);
+    const key = sets.keyOf(0);
+    const id = await create(0, key);
+    await putPart(0, key, id, 1);
+    await sets.passing(sets.node(0).sets.flush(5_000));
+    const [movedTo = ''] = await rows();
+    await sets.passing(sets.world.storage.abortUpload(key, movedTo));
+    expect(await sets.passing(outcomeOf(backend(0).abortUpload(key, id)))).toBe('no-such-upload');
+    expect((await sets.passing(backend(0).listUploads({ prefix: '', limit: 10 }))).entries).toEqual([]);
+    expect(await rows()).toEqual([]);
+  });
+
+  test.each([0, 20, 400, 2000])(
+    'end though they are moving to the storage, for %i ms by then',
+    async (ms) => {
+      sets = await SetsUnderTest.start(2);
+      const key = sets.keyOf(0);
+      const id = await create(0, key);
+      await putPart(0, key, id, 1);
+      const flushing = sets.node(0).sets.flush(5_000);
+      await sets.pass(ms);
+      const aborting = outcomeOf(backend(1).abortUpload(key, id));
+      await sets.passing(flushing);
+      expect(await sets.passing(aborting)).toBe('ok');
+      await sets.pass(5_000);
+      const stored = await sets.passing(sets.world.storage.listUploads({ prefix: '', limit: 10 }));
+      expect([await rows(), stored.entries]).toEqual([[], []]);
+    },
+  );
+
+  test('are in use while their parts go to the storage for want of room', async () => {
+    sets = await SetsUnderTest.start(2, { maxUploadIdleMs: 8_000, whenFull: 'through' });
+    const key = sets.keyOf(0);
+    const id = await create(0, key);
+    const etags = await putParts(0, key, id, [1]);
+    const { journal } = sets.setOf(0);
+    const reserve = journal.reserve.bind(journal);
+    journal.reserve = () => false;
+    for (const number of [2, 3]) {
+      await sets.pass(6_000);
+      etags.push((await putPart(0, key, id, number)).etag);
+    }
+    journal.reserve = reserve;
+    await sets.pass(6_000);
+    const made = await sets.passing(backend(0).completeUpload(key, id, named(etags), {}));
+    expect(made.etag).toBe(etagOf(etags));
+  });
+
+  test('end once, though it has to be asked again whether they have', async () => {
+    sets = await SetsUnderTest.start(3);
+    const key = sets.keyOf(0);
+    const id = await create(0, key);
+    await putPart(0, key, id, 1);
+    sets.links.apart = [1, 2].map((i) => sets.machine(i).workerId);
+    const aborting = outcomeOf(backend(2).abortUpload(key, id));
+    await sets.until(() => held(0) === 0);
+    await sets.pass(60);
+    sets.links.apart = [];
+    expect(await sets.passing(aborting)).toBe('ok');
   });
 });
