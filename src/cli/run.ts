@@ -53,7 +53,8 @@ async function runCommand(words: readonly string[], surroundings: Surroundings):
     environment: surroundings.environment,
     settings: () => loadSettings(parsed.settings, surroundings.environment, parsed.options.get('--config')),
     print: surroundings.print,
-    note: (line) => surroundings.printError(`forebay: ${line}`),
+    note: (line) =>
+      surroundings.printError(parsed.json ? JSON.stringify({ note: line }) : `forebay: ${line}`),
     hasColour: wantsColour(surroundings.isTerminal ?? false, surroundings.environment),
     bar: surroundings.bar,
   };

@@ -100,8 +100,12 @@ export class NodesOverEtcd {
 
   async cli(node: RunningNode, line: string): Promise<Answer> {
     let said = '';
+    let wrong = '';
     const print = (text: string) => {
       said += text;
+    };
+    const printError = (text: string) => {
+      wrong += text;
     };
     const environment = {
       FOREBAY_ADMIN_URL: node.adminUrl,
@@ -109,8 +113,8 @@ export class NodesOverEtcd {
       AWS_SECRET_ACCESS_KEY: rootKey.secretAccessKey,
       SECRET: below.secretAccessKey,
     };
-    const exitCode = await run([...line.split(' '), '--json'], { environment, print, printError: print });
-    return { exitCode, json: exitCode === 0 ? JSON.parse(said) : said };
+    const exitCode = await run([...line.split(' '), '--json'], { environment, print, printError });
+    return { exitCode, json: exitCode === 0 ? JSON.parse(said) : said + wrong };
   }
 
   async close(): Promise<void> {
