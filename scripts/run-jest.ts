@@ -22,6 +22,8 @@ interface FileResult {
   readonly assertionResults: readonly { readonly status: string }[];
 }
 
+/** One file in a process of its own, which jest ends, as when there are many: Node may stand still in the end of one that has run it itself. */
+const inWorker = ['--maxWorkers=1', '--workerIdleMemoryLimit=8GB'];
 /** More files than this fail for a reason that they have in common. */
 const mostTriedAgain = 3;
 
@@ -52,7 +54,7 @@ export async function runJestAgain(args: readonly string[]): Promise<Outcome> {
   let stillFailed = outcome.failed;
   const unsteady: string[] = [];
   for (const { name, assertionResults } of failed) {
-    const alone = await runJest(['--runInBand', '--runTestsByPath', name]);
+    const alone = await runJest([...inWorker, '--runTestsByPath', name]);
     report += `\n=== again, alone: ${relative(root, name)}\n${alone.report}`;
     if (alone.failed > 0) continue;
     const count = (isWanted: (status: string) => boolean): number =>

@@ -149,6 +149,7 @@ await describeOverEtcd('nodes of one cluster over etcd', (program) => {
     line: string,
   ): Promise<{ exitCode: number; said: string }> {
     let said = '';
+    let wrong = '';
     const print = (text: string) => {
       said += text;
     };
@@ -160,9 +161,11 @@ await describeOverEtcd('nodes of one cluster over etcd', (program) => {
         SECRET: below.secretAccessKey,
       },
       print,
-      printError: print,
+      printError: (text: string) => {
+        wrong += text;
+      },
     });
-    return { exitCode, said };
+    return { exitCode, said: said + (exitCode === 0 ? '' : wrong) };
   }
 
   async function readyz(url: string | undefined) {
