@@ -135,6 +135,8 @@ export class AdminServer {
   }
 
   private addRoute(route: AdminRoute): void {
+    // Others ask the coordination store, or change it.
+    const tellsLastKnown = route.changes === 'nothing' && !route.fails?.includes('StoreUnavailable');
     this.fastify.route({
       method: route.method,
       url: route.path,
@@ -146,8 +148,8 @@ export class AdminServer {
       },
       handler: async (request, reply) => {
         const answer = await this.perform(route, request);
-        const isLastKnown = this.services?.cluster?.standing.hasLease === false;
-        if (isLastKnown && route.changes === 'nothing') reply.header(lastKnownHeader, 'true');
+        const hearsNothing = this.services?.cluster?.standing.hasLease === false;
+        if (hearsNothing && tellsLastKnown) reply.header(lastKnownHeader, 'true');
         return reply.status(answer.status).send(answer.body);
       },
     });
