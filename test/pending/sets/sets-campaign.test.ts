@@ -3,7 +3,7 @@ import { noSetsCounts } from './campaign-world.ts';
 import { runSetsCampaign } from './sets-campaign.ts';
 
 /** More of them: `SEEDS=1-200`. */
-const [first = 1, last = 4] = (process.env.SEEDS ?? '1-4').split('-').map(Number);
+const [first = 1, last = 10] = (process.env.SEEDS ?? '1-10').split('-').map(Number);
 
 describe('pending writes on several nodes', () => {
   test('nothing that was acknowledged is lost, and nothing old is seen, whatever befalls the nodes', async () => {
